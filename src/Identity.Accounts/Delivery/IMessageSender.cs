@@ -1,0 +1,18 @@
+namespace Identity.Accounts.Delivery;
+
+/// <summary>A message to a person.</summary>
+/// <param name="To">E-mail address, phone number (E.164) or device token, by the channel.</param>
+/// <param name="Subject">Where the channel has one.</param>
+/// <param name="Text">Plain text.</param>
+/// <param name="Html">Where the channel has it; null: text only.</param>
+public sealed record PersonalMessage(string To, string? Subject, string Text, string? Html = null);
+
+/// <summary>One delivery channel: email, sms, push.</summary>
+public interface IMessageSender
+{
+    /// <summary><c>email</c>, <c>sms</c> or <c>push</c>.</summary>
+    string Channel { get; }
+
+    /// <summary>Hands the message over. Throws where that failed for good after the sender's own retries.</summary>
+    Task SendAsync(PersonalMessage message, CancellationToken cancellationToken);
+}

@@ -1,0 +1,39 @@
+namespace Identity.Accounts.Events;
+
+/// <summary>An event waiting to be published.</summary>
+/// <param name="Sequence">Order in which it was written.</param>
+/// <param name="Exchange">Where to.</param>
+/// <param name="RoutingKey">The event's type.</param>
+/// <param name="MessageId">The event's id.</param>
+/// <param name="AccountId">Order holds within one account.</param>
+/// <param name="Body">CloudEvents JSON, UTF-8.</param>
+/// <param name="CreatedAt">When it was written.</param>
+public sealed record OutboxMessage(long Sequence, string Exchange, string RoutingKey, Guid MessageId, Guid AccountId, string Body, DateTimeOffset CreatedAt);
+
+/// <summary>Depth of the outbox and age of its oldest message.</summary>
+public sealed record OutboxStatus(long Depth, DateTimeOffset? Oldest);
+
+/// <summary>
+/// The reading end of the outbox; stores write it inside their own transactions.
+/// Any number of workers: a message is claimed by one at a time, and of one account only in order.
+/// </summary>
+public interface IOutbox
+{
+    /// <summary>Claims up to <paramref name="limit"/> of the oldest messages until <paramref name="claimedUntil"/>; unpublished ones come back after that.</summary>
+    Task<IReadOnlyList<OutboxMessage>> ClaimAsync(string worker, int limit, DateTimeOffset now, DateTimeOffset claimedUntil, CancellationToken cancellationToken);
+
+    /// <summary>Forgets messages that were confirmed.</summary>
+    Task CompleteAsync(string worker, IReadOnlyList<long> sequences, CancellationToken cancellationToken);
+
+    /// <summary>Gives claimed messages back at once (returned, unconfirmed, shutting down).</summary>
+    Task ReleaseAsync(string worker, IReadOnlyList<long> sequences, CancellationToken cancellationToken);
+
+    Task<OutboxStatus> StatusAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>Where events go: a broker, or subscribers in this process.</summary>
+public interface IEventPublisher
+{
+    /// <summary>Publishes in order and returns the sequences that are confirmed; the rest is tried again.</summary>
+    Task<IReadOnlyList<long>> PublishAsync(IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken);
+}

@@ -1,0 +1,73 @@
+using Identity.Accounts.Events;
+
+namespace Identity.Accounts.Sessions;
+
+/// <summary>Why a session ended, as <c>session.destroyed</c> tells it.</summary>
+public static class SessionEndReasons
+{
+    public const string Logout = "logout";
+    public const string Revoked = "revoked";
+    public const string Expired = "expired";
+    public const string RefreshReuse = "refresh_reuse";
+    public const string Deactivated = "deactivated";
+    public const string PasswordChanged = "password_changed";
+    public const string RolesChanged = "roles_changed";
+    public const string Admin = "admin";
+}
+
+/// <summary>A sign-in session: one per sign-in, by page or by API.</summary>
+/// <param name="Id"><c>sid</c>: 128 random bits, base64url. Not a credential: it is in tokens. The cookie carries it encrypted and signed.</param>
+/// <param name="AccountId">Whose it is.</param>
+/// <param name="CreatedAt">When it was made.</param>
+/// <param name="AuthenticatedAt">When the person last proved who they are (auth_time); a step-up or prompt=login makes a new session.</param>
+/// <param name="Amr">RFC 8176 method references.</param>
+/// <param name="Acr">Authentication context class.</param>
+/// <param name="SignInUntil">Absolute end of single sign-on with it: the cookie is worth nothing after.</param>
+/// <param name="LastSeenAt">Last use of the cookie; single sign-on ends when idle too long.</param>
+/// <param name="ExpiresAt">End of the record: never before the last refresh family that hangs on it.</param>
+/// <param name="EndedAt">When it was ended; null: it was not.</param>
+/// <param name="ClientIds">The clients that took part.</param>
+/// <param name="Ip">Where the sign-in came from.</param>
+/// <param name="UserAgent">At most 400 characters.</param>
+/// <param name="DeviceId">What the caller said of its device.</param>
+public sealed record Session(
+    string Id,
+    Guid AccountId,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset AuthenticatedAt,
+    IReadOnlyList<string> Amr,
+    string Acr,
+    DateTimeOffset SignInUntil,
+    DateTimeOffset LastSeenAt,
+    DateTimeOffset ExpiresAt,
+    DateTimeOffset? EndedAt,
+    IReadOnlyList<string> ClientIds,
+    string? Ip,
+    string? UserAgent,
+    string? DeviceId);
+
+/// <summary>Sessions. Ending one kills, in the same transaction, the refresh families that hang on it.</summary>
+public interface ISessionStore
+{
+    Task CreateAsync(Session session, LifecycleEvent created, CancellationToken cancellationToken);
+
+    /// <summary>Ended and expired ones too; null if unknown. Seen by every node as it is within a second.</summary>
+    ValueTask<Session?> FindAsync(string id, CancellationToken cancellationToken);
+
+    /// <summary>The account's sessions that have not ended or expired, newest first.</summary>
+    Task<IReadOnlyList<Session>> ListLiveAsync(Guid accountId, DateTimeOffset now, CancellationToken cancellationToken);
+
+    Task TouchAsync(string id, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>Adds the client once, and raises ExpiresAt to <paramref name="until"/> if that is later.</summary>
+    Task AttachClientAsync(string id, string clientId, DateTimeOffset until, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Ends the session if it is live, revokes its refresh families, and writes <paramref name="destroyed"/>, all in one transaction.
+    /// True for the one caller that ended it.
+    /// </summary>
+    Task<bool> EndAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken);
+
+    /// <summary>Sessions past ExpiresAt that nobody ended, for the clean-up to end with reason <c>expired</c>.</summary>
+    Task<IReadOnlyList<Session>> ListExpiredAsync(DateTimeOffset now, int limit, CancellationToken cancellationToken);
+}

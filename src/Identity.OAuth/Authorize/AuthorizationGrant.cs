@@ -1,0 +1,43 @@
+// RFC 6749 §4.1.2: what an authorization code stands for, and what a refresh family goes on standing for.
+namespace Identity.OAuth.Authorize;
+
+/// <summary>What a person (or a first-party sign-in) granted to a client. Kept as JSON with the code, then with the refresh family.</summary>
+public sealed record AuthorizationGrant
+{
+    /// <summary>UUIDv7. Id of the refresh family, and the prefix of the <c>jti</c> of every access token of this grant: one deny entry kills all.</summary>
+    public required Guid GrantId { get; init; }
+
+    public required string ClientId { get; init; }
+
+    public required string Subject { get; init; }
+
+    public required string SessionId { get; init; }
+
+    public required IReadOnlyList<string> Scopes { get; init; }
+
+    /// <summary>RFC 8707 resources asked for and granted; empty: those that the scopes belong to.</summary>
+    public IReadOnlyList<string> Resources { get; init; } = [];
+
+    /// <summary>The <c>redirect_uri</c> as the authorization request sent it; null: it sent none (one is registered).</summary>
+    public string? RedirectUri { get; init; }
+
+    /// <summary>RFC 7636 S256 challenge; null only for clients with <c>require_pkce: false</c> that sent none.</summary>
+    public string? CodeChallenge { get; init; }
+
+    public string? Nonce { get; init; }
+
+    public required DateTimeOffset AuthTime { get; init; }
+
+    public required string Acr { get; init; }
+
+    public IReadOnlyList<string> Amr { get; init; } = [];
+
+    /// <summary>Whether <c>auth_time</c> must be in the ID token (max_age, require_auth_time, essential claim).</summary>
+    public bool AuthTimeRequested { get; init; }
+
+    /// <summary>The <c>claims</c> parameter (OpenID Connect Core §5.5) as sent; null: none.</summary>
+    public string? ClaimsRequest { get; init; }
+
+    /// <summary>Issued by /api/identity: JWT_SECRET may sign its access tokens.</summary>
+    public bool Compatibility { get; init; }
+}

@@ -1,0 +1,87 @@
+// RFC 7591 §2 and OpenID Connect Dynamic Client Registration 1.0 §2: client metadata, by its registered names.
+using System.Text.Json.Nodes;
+
+namespace Identity.OAuth.Clients;
+
+/// <summary>A registered client. The same vocabulary in files, the admin API and registration: the names of RFC 7591.</summary>
+public sealed record Client
+{
+    /// <summary><c>client_id</c>: unique, case-sensitive, at most 200 visible ASCII characters.</summary>
+    public required string ClientId { get; init; }
+
+    /// <summary>
+    /// Lower-case hex SHA-256 of each valid <c>client_secret</c> (more than one while a secret is being replaced).
+    /// A machine-made secret of 256 bits needs no slow hash; a shorter one is refused at registration.
+    /// </summary>
+    public IReadOnlyList<string> SecretHashes { get; init; } = [];
+
+    /// <summary><c>client_name</c>, shown to people.</summary>
+    public string? ClientName { get; init; }
+
+    public string? LogoUri { get; init; }
+
+    public string? ClientUri { get; init; }
+
+    public string? PolicyUri { get; init; }
+
+    public string? TosUri { get; init; }
+
+    /// <summary><c>redirect_uris</c>: compared character by character (RFC 9700 §4.1.3), loopback ports aside (RFC 8252 §7.3).</summary>
+    public IReadOnlyList<string> RedirectUris { get; init; } = [];
+
+    public IReadOnlyList<string> PostLogoutRedirectUris { get; init; } = [];
+
+    /// <summary><c>grant_types</c>; RFC 7591 §2 default is authorization_code.</summary>
+    public IReadOnlyList<string> GrantTypes { get; init; } = ["authorization_code"];
+
+    public IReadOnlyList<string> ResponseTypes { get; init; } = ["code"];
+
+    /// <summary><c>token_endpoint_auth_method</c>; <c>none</c> makes the client public.</summary>
+    public string TokenEndpointAuthMethod { get; init; } = "client_secret_basic";
+
+    /// <summary><c>token_endpoint_auth_signing_alg</c>: the one algorithm its assertions may use; null: any asymmetric one we know.</summary>
+    public string? TokenEndpointAuthSigningAlg { get; init; }
+
+    /// <summary><c>jwks</c> by value, as JSON.</summary>
+    public string? Jwks { get; init; }
+
+    public string? JwksUri { get; init; }
+
+    /// <summary><c>scope</c>, split: every scope the client may ask for. openid, profile, … are to be listed like any other.</summary>
+    public IReadOnlyList<string> Scopes { get; init; } = [];
+
+    /// <summary><c>id_token_signed_response_alg</c>; RS256 by default as OIDC Registration §2 requires.</summary>
+    public string IdTokenSignedResponseAlg { get; init; } = "RS256";
+
+    /// <summary><c>default_max_age</c>, seconds.</summary>
+    public int? DefaultMaxAge { get; init; }
+
+    /// <summary><c>require_auth_time</c>.</summary>
+    public bool RequireAuthTime { get; init; }
+
+    public IReadOnlyList<string> DefaultAcrValues { get; init; } = [];
+
+    /// <summary><c>require_consent</c>: whether people are asked before the client gets what it wants.</summary>
+    public bool RequireConsent { get; init; }
+
+    /// <summary><c>require_pkce</c>: false only for confidential clients (certification, old libraries).</summary>
+    public bool RequirePkce { get; init; } = true;
+
+    /// <summary><c>rotate_refresh_tokens</c>: always true for public clients (RFC 9700 §4.14.2).</summary>
+    public bool RotateRefreshTokens { get; init; } = true;
+
+    /// <summary><c>introspects</c>: audiences, besides its own, whose tokens the client may introspect; <c>*</c> for all.</summary>
+    public IReadOnlyList<string> Introspects { get; init; } = [];
+
+    /// <summary><c>allowed_origins</c>: origins, besides those of its redirect_uris, whose scripts may call us (CORS).</summary>
+    public IReadOnlyList<string> AllowedOrigins { get; init; } = [];
+
+    /// <summary>A disabled client gets nothing, and its refresh families are dead.</summary>
+    public bool Disabled { get; init; }
+
+    /// <summary>Registered members that we keep but do not act on.</summary>
+    public JsonObject? Additional { get; init; }
+
+    /// <summary>RFC 6749 §2.1: a public client cannot keep a secret.</summary>
+    public bool IsPublic => string.Equals(TokenEndpointAuthMethod, "none", StringComparison.Ordinal);
+}

@@ -1,0 +1,38 @@
+namespace Identity.OAuth;
+
+/// <summary>What the engine is told by its host. Validated at start.</summary>
+public sealed class OAuthOptions
+{
+    /// <summary>The issuer identifier (RFC 8414 §2): https, or http on loopback in Development; no query, no fragment, no trailing slash.</summary>
+    public string Issuer { get; set; } = "";
+
+    /// <summary>Life of an access token. JWT_ACCESS_EXPIRY; a resource may shorten or lengthen it for itself.</summary>
+    public TimeSpan AccessTokenLifetime { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>Absolute life of a refresh family, not renewed by rotation. JWT_REFRESH_EXPIRY.</summary>
+    public TimeSpan RefreshTokenLifetime { get; set; } = TimeSpan.FromDays(7);
+
+    /// <summary>How long after a rotation the older token still gets the same successor. 0 turns the window off.</summary>
+    public TimeSpan RefreshGrace { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Life of an authorization code; at most 60 s (RFC 6749 §4.1.2, FAPI 2.0).</summary>
+    public TimeSpan CodeLifetime { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Life of an ID token.</summary>
+    public TimeSpan IdTokenLifetime { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>How far a client's clock may be off when it signs something for us.</summary>
+    public TimeSpan ClockSkew { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>A new signing key takes over after this long.</summary>
+    public TimeSpan KeyRotation { get; set; } = TimeSpan.FromDays(90);
+
+    /// <summary>The next signing key is published this long before it signs.</summary>
+    public TimeSpan KeyPublishAhead { get; set; } = TimeSpan.FromDays(2);
+
+    /// <summary>32 bytes that authenticate refresh handles. Derived from the master key, so it is never in the database.</summary>
+    public byte[] RefreshTokenKey { get; set; } = [];
+
+    /// <summary>JWT_SECRET as UTF-8: signs HS256 the access tokens of /api/identity only; null: they are ES256 like all others.</summary>
+    public byte[]? CompatibilitySecret { get; set; }
+}

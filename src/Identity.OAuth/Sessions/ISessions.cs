@@ -1,0 +1,44 @@
+// OpenID Connect Core §2 (sid, auth_time, acr, amr): the engine's view of a sign-in session and of the person behind it.
+using System.Text.Json.Nodes;
+
+namespace Identity.OAuth.Sessions;
+
+/// <summary>A live sign-in session as tokens tell of it.</summary>
+/// <param name="Id"><c>sid</c>.</param>
+/// <param name="Subject"><c>sub</c>.</param>
+/// <param name="AuthTime">When the person last proved who they are.</param>
+/// <param name="Acr">The authentication context class reached.</param>
+/// <param name="Amr">RFC 8176 method references: pwd, otp, …</param>
+public sealed record SessionInfo(string Id, string Subject, DateTimeOffset AuthTime, string Acr, IReadOnlyList<string> Amr);
+
+/// <summary>Sign-in sessions, which the accounts side owns.</summary>
+public interface ISessions
+{
+    /// <summary>Null where the session has ended, has expired, or its account is disabled: what hangs on it is then dead.</summary>
+    ValueTask<SessionInfo?> FindLiveAsync(string sessionId, CancellationToken cancellationToken);
+
+    /// <summary>Notes that a client took part in the session, and keeps its record until <paramref name="until"/> at least.</summary>
+    Task AttachAsync(string sessionId, string clientId, DateTimeOffset until, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Ends the session with its cookie, refresh families and access tokens, and writes <c>session.destroyed</c>, in one transaction.
+    /// Ending it again does nothing.
+    /// </summary>
+    /// <param name="reason">logout, revoked, expired, refresh_reuse, deactivated, password_changed or admin.</param>
+    Task EndAsync(string sessionId, string reason, CancellationToken cancellationToken);
+}
+
+/// <summary>A person as claims.</summary>
+/// <param name="Id"><c>sub</c>.</param>
+/// <param name="Claims">
+/// OpenID Connect Core §5.1 claims by name, typed as there, plus roles, groups and entitlements (RFC 9068 §2.2.3.1).
+/// What is unset is left out, never empty or null.
+/// </param>
+public sealed record Subject(string Id, JsonObject Claims);
+
+/// <summary>People, which the accounts side owns.</summary>
+public interface ISubjects
+{
+    /// <summary>Null for an unknown or disabled account.</summary>
+    ValueTask<Subject?> FindActiveAsync(string subject, CancellationToken cancellationToken);
+}
