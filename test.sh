@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test. Ends with a line "N passed, N failed, N skipped".
+#   ./test.sh                 everything
+#   ./test.sh Server Api      only tests/Identity.Server.Tests and tests/Identity.Api.Tests
+# IDENTITY_TEST_REQUIRE_SERVICES=1 makes a test fail, not skip, when its server, browser or Node is missing.
+# IDENTITY_TEST_NO_INSTALL=1 leaves the machine's packages alone.
+set -uo pipefail
+cd "$(dirname "$0")"
+
+say() { printf '\n== %s\n' "$*"; }
+
+install_packages() {
+    local missing=()
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    [ -x /usr/sbin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
+    command -v chromium >/dev/null || missing+=(chromium)
+    command -v oathtool >/dev/null || missing+=(oathtool)
+    [ ${#missing[@]} -eq 0 ] && return 0
+    if ! command -v apt-get >/dev/null; then
+        echo "Missing: ${missing[*]}. Install them; tests that need them are skipped until then."
+        return 0
+    fi
+    local sudo=""
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || { echo "Missing: ${missing[*]}. Install them as root; tests that need them are skipped until then."; return 0; }
+        sudo="sudo"
+    fi
+    say "Installing ${missing[*]}"
+    # The tests start servers of their own; the ones that the packages would start are not wanted.
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+        printf '#!/bin/sh\nexit 101\n' | $sudo tee /usr/sbin/policy-rc.d >/dev/null && $sudo chmod +x /usr/sbin/policy-rc.d
+        trap '$sudo rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    $sudo apt-get update -qq && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null \
+        || echo "Some packages could not be installed; tests that need them say so."
+}
+
+install_node_modules() {
+    command -v npm >/dev/null || return 0
+    local dir
+    while IFS= read -r dir; do
+        [ -d "$dir/node_modules/.bin" ] || [ -f "$dir/node_modules/.package-lock.json" ] && continue
+        say "npm packages of $dir"
+        (cd "$dir" && { [ -f package-lock.json ] && npm ci --no-audit --no-fund --silent || npm install --no-audit --no-fund --silent; }) || return 1
+    done < <(git ls-files -co --exclude-standard '*/package.json' | xargs -r -n1 dirname)
+}
+
+[ "${IDENTITY_TEST_NO_INSTALL:-}" = 1 ] || install_packages
+install_node_modules || { echo "npm could not install the test clients."; echo "0 passed, 1 failed"; exit 1; }
+
+say "Building"
+if ! dotnet build Identity.sln -c Release -nologo -v q -clp:ErrorsOnly; then
+    echo "0 passed, 1 failed"
+    exit 1
+fi
+
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+projects=()
+if [ $# -gt 0 ]; then
+    for name in "$@"; do projects+=("$(ls tests/Identity."$name".Tests/*.csproj tests/"$name"/Identity.*.Tests.csproj 2>/dev/null | head -1)"); done
+else
+    projects=(tests/*/Identity.*.Tests.csproj)
+fi
+for project in "${projects[@]}"; do
+    say "Testing $(basename "$project" .csproj)"
+    dotnet test "$project" -c Release --no-build --nologo --logger "console;verbosity=minimal" -- RunConfiguration.TestSessionTimeout=2400000 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    # "Passed!  - Failed:     0, Passed:    42, Skipped:     1, Total:    43, …"
+    summary=$(grep -E 'Failed: +[0-9]+, Passed: +[0-9]+' "$log" | tail -1)
+    f=$(sed -nE 's/.*Failed: +([0-9]+),.*/\1/p' <<<"$summary"); p=$(sed -nE 's/.*Passed: +([0-9]+),.*/\1/p' <<<"$summary"); s=$(sed -nE 's/.*Skipped: +([0-9]+),.*/\1/p' <<<"$summary")
+    passed=$((passed + ${p:-0})); failed=$((failed + ${f:-0})); skipped=$((skipped + ${s:-0}))
+    # A crash of the test host leaves no summary, or one without a failure: it counts as one.
+    if [ "$status" -ne 0 ] && [ "${f:-0}" -eq 0 ]; then failed=$((failed + 1)); fi
+done
+rm -f "$log"
+
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

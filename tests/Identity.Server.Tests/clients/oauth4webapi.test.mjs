@@ -1,0 +1,73 @@
+// npm oauth4webapi, a strict low-level client, against the running server; and as a resource server.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { importJWK } from 'jose';
+import * as oauth from 'oauth4webapi';
+import { Browser } from './browser.mjs';
+import { clients, issuer, person, redirectUri } from './settings.mjs';
+
+const http = { [oauth.allowInsecureRequests]: true };
+const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, http));
+
+async function codeFlow(client, auth, responseMode) {
+  const verifier = oauth.generateRandomCodeVerifier();
+  const state = oauth.generateRandomState();
+  const nonce = oauth.generateRandomNonce();
+  const url = new URL(as.authorization_endpoint);
+  url.search = new URLSearchParams({
+    client_id: client.client_id, redirect_uri: redirectUri, response_type: 'code', scope: 'openid email offline_access', state, nonce,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', ...responseMode,
+  });
+  const callback = await new Browser().authorize(url.href, { ...person, redirectUri });
+  const params = oauth.validateAuthResponse(as, client, callback, state);
+  const response = await oauth.authorizationCodeGrantRequest(as, client, auth, params, redirectUri, verifier, http);
+  return oauth.processAuthorizationCodeResponse(as, client, response, { expectedNonce: nonce, requireIdToken: true });
+}
+
+test('the RFC 8414 document says the same', async () => {
+  const other = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { ...http, algorithm: 'oauth2' }));
+  assert.deepEqual(other.token_endpoint, as.token_endpoint);
+});
+
+test('the access token is an RFC 9068 JWT that a resource server validates', async () => {
+  const client = { client_id: clients.public.client_id };
+  const tokens = await codeFlow(client, oauth.None());
+  const request = new Request('http://api.example/', { headers: { authorization: `Bearer ${tokens.access_token}` } });
+  const claims = await oauth.validateJwtAccessToken(as, request, as.issuer, http);
+  assert.equal(claims.client_id, client.client_id);
+  assert.equal(claims.sub, oauth.getValidatedIdTokenClaims(tokens).sub);
+  await assert.rejects(oauth.validateJwtAccessToken(as, request, 'https://another.example', http));
+});
+
+test('userinfo, refresh, introspection and revocation with client_secret_basic', async () => {
+  const client = { client_id: clients.basic.client_id };
+  const auth = oauth.ClientSecretBasic(clients.basic.client_secret);
+  const tokens = await codeFlow(client, auth);
+  const sub = oauth.getValidatedIdTokenClaims(tokens).sub;
+  const info = await oauth.processUserInfoResponse(as, client, sub, await oauth.userInfoRequest(as, client, tokens.access_token, http));
+  assert.equal(info.email, person.email);
+  const next = await oauth.processRefreshTokenResponse(as, client, await oauth.refreshTokenGrantRequest(as, client, auth, tokens.refresh_token, http));
+  const seen = await oauth.processIntrospectionResponse(as, client, await oauth.introspectionRequest(as, client, auth, next.access_token, http));
+  assert.equal(seen.active, true);
+  await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, auth, next.refresh_token, http));
+  const dead = await oauth.processIntrospectionResponse(as, client, await oauth.introspectionRequest(as, client, auth, next.access_token, http));
+  assert.equal(dead.active, false);
+});
+
+test('private_key_jwt at the token endpoint', async () => {
+  const client = { client_id: clients.jwt.client_id };
+  const auth = oauth.PrivateKeyJwt({ key: await importJWK(clients.jwt.jwk, 'ES256'), kid: clients.jwt.jwk.kid });
+  const tokens = await codeFlow(client, auth);
+  assert.ok(tokens.refresh_token);
+});
+
+test('client credentials', async () => {
+  const client = { client_id: clients.service.client_id };
+  const response = await oauth.clientCredentialsGrantRequest(as, client, oauth.ClientSecretPost(clients.service.client_secret), { scope: 'reports.read' }, http);
+  const failure = await oauth.processClientCredentialsResponse(as, client, response).catch(e => e);
+  // Registered for client_secret_basic: the method is part of the registration.
+  assert.equal(failure.error, 'invalid_client');
+  const right = await oauth.clientCredentialsGrantRequest(as, client, oauth.ClientSecretBasic(clients.service.client_secret), { scope: 'reports.read' }, http);
+  const tokens = await oauth.processClientCredentialsResponse(as, client, right);
+  assert.equal(tokens.token_type, 'bearer');
+});
