@@ -18,6 +18,7 @@ install_packages() {
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
     command -v chromium >/dev/null || missing+=(chromium)
     command -v oathtool >/dev/null || missing+=(oathtool)
+    [ -f /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing+=(apache2 libapache2-mod-auth-openidc)
     [ ${#missing[@]} -eq 0 ] && return 0
     if ! command -v apt-get >/dev/null; then
         echo "Missing: ${missing[*]}. Install them; tests that need them are skipped until then."
