@@ -5,7 +5,8 @@ namespace Identity.Accounts.Delivery;
 /// <param name="Subject">Where the channel has one.</param>
 /// <param name="Text">Plain text.</param>
 /// <param name="Html">Where the channel has it; null: text only.</param>
-public sealed record PersonalMessage(string To, string? Subject, string Text, string? Html = null);
+/// <param name="Id">The same when one message is handed over again, so that senders and receivers can drop the repeat; null: always a new one.</param>
+public sealed record PersonalMessage(string To, string? Subject, string Text, string? Html = null, Guid? Id = null);
 
 /// <summary>One delivery channel: email, sms, push.</summary>
 public interface IMessageSender

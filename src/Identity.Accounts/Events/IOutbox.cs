@@ -31,9 +31,20 @@ public interface IOutbox
     Task<OutboxStatus> StatusAsync(CancellationToken cancellationToken);
 }
 
+/// <summary>What became of a batch. Messages in neither list were not confirmed and are tried again at once.</summary>
+/// <param name="Confirmed">Safe with the receiver: may be forgotten.</param>
+/// <param name="Unroutable">Handed back because nobody listens yet: tried again, but only after their claim has run out.</param>
+public sealed record PublishOutcome(IReadOnlyList<long> Confirmed, IReadOnlyList<long> Unroutable)
+{
+    public static readonly PublishOutcome Nothing = new([], []);
+}
+
 /// <summary>Where events go: a broker, or subscribers in this process.</summary>
 public interface IEventPublisher
 {
-    /// <summary>Publishes in order and returns the sequences that are confirmed; the rest is tried again.</summary>
-    Task<IReadOnlyList<long>> PublishAsync(IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken);
+    /// <summary>
+    /// Publishes; of one account in order, and none after one of the same account that was not confirmed.
+    /// While the receiver is away nothing is confirmed; it does not throw for that.
+    /// </summary>
+    Task<PublishOutcome> PublishAsync(IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken);
 }
