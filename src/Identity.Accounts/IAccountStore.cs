@@ -39,14 +39,14 @@ public interface IAccountStore
     Task<AccountWrite> CreateAsync(Account account, AccountCredentials credentials, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Writes all members but the lockout's, if the stored version is <paramref name="expectedVersion"/>,
+    /// Writes all members but the lockout's and LastLoginAt (which sign-ins write meanwhile), if the stored version is <paramref name="expectedVersion"/>,
     /// and raises the version by one (also in <paramref name="account"/>).
     /// </summary>
     Task<AccountWrite> UpdateAsync(Account account, long expectedVersion, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken);
 
     /// <summary>
     /// One atomic statement: counts a failure and, when it is the <paramref name="limit"/>th, locks until <paramref name="lockoutEnd"/>
-    /// and starts counting anew. N parallel failures count as N. <paramref name="lockedOut"/> is written only if this failure locked.
+    /// and starts counting anew. N parallel failures count as N; while it is locked none is counted. <paramref name="lockedOut"/> is written only if this failure locked.
     /// </summary>
     Task<FailedAttempt> CountFailureAsync(Guid id, int limit, DateTimeOffset lockoutEnd, DateTimeOffset now, LifecycleEvent lockedOut, CancellationToken cancellationToken);
 

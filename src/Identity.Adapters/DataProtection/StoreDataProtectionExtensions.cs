@@ -1,0 +1,37 @@
+using Identity.Accounts;
+using Identity.Adapters.Configuration;
+using Identity.Adapters.Sql;
+using Identity.OAuth;
+using Identity.OAuth.Keys;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Adapters.DataProtection;
+
+/// <summary>Composition of keys at rest.</summary>
+public static class StoreDataProtectionExtensions
+{
+    /// <summary>
+    /// Data Protection with its key ring in the store, encrypted under the master key; <see cref="IKeyProtector"/> on it; and the keys
+    /// derived from the master key: <see cref="OAuthOptions.RefreshTokenKey"/> and <see cref="AccountsOptions.OneTimeCodeKey"/>.
+    /// Needs <see cref="SqlStoresExtensions.AddSqlStores"/>; <see cref="SqlStoresExtensions.InitializeStoresAsync"/> then checks the key.
+    /// </summary>
+    public static IDataProtectionBuilder AddStoreDataProtection(this IServiceCollection services)
+    {
+        services.AddSingleton(provider => MasterKey.Load(provider.GetRequiredService<StorageSettings>()));
+        services.AddSingleton<StoreKeyRing>();
+        services.AddSingleton<IKeyProtector, DataProtectionKeyProtector>();
+        services.AddOptions<KeyManagementOptions>().Configure<StoreDatabase, MasterKey>((options, database, masterKey) =>
+        {
+            options.XmlRepository = new SqlXmlRepository(database);
+            options.XmlEncryptor = new MasterKeyXmlEncryptor(masterKey);
+        });
+        services.AddOptions<OAuthOptions>().Configure<MasterKey>((options, masterKey) => options.RefreshTokenKey = masterKey.Derive("refresh-token"));
+        services.AddOptions<AccountsOptions>().Configure<MasterKey>((options, masterKey) => options.OneTimeCodeKey = masterKey.Derive("one-time-code"));
+
+        // A fixed name: nodes and the worker share the ring, wherever they are installed.
+        return services.AddDataProtection().SetApplicationName("identity");
+    }
+}

@@ -1,0 +1,67 @@
+// RFC 6749 §6, RFC 9700 §4.14: rotation is one conditional UPDATE.
+using Identity.Adapters.Sql.Model;
+using Identity.OAuth.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Identity.Adapters.Sql.Stores;
+
+internal sealed class SqlRefreshFamilyStore(StoreDatabase database) : IRefreshFamilyStore
+{
+    public Task CreateAsync(RefreshFamily family, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(family);
+        return database.WriteAsync(
+            (context, token) =>
+            {
+                context.Add(new RefreshFamilyRow
+                {
+                    Id = family.Id,
+                    ClientId = family.ClientId,
+                    Subject = family.Subject,
+                    SessionId = family.SessionId,
+                    Scopes = Text.Json(family.Scopes),
+                    Resources = Text.Json(family.Resources),
+                    Generation = family.Generation,
+                    RotatedAt = family.RotatedAt,
+                    CreatedAt = family.CreatedAt,
+                    ExpiresAt = family.ExpiresAt,
+                    RevokedAt = family.RevokedAt,
+                    Details = family.Details,
+                });
+                return context.SaveChangesAsync(token);
+            },
+            cancellationToken);
+    }
+
+    public async Task<RefreshFamily?> FindAsync(Guid id, CancellationToken cancellationToken)
+    {
+        var row = await database.ReadAsync((context, token) => context.RefreshFamilies.FirstOrDefaultAsync(r => r.Id == id, token), cancellationToken);
+        return row is null
+            ? null
+            : new(
+                row.Id,
+                row.ClientId,
+                row.Subject,
+                row.SessionId,
+                Text.ParseList(row.Scopes),
+                Text.ParseList(row.Resources),
+                row.Generation,
+                row.RotatedAt,
+                row.CreatedAt,
+                row.ExpiresAt,
+                row.RevokedAt,
+                row.Details);
+    }
+
+    public async Task<bool> TryRotateAsync(Guid id, int generation, DateTimeOffset now, CancellationToken cancellationToken) => await database.WriteAsync(
+        (context, token) => context.RefreshFamilies
+            .Where(r => r.Id == id && r.Generation == generation && r.RevokedAt == null && r.ExpiresAt > now)
+            .ExecuteUpdateAsync(set => set.SetProperty(r => r.Generation, generation + 1).SetProperty(r => r.RotatedAt, now), token),
+        cancellationToken) == 1;
+
+    public Task RevokeAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken) => database.WriteAsync(
+        (context, token) => context.RefreshFamilies
+            .Where(r => r.Id == id && r.RevokedAt == null)
+            .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now), token),
+        cancellationToken);
+}

@@ -1,0 +1,128 @@
+using Identity.Accounts.Events;
+using Identity.Accounts.Sessions;
+using Identity.Adapters.Sql.Model;
+using Microsoft.EntityFrameworkCore;
+
+namespace Identity.Adapters.Sql.Stores;
+
+internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
+{
+    public Task CreateAsync(Session session, LifecycleEvent created, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return database.TransactAsync(
+            async (context, token) =>
+            {
+                context.Add(new SessionRow
+                {
+                    Id = session.Id,
+                    AccountId = session.AccountId,
+                    CreatedAt = session.CreatedAt,
+                    AuthenticatedAt = session.AuthenticatedAt,
+                    Amr = Text.Words(session.Amr),
+                    Acr = session.Acr,
+                    SignInUntil = session.SignInUntil,
+                    LastSeenAt = session.LastSeenAt,
+                    ExpiresAt = session.ExpiresAt,
+                    EndedAt = session.EndedAt,
+                    ClientIds = Text.Words(session.ClientIds),
+                    Ip = session.Ip,
+                    UserAgent = session.UserAgent,
+                    DeviceId = session.DeviceId,
+                });
+                await context.SaveChangesAsync(token);
+                await SqlOutbox.AppendAsync(database, context, [created], token);
+                return true;
+            },
+            cancellationToken);
+    }
+
+    public async ValueTask<Session?> FindAsync(string id, CancellationToken cancellationToken)
+    {
+        var row = await database.ReadAsync((context, token) => context.Sessions.FirstOrDefaultAsync(r => r.Id == id, token), cancellationToken);
+        return row is null ? null : Map(row);
+    }
+
+    public async Task<IReadOnlyList<Session>> ListLiveAsync(Guid accountId, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var rows = await database.ReadAsync(
+            (context, token) => context.Sessions
+                .Where(r => r.AccountId == accountId && r.EndedAt == null && r.ExpiresAt > now)
+                .OrderByDescending(r => r.CreatedAt)
+                .ToListAsync(token),
+            cancellationToken);
+        return [.. rows.Select(Map)];
+    }
+
+    public Task TouchAsync(string id, DateTimeOffset now, CancellationToken cancellationToken) => database.WriteAsync(
+        (context, token) => context.Sessions
+            .Where(r => r.Id == id && r.EndedAt == null && r.LastSeenAt < now)
+            .ExecuteUpdateAsync(set => set.SetProperty(r => r.LastSeenAt, now), token),
+        cancellationToken);
+
+    public Task AttachClientAsync(string id, string clientId, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(clientId);
+        if (clientId.Length == 0 || clientId.Contains(' ', StringComparison.Ordinal))
+        {
+            throw new ArgumentException("A client id is visible ASCII.", nameof(clientId));
+        }
+
+        var word = " " + clientId + " ";
+        return database.WriteAsync(
+            (context, token) => context.Sessions
+                .Where(r => r.Id == id && (r.ExpiresAt < until || !(" " + r.ClientIds + " ").Contains(word)))
+                .ExecuteUpdateAsync(
+                    set => set
+                        .SetProperty(r => r.ClientIds, r => (" " + r.ClientIds + " ").Contains(word) ? r.ClientIds : r.ClientIds == "" ? clientId : r.ClientIds + " " + clientId)
+                        .SetProperty(r => r.ExpiresAt, r => r.ExpiresAt < until ? until : r.ExpiresAt),
+                    token),
+            cancellationToken);
+    }
+
+    public Task<bool> EndAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken) => database.TransactAsync(
+        async (context, token) =>
+        {
+            var ended = await context.Sessions
+                .Where(r => r.Id == id && r.EndedAt == null)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.EndedAt, now), token) == 1;
+            if (ended)
+            {
+                await context.RefreshFamilies
+                    .Where(r => r.SessionId == id && r.RevokedAt == null)
+                    .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now), token);
+                await SqlOutbox.AppendAsync(database, context, [destroyed], token);
+            }
+
+            return ended;
+        },
+        cancellationToken);
+
+    public async Task<IReadOnlyList<Session>> ListExpiredAsync(DateTimeOffset now, int limit, CancellationToken cancellationToken)
+    {
+        var rows = await database.ReadAsync(
+            (context, token) => context.Sessions
+                .Where(r => r.ExpiresAt <= now && r.EndedAt == null)
+                .OrderBy(r => r.ExpiresAt)
+                .Take(limit)
+                .ToListAsync(token),
+            cancellationToken);
+        return [.. rows.Select(Map)];
+    }
+
+    private static Session Map(SessionRow row) => new(
+        row.Id,
+        row.AccountId,
+        row.CreatedAt,
+        row.AuthenticatedAt,
+        Text.ParseWords(row.Amr),
+        row.Acr,
+        row.SignInUntil,
+        row.LastSeenAt,
+        row.ExpiresAt,
+        row.EndedAt,
+        Text.ParseWords(row.ClientIds),
+        row.Ip,
+        row.UserAgent,
+        row.DeviceId);
+}

@@ -1,0 +1,41 @@
+using Identity.Adapters.Sql.Model;
+using Identity.OAuth.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Identity.Adapters.Sql.Stores;
+
+internal sealed class SqlSingleUseStore(StoreDatabase database) : ISingleUseStore
+{
+    public Task SaveAsync(SingleUseEntry entry, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        return database.WriteAsync(
+            (context, token) =>
+            {
+                context.Add(new SingleUseRow
+                {
+                    Kind = entry.Kind,
+                    Key = entry.Key,
+                    ClientId = entry.ClientId,
+                    Payload = entry.Payload,
+                    ExpiresAt = entry.ExpiresAt,
+                    KeepUntil = entry.KeepUntil,
+                    ConsumedAt = entry.ConsumedAt,
+                });
+                return context.SaveChangesAsync(token);
+            },
+            cancellationToken);
+    }
+
+    public async Task<SingleUseEntry?> FindAsync(string kind, string key, CancellationToken cancellationToken)
+    {
+        var row = await database.ReadAsync((context, token) => context.SingleUse.FirstOrDefaultAsync(r => r.Kind == kind && r.Key == key, token), cancellationToken);
+        return row is null ? null : new(row.Kind, row.Key, row.ClientId, row.Payload, row.ExpiresAt, row.KeepUntil, row.ConsumedAt);
+    }
+
+    public async Task<bool> TryConsumeAsync(string kind, string key, DateTimeOffset now, CancellationToken cancellationToken) => await database.WriteAsync(
+        (context, token) => context.SingleUse
+            .Where(r => r.Kind == kind && r.Key == key && r.ConsumedAt == null && r.ExpiresAt > now)
+            .ExecuteUpdateAsync(set => set.SetProperty(r => r.ConsumedAt, now), token),
+        cancellationToken) == 1;
+}
