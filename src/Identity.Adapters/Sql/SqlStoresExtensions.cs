@@ -3,6 +3,7 @@ using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.OneTimeCodes.Requests;
 using Identity.Accounts.RateLimits;
 using Identity.Accounts.Sessions;
 using Identity.Adapters.Configuration;
@@ -57,6 +58,7 @@ public static class SqlStoresExtensions
         services.AddSingleton<ISessionStore, SqlSessionStore>();
         services.AddSingleton<IOneTimeCodeStore, SqlOneTimeCodeStore>();
         services.AddSingleton<IOutbox, SqlOutbox>();
+        services.AddSingleton<IProcessedMessages, SqlProcessedMessages>();
         services.AddSingleton<IAuditLog, SqlAuditLog>();
         services.AddSingleton<IRateLimiter, SqlRateLimiter>();
 

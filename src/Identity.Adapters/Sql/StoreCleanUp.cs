@@ -31,6 +31,7 @@ public sealed class StoreCleanUp
         var now = _timeProvider.GetUtcNow();
         return await DeleteAsync(c => c.SingleUse, r => r.KeepUntil, now, cancellationToken)
             + await DeleteAsync(c => c.OneTimeCodes, r => r.ExpiresAt, now, cancellationToken)
+            + await DeleteAsync(c => c.ProcessedMessages, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.DenyEntries, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.ReplayEntries, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.ReferenceTokens, r => r.ExpiresAt, now, cancellationToken)

@@ -38,6 +38,8 @@ internal abstract class IdentityDbContext(DbContextOptions options) : DbContext(
 
     public DbSet<OutboxRow> Outbox => Set<OutboxRow>();
 
+    public DbSet<ProcessedMessageRow> ProcessedMessages => Set<ProcessedMessageRow>();
+
     public DbSet<AuditRow> Audit => Set<AuditRow>();
 
     public DbSet<RateLimitRow> RateLimits => Set<RateLimitRow>();
@@ -183,6 +185,13 @@ internal abstract class IdentityDbContext(DbContextOptions options) : DbContext(
             row.Property(r => r.RoutingKey).HasMaxLength(64);
             row.Property(r => r.ClaimedBy).HasMaxLength(KeyLength);
             row.HasIndex(r => new { r.AccountId, r.Sequence });
+        });
+        modelBuilder.Entity<ProcessedMessageRow>(row =>
+        {
+            row.ToTable("processed_messages").HasKey(r => r.Key);
+            row.Property(r => r.Key).HasMaxLength(64);
+            row.Property(r => r.Answer).HasMaxLength(2000);
+            row.HasIndex(r => r.ExpiresAt);
         });
         modelBuilder.Entity<AuditRow>(row =>
         {

@@ -1,0 +1,54 @@
+using Identity.Accounts.OneTimeCodes.Requests;
+using Identity.Adapters.Sql.Model;
+using Microsoft.EntityFrameworkCore;
+
+namespace Identity.Adapters.Sql.Stores;
+
+internal sealed class SqlProcessedMessages(StoreDatabase database) : IProcessedMessages
+{
+    private readonly string _claim = database.Dialect.Upsert(
+        "processed_messages",
+        ["key"],
+        ["key", "claim", "claimed_until", "expires_at"],
+        new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["claim"] = "excluded.claim",
+            ["claimed_until"] = "excluded.claimed_until",
+            ["answer"] = "NULL",
+            ["expires_at"] = "excluded.expires_at",
+        },
+        where: "old.expires_at <= {4} OR (old.answer IS NULL AND old.claimed_until <= {4})");
+
+    public async Task<MessageClaim> ClaimAsync(string messageId, Guid claim, DateTimeOffset now, DateTimeOffset claimedUntil, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+    {
+        var key = Text.Hash(messageId);
+        object[] values = [key, database.Dialect.Id(claim), database.Dialect.Time(claimedUntil), database.Dialect.Time(expiresAt), database.Dialect.Time(now)];
+        if (await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(_claim, values, token), cancellationToken) == 1)
+        {
+            return new(MessageState.Claimed, null);
+        }
+
+        var answer = await database.ReadAsync(
+            (context, token) => context.ProcessedMessages.Where(r => r.Key == key).Select(r => r.Answer).FirstOrDefaultAsync(token),
+            cancellationToken);
+        return answer is null ? new(MessageState.Busy, null) : new(MessageState.Done, answer);
+    }
+
+    public async Task<bool> TryCommitAsync(string messageId, Guid claim, string answer, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+    {
+        var key = Text.Hash(messageId);
+        return await database.WriteAsync(
+            (context, token) => context.ProcessedMessages
+                .Where(r => r.Key == key && r.Claim == claim && r.Answer == null)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.Answer, answer).SetProperty(r => r.ExpiresAt, expiresAt), token),
+            cancellationToken) == 1;
+    }
+
+    public Task ReleaseAsync(string messageId, Guid claim, CancellationToken cancellationToken)
+    {
+        var key = Text.Hash(messageId);
+        return database.WriteAsync(
+            (context, token) => context.ProcessedMessages.Where(r => r.Key == key && r.Claim == claim).ExecuteDeleteAsync(token),
+            cancellationToken);
+    }
+}
