@@ -165,6 +165,8 @@ public sealed class StorageSettings
             ApplicationName = "identity",
             Timeout = 10,
             CommandTimeout = 20,
+            // PostgreSQL's own default is 100 connections in all: room for a second node.
+            MaxPoolSize = 45,
             // The engine repeats a few dozen statements: prepared, the server plans each once a connection.
             MaxAutoPrepare = 100,
             AutoPrepareMinUsages = 5,

@@ -13,6 +13,9 @@ internal sealed class StoreHost : IAsyncDisposable
 
     private StoreHost(ServiceProvider services) => _services = services;
 
+    /// <summary>A node over a database that is migrated already; who opens it disposes it.</summary>
+    public static IServiceProvider Open(StorageSettings settings, TimeProvider timeProvider) => Build(settings, timeProvider)._services;
+
     public IServiceProvider Services => _services;
 
     public static StoreHost Build(StorageSettings settings, TimeProvider? timeProvider = null)

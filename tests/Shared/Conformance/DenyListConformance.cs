@@ -1,0 +1,60 @@
+using Identity.OAuth.Storage;
+
+namespace Identity.Tests.Shared.Conformance;
+
+public abstract class DenyListConformance(StoreFixture fixture) : StoreConformance<IDenyList>(fixture)
+{
+    private readonly string _id = Unique();
+
+    [Fact]
+    public async Task IsDenied_WhenNeverDenied_IsFalse()
+    {
+        Assert.False(await Store.IsDeniedAsync(new[] { _id }, Cancel));
+        Assert.False(await Store.IsDeniedAsync(new[] { _id, Unique() }, Cancel));
+        Assert.False(await Store.IsDeniedAsync(Array.Empty<string>(), Cancel));
+    }
+
+    [Fact]
+    public async Task IsDenied_WhenAnyOfTheIdsIs_IsTrue()
+    {
+        await Store.DenyAsync(_id, Now.AddHours(1), Cancel);
+        Assert.True(await Store.IsDeniedAsync(new[] { _id }, Cancel));
+        Assert.True(await Store.IsDeniedAsync(new[] { Unique(), _id }, Cancel));
+        Assert.True(await Store.IsDeniedAsync(new[] { _id, Unique(), Unique() }, Cancel));
+        Assert.False(await Store.IsDeniedAsync(new[] { _id.ToUpperInvariant() }, Cancel));
+    }
+
+    [Fact]
+    public async Task Deny_WhenRepeated_HoldsUntilTheLaterTime()
+    {
+        await Store.DenyAsync(_id, Now.AddHours(2), Cancel);
+        await Store.DenyAsync(_id, Now.AddHours(1), Cancel);
+        Time.Advance(TimeSpan.FromMinutes(90));
+        Assert.True(await Store.IsDeniedAsync(new[] { _id }, Cancel));
+        await Store.DenyAsync(_id, Now.AddHours(2), Cancel);
+        Time.Advance(TimeSpan.FromMinutes(90));
+        Assert.True(await Store.IsDeniedAsync(new[] { _id }, Cancel));
+    }
+
+    [Fact]
+    public async Task Deny_WhenRaced_Holds()
+    {
+        await RaceAsync(async i =>
+        {
+            await Store.DenyAsync(_id, Now.AddMinutes(i + 1), Cancel);
+            return true;
+        });
+        Time.Advance(TimeSpan.FromMinutes(Width) - TimeSpan.FromSeconds(1));
+        Assert.True(await Store.IsDeniedAsync(new[] { _id }, Cancel));
+    }
+
+    [Fact]
+    public async Task Deny_WhenDoneAtAnotherNode_HoldsHereWithinASecond()
+    {
+        var other = await OtherNodeAsync();
+        Assert.False(await Store.IsDeniedAsync(new[] { _id }, Cancel));
+        await other.DenyAsync(_id, Now.AddHours(1), Cancel);
+        Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.True(await Store.IsDeniedAsync(new[] { _id }, Cancel));
+    }
+}
