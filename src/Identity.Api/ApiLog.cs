@@ -1,0 +1,9 @@
+using Microsoft.Extensions.Logging;
+
+namespace Identity.Api;
+
+internal static partial class ApiLog
+{
+    [LoggerMessage(4000, LogLevel.Error, "A request to /api/identity failed on our side. Trace id {TraceId}.")]
+    public static partial void RequestFailed(this ILogger logger, string traceId, Exception exception);
+}

@@ -1,0 +1,94 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Identity.Accounts;
+
+namespace Identity.Api.Contracts;
+
+/// <summary>The user, as every route shows it.</summary>
+public sealed record UserResponse(
+    Guid Id,
+    string Email,
+    string? UserName,
+    string? PhoneNumber,
+    string? FirstName,
+    string? LastName,
+    bool EmailVerified,
+    bool PhoneNumberVerified,
+    bool IsActive,
+    IReadOnlyList<string> Roles,
+    JsonObject Metadata,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset UpdatedAt,
+    DateTimeOffset? LastLoginAt)
+{
+    internal static UserResponse Of(Account account, JsonObject metadata) => new(
+        account.Id,
+        account.Email,
+        account.UserName,
+        account.PhoneNumber,
+        account.FirstName,
+        account.LastName,
+        account.EmailVerified,
+        account.PhoneNumberVerified,
+        account.IsActive,
+        account.Roles,
+        metadata,
+        account.CreatedAt,
+        account.UpdatedAt,
+        account.LastLoginAt);
+}
+
+/// <summary>Answer of login and refresh-token.</summary>
+/// <param name="AccessToken">Sent as Bearer.</param>
+/// <param name="RefreshToken">Worth one refresh: each answers with the next one.</param>
+/// <param name="TokenType">Always <c>Bearer</c>.</param>
+/// <param name="ExpiresIn">Seconds.</param>
+/// <param name="RefreshExpiresIn">Seconds.</param>
+/// <param name="SessionId">What session.created and session.destroyed tell of.</param>
+/// <param name="User">Who signed in.</param>
+public sealed record TokensResponse(
+    string AccessToken,
+    string RefreshToken,
+    string TokenType,
+    long ExpiresIn,
+    long RefreshExpiresIn,
+    string SessionId,
+    UserResponse User);
+
+/// <summary>Answer of otp/generate; the same for an unknown user.</summary>
+/// <param name="OtpId">For otp/verify.</param>
+/// <param name="Channel">email, sms or push.</param>
+/// <param name="Destination">Masked.</param>
+/// <param name="ExpiresAt">When the code is dead.</param>
+/// <param name="ExpiresIn">Seconds.</param>
+public sealed record OtpResponse(Guid OtpId, string Channel, string Destination, DateTimeOffset ExpiresAt, long ExpiresIn);
+
+/// <summary>Answer of otp/verify.</summary>
+public sealed record VerifiedResponse(bool Verified);
+
+/// <summary>Answer of logout and the password routes.</summary>
+public sealed record SuccessResponse(bool Success);
+
+/// <summary>Every failure.</summary>
+/// <param name="StatusCode">The HTTP status.</param>
+/// <param name="Message">A text; an array of texts, one per problem, for a body that does not validate.</param>
+/// <param name="Error">The HTTP reason phrase.</param>
+/// <param name="ErrorCode">What to branch on.</param>
+/// <param name="TraceId">With status 500: what finds the fault in our logs.</param>
+public sealed record FailureResponse(int StatusCode, JsonNode Message, string Error, string ErrorCode, string? TraceId);
+
+internal static class ContractJson
+{
+    public static JsonSerializerOptions Options { get; } = new(JsonSerializerDefaults.Web) { Converters = { new UtcConverter() } };
+
+    /// <summary>ISO 8601 in UTC with milliseconds, as JavaScript writes it.</summary>
+    private sealed class UtcConverter : JsonConverter<DateTimeOffset>
+    {
+        public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.GetDateTimeOffset();
+
+        public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+    }
+}

@@ -1,0 +1,68 @@
+using System.Text.Json.Nodes;
+using Identity.Api.Json;
+using Microsoft.AspNetCore.Mvc.ModelBinding.Validation;
+
+namespace Identity.Api.Contracts;
+
+/// <summary>Body of PUT /users/{id}. What is absent stays as it is; null or empty removes, where there may be nothing.</summary>
+[ValidateNever]
+public sealed record UpdateUserRequest
+{
+    private static readonly string[] Names = ["email", "userName", "phoneNumber", "firstName", "lastName", "metadata", "isActive", "roles"];
+
+    public string? Email { get; init; }
+
+    public string? UserName { get; init; }
+
+    /// <summary>E.164.</summary>
+    public string? PhoneNumber { get; init; }
+
+    public string? FirstName { get; init; }
+
+    public string? LastName { get; init; }
+
+    /// <summary>Merged at top level; null removes a member. At most 16 KB in all.</summary>
+    public JsonObject? Metadata { get; init; }
+
+    /// <summary>For administrators.</summary>
+    public bool? IsActive { get; init; }
+
+    /// <summary>For administrators. Replaces all.</summary>
+    public IReadOnlyList<string>? Roles { get; init; }
+
+    /// <summary>The members that were sent, null included.</summary>
+    internal IReadOnlySet<string> Sent { get; init; } = new HashSet<string>(StringComparer.Ordinal);
+
+    internal static UpdateUserRequest Read(JsonBody body)
+    {
+        var request = new UpdateUserRequest
+        {
+            Email = body.Email("email"),
+            UserName = body.UserName("userName"),
+            PhoneNumber = body.PhoneNumber("phoneNumber"),
+            FirstName = body.PersonName("firstName"),
+            LastName = body.PersonName("lastName"),
+            Metadata = body.Metadata("metadata"),
+            IsActive = body.Flag("isActive"),
+            Roles = body.Texts("roles", most: 50, longest: 64),
+            Sent = Names.Where(body.Has).ToHashSet(StringComparer.Ordinal),
+        };
+        var problems = body.Problems.Count;
+        foreach (var name in (ReadOnlySpan<string>)["email", "isActive", "roles", "metadata"])
+        {
+            var missing = name switch
+            {
+                "email" => request.Email is null,
+                "isActive" => request.IsActive is null,
+                "roles" => request.Roles is null,
+                _ => request.Metadata is null,
+            };
+            if (problems == 0 && missing && request.Sent.Contains(name))
+            {
+                body.Problem($"{name} should not be empty");
+            }
+        }
+
+        return request;
+    }
+}

@@ -1,0 +1,34 @@
+using System.Text.Json;
+using Identity.Api.Contracts;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Api.Controllers;
+
+/// <summary>What the controllers of /api/identity share: how a success is answered and what is known of the caller.</summary>
+[ApiController]
+[Produces("application/json")]
+public abstract class ContractController : ControllerBase
+{
+    private protected string? Ip => HttpContext.Connection.RemoteIpAddress?.ToString();
+
+    private protected string? UserAgent => Request.Headers.UserAgent.ToString() is { Length: > 0 } value ? value[..Math.Min(value.Length, 400)] : null;
+
+    private protected IActionResult Success(object value, int statusCode = StatusCodes.Status200OK)
+    {
+        // RFC 9111: tokens and people's data are in no cache.
+        Response.Headers.CacheControl = "no-store";
+        return new ContentResult
+        {
+            StatusCode = statusCode,
+            ContentType = "application/json; charset=utf-8",
+            Content = JsonSerializer.Serialize(value, value.GetType(), ContractJson.Options),
+        };
+    }
+
+    /// <summary>A successful POST, with the status that <c>Compatibility:PostStatus</c> asks for.</summary>
+    private protected IActionResult Posted(object value) =>
+        Success(value, HttpContext.RequestServices.GetRequiredService<IOptions<CompatibilityOptions>>().Value.PostStatus);
+}

@@ -1,0 +1,56 @@
+namespace Identity.Api.Failures;
+
+/// <summary>Every <c>errorCode</c> of /api/identity. Callers branch on them: one is added, never renamed.</summary>
+public static class ErrorCodes
+{
+    // 400
+    /// <summary>The body is not JSON, or not text that can be kept.</summary>
+    public const string InvalidJson = "invalid_json";
+    /// <summary><c>message</c> is an array: one line per problem.</summary>
+    public const string ValidationFailed = "validation_failed";
+    public const string InvalidRequest = "invalid_request";
+    /// <summary>Wrong, expired, used and exhausted codes alike.</summary>
+    public const string OtpInvalid = "otp_invalid";
+    public const string InvalidCurrentPassword = "invalid_current_password";
+    public const string MetadataTooLarge = "metadata_too_large";
+
+    // 401
+    /// <summary>No access token was sent.</summary>
+    public const string Unauthorized = "unauthorized";
+    /// <summary>An access token was sent and is worth nothing here.</summary>
+    public const string InvalidToken = "invalid_token";
+    /// <summary>Unknown user, wrong password, disabled and locked alike.</summary>
+    public const string InvalidCredentials = "invalid_credentials";
+    public const string InvalidRefreshToken = "invalid_refresh_token";
+    /// <summary>Told only to who knew the password.</summary>
+    public const string EmailNotVerified = "email_not_verified";
+    /// <summary>The password was right and a second factor is due.</summary>
+    public const string MfaRequired = "mfa_required";
+
+    // 403
+    public const string Forbidden = "forbidden";
+    public const string InsufficientScope = "insufficient_scope";
+
+    // 404, 405
+    public const string NotFound = "not_found";
+    public const string UserNotFound = "user_not_found";
+    public const string MethodNotAllowed = "method_not_allowed";
+    public const string NotAcceptable = "not_acceptable";
+
+    // 409, 412
+    public const string EmailTaken = "email_taken";
+    public const string UsernameTaken = "username_taken";
+    public const string PhoneNumberTaken = "phone_number_taken";
+    /// <summary>Another change of the same user came first and no If-Match was sent.</summary>
+    public const string Conflict = "conflict";
+    public const string PreconditionFailed = "precondition_failed";
+
+    // 413, 415, 429
+    public const string BodyTooLarge = "body_too_large";
+    public const string UnsupportedMediaType = "unsupported_media_type";
+    public const string TooManyRequests = "too_many_requests";
+
+    // 5xx
+    public const string InternalError = "internal_error";
+    public const string ServiceUnavailable = "service_unavailable";
+}

@@ -1,0 +1,64 @@
+using System.Diagnostics;
+using Identity.Api.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging;
+
+namespace Identity.Api.Failures;
+
+/// <summary>
+/// Sees to it that whatever goes wrong under /api/identity is told in the contract's shape: what routing refused (404, 405, 415),
+/// what the server refused (broken requests, bodies too large), and our own faults.
+/// </summary>
+internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMiddleware> logger)
+{
+    public async Task InvokeAsync(HttpContext context)
+    {
+        if (context.Request.ContentLength > ContractInputFormatter.MaximumBytes)
+        {
+            await Failure.OfStatus(StatusCodes.Status413PayloadTooLarge).WriteAsync(context);
+            return;
+        }
+
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+        {
+            limit.MaxRequestBodySize = ContractInputFormatter.MaximumBytes;
+        }
+
+        // Error pages of the host are for people.
+        if (context.Features.Get<Microsoft.AspNetCore.Diagnostics.IStatusCodePagesFeature>() is { } pages)
+        {
+            pages.Enabled = false;
+        }
+
+        try
+        {
+            await next(context);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+            return;
+        }
+        catch (BadHttpRequestException exception) when (!context.Response.HasStarted)
+        {
+            context.Response.Clear();
+            await Failure.OfStatus(exception.StatusCode).WriteAsync(context);
+            return;
+        }
+        catch (Exception exception) when (!context.Response.HasStarted)
+        {
+            var traceId = Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
+            logger.RequestFailed(traceId, exception);
+            context.Response.Clear();
+            await (Failure.OfStatus(StatusCodes.Status500InternalServerError) with { TraceId = traceId }).WriteAsync(context);
+            return;
+        }
+
+        var response = context.Response;
+        if (response is { StatusCode: >= 400, HasStarted: false, ContentType: null } && response.ContentLength is null or 0)
+        {
+            await Failure.OfStatus(response.StatusCode).WriteAsync(context);
+        }
+    }
+}

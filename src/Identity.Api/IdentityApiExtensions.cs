@@ -1,0 +1,44 @@
+using Identity.Api.Controllers;
+using Identity.Api.Failures;
+using Identity.Api.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Identity.Api;
+
+/// <summary>Mounts /api/identity in a host.</summary>
+public static class IdentityApiExtensions
+{
+    internal const string Prefix = "/api/identity";
+
+    /// <summary>Adds the controllers. The host binds section <see cref="CompatibilityOptions.Section"/> and adds OAuth, Accounts and the stores.</summary>
+    public static IServiceCollection AddIdentityApi(this IServiceCollection services)
+    {
+        services.AddOptions<CompatibilityOptions>().Validate(options => options.FindProblem() is null, "Compatibility:PostStatus: expected 200 or 201.").ValidateOnStart();
+        services.AddControllers(options => options.InputFormatters.Insert(0, new ContractInputFormatter()))
+            .AddApplicationPart(typeof(ContractController).Assembly)
+            .ConfigureApiBehaviorOptions(options =>
+            {
+                options.SuppressMapClientErrors = true;
+                options.InvalidModelStateResponseFactory = context => context.HttpContext.Features.Get<Failure>() ?? Failure.Validation(Problems(context));
+            });
+        return services;
+    }
+
+    /// <summary>
+    /// Tells every failure under /api/identity in the contract's shape. Comes right after forwarded headers and before
+    /// routing, authentication and whatever else can refuse a request or throw.
+    /// </summary>
+    public static IApplicationBuilder UseIdentityApi(this IApplicationBuilder app) =>
+        app.UseWhen(context => context.Request.Path.StartsWithSegments(Prefix, StringComparison.OrdinalIgnoreCase), branch => branch.UseMiddleware<FailureMiddleware>());
+
+    /// <summary>Maps the routes.</summary>
+    public static IEndpointConventionBuilder MapIdentityApi(this IEndpointRouteBuilder endpoints) => endpoints.MapControllers();
+
+    // Only a body that was never read leads here: there is none, or it is not of a type we read.
+    private static string[] Problems(ActionContext context) =>
+        context.ModelState.IsValid ? [] : ["the body should not be empty"];
+}

@@ -1,0 +1,136 @@
+// RFC 8259 (JSON), RFC 7493 (I-JSON): what is ambiguous to one parser or another is refused.
+using System.Buffers;
+using System.Text.Json;
+using Identity.Api.Contracts;
+using Identity.Api.Failures;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc.Formatters;
+using Microsoft.Net.Http.Headers;
+
+namespace Identity.Api.Json;
+
+/// <summary>
+/// Reads the bodies of /api/identity: UTF-8 JSON objects of at most 64 KB, without repeated members, unpaired surrogates and NUL,
+/// which databases and other parsers take differently.
+/// </summary>
+internal sealed class ContractInputFormatter : InputFormatter
+{
+    public const int MaximumBytes = 64 * 1024;
+
+    private const int MaximumDepth = 32;
+
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = MaximumDepth };
+
+    private static readonly Dictionary<Type, Func<JsonBody, object>> Readers = new()
+    {
+        [typeof(RegisterRequest)] = RegisterRequest.Read,
+        [typeof(LoginRequest)] = LoginRequest.Read,
+        [typeof(RefreshTokenRequest)] = RefreshTokenRequest.Read,
+        [typeof(LogoutRequest)] = LogoutRequest.Read,
+        [typeof(GenerateOtpRequest)] = GenerateOtpRequest.Read,
+        [typeof(VerifyOtpRequest)] = VerifyOtpRequest.Read,
+        [typeof(UpdateUserRequest)] = UpdateUserRequest.Read,
+        [typeof(ChangePasswordRequest)] = ChangePasswordRequest.Read,
+        [typeof(ForgotPasswordRequest)] = ForgotPasswordRequest.Read,
+        [typeof(ResetPasswordRequest)] = ResetPasswordRequest.Read,
+    };
+
+    public ContractInputFormatter()
+    {
+        SupportedMediaTypes.Add("application/json");
+        SupportedMediaTypes.Add("application/*+json");
+    }
+
+    public override bool CanRead(InputFormatterContext context) =>
+        base.CanRead(context)
+        && MediaTypeHeaderValue.TryParse(context.HttpContext.Request.ContentType, out var type)
+        && (!type.Charset.HasValue || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase) || type.Charset.Equals("\"utf-8\"", StringComparison.OrdinalIgnoreCase));
+
+    public override async Task<InputFormatterResult> ReadRequestBodyAsync(InputFormatterContext context)
+    {
+        var http = context.HttpContext;
+        var bytes = await ReadAsync(http);
+        if (bytes.Length == 0 && context.TreatEmptyInputAsDefaultValue)
+        {
+            return await InputFormatterResult.NoValueAsync();
+        }
+
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(bytes, Strict);
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            return Refuse(context, new Failure(StatusCodes.Status400BadRequest, ErrorCodes.InvalidJson, "The body is not valid JSON, nests deeper than 32 levels, or repeats a member."));
+        }
+
+        using (document)
+        {
+            if (!IsText(document.RootElement))
+            {
+                return Refuse(context, new Failure(StatusCodes.Status400BadRequest, ErrorCodes.InvalidJson, "The body holds a NUL character or an unpaired surrogate."));
+            }
+
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+            {
+                return Refuse(context, Failure.Validation(["the body must be an object"]));
+            }
+
+            var body = new JsonBody(document.RootElement);
+            var model = Readers[context.ModelType](body);
+            return body.Problems.Count == 0 ? await InputFormatterResult.SuccessAsync(model) : Refuse(context, Failure.Validation(body.Problems));
+        }
+    }
+
+    protected override bool CanReadType(Type type) => Readers.ContainsKey(type);
+
+    private static InputFormatterResult Refuse(InputFormatterContext context, Failure failure)
+    {
+        // Model state carries text only; the failure itself waits for the factory that answers an invalid model.
+        context.HttpContext.Features.Set(failure);
+        context.ModelState.AddModelError(context.ModelName, failure.Messages[0]);
+        return InputFormatterResult.Failure();
+    }
+
+    private static async Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http)
+    {
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        while (true)
+        {
+            var read = await http.Request.Body.ReadAsync(buffer.GetMemory(1024), http.RequestAborted);
+            if (read == 0)
+            {
+                break;
+            }
+
+            buffer.Advance(read);
+            if (buffer.WrittenCount > MaximumBytes)
+            {
+                throw new BadHttpRequestException("The body is too large.", StatusCodes.Status413PayloadTooLarge);
+            }
+        }
+
+        // RFC 8259 §8.1: a byte order mark may be ignored, and old clients send one.
+        var bytes = buffer.WrittenMemory;
+        return bytes.Span.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]) ? bytes[3..] : bytes;
+    }
+
+    private static bool IsText(JsonElement element)
+    {
+        try
+        {
+            return element.ValueKind switch
+            {
+                JsonValueKind.String => !element.GetString()!.Contains('\0', StringComparison.Ordinal),
+                JsonValueKind.Array => element.EnumerateArray().All(IsText),
+                JsonValueKind.Object => element.EnumerateObject().All(member => !member.Name.Contains('\0', StringComparison.Ordinal) && IsText(member.Value)),
+                _ => true,
+            };
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,147 @@
+// RFC 8259: the body of a request, read member by member.
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Identity.Api.Json;
+
+/// <summary>Reads members of a JSON object and collects a message for each that is not as it should be. Unknown members are ignored.</summary>
+internal sealed class JsonBody(JsonElement root)
+{
+    private readonly List<string> _problems = [];
+
+    /// <summary>One line per problem, in the words of the service these routes come from.</summary>
+    public IReadOnlyList<string> Problems => _problems;
+
+    public void Problem(string message) => _problems.Add(message);
+
+    /// <summary>Whether the member was sent, null included.</summary>
+    public bool Has(string name) => root.TryGetProperty(name, out _);
+
+    /// <summary>A text that must be there.</summary>
+    public string Required(string name, int longest)
+    {
+        if (!TryGet(name, out _))
+        {
+            Problem($"{name} should not be empty");
+            return "";
+        }
+
+        var before = _problems.Count;
+        var text = Text(name, longest);
+        if (string.IsNullOrEmpty(text) && _problems.Count == before)
+        {
+            Problem($"{name} should not be empty");
+        }
+
+        return text ?? "";
+    }
+
+    /// <summary>A text; null where it is absent or null.</summary>
+    public string? Text(string name, int longest)
+    {
+        if (!TryGet(name, out var value))
+        {
+            return null;
+        }
+
+        if (value.ValueKind != JsonValueKind.String)
+        {
+            Problem($"{name} must be a string");
+            return null;
+        }
+
+        var text = value.GetString()!;
+        if (text.Length > longest)
+        {
+            Problem(string.Create(CultureInfo.InvariantCulture, $"{name} must be shorter than or equal to {longest} characters"));
+        }
+
+        return text;
+    }
+
+    public bool? Flag(string name)
+    {
+        if (!TryGet(name, out var value))
+        {
+            return null;
+        }
+
+        if (value.ValueKind is JsonValueKind.True or JsonValueKind.False)
+        {
+            return value.GetBoolean();
+        }
+
+        Problem($"{name} must be a boolean value");
+        return null;
+    }
+
+    public Guid? Id(string name)
+    {
+        if (!TryGet(name, out var value))
+        {
+            return null;
+        }
+
+        if (value.ValueKind == JsonValueKind.String && Guid.TryParseExact(value.GetString(), "D", out var id))
+        {
+            return id;
+        }
+
+        Problem($"{name} must be a UUID");
+        return null;
+    }
+
+    public JsonObject? Object(string name)
+    {
+        if (!TryGet(name, out var value))
+        {
+            return null;
+        }
+
+        if (value.ValueKind == JsonValueKind.Object)
+        {
+            return JsonObject.Create(value);
+        }
+
+        Problem($"{name} must be an object");
+        return null;
+    }
+
+    public IReadOnlyList<string>? Texts(string name, int most, int longest)
+    {
+        if (!TryGet(name, out var value))
+        {
+            return null;
+        }
+
+        if (value.ValueKind != JsonValueKind.Array)
+        {
+            Problem($"{name} must be an array");
+            return null;
+        }
+
+        if (value.GetArrayLength() > most)
+        {
+            Problem(string.Create(CultureInfo.InvariantCulture, $"{name} must contain no more than {most} elements"));
+            return null;
+        }
+
+        var texts = new List<string>();
+        foreach (var item in value.EnumerateArray())
+        {
+            if (item.ValueKind != JsonValueKind.String || item.GetString() is not { Length: > 0 } text || text.Length > longest)
+            {
+                Problem(string.Create(CultureInfo.InvariantCulture, $"each value in {name} must be a string of 1 to {longest} characters"));
+                return null;
+            }
+
+            texts.Add(text);
+        }
+
+        return texts;
+    }
+
+    private bool TryGet(string name, out JsonElement value) =>
+        root.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
+}
