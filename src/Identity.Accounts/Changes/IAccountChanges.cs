@@ -1,0 +1,70 @@
+using System.Text.Json.Nodes;
+
+namespace Identity.Accounts.Changes;
+
+/// <summary>A member that stays as it is (the default), or is set, to null where there may be nothing.</summary>
+public readonly record struct Change<T>(bool IsSet, T? Value)
+{
+    public static implicit operator Change<T>(T? value) => new(true, value);
+}
+
+/// <summary>What is to change of an account.</summary>
+public sealed record AccountChange
+{
+    /// <summary>A new address is unverified until a code proves it.</summary>
+    public Change<string> Email { get; init; }
+
+    public Change<string> UserName { get; init; }
+
+    public Change<string> PhoneNumber { get; init; }
+
+    public Change<string> FirstName { get; init; }
+
+    public Change<string> LastName { get; init; }
+
+    /// <summary>Merged at top level; null removes a member.</summary>
+    public JsonObject? Metadata { get; init; }
+
+    /// <summary>False ends every session at once.</summary>
+    public bool? IsActive { get; init; }
+
+    /// <summary>Replaces all; ends every session at once where they differ.</summary>
+    public IReadOnlyList<string>? Roles { get; init; }
+}
+
+/// <summary>What a change came to.</summary>
+public abstract record AccountChangeResult
+{
+    private AccountChangeResult()
+    {
+    }
+
+    public sealed record Changed(Account Account, JsonObject Metadata) : AccountChangeResult;
+
+    /// <summary>EmailTaken, UserNameTaken or PhoneNumberTaken.</summary>
+    public sealed record Taken(AccountWrite Member) : AccountChangeResult;
+
+    /// <summary>The version asked for is not the stored one.</summary>
+    public sealed record Conflict : AccountChangeResult;
+
+    public sealed record MetadataTooLarge : AccountChangeResult;
+
+    public sealed record NotFound : AccountChangeResult;
+}
+
+/// <summary>Reads and changes accounts. Who may is decided before.</summary>
+public interface IAccountChanges
+{
+    /// <summary>The account and its metadata; null if there is none.</summary>
+    Task<(Account Account, JsonObject Metadata)?> FindAsync(Guid id, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// All of the change or nothing. Each change raises the account's version, one of metadata alone too.
+    /// </summary>
+    /// <param name="id">Whose account.</param>
+    /// <param name="change">What changes.</param>
+    /// <param name="expectedVersion">Null: whatever version is stored.</param>
+    /// <param name="caller">Who changes it, and from where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    Task<AccountChangeResult> ChangeAsync(Guid id, AccountChange change, long? expectedVersion, Caller caller, CancellationToken cancellationToken);
+}

@@ -1,0 +1,68 @@
+// NIST SP 800-63B-4 §3.1.3 (out-of-band) and the wire contract's one-time codes.
+using Identity.Accounts.Sessions;
+
+namespace Identity.Accounts.OneTimeCodes;
+
+/// <summary>The purposes that mean something here. Others are the caller's: a code for them proves possession and does nothing more.</summary>
+public static class OneTimeCodePurposes
+{
+    public const string Verification = "verification";
+    public const string Login = "login";
+    public const string PasswordReset = "password_reset";
+    public const string Transaction = "transaction";
+}
+
+/// <summary>Whom a code is for: exactly one member is set.</summary>
+public sealed record CodeRecipient(Guid? AccountId, string? Email, string? PhoneNumber);
+
+/// <summary>What came of asking for a code.</summary>
+public abstract record GeneratedCode
+{
+    private GeneratedCode()
+    {
+    }
+
+    /// <summary>The same for an unknown recipient, to whom nothing is sent.</summary>
+    public sealed record Sent(Guid Id, string Channel, string MaskedDestination, DateTimeOffset ExpiresAt) : GeneratedCode;
+
+    /// <summary>The channel is not one this server has, or does not fit the recipient named; told without looking at any account.</summary>
+    public sealed record ChannelUnavailable : GeneratedCode;
+
+    public sealed record RateLimited(TimeSpan RetryAfter) : GeneratedCode;
+}
+
+/// <summary>What came of trying a code.</summary>
+public abstract record TriedCode
+{
+    private TriedCode()
+    {
+    }
+
+    /// <summary>
+    /// Right, and used up. Purpose <c>verification</c> has marked the address or phone verified; purpose <c>login</c> has made
+    /// <paramref name="Session"/> where codes may sign in.
+    /// </summary>
+    public sealed record Verified(Account Account, Session? Session) : TriedCode;
+
+    /// <summary>Wrong, expired, used, replaced and exhausted alike; also for locked and disabled accounts.</summary>
+    public sealed record Invalid : TriedCode;
+
+    public sealed record RateLimited(TimeSpan RetryAfter) : TriedCode;
+}
+
+/// <summary>One-time codes for the API, the pages and the worker.</summary>
+public interface IOneTimeCodes
+{
+    /// <param name="recipient">Whom it is for.</param>
+    /// <param name="channel">Null: what fits the recipient.</param>
+    /// <param name="purpose">What it is for; a code of one purpose is worth nothing under another.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    Task<GeneratedCode> GenerateAsync(CodeRecipient recipient, string? channel, string purpose, Caller caller, CancellationToken cancellationToken);
+
+    /// <summary>Tries a code by its id; <paramref name="purpose"/>, where given, must be the one it was made for.</summary>
+    Task<TriedCode> VerifyAsync(Guid id, string? purpose, string code, Caller caller, CancellationToken cancellationToken);
+
+    /// <summary>Tries the newest code of this recipient and purpose.</summary>
+    Task<TriedCode> VerifyAsync(CodeRecipient recipient, string purpose, string code, Caller caller, CancellationToken cancellationToken);
+}
