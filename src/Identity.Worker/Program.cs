@@ -1,6 +1,6 @@
-var builder = WebApplication.CreateBuilder(args);
-var app = builder.Build();
-app.Run();
+using Identity.Worker;
+
+return await WorkerHost.RunAsync(args);
 
 namespace Identity.Worker
 {

@@ -1,0 +1,70 @@
+using System.Globalization;
+using Identity.Adapters.Configuration;
+
+namespace Identity.Worker;
+
+/// <summary>The worker's settings: the server's, by the same names, of which it reads those it needs.</summary>
+public sealed class WorkerSettings
+{
+    /// <summary>Where /health answers: WORKER_PORT, else PORT, else 8017. The first is for a worker that shares its settings with a server on one machine.</summary>
+    public required int Port { get; init; }
+
+    public required StorageSettings Storage { get; init; }
+
+    public required DeliverySettings Delivery { get; init; }
+
+    public required RabbitMqSettings RabbitMq { get; init; }
+
+    /// <summary>How often what has expired is cleared away (CLEANUP_INTERVAL).</summary>
+    public required TimeSpan CleanUpInterval { get; init; }
+
+    /// <summary>Where metrics and traces go; null: nowhere.</summary>
+    public Uri? OtlpEndpoint { get; init; }
+
+    /// <summary>Null, with a line per bad value in <paramref name="problems"/>, where one cannot be used.</summary>
+    public static WorkerSettings? Read(IConfiguration configuration, ICollection<string> problems)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        ArgumentNullException.ThrowIfNull(problems);
+        var before = problems.Count;
+        var port = ReadPort(configuration, problems);
+        var storage = StorageSettings.Read(configuration, problems);
+        var delivery = DeliverySettings.Read(configuration, problems);
+        var rabbitMqProblems = problems.Count;
+        var rabbitMq = RabbitMqSettings.Read(configuration, problems);
+        if (rabbitMq is null && problems.Count == rabbitMqProblems)
+        {
+            problems.Add("RABBITMQ_URIS: expected comma-separated amqp:// or amqps:// URIs; without a broker the server does the worker's jobs itself, and no worker is needed.");
+        }
+
+        var cleanUp = Durations.Read(configuration, "CLEANUP_INTERVAL", TimeSpan.FromMinutes(1), problems);
+        Uri? otlp = null;
+        if (configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is { Length: > 0 } endpoint && (!Uri.TryCreate(endpoint, UriKind.Absolute, out otlp) || otlp.Scheme is not ("http" or "https")))
+        {
+            problems.Add("OTEL_EXPORTER_OTLP_ENDPOINT: expected an http or https URL.");
+        }
+
+        return problems.Count > before
+            ? null
+            : new() { Port = port, Storage = storage!, Delivery = delivery!, RabbitMq = rabbitMq!, CleanUpInterval = cleanUp, OtlpEndpoint = otlp };
+    }
+
+    private static int ReadPort(IConfiguration configuration, ICollection<string> problems)
+    {
+        foreach (var name in (string[])["WORKER_PORT", "PORT"])
+        {
+            if (configuration[name] is { Length: > 0 } text)
+            {
+                if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is >= 0 and <= 65535)
+                {
+                    return port;
+                }
+
+                problems.Add($"{name}: expected a port from 1 to 65535 (0 for any that is free).");
+                return 0;
+            }
+        }
+
+        return 8017;
+    }
+}
