@@ -1,2 +1,90 @@
+using Identity.Adapters.Configuration;
+using Identity.Adapters.DataProtection;
+using Identity.Adapters.Sql;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
+
 namespace Identity.Worker;
-internal static class WorkerHost { public static Task<int> RunAsync(string[] args) => Task.FromResult(args.Length); }
+
+/// <summary>Builds and runs the worker: the outbox goes to the broker, requests for one-time codes come from it, and what has expired goes.</summary>
+public static class WorkerHost
+{
+    /// <summary>The process's exit code. What the operator can mend ends the start with a line each, and code 1.</summary>
+    public static async Task<int> RunAsync(string[] args)
+    {
+        WebApplication app;
+        try
+        {
+            app = Build(args);
+            await app.Services.InitializeStoresAsync();
+        }
+        catch (StartFailureException failure)
+        {
+            await Console.Error.WriteLineAsync(failure.Message);
+            return 1;
+        }
+
+        await using (app)
+        {
+            try
+            {
+                await app.RunAsync();
+            }
+            catch (OptionsValidationException invalid)
+            {
+                await Console.Error.WriteLineAsync(string.Join(Environment.NewLine, invalid.Failures));
+                return 1;
+            }
+            catch (IOException taken) when (taken.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
+            {
+                await Console.Error.WriteLineAsync("PORT: expected a free port (WORKER_PORT, where a server shares the settings): " + taken.Message);
+                return 1;
+            }
+        }
+
+        return 0;
+    }
+
+    private static WebApplication Build(string[] args)
+    {
+        var builder = WebApplication.CreateSlimBuilder(args);
+        var problems = new List<string>();
+        var settings = WorkerSettings.Read(builder.Configuration, problems)
+            ?? throw new StartFailureException(string.Join(Environment.NewLine, problems));
+
+        builder.Logging.ClearProviders();
+        if (builder.Environment.IsDevelopment())
+        {
+            builder.Logging.AddSimpleConsole(options => options.SingleLine = true);
+        }
+        else
+        {
+            builder.Logging.AddJsonConsole(options => options.UseUtcTimestamp = true);
+        }
+
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 0;
+            kestrel.ListenAnyIP(settings.Port);
+        });
+        // Longer than the consumer's drain, shorter than the grace that container platforms give.
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(25));
+
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSqlStores(settings.Storage);
+        builder.Services.AddStoreDataProtection();
+        builder.Services.AddDelivery(settings.Delivery);
+        builder.Services.AddRabbitMq(settings.RabbitMq);
+        builder.Services.AddHostedService(provider => ActivatorUtilities.CreateInstance<CleanUpLoop>(provider, settings.CleanUpInterval));
+        if (settings.OtlpEndpoint is not null)
+        {
+            builder.Services.AddHostedService<OtlpExport>();
+        }
+
+        var app = builder.Build();
+        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
+        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
+        return app;
+    }
+}

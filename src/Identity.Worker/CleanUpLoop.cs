@@ -1,0 +1,41 @@
+using Identity.Adapters.Sql;
+
+namespace Identity.Worker;
+
+/// <summary>Clears away what has expired: codes, sessions, refresh families, processed message ids, old audit records. Any number of workers may do it.</summary>
+public sealed partial class CleanUpLoop(StoreCleanUp store, TimeSpan interval, TimeProvider timeProvider, ILogger<CleanUpLoop> logger) : BackgroundService
+{
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            while (true)
+            {
+                // Jitter first: workers that start together do not clean together.
+                await Task.Delay(interval * (0.5 + Random.Shared.NextDouble()), timeProvider, stoppingToken);
+                try
+                {
+                    var count = await store.RunAsync(stoppingToken);
+                    if (count > 0)
+                    {
+                        LogCleaned(count);
+                    }
+                }
+                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+                {
+                    LogFailed(exception);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Told to stop; the next one goes on where this one was.
+        }
+    }
+
+    [LoggerMessage(6001, LogLevel.Information, "{Count} expired rows cleared away")]
+    private partial void LogCleaned(int count);
+
+    [LoggerMessage(6002, LogLevel.Error, "The clean-up failed and is tried again at its next turn")]
+    private partial void LogFailed(Exception exception);
+}

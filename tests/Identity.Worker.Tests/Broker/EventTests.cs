@@ -1,0 +1,195 @@
+using System.Collections.Concurrent;
+using System.Text;
+using System.Text.Json.Nodes;
+using Identity.Accounts;
+using Identity.Accounts.Credentials;
+using Identity.Accounts.Events;
+using Identity.Worker.Tests.Fixtures;
+using Microsoft.Extensions.DependencyInjection;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+
+namespace Identity.Worker.Tests.Broker;
+
+/// <summary>The outbox on its way to the broker: nothing lost, of one account in order.</summary>
+[Collection(BrokerCollection.Name)]
+public sealed class EventTests(RabbitMqServer broker) : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Event_WhenWrittenWithItsChange_ArrivesPersistentWithItsId()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync();
+        await using var listener = await Listener.BindAsync(uri);
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer());
+        var account = await CreateAsync(worker, EventTypes.UserCreated);
+        await Eventually.TrueAsync(() => listener.Received.Count == 1, "the event arrives");
+        var (routingKey, properties, body) = listener.Received.Single();
+        Assert.Equal("user.created", routingKey);
+        Assert.Equal(DeliveryModes.Persistent, properties.DeliveryMode);
+        Assert.Equal((string)body["id"]!, properties.MessageId);
+        Assert.Equal("user.created", (string)body["type"]!);
+        Assert.Equal("user.created", (string)body["pattern"]!);
+        Assert.Equal("1.0", (string)body["specversion"]!);
+        Assert.Equal(account.ToString(), (string)body["subject"]!);
+        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<IOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
+    }
+
+    [Fact]
+    public async Task Event_WhenNobodyIsBoundYet_IsSentAgainInOrderOnceSomebodyIs()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync();
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer(), claim: TimeSpan.FromSeconds(1));
+        var account = await CreateAsync(worker, EventTypes.UserCreated);
+        await UpdateAsync(worker, account, 5);
+        // Returned at least once: it stays in the outbox although the broker is there.
+        await Eventually.TrueAsync(async () => await ClaimedAsync(worker), "the relay tried");
+        await using var listener = await Listener.BindAsync(uri);
+        await Eventually.TrueAsync(() => listener.Received.Count >= 6, "the events arrive");
+        Assert.Equal([EventTypes.UserCreated, .. Enumerable.Repeat(EventTypes.UserUpdated, 5)], listener.Received.Select(message => message.RoutingKey));
+        Assert.Equal([1, 2, 3, 4, 5], listener.Received.Skip(1).Select(message => (int)message.Body["data"]!["step"]!));
+    }
+
+    [Fact]
+    public async Task Event_WhenNobodyListensForLong_IsParkedAndHoldsUpNobody()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync();
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer(), unroutedAfter: TimeSpan.FromMilliseconds(500), claim: TimeSpan.FromSeconds(1));
+        await CreateAsync(worker, EventTypes.UserCreated);
+        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<IOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
+        await using var requester = await Requester.ConnectAsync(uri);
+        var parked = await requester.TakeAsync("identity_events.unrouted");
+        Assert.Equal("user.created", Encoding.UTF8.GetString((byte[])parked.BasicProperties.Headers!["x-routing-key"]!));
+    }
+
+    [Fact]
+    public async Task Events_WhenTwoWorkersShareThem_ArriveOnceAndInOrderPerAccount()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync();
+        await using var listener = await Listener.BindAsync(uri);
+        await using var one = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer(), claim: TimeSpan.FromSeconds(30));
+        await using var two = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer(), claim: TimeSpan.FromSeconds(30));
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ =>
+        {
+            var account = await CreateAsync(one, EventTypes.UserCreated);
+            await UpdateAsync(one, account, 10);
+        }));
+        await Eventually.TrueAsync(() => listener.Received.Count >= 220, "the events arrive");
+        Assert.Equal(220, listener.Received.Count);
+        AssertOrder(listener);
+    }
+
+    [Fact]
+    public async Task Events_WhenTheBrokerIsKilledUnderThem_AllArriveInOrderOnceItIsBack()
+    {
+        broker.RequireOurs();
+        var uri = await broker.CreateHostAsync();
+        await (await Listener.BindAsync(uri, "survivors")).DisposeAsync();
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer());
+        var accounts = new ConcurrentBag<Guid>();
+        using var stop = new CancellationTokenSource();
+        var load = Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                var account = await CreateAsync(worker, EventTypes.UserCreated);
+                await UpdateAsync(worker, account, 3);
+                accounts.Add(account);
+            }
+        })).ToArray();
+        await Eventually.TrueAsync(() => accounts.Count >= 50, "load before");
+        await broker.KillAsync();
+        var before = accounts.Count;
+        await Eventually.TrueAsync(() => accounts.Count >= before + 50, "changes go on without the broker");
+        await broker.StartAsync();
+        before = accounts.Count;
+        await Eventually.TrueAsync(() => accounts.Count >= before + 50, "load after");
+        await stop.CancelAsync();
+        await Task.WhenAll(load);
+        await using var listener = await Listener.BindAsync(uri, "survivors");
+        await Eventually.TrueAsync(
+            () => listener.Received.Select(message => (string)message.Body["id"]!).Distinct().Count() >= accounts.Count * 4,
+            $"all {accounts.Count * 4} events arrive",
+            60);
+        AssertOrder(listener);
+        Assert.Equal(accounts.Order(), listener.Received.Select(message => Guid.Parse((string)message.Body["subject"]!)).Distinct().Order());
+    }
+
+    // Of repeats the first counts: a consumer drops the others by their id.
+    private static void AssertOrder(Listener listener)
+    {
+        var seen = new HashSet<string>();
+        foreach (var account in listener.Received.Where(message => seen.Add((string)message.Body["id"]!)).GroupBy(message => (string)message.Body["subject"]!))
+        {
+            var steps = account.Select(message => (int)message.Body["data"]!["step"]!).ToList();
+            Assert.Equal(Enumerable.Range(0, steps.Count), steps);
+        }
+    }
+
+    private static async Task<bool> ClaimedAsync(TestWorker worker)
+    {
+        var outbox = worker.Services.GetRequiredService<IOutbox>();
+        var free = await outbox.ClaimAsync("test", 1, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow.AddMilliseconds(1), default);
+        await outbox.ReleaseAsync("test", [.. free.Select(message => message.Sequence)], default);
+        return free.Count == 0;
+    }
+
+    private static async Task<Guid> CreateAsync(TestWorker worker, string type)
+    {
+        var id = Guid.CreateVersion7();
+        var account = new Account { Id = id, Email = $"{id:N}@example.com", NormalizedEmail = $"{id:N}@EXAMPLE.COM", CreatedAt = DateTimeOffset.UtcNow, UpdatedAt = DateTimeOffset.UtcNow, SecurityStamp = "s" };
+        var written = await worker.Services.GetRequiredService<IAccountStore>().CreateAsync(account, new AccountCredentials(id, null, null), [Event(id, type, 0)], default);
+        Assert.Equal(AccountWrite.Done, written);
+        return id;
+    }
+
+    private static async Task UpdateAsync(TestWorker worker, Guid id, int times)
+    {
+        var store = worker.Services.GetRequiredService<IAccountStore>();
+        var account = (await store.FindAsync(id, default))!;
+        for (var step = 1; step <= times; step++)
+        {
+            Assert.Equal(AccountWrite.Done, await store.UpdateAsync(account, account.Version, [Event(id, EventTypes.UserUpdated, step)], default));
+        }
+    }
+
+    private static LifecycleEvent Event(Guid account, string type, int step) =>
+        new(Guid.CreateVersion7(), EventExchanges.Identity, type, account, DateTimeOffset.UtcNow, new JsonObject { ["step"] = step });
+
+    private sealed class Listener : IAsyncDisposable
+    {
+        private readonly IConnection _connection;
+        private readonly ConcurrentQueue<(string RoutingKey, IReadOnlyBasicProperties Properties, JsonNode Body)> _received = new();
+
+        private Listener(IConnection connection) => _connection = connection;
+
+        public IReadOnlyList<(string RoutingKey, IReadOnlyBasicProperties Properties, JsonNode Body)> Received => [.. _received];
+
+        public static async Task<Listener> BindAsync(string uri, string queue = "listener")
+        {
+            var connection = await new ConnectionFactory { Uri = new Uri(uri) }.CreateConnectionAsync();
+            var channel = await connection.CreateChannelAsync();
+            await channel.ExchangeDeclareAsync(EventExchanges.Identity, ExchangeType.Topic, durable: true);
+            await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false);
+            await channel.QueueBindAsync(queue, EventExchanges.Identity, "#");
+            var listener = new Listener(connection);
+            var consumer = new AsyncEventingBasicConsumer(channel);
+            consumer.ReceivedAsync += async (_, delivery) =>
+            {
+                listener._received.Enqueue((delivery.RoutingKey, new BasicProperties(delivery.BasicProperties), JsonNode.Parse(delivery.Body.ToArray())!));
+                await channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);
+            };
+            await channel.BasicConsumeAsync(queue, autoAck: false, consumer);
+            return listener;
+        }
+
+        public async ValueTask DisposeAsync() => await _connection.DisposeAsync();
+    }
+}
