@@ -43,7 +43,13 @@ public sealed class MasterKey
             if (!File.Exists(file))
             {
                 EmbeddedFiles.CreateDirectory(settings.DataDirectory);
-                Create(file);
+                using (EmbeddedFiles.Lock(file + ".lock"))
+                {
+                    if (!File.Exists(file))
+                    {
+                        Create(file);
+                    }
+                }
             }
 
             return new(Read(file));
@@ -64,25 +70,15 @@ public sealed class MasterKey
 
     private static void Create(string file)
     {
-        // Written whole under another name first: a crash leaves either no key or the whole key. The move does not replace.
-        var temporary = $"{file}.{Guid.NewGuid():N}";
-        try
+        // Written whole under another name first: a crash leaves either no key or the whole key.
+        var temporary = file + ".new";
+        File.Delete(temporary);
+        using (var stream = new FileStream(temporary, EmbeddedFiles.Options(FileMode.CreateNew, FileShare.None)))
         {
-            using (var stream = new FileStream(temporary, EmbeddedFiles.Options(FileMode.CreateNew, FileShare.None)))
-            {
-                stream.Write(Encoding.ASCII.GetBytes(Convert.ToBase64String(RandomNumberGenerator.GetBytes(Length)) + "\n"));
-                stream.Flush(flushToDisk: true);
-            }
+            stream.Write(Encoding.ASCII.GetBytes(Convert.ToBase64String(RandomNumberGenerator.GetBytes(Length)) + "\n"));
+            stream.Flush(flushToDisk: true);
+        }
 
-            File.Move(temporary, file, overwrite: false);
-        }
-        catch (IOException) when (File.Exists(file))
-        {
-            // Another process was first.
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+        File.Move(temporary, file, overwrite: false);
     }
 }

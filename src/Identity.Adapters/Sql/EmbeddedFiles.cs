@@ -5,6 +5,10 @@ internal static class EmbeddedFiles
 {
     private const UnixFileMode PrivateFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
+    private const int LockAttempts = 2400;
+
+    private static readonly TimeSpan LockPause = TimeSpan.FromMilliseconds(50);
+
     public static void CreateDirectory(string path)
     {
         if (OperatingSystem.IsWindows())
@@ -28,14 +32,38 @@ internal static class EmbeddedFiles
     {
         for (var attempt = 0; ; attempt++)
         {
-            try
+            if (TryLock(path, last: attempt == LockAttempts) is { } held)
             {
-                return new FileStream(path, Options(FileMode.OpenOrCreate, FileShare.None));
+                return held;
             }
-            catch (IOException) when (attempt < 1200 && File.Exists(path))
+
+            await Task.Delay(LockPause, cancellationToken);
+        }
+    }
+
+    /// <inheritdoc cref="LockAsync"/>
+    public static IDisposable Lock(string path)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            if (TryLock(path, last: attempt == LockAttempts) is { } held)
             {
-                await Task.Delay(100, cancellationToken);
+                return held;
             }
+
+            Thread.Sleep(LockPause);
+        }
+    }
+
+    private static FileStream? TryLock(string path, bool last)
+    {
+        try
+        {
+            return new FileStream(path, Options(FileMode.OpenOrCreate, FileShare.None));
+        }
+        catch (IOException) when (!last && File.Exists(path))
+        {
+            return null;
         }
     }
 

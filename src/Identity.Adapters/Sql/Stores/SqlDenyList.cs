@@ -7,6 +7,15 @@ namespace Identity.Adapters.Sql.Stores;
 
 internal sealed class SqlDenyList(StoreDatabase database, TimeProvider timeProvider) : IDenyList
 {
+    // Compiled once: asked for every token, for its jti alone or with its grant.
+    private readonly Func<IdentityDbContext, string, DateTimeOffset, CancellationToken, Task<bool>> _isDenied =
+        EF.CompileAsyncQuery((IdentityDbContext context, string id, DateTimeOffset now, CancellationToken token) =>
+            context.DenyEntries.Any(r => r.Id == id && r.ExpiresAt > now));
+
+    private readonly Func<IdentityDbContext, string, string, DateTimeOffset, CancellationToken, Task<bool>> _isEitherDenied =
+        EF.CompileAsyncQuery((IdentityDbContext context, string first, string second, DateTimeOffset now, CancellationToken token) =>
+            context.DenyEntries.Any(r => (r.Id == first || r.Id == second) && r.ExpiresAt > now));
+
     private readonly string _upsert = database.Dialect.Upsert(
         "deny_entries",
         ["id"],
@@ -23,14 +32,19 @@ internal sealed class SqlDenyList(StoreDatabase database, TimeProvider timeProvi
     public async ValueTask<bool> IsDeniedAsync(ReadOnlyMemory<string> ids, CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
-        if (ids.Length == 1)
+        switch (ids.Length)
         {
-            var id = ids.Span[0];
-            return await database.ReadAsync((context, token) => context.DenyEntries.AnyAsync(r => r.Id == id && r.ExpiresAt > now, token), cancellationToken);
+            case 0:
+                return false;
+            case 1:
+                var id = ids.Span[0];
+                return await database.ReadAsync((context, token) => _isDenied(context, id, now, token), cancellationToken);
+            case 2:
+                var (first, second) = (ids.Span[0], ids.Span[1]);
+                return await database.ReadAsync((context, token) => _isEitherDenied(context, first, second, now, token), cancellationToken);
+            default:
+                var all = ids.ToArray();
+                return await database.ReadAsync((context, token) => context.DenyEntries.AnyAsync(r => all.Contains(r.Id) && r.ExpiresAt > now, token), cancellationToken);
         }
-
-        var all = ids.ToArray();
-        return all.Length > 0
-            && await database.ReadAsync((context, token) => context.DenyEntries.AnyAsync(r => all.Contains(r.Id) && r.ExpiresAt > now, token), cancellationToken);
     }
 }

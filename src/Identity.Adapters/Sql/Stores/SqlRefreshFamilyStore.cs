@@ -7,6 +7,10 @@ namespace Identity.Adapters.Sql.Stores;
 
 internal sealed class SqlRefreshFamilyStore(StoreDatabase database) : IRefreshFamilyStore
 {
+    // Compiled once: asked at every refresh.
+    private readonly Func<IdentityDbContext, Guid, CancellationToken, Task<RefreshFamilyRow?>> _find =
+        EF.CompileAsyncQuery((IdentityDbContext context, Guid id, CancellationToken token) => context.RefreshFamilies.FirstOrDefault(r => r.Id == id));
+
     public Task CreateAsync(RefreshFamily family, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(family);
@@ -35,7 +39,7 @@ internal sealed class SqlRefreshFamilyStore(StoreDatabase database) : IRefreshFa
 
     public async Task<RefreshFamily?> FindAsync(Guid id, CancellationToken cancellationToken)
     {
-        var row = await database.ReadAsync((context, token) => context.RefreshFamilies.FirstOrDefaultAsync(r => r.Id == id, token), cancellationToken);
+        var row = await database.ReadAsync((context, token) => _find(context, id, token), cancellationToken);
         return row is null
             ? null
             : new(

@@ -7,6 +7,10 @@ namespace Identity.Adapters.Sql.Stores;
 
 internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
 {
+    // Compiled once: asked at every request that carries a token or a cookie.
+    private readonly Func<IdentityDbContext, string, CancellationToken, Task<SessionRow?>> _find =
+        EF.CompileAsyncQuery((IdentityDbContext context, string id, CancellationToken token) => context.Sessions.FirstOrDefault(r => r.Id == id));
+
     public Task CreateAsync(Session session, LifecycleEvent created, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(session);
@@ -39,7 +43,7 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
 
     public async ValueTask<Session?> FindAsync(string id, CancellationToken cancellationToken)
     {
-        var row = await database.ReadAsync((context, token) => context.Sessions.FirstOrDefaultAsync(r => r.Id == id, token), cancellationToken);
+        var row = await database.ReadAsync((context, token) => _find(context, id, token), cancellationToken);
         return row is null ? null : Map(row);
     }
 

@@ -6,6 +6,9 @@ namespace Identity.Adapters.Sql.Stores;
 
 internal sealed class SqlSingleUseStore(StoreDatabase database) : ISingleUseStore
 {
+    private readonly Func<IdentityDbContext, string, string, CancellationToken, Task<SingleUseRow?>> _find =
+        EF.CompileAsyncQuery((IdentityDbContext context, string kind, string key, CancellationToken token) => context.SingleUse.FirstOrDefault(r => r.Kind == kind && r.Key == key));
+
     public Task SaveAsync(SingleUseEntry entry, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(entry);
@@ -29,7 +32,7 @@ internal sealed class SqlSingleUseStore(StoreDatabase database) : ISingleUseStor
 
     public async Task<SingleUseEntry?> FindAsync(string kind, string key, CancellationToken cancellationToken)
     {
-        var row = await database.ReadAsync((context, token) => context.SingleUse.FirstOrDefaultAsync(r => r.Kind == kind && r.Key == key, token), cancellationToken);
+        var row = await database.ReadAsync((context, token) => _find(context, kind, key, token), cancellationToken);
         return row is null ? null : new(row.Kind, row.Key, row.ClientId, row.Payload, row.ExpiresAt, row.KeepUntil, row.ConsumedAt);
     }
 
