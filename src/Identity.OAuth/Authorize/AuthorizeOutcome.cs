@@ -1,0 +1,32 @@
+// RFC 6749 §4.1.2, OpenID Connect Core §3.1.2: what an authorization request comes to.
+using Identity.OAuth.Clients;
+
+namespace Identity.OAuth.Authorize;
+
+/// <summary>The next step. Only the authorize endpoint decides it; pages always return there.</summary>
+public abstract record AuthorizeOutcome
+{
+    private AuthorizeOutcome()
+    {
+    }
+
+    /// <summary>A page that tells the person: the client or its redirect_uri cannot be trusted, so nothing is sent anywhere.</summary>
+    public sealed record ErrorPage(OAuthError Error) : AuthorizeOutcome;
+
+    /// <summary>An answer for the client, success or error, with state and iss (RFC 9207).</summary>
+    public sealed record Respond(RedirectTarget Target, IReadOnlyList<KeyValuePair<string, string>> Parameters, OAuthError? Error) : AuthorizeOutcome;
+
+    /// <summary>The person has to sign in, again or for the first time.</summary>
+    /// <param name="Client">Whom they come from.</param>
+    /// <param name="LoginHint">What the client thinks they are called.</param>
+    /// <param name="StartedAt">To be carried in the interaction.</param>
+    public sealed record SignIn(Client Client, string? LoginHint, DateTimeOffset StartedAt) : AuthorizeOutcome;
+
+    /// <summary>The person has to say yes or no.</summary>
+    /// <param name="Client">Who asks.</param>
+    /// <param name="Scopes">All it asks for.</param>
+    /// <param name="NewScopes">What was not allowed before.</param>
+    /// <param name="Resources">RFC 8707 resources it names.</param>
+    /// <param name="StartedAt">To be carried in the interaction.</param>
+    public sealed record Consent(Client Client, IReadOnlyList<string> Scopes, IReadOnlyList<string> NewScopes, IReadOnlyList<string> Resources, DateTimeOffset StartedAt) : AuthorizeOutcome;
+}

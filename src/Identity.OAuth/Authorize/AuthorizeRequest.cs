@@ -1,0 +1,59 @@
+// RFC 6749 §4.1.1 and OpenID Connect Core §3.1.2.1: an authorization request that was found to be sound.
+using Identity.OAuth.Clients;
+using Identity.OAuth.Sessions;
+
+namespace Identity.OAuth.Authorize;
+
+/// <summary>What happened because of this very request: it cannot be seen from the session. The host protects it against change.</summary>
+/// <param name="StartedAt">When the request first led to a page.</param>
+/// <param name="Denied">The person said no.</param>
+public sealed record Interaction(DateTimeOffset StartedAt, bool Denied);
+
+/// <summary>A request as the host read it.</summary>
+/// <param name="Parameters">The query, or the form.</param>
+/// <param name="Session">The live sign-in session of this browser; null: nobody is signed in.</param>
+/// <param name="Interaction">What already happened because of this request; null: nothing.</param>
+public sealed record AuthorizeInput(RequestParameters Parameters, SessionInfo? Session, Interaction? Interaction);
+
+/// <summary>A sound request.</summary>
+public sealed record AuthorizeRequest
+{
+    public required Client Client { get; init; }
+
+    public required RedirectTarget Redirect { get; init; }
+
+    public required IReadOnlyList<string> Scopes { get; init; }
+
+    public required IReadOnlyList<string> Resources { get; init; }
+
+    /// <summary>As sent; null: none was.</summary>
+    public string? RedirectUri { get; init; }
+
+    public string? CodeChallenge { get; init; }
+
+    public string? Nonce { get; init; }
+
+    public required IReadOnlyList<string> Prompts { get; init; }
+
+    /// <summary>Seconds.</summary>
+    public int? MaxAge { get; init; }
+
+    /// <summary>Whom the client means, by its id_token_hint or an essential <c>sub</c>; null: anybody.</summary>
+    public string? Subject { get; init; }
+
+    public string? LoginHint { get; init; }
+
+    public string? ClaimsParameter { get; init; }
+
+    public required ClaimsRequest Claims { get; init; }
+
+    public required IReadOnlyList<string> AcrValues { get; init; }
+
+    public bool Asks(string prompt) => Prompts.Contains(prompt, StringComparer.Ordinal);
+}
+
+/// <summary>Where an answer goes and how.</summary>
+/// <param name="Uri">A registered redirect URI.</param>
+/// <param name="Mode"><c>query</c> or <c>form_post</c> (OAuth 2.0 Form Post Response Mode).</param>
+/// <param name="State">As sent.</param>
+public sealed record RedirectTarget(string Uri, string Mode, string? State);

@@ -1,0 +1,185 @@
+// RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.1, OpenID Connect Core §3.1.2.2: is the authorization request sound?
+using Identity.OAuth.Clients;
+using Identity.OAuth.Resources;
+
+namespace Identity.OAuth.Authorize;
+
+/// <summary>What validation came to: a request; or an error, and where it may be sent.</summary>
+/// <param name="Request">A sound request.</param>
+/// <param name="Error">What is wrong with it.</param>
+/// <param name="Target">Where the error goes; null: nowhere but a page.</param>
+public sealed record AuthorizeValidationResult(AuthorizeRequest? Request, OAuthError? Error, RedirectTarget? Target);
+
+/// <summary>Checks authorization requests.</summary>
+public sealed class AuthorizeValidation(IClientStore clients, ResourceCatalog resources, IdTokenHintReader hints)
+{
+    private static readonly string[] KnownPrompts = ["none", "login", "consent", "select_account"];
+
+    public async Task<AuthorizeValidationResult> ValidateAsync(RequestParameters parameters, CancellationToken cancellationToken)
+    {
+        // First who asks and where the answer would go: until both are known to be right, nothing is sent anywhere (RFC 6749 §4.1.2.1).
+        if (parameters["client_id"] is not { } clientId || await clients.FindAsync(clientId, cancellationToken) is not { Disabled: false } client)
+        {
+            return Page("The client is not known.");
+        }
+
+        var redirectUri = parameters["redirect_uri"];
+        if (redirectUri is null ? client.RedirectUris.Count != 1 || parameters.List("scope").Contains("openid", StringComparer.Ordinal) : !RedirectUriMatcher.Matches(client.RedirectUris, redirectUri))
+        {
+            return Page(redirectUri is null ? "redirect_uri is missing." : "redirect_uri is not registered for this client.");
+        }
+
+        // The mode decides how an error is told, so it comes next; an unknown one cannot be honoured, and is told by query.
+        var mode = parameters["response_mode"] ?? "query";
+        var target = new RedirectTarget(redirectUri ?? client.RedirectUris[0], mode == "form_post" ? "form_post" : "query", parameters["state"]);
+        AuthorizeValidationResult Fail(string code, string description) => new(null, new OAuthError(code, description), target);
+
+        if (mode is not ("query" or "form_post"))
+        {
+            return Fail(OAuthErrors.InvalidRequest, "This response_mode is not supported.");
+        }
+
+        if (parameters["request"] is not null)
+        {
+            return Fail(OAuthErrors.RequestNotSupported, "Request objects are not supported.");
+        }
+
+        if (parameters["request_uri"] is not null)
+        {
+            return Fail(OAuthErrors.RequestUriNotSupported, "request_uri is not supported.");
+        }
+
+        if (parameters["registration"] is not null)
+        {
+            return Fail(OAuthErrors.RegistrationNotSupported, "The registration parameter is not supported.");
+        }
+
+        if (parameters["response_type"] is not { } responseType)
+        {
+            return Fail(OAuthErrors.InvalidRequest, "response_type is missing.");
+        }
+
+        if (responseType != "code")
+        {
+            return Fail(OAuthErrors.UnsupportedResponseType, "The only response_type is code.");
+        }
+
+        if (!client.GrantTypes.Contains("authorization_code", StringComparer.Ordinal))
+        {
+            return Fail(OAuthErrors.UnauthorizedClient, "The client is not registered for the authorization code flow.");
+        }
+
+        if (PkceProblem(client, parameters) is { } pkce)
+        {
+            return Fail(OAuthErrors.InvalidRequest, pkce);
+        }
+
+        var scopes = parameters.List("scope");
+        if (scopes.Any(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal)))
+        {
+            return Fail(OAuthErrors.InvalidScope, "A scope is unknown or not open to this client.");
+        }
+
+        // OpenID Connect Core §11: where no refresh token can come of it the request for one is ignored.
+        if (!client.GrantTypes.Contains("refresh_token", StringComparer.Ordinal))
+        {
+            scopes = [.. scopes.Where(scope => scope != "offline_access")];
+        }
+
+        var resourceValues = parameters.All("resource");
+        if (await resources.CheckAsync(resourceValues, [], scopes, cancellationToken) is { } resourceError)
+        {
+            return new(null, resourceError, target);
+        }
+
+        var prompts = parameters.List("prompt");
+        if (prompts.Any(prompt => !KnownPrompts.Contains(prompt, StringComparer.Ordinal)) || (prompts.Contains("none", StringComparer.Ordinal) && prompts.Count > 1))
+        {
+            return Fail(OAuthErrors.InvalidRequest, "prompt has an unknown value, or none with another one.");
+        }
+
+        int? maxAge = client.DefaultMaxAge;
+        if (parameters["max_age"] is { } maxAgeText)
+        {
+            if (!int.TryParse(maxAgeText, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var seconds))
+            {
+                return Fail(OAuthErrors.InvalidRequest, "max_age is not a number of seconds.");
+            }
+
+            maxAge = seconds;
+        }
+
+        var claims = ClaimsRequest.Empty;
+        if (parameters["claims"] is { } claimsText && !ClaimsRequest.TryParse(claimsText, out claims))
+        {
+            return Fail(OAuthErrors.InvalidRequest, "The claims parameter is malformed.");
+        }
+
+        // §5.5.1.1: an essential acr must be met; acr_values are wishes.
+        if (claims.IdToken.TryGetValue("acr", out var acr) && acr.Essential && acr.Values.Count > 0 && !acr.Values.Any(value => AcrValues.Supported.Contains(value, StringComparer.Ordinal)))
+        {
+            return Fail(OAuthErrors.UnmetAuthenticationRequirements, "The authentication context asked for cannot be reached.");
+        }
+
+        string? subject = null;
+        if (parameters["id_token_hint"] is { } hintText)
+        {
+            if (await hints.ReadAsync(hintText, cancellationToken) is not { } hint || hint.ClientId != client.ClientId)
+            {
+                return Fail(OAuthErrors.InvalidRequest, "id_token_hint is not an ID token that this server issued to this client.");
+            }
+
+            subject = hint.Subject;
+        }
+
+        // §5.5.1: a requested sub value means that person and nobody else.
+        if (claims.IdToken.TryGetValue("sub", out var sub) && sub.Values.Count > 0)
+        {
+            if (sub.Values.Count > 1 || (subject is not null && subject != sub.Values[0]))
+            {
+                return Fail(OAuthErrors.InvalidRequest, "The claims parameter and id_token_hint name different people.");
+            }
+
+            subject = sub.Values[0];
+        }
+
+        return new(
+            new AuthorizeRequest
+            {
+                Client = client,
+                Redirect = target,
+                RedirectUri = redirectUri,
+                Scopes = scopes,
+                Resources = resourceValues,
+                CodeChallenge = parameters["code_challenge"],
+                Nonce = parameters["nonce"],
+                Prompts = prompts,
+                MaxAge = maxAge,
+                Subject = subject,
+                LoginHint = parameters["login_hint"],
+                ClaimsParameter = parameters["claims"],
+                Claims = claims,
+                AcrValues = parameters.List("acr_values"),
+            },
+            null,
+            target);
+    }
+
+    /// <summary>RFC 7636 §4.3 and §4.4.1, S256 only; required unless the client is registered without.</summary>
+    private static string? PkceProblem(Client client, RequestParameters parameters)
+    {
+        var challenge = parameters["code_challenge"];
+        var method = parameters["code_challenge_method"];
+        if (challenge is null)
+        {
+            return method is not null ? "code_challenge is missing."
+                : client.RequirePkce || client.IsPublic ? "PKCE is required: send code_challenge with code_challenge_method S256." : null;
+        }
+
+        // SHA-256 in base64url is 43 characters, and nothing else can ever be met.
+        return method != "S256" ? "code_challenge_method must be S256."
+            : challenge.Length != 43 || !challenge.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_') ? "code_challenge is malformed." : null;
+    }
+
+    private static AuthorizeValidationResult Page(string description) => new(null, new OAuthError(OAuthErrors.InvalidRequest, description), null);
+}

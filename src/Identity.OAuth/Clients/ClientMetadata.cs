@@ -1,0 +1,276 @@
+// RFC 7591 §2 and OpenID Connect Registration 1.0 §2: reading and checking client metadata, from wherever it comes.
+using System.Text.Json.Nodes;
+using Identity.OAuth.Clients.ClientAuthentication;
+using Identity.OAuth.Keys;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Identity.OAuth.Clients;
+
+/// <summary>A client, or what is wrong with its metadata: one line per problem, beginning with the member.</summary>
+public sealed record ClientMetadataResult(Client? Client, IReadOnlyList<string> Problems);
+
+/// <summary>Turns metadata into a <see cref="Client"/>.</summary>
+public static class ClientMetadata
+{
+    private static readonly string[] GrantTypes = ["authorization_code", "refresh_token", "client_credentials"];
+    private static readonly string[] AuthenticationMethods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
+
+    /// <param name="document">RFC 7591 metadata plus client_id, client_secret and our extensions.</param>
+    /// <param name="requireConsent">Default of <c>require_consent</c>: false for clients that the operator wrote down.</param>
+    public static ClientMetadataResult Parse(JsonObject document, bool requireConsent)
+    {
+        var reader = new MetadataReader(document);
+        var id = reader.Text("client_id");
+        if (id is null || id.Length > 200 || id.Any(character => character is < '\x20' or > '\x7e'))
+        {
+            reader.Problem("client_id", "expected 1 to 200 visible ASCII characters");
+        }
+        else if (id == FirstParty.FirstPartyTokenIssuer.ClientId)
+        {
+            reader.Problem("client_id", "this one is built in");
+        }
+
+        var method = reader.Text("token_endpoint_auth_method") ?? "client_secret_basic";
+        if (!AuthenticationMethods.Contains(method, StringComparer.Ordinal))
+        {
+            reader.Problem("token_endpoint_auth_method", "expected one of " + string.Join(", ", AuthenticationMethods));
+        }
+
+        var isPublic = method == "none";
+        var grants = reader.List("grant_types") ?? ["authorization_code"];
+        foreach (var grant in grants.Where(grant => !GrantTypes.Contains(grant, StringComparer.Ordinal)))
+        {
+            reader.Problem("grant_types", "expected only " + string.Join(", ", GrantTypes));
+        }
+
+        if (isPublic && grants.Contains("client_credentials", StringComparer.Ordinal))
+        {
+            reader.Problem("grant_types", "client_credentials needs a client that authenticates");
+        }
+
+        var redirects = reader.List("redirect_uris") ?? [];
+        for (var i = 0; i < redirects.Count; i++)
+        {
+            if (RedirectProblem(redirects[i]) is { } problem)
+            {
+                reader.Problem($"redirect_uris[{i}]", problem);
+            }
+        }
+
+        if (redirects.Count == 0 && grants.Contains("authorization_code", StringComparer.Ordinal))
+        {
+            reader.Problem("redirect_uris", "authorization_code needs at least one");
+        }
+
+        var postLogout = reader.List("post_logout_redirect_uris") ?? [];
+        for (var i = 0; i < postLogout.Count; i++)
+        {
+            if (RedirectProblem(postLogout[i]) is { } problem)
+            {
+                reader.Problem($"post_logout_redirect_uris[{i}]", problem);
+            }
+        }
+
+        var responses = reader.List("response_types") ?? (grants.Contains("authorization_code", StringComparer.Ordinal) ? ["code"] : []);
+        if (responses.Any(response => response != "code"))
+        {
+            reader.Problem("response_types", "expected only code");
+        }
+
+        var origins = reader.List("allowed_origins") ?? [];
+        for (var i = 0; i < origins.Count; i++)
+        {
+            if (!Uri.TryCreate(origins[i], UriKind.Absolute, out var origin) || origin.GetLeftPart(UriPartial.Authority) != origins[i] || origin.Scheme is not ("https" or "http"))
+            {
+                reader.Problem($"allowed_origins[{i}]", "expected an origin like https://app.example.com");
+            }
+        }
+
+        foreach (var member in new[] { "logo_uri", "client_uri", "policy_uri", "tos_uri" })
+        {
+            if (reader.Text(member) is { } value && (!Uri.TryCreate(value, UriKind.Absolute, out var uri) || uri.Scheme is not ("https" or "http")))
+            {
+                reader.Problem(member, "expected an http or https address");
+            }
+        }
+
+        var requirePkce = reader.Flag("require_pkce", otherwise: true);
+        if (!requirePkce && isPublic)
+        {
+            reader.Problem("require_pkce", "false is only for clients that authenticate");
+        }
+
+        var signing = reader.Text("token_endpoint_auth_signing_alg");
+        if (signing is not null && !PrivateKeyJwt.Algorithms.Contains(signing, StringComparer.Ordinal))
+        {
+            reader.Problem("token_endpoint_auth_signing_alg", "expected one of " + string.Join(", ", PrivateKeyJwt.Algorithms));
+        }
+
+        var idTokenAlg = reader.Text("id_token_signed_response_alg") ?? "RS256";
+        if (!SigningKey.SupportedAlgorithms.Contains(idTokenAlg, StringComparer.Ordinal))
+        {
+            reader.Problem("id_token_signed_response_alg", "expected one of " + string.Join(", ", SigningKey.SupportedAlgorithms));
+        }
+
+        var scopes = reader.Scope("scope") ?? [];
+        var client = new Client
+        {
+            ClientId = id ?? "",
+            SecretHashes = ReadSecret(reader, method),
+            ClientName = reader.Text("client_name"),
+            LogoUri = reader.Text("logo_uri"),
+            ClientUri = reader.Text("client_uri"),
+            PolicyUri = reader.Text("policy_uri"),
+            TosUri = reader.Text("tos_uri"),
+            RedirectUris = redirects,
+            PostLogoutRedirectUris = postLogout,
+            GrantTypes = grants,
+            ResponseTypes = responses,
+            TokenEndpointAuthMethod = method,
+            TokenEndpointAuthSigningAlg = signing,
+            Jwks = ReadKeys(reader, method, out var jwksUri),
+            JwksUri = jwksUri,
+            Scopes = scopes,
+            IdTokenSignedResponseAlg = idTokenAlg,
+            DefaultMaxAge = reader.Number("default_max_age"),
+            RequireAuthTime = reader.Flag("require_auth_time", otherwise: false),
+            DefaultAcrValues = reader.List("default_acr_values") ?? [],
+            RequireConsent = reader.Flag("require_consent", requireConsent),
+            RequirePkce = requirePkce,
+            RotateRefreshTokens = isPublic || reader.Flag("rotate_refresh_tokens", otherwise: true),
+            Introspects = reader.List("introspects") ?? [],
+            AllowedOrigins = origins,
+            Disabled = reader.Flag("disabled", otherwise: false),
+            Additional = Additional(reader),
+        };
+        return new(reader.Problems.Count == 0 ? client : null, reader.Problems);
+    }
+
+    /// <summary>RFC 9700 §2.1 and RFC 8252 §7: what may be redirected to; null: this may.</summary>
+    public static string? RedirectProblem(string value)
+    {
+        if (value.Any(character => character is <= '\x20' or > '\x7e' or '\\'))
+        {
+            return "expected visible ASCII without space and backslash; write other characters percent-encoded";
+        }
+
+        if (!Uri.TryCreate(value, UriKind.Absolute, out var uri) || !value.Contains(':', StringComparison.Ordinal))
+        {
+            return "expected an absolute URI";
+        }
+
+        if (value.Contains('#', StringComparison.Ordinal))
+        {
+            return "a fragment is not allowed (RFC 6749 section 3.1.2)";
+        }
+
+        if (uri.UserInfo.Length > 0 || value.Contains('*', StringComparison.Ordinal))
+        {
+            return "user names and wildcards are not allowed";
+        }
+
+        return uri.Scheme switch
+        {
+            "https" => null,
+            "http" => uri.Host is "127.0.0.1" or "[::1]" or "localhost" ? null : "http is only for loopback addresses (RFC 8252 section 7.3)",
+            // RFC 8252 §7.1: a domain name under the app's control, reversed. That keeps javascript:, data: and the like out.
+            _ => uri.Scheme.Contains('.', StringComparison.Ordinal) ? null : "expected https, or a private-use scheme like com.example.app",
+        };
+    }
+
+    private static string[] ReadSecret(MetadataReader reader, string method)
+    {
+        var secret = reader.Text("client_secret");
+        if (method is not ("client_secret_basic" or "client_secret_post"))
+        {
+            if (secret is not null)
+            {
+                reader.Problem("client_secret", $"a client with {method} has none");
+            }
+
+            return [];
+        }
+
+        // It is kept as one SHA-256, which is enough for a random value and for nothing that a person thought up.
+        if (secret is null || secret.Length < 16)
+        {
+            reader.Problem("client_secret", "expected 16 characters or more; make one with: openssl rand -base64 32");
+            return [];
+        }
+
+        return [ClientSecret.Hash(secret)];
+    }
+
+    private static string? ReadKeys(MetadataReader reader, string method, out string? jwksUri)
+    {
+        jwksUri = reader.Text("jwks_uri");
+        var jwks = reader.Document("jwks");
+        if (jwks is not null && jwksUri is not null)
+        {
+            reader.Problem("jwks_uri", "jwks and jwks_uri exclude each other (RFC 7591 section 2)");
+        }
+
+        if (jwksUri is not null && (!Uri.TryCreate(jwksUri, UriKind.Absolute, out var uri) || (uri.Scheme != "https" && !uri.IsLoopback)))
+        {
+            reader.Problem("jwks_uri", "expected an https address");
+        }
+
+        if (jwks is not null)
+        {
+            CheckKeys(reader, jwks);
+        }
+        else if (method == "private_key_jwt" && jwksUri is null)
+        {
+            reader.Problem("jwks", "private_key_jwt needs jwks or jwks_uri");
+        }
+
+        return jwks?.ToJsonString();
+    }
+
+    private static void CheckKeys(MetadataReader reader, JsonObject jwks)
+    {
+        if (jwks["keys"] is not JsonArray { Count: > 0 and <= 20 } keys)
+        {
+            reader.Problem("jwks", "expected an object with 1 to 20 keys");
+            return;
+        }
+
+        for (var i = 0; i < keys.Count; i++)
+        {
+            if (keys[i] is not JsonObject key)
+            {
+                reader.Problem($"jwks.keys[{i}]", "expected an object");
+                continue;
+            }
+
+            if (key.ContainsKey("d") || key.ContainsKey("k"))
+            {
+                reader.Problem($"jwks.keys[{i}]", "a private or shared key was given; give the public one");
+            }
+
+            try
+            {
+                var jwk = new JsonWebKey(key.ToJsonString());
+                if (!(jwk.Kty == "EC" && jwk.Crv is "P-256" or "P-384" or "P-521") && !(jwk.Kty == "RSA" && jwk.KeySize >= 2048))
+                {
+                    reader.Problem($"jwks.keys[{i}]", "expected an RSA key of 2048 bits or more, or an EC key on P-256, P-384 or P-521");
+                }
+            }
+            catch (Exception exception) when (exception is ArgumentException or FormatException or System.Text.Json.JsonException)
+            {
+                reader.Problem($"jwks.keys[{i}]", "not a JWK");
+            }
+        }
+    }
+
+    private static JsonObject? Additional(MetadataReader reader)
+    {
+        var rest = new JsonObject();
+        foreach (var (name, value) in reader.Unread)
+        {
+            rest[name] = value?.DeepClone();
+        }
+
+        return rest.Count == 0 ? null : rest;
+    }
+}

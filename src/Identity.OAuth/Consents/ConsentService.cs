@@ -1,0 +1,45 @@
+// OpenID Connect Core §3.1.2.4: what people allowed, and what they still have to be asked.
+using Identity.OAuth.Authorize;
+using Identity.OAuth.Clients;
+
+namespace Identity.OAuth.Consents;
+
+/// <summary>Asks for, remembers and takes back consent.</summary>
+public sealed class ConsentService(IConsentStore store, IClientStore clients, TimeProvider timeProvider)
+{
+    /// <summary>Whether the operator vouches for the client, or this person once allowed it.</summary>
+    public async Task<bool> IsKnownAsync(string clientId, string? subject, CancellationToken cancellationToken) =>
+        await clients.FindAsync(clientId, cancellationToken) is { } client
+        && (!client.RequireConsent || (subject is not null && await store.FindAsync(subject, clientId, cancellationToken) is not null));
+
+    /// <summary>The scopes that are new to the person; null: nobody has to be asked.</summary>
+    public async Task<IReadOnlyList<string>?> FindNeedAsync(AuthorizeRequest request, string subject, Interaction? interaction, CancellationToken cancellationToken)
+    {
+        var asksAgain = request.Asks("consent");
+        if (!asksAgain && !request.Client.RequireConsent)
+        {
+            return null;
+        }
+
+        var consent = await store.FindAsync(subject, request.Client.ClientId, cancellationToken);
+        var fresh = request.Scopes.Where(scope => consent is null || !consent.Scopes.Contains(scope, StringComparer.Ordinal)).ToArray();
+        var allowed = consent is not null && fresh.Length == 0;
+
+        // prompt=consent is met by a consent that was given because of this request.
+        return allowed && (!asksAgain || (interaction is not null && consent!.GrantedAt >= interaction.StartedAt)) ? null : fresh;
+    }
+
+    /// <summary>Remembers that the person allowed these scopes, besides what they allowed before.</summary>
+    public async Task GrantAsync(string subject, string clientId, IReadOnlyList<string> scopes, CancellationToken cancellationToken)
+    {
+        var before = await store.FindAsync(subject, clientId, cancellationToken);
+        var all = (before?.Scopes ?? []).Concat(scopes).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
+        await store.SaveAsync(new Consent(subject, clientId, all, timeProvider.GetUtcNow()), cancellationToken);
+    }
+
+    public Task<IReadOnlyList<Consent>> ListAsync(string subject, CancellationToken cancellationToken) => store.ListAsync(subject, cancellationToken);
+
+    /// <summary>Takes it back; the client's refresh families of this person die with it.</summary>
+    public Task RevokeAsync(string subject, string clientId, CancellationToken cancellationToken) =>
+        store.RevokeAsync(subject, clientId, timeProvider.GetUtcNow(), cancellationToken);
+}

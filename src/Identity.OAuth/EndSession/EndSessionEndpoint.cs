@@ -1,0 +1,86 @@
+// OpenID Connect RP-Initiated Logout 1.0: what a sign-out request comes to.
+using Identity.OAuth.Authorize;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Sessions;
+
+namespace Identity.OAuth.EndSession;
+
+/// <summary>The next step of a sign-out.</summary>
+public abstract record EndSessionOutcome
+{
+    private EndSessionOutcome()
+    {
+    }
+
+    /// <summary>§2: whether the person wants this cannot be known, so they are asked. Where they then go, if anywhere.</summary>
+    public sealed record Confirm(Client? Client, string? RedirectTo) : EndSessionOutcome;
+
+    /// <summary>The session ends now, and the browser goes to a registered address.</summary>
+    public sealed record Redirect(SessionInfo? Session, string RedirectTo) : EndSessionOutcome;
+
+    /// <summary>The session ends now (if there is one), and a page says so.</summary>
+    public sealed record SignedOut(SessionInfo? Session, Client? Client) : EndSessionOutcome;
+
+    /// <summary>The request is wrong; nothing ends.</summary>
+    public sealed record ErrorPage(OAuthError Error) : EndSessionOutcome;
+}
+
+/// <summary>Decides about sign-out requests.</summary>
+public sealed class EndSessionEndpoint(IClientStore clients, IdTokenHintReader hints)
+{
+    public async Task<EndSessionOutcome> HandleAsync(RequestParameters parameters, SessionInfo? session, CancellationToken cancellationToken)
+    {
+        IdTokenHint? hint = null;
+        if (parameters["id_token_hint"] is { } hintText)
+        {
+            hint = await hints.ReadAsync(hintText, cancellationToken);
+            if (hint is null)
+            {
+                return Wrong("id_token_hint is not an ID token of this server.");
+            }
+        }
+
+        var clientId = parameters["client_id"];
+        if (hint is not null && clientId is not null && hint.ClientId != clientId)
+        {
+            return Wrong("id_token_hint was issued to another client.");
+        }
+
+        var client = (hint?.ClientId ?? clientId) is { } id ? await clients.FindAsync(id, cancellationToken) : null;
+        if (client is null && (hint is not null || clientId is not null))
+        {
+            return Wrong("The client is not known.");
+        }
+
+        string? redirectTo = null;
+        if (parameters["post_logout_redirect_uri"] is { } uri)
+        {
+            // §3: only an exactly registered address, and only where the hint (or at least the client) is known.
+            if (client is null)
+            {
+                return Wrong("post_logout_redirect_uri needs an id_token_hint or a client_id.");
+            }
+
+            if (!RedirectUriMatcher.Matches(client.PostLogoutRedirectUris, uri))
+            {
+                return Wrong("post_logout_redirect_uri is not registered for this client.");
+            }
+
+            redirectTo = parameters["state"] is { } state ? uri + (uri.Contains('?', StringComparison.Ordinal) ? '&' : '?') + "state=" + Uri.EscapeDataString(state) : uri;
+        }
+
+        // A hint of the present session (or person) proves that the client is part of it. Anything less is asked about: a link must not sign people out.
+        var proven = hint is not null && session is not null && (hint.SessionId is null ? hint.Subject == session.Subject : hint.SessionId == session.Id);
+        if (session is not null && !proven)
+        {
+            return new EndSessionOutcome.Confirm(client, redirectTo);
+        }
+
+        // Nobody is signed in: with a client_id alone a redirect would be an open one, so it takes the hint.
+        return redirectTo is not null && hint is not null
+            ? new EndSessionOutcome.Redirect(session, redirectTo)
+            : new EndSessionOutcome.SignedOut(session, client);
+    }
+
+    private static EndSessionOutcome.ErrorPage Wrong(string description) => new(new OAuthError(OAuthErrors.InvalidRequest, description));
+}

@@ -1,0 +1,179 @@
+// RFC 7517 and OpenID Connect Core §10.1.1: signing keys made by themselves, rotated ahead of time and published early.
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Identity.OAuth.Keys;
+
+/// <summary>
+/// The signing keys of all nodes. A key is published before it signs, and after it signed its last token until that token has died.
+/// The ring is read again every half minute, so a key made by one node is known to all long before it signs.
+/// </summary>
+public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOptions<OAuthOptions> options, TimeProvider timeProvider) : IDisposable
+{
+    private static readonly TimeSpan RefreshEvery = TimeSpan.FromSeconds(30);
+
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private volatile Ring? _ring;
+
+    /// <summary>The key that signs with <paramref name="algorithm"/> now.</summary>
+    /// <exception cref="ArgumentException">The algorithm is not one of <see cref="SigningKey.SupportedAlgorithms"/>.</exception>
+    public async ValueTask<SigningKey> GetSigningKeyAsync(string algorithm, CancellationToken cancellationToken)
+    {
+        var ring = await GetAsync(cancellationToken);
+        var now = timeProvider.GetUtcNow();
+        SigningKey? newest = null;
+        foreach (var (stored, key) in ring.Keys)
+        {
+            if (stored.ActivatesAt <= now && string.Equals(stored.Algorithm, algorithm, StringComparison.Ordinal))
+            {
+                newest = key;
+            }
+        }
+
+        return newest ?? throw new ArgumentException("No signing key for this algorithm.", nameof(algorithm));
+    }
+
+    /// <summary>The published key with this <c>kid</c>, for verifying what we signed; null if there is none.</summary>
+    public async ValueTask<SigningKey?> FindAsync(string? kid, CancellationToken cancellationToken)
+    {
+        if (string.IsNullOrEmpty(kid))
+        {
+            return null;
+        }
+
+        var ring = await GetAsync(cancellationToken);
+        return ring.ByKid.GetValueOrDefault(kid);
+    }
+
+    /// <summary>The JWK set as UTF-8 JSON: public members only.</summary>
+    public async ValueTask<ReadOnlyMemory<byte>> GetJwksAsync(CancellationToken cancellationToken) => (await GetAsync(cancellationToken)).Jwks;
+
+    /// <summary>Reads the store, makes what is missing or due, and forgets what is dead. Also the warm-up at start.</summary>
+    public async Task RefreshAsync(CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            await ReadAsync(cancellationToken);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    public void Dispose() => _gate.Dispose();
+
+    private ValueTask<Ring> GetAsync(CancellationToken cancellationToken)
+    {
+        var ring = _ring;
+        return ring is not null && timeProvider.GetUtcNow() - ring.ReadAt < RefreshEvery ? new(ring) : new(GetSlowAsync(cancellationToken));
+    }
+
+    private async Task<Ring> GetSlowAsync(CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            return _ring is { } ring && timeProvider.GetUtcNow() - ring.ReadAt < RefreshEvery ? ring : await ReadAsync(cancellationToken);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private async Task<Ring> ReadAsync(CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        var stored = await store.ListAsync(cancellationToken);
+        if (await MaintainAsync(stored, now, cancellationToken))
+        {
+            stored = await store.ListAsync(cancellationToken);
+        }
+
+        var known = _ring?.ByKid;
+        var keys = stored
+            .Where(key => key.RetiresAt is null || key.RetiresAt > now)
+            .OrderBy(key => key.Ordinal)
+            .Select(key => (key, known?.GetValueOrDefault(key.Kid) ?? SigningKey.Import(key.Algorithm, protector.Unprotect(key.ProtectedKey))))
+            .ToArray();
+        return _ring = new Ring(now, keys);
+    }
+
+    private async Task<bool> MaintainAsync(IReadOnlyList<StoredSigningKey> stored, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var settings = options.Value;
+        var changed = false;
+        foreach (var algorithm in SigningKey.SupportedAlgorithms)
+        {
+            var keys = stored.Where(key => string.Equals(key.Algorithm, algorithm, StringComparison.Ordinal)).OrderBy(key => key.Ordinal).ToArray();
+            var newest = keys.LastOrDefault();
+            if (newest is null)
+            {
+                changed |= await AddAsync(algorithm, ordinal: 1, now, activatesAt: now, cancellationToken);
+                continue;
+            }
+
+            var due = newest.ActivatesAt + settings.KeyRotation;
+            if (now >= due - settings.KeyPublishAhead)
+            {
+                // After a long time switched off the next key is overdue: it is still published ahead of its first signature.
+                var activatesAt = due > now + settings.KeyPublishAhead ? due : now + settings.KeyPublishAhead;
+                changed |= await AddAsync(algorithm, newest.Ordinal + 1, now, activatesAt, cancellationToken);
+            }
+
+            for (var i = 0; i < keys.Length; i++)
+            {
+                var key = keys[i];
+                if (key.RetiresAt is { } retiresAt)
+                {
+                    if (retiresAt <= now)
+                    {
+                        await store.DeleteAsync(key.Kid, cancellationToken);
+                        changed = true;
+                    }
+                }
+                else if (i < keys.Length - 1 && keys[i + 1].ActivatesAt <= now)
+                {
+                    // An id_token_hint is accepted long after it expired, as long as its key is known: RefreshTokenLifetime covers both.
+                    await store.SetRetirementAsync(key.Kid, keys[i + 1].ActivatesAt + settings.RefreshTokenLifetime + TimeSpan.FromDays(1), cancellationToken);
+                    changed = true;
+                }
+            }
+        }
+
+        return changed;
+    }
+
+    private async Task<bool> AddAsync(string algorithm, int ordinal, DateTimeOffset now, DateTimeOffset activatesAt, CancellationToken cancellationToken)
+    {
+        var pkcs8 = SigningKey.Generate(algorithm);
+        var kid = SigningKey.Import(algorithm, pkcs8).Kid;
+        await store.TryAddAsync(new StoredSigningKey(kid, algorithm, ordinal, protector.Protect(pkcs8), now, activatesAt, RetiresAt: null), cancellationToken);
+
+        // Ours or another node's: there is a new one either way.
+        return true;
+    }
+
+    private sealed class Ring
+    {
+        public Ring(DateTimeOffset readAt, (StoredSigningKey Stored, SigningKey Key)[] keys)
+        {
+            ReadAt = readAt;
+            Keys = keys;
+            ByKid = keys.ToDictionary(pair => pair.Key.Kid, pair => pair.Key, StringComparer.Ordinal);
+            var jwks = new JsonObject { ["keys"] = new JsonArray([.. keys.Select(pair => pair.Key.PublicJwk.DeepClone())]) };
+            Jwks = System.Text.Encoding.UTF8.GetBytes(jwks.ToJsonString());
+        }
+
+        public DateTimeOffset ReadAt { get; }
+
+        public (StoredSigningKey Stored, SigningKey Key)[] Keys { get; }
+
+        public Dictionary<string, SigningKey> ByKid { get; }
+
+        public ReadOnlyMemory<byte> Jwks { get; }
+    }
+}

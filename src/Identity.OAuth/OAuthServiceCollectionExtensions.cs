@@ -1,0 +1,98 @@
+using Identity.OAuth.Clients.ClientAuthentication;
+using Identity.OAuth.Authorize;
+using Identity.OAuth.Consents;
+using Identity.OAuth.Discovery;
+using Identity.OAuth.EndSession;
+using Identity.OAuth.FirstParty;
+using Identity.OAuth.Introspection;
+using Identity.OAuth.Keys;
+using Identity.OAuth.Resources;
+using Identity.OAuth.Revocation;
+using Identity.OAuth.Token;
+using Identity.OAuth.Tokens;
+using Identity.OAuth.UserInfo;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Identity.OAuth;
+
+/// <summary>Composition of the engine. The host adds stores, <see cref="Sessions.ISessions"/> and <see cref="Sessions.ISubjects"/>.</summary>
+public static class OAuthServiceCollectionExtensions
+{
+    public static IServiceCollection AddIdentityOAuth(this IServiceCollection services)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddOptions<OAuthOptions>().ValidateOnStart();
+        services.AddSingleton<IValidateOptions<OAuthOptions>, OAuthOptionsValidation>();
+
+        services.AddSingleton<KeyRing>();
+        services.AddSingleton<ResourceCatalog>();
+
+        // A method or a grant exists, and is announced, because it is registered here.
+        services.TryAddSingleton<IClientKeySource, RegisteredClientKeys>();
+        services.AddSingleton<IClientAuthenticationMethod>(new ClientSecret("client_secret_basic"));
+        services.AddSingleton<IClientAuthenticationMethod>(new ClientSecret("client_secret_post"));
+        services.AddSingleton<IClientAuthenticationMethod, PrivateKeyJwt>();
+        services.AddSingleton<IClientAuthenticationMethod, NoAuthentication>();
+        services.AddSingleton<ClientAuthenticator>();
+
+        services.AddSingleton<RefreshTokenHandle>();
+        services.AddSingleton<RefreshIssuance>();
+        services.AddSingleton<AccessTokenIssuer>();
+        services.AddSingleton<IdTokenIssuer>();
+        services.AddSingleton<AccessTokenValidator>();
+
+        services.AddSingleton<ITokenGrant, AuthorizationCodeGrant>();
+        services.AddSingleton<RefreshTokenGrant>();
+        services.AddSingleton<ITokenGrant>(provider => provider.GetRequiredService<RefreshTokenGrant>());
+        services.AddSingleton<ITokenGrant, ClientCredentialsGrant>();
+        services.AddSingleton<TokenEndpoint>();
+        services.AddSingleton<IdTokenHintReader>();
+        services.AddSingleton<ConsentService>();
+        services.AddSingleton<AuthorizeValidation>();
+        services.AddSingleton<AuthorizeEndpoint>();
+        services.AddSingleton<UserInfoEndpoint>();
+        services.AddSingleton<EndSessionEndpoint>();
+        services.AddSingleton<IntrospectionEndpoint>();
+        services.AddSingleton<RevocationEndpoint>();
+        services.AddSingleton<FirstPartyTokenIssuer>();
+        services.AddSingleton<MetadataDocument>();
+        return services;
+    }
+}
+
+/// <summary>One line per setting that cannot be used.</summary>
+internal sealed class OAuthOptionsValidation : IValidateOptions<OAuthOptions>
+{
+    public ValidateOptionsResult Validate(string? name, OAuthOptions options)
+    {
+        var problems = new List<string>();
+        if (!Uri.TryCreate(options.Issuer, UriKind.Absolute, out var issuer) || options.Issuer.EndsWith('/') || issuer.Query.Length > 0 || issuer.Fragment.Length > 0 || issuer.UserInfo.Length > 0)
+        {
+            problems.Add("PUBLIC_URL: expected an absolute address without query, fragment or trailing slash, like https://id.example.com");
+        }
+
+        if (options.AccessTokenLifetime < TimeSpan.FromSeconds(10) || options.AccessTokenLifetime > TimeSpan.FromDays(1))
+        {
+            problems.Add("JWT_ACCESS_EXPIRY: expected 10s to 24h");
+        }
+
+        if (options.RefreshTokenLifetime < TimeSpan.FromMinutes(1) || options.RefreshTokenLifetime > TimeSpan.FromDays(365))
+        {
+            problems.Add("JWT_REFRESH_EXPIRY: expected 1m to 365d");
+        }
+
+        if (options.CompatibilitySecret is { Length: < 32 })
+        {
+            problems.Add("JWT_SECRET: expected 32 bytes or more");
+        }
+
+        if (options.RefreshTokenKey.Length < 32)
+        {
+            problems.Add("MASTER_KEY: the refresh token key is missing");
+        }
+
+        return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
+    }
+}

@@ -1,0 +1,110 @@
+// RFC 8707 (resource indicators), RFC 9728 (protected resources), RFC 9068 §3 (audience): which token is for whom.
+using Microsoft.Extensions.Options;
+
+namespace Identity.OAuth.Resources;
+
+/// <summary>What one access token is for.</summary>
+/// <param name="Audience">Values of <c>aud</c>, never empty.</param>
+/// <param name="Scopes">The scopes it carries.</param>
+/// <param name="Format">How it is made: format, typ, algorithm, lifetime and claims of the APIs it is for.</param>
+public sealed record TokenTarget(IReadOnlyList<string> Audience, IReadOnlyList<string> Scopes, Resource Format);
+
+/// <summary>The declared APIs and our own, and what a token for some of them looks like.</summary>
+public sealed class ResourceCatalog(IResourceStore store, IOptions<OAuthOptions> options)
+{
+    /// <summary>OpenID Connect Core §5.4 and §11: scopes of the userinfo endpoint, whose resource identifier is the issuer.</summary>
+    public static IReadOnlyList<string> UserInfoScopes { get; } = ["openid", "profile", "email", "address", "phone", "offline_access"];
+
+    /// <summary>Scopes of /api/identity.</summary>
+    public static IReadOnlyList<string> ApiScopes { get; } = ["identity.users.read", "identity.users.write"];
+
+    /// <summary>Userinfo as a resource: it reads every format, so it has none of its own.</summary>
+    public Resource UserInfo { get; } = new() { Identifier = options.Value.Issuer, ResourceName = "User information", ScopesSupported = UserInfoScopes };
+
+    /// <summary>/api/identity as a resource.</summary>
+    public Resource Api { get; } = new() { Identifier = options.Value.Issuer + "/api/identity", ResourceName = "Accounts", ScopesSupported = ApiScopes };
+
+    /// <summary>Our own resources, then the declared ones.</summary>
+    public async ValueTask<IReadOnlyList<Resource>> ListAsync(CancellationToken cancellationToken) =>
+        [UserInfo, Api, .. await store.ListAsync(cancellationToken)];
+
+    /// <summary>
+    /// RFC 8707 §2: the asked-for <c>resource</c> values, each absolute, without fragment, known, and reachable by the scopes in hand.
+    /// </summary>
+    /// <param name="requested">What the request names; empty: nothing to check.</param>
+    /// <param name="granted">What was granted before: a redemption or refresh may narrow, never widen. Empty: by scope alone.</param>
+    /// <param name="scopes">The scopes granted, or asked for at authorize.</param>
+    public async ValueTask<OAuthError?> CheckAsync(IReadOnlyList<string> requested, IReadOnlyList<string> granted, IReadOnlyList<string> scopes, CancellationToken cancellationToken)
+    {
+        if (requested.Count == 0)
+        {
+            return null;
+        }
+
+        var known = await ListAsync(cancellationToken);
+        foreach (var identifier in requested)
+        {
+            if (!Uri.TryCreate(identifier, UriKind.Absolute, out var uri) || uri.Fragment.Length > 0 || identifier.Contains('#', StringComparison.Ordinal))
+            {
+                return Target("A resource is not an absolute URI without a fragment.");
+            }
+
+            var resource = known.FirstOrDefault(candidate => string.Equals(candidate.Identifier, identifier, StringComparison.Ordinal));
+            if (resource is null)
+            {
+                return Target("A resource is not known here.");
+            }
+
+            if (granted.Count > 0 ? !granted.Contains(identifier, StringComparer.Ordinal) : !resource.ScopesSupported.Any(scope => scopes.Contains(scope, StringComparer.Ordinal)))
+            {
+                return Target("A resource goes beyond what was granted.");
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// Audience, scopes and format of a token: for the resources asked for, else those the scopes belong to, else the issuer.
+    /// APIs whose tokens look different cannot share one: <c>invalid_target</c>, ask for one resource at a time.
+    /// </summary>
+    public async ValueTask<Outcome<TokenTarget>> ResolveAsync(IReadOnlyList<string> resources, IReadOnlyList<string> scopes, CancellationToken cancellationToken)
+    {
+        var known = await ListAsync(cancellationToken);
+        Resource[] targets;
+        if (resources.Count > 0)
+        {
+            targets = [.. known.Where(resource => resources.Contains(resource.Identifier, StringComparer.Ordinal))];
+            var foreign = known.Except(targets).SelectMany(resource => resource.ScopesSupported).ToHashSet(StringComparer.Ordinal);
+            scopes = [.. scopes.Where(scope => !foreign.Contains(scope))];
+        }
+        else
+        {
+            targets = [.. known.Where(resource => resource.ScopesSupported.Any(scope => scope != "offline_access" && scopes.Contains(scope, StringComparer.Ordinal)))];
+        }
+
+        if (targets.Length == 0)
+        {
+            targets = [UserInfo];
+        }
+
+        // Userinfo reads every format, so it goes along with any.
+        var formats = targets.Where(target => target != UserInfo).ToArray();
+        var format = formats.FirstOrDefault() ?? UserInfo;
+        if (formats.Any(other => other.AccessTokenFormat != format.AccessTokenFormat || other.AccessTokenTyp != format.AccessTokenTyp || other.AccessTokenSignedResponseAlg != format.AccessTokenSignedResponseAlg))
+        {
+            return Target("These resources take tokens of different kinds: ask for one resource at a time.");
+        }
+
+        return new TokenTarget(
+            [.. targets.Select(target => target.Identifier)],
+            scopes,
+            format with
+            {
+                AccessTokenLifetime = targets.Min(target => target.AccessTokenLifetime ?? options.Value.AccessTokenLifetime),
+                AccessTokenClaims = [.. targets.SelectMany(target => target.AccessTokenClaims).Distinct(StringComparer.Ordinal)],
+            });
+    }
+
+    private static OAuthError Target(string description) => new(OAuthErrors.InvalidTarget, description);
+}

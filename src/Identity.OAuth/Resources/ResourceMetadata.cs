@@ -1,0 +1,97 @@
+// RFC 9728 §2: reading and checking the declaration of an API.
+using System.Text.Json.Nodes;
+using Identity.OAuth.Keys;
+
+namespace Identity.OAuth.Resources;
+
+/// <summary>A resource, or what is wrong with its metadata: one line per problem, beginning with the member.</summary>
+public sealed record ResourceMetadataResult(Resource? Resource, IReadOnlyList<string> Problems);
+
+/// <summary>Turns metadata into a <see cref="Resource"/>.</summary>
+public static class ResourceMetadata
+{
+    private static readonly HashSet<string> ReservedClaims =
+    [
+        "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "sid", "auth_time", "acr", "amr", "cnf", "act", "may_act", "authorization_details",
+    ];
+
+    /// <param name="document">The metadata.</param>
+    /// <param name="readDuration">The settings' way of reading <c>15m</c>, <c>1h</c> or seconds; null where it cannot be read.</param>
+    public static ResourceMetadataResult Parse(JsonObject document, Func<string, TimeSpan?> readDuration)
+    {
+        var reader = new MetadataReader(document);
+        var identifier = reader.Text("resource");
+        if (identifier is null || identifier.Any(character => character is <= '\x20' or > '\x7e') || identifier.Contains('#', StringComparison.Ordinal))
+        {
+            reader.Problem("resource", "expected an absolute URI without a fragment, or a plain name");
+        }
+
+        var scopes = reader.List("scopes_supported") ?? [];
+        reader.CheckScopes("scopes_supported", scopes);
+        foreach (var scope in scopes.Where(scope => scope.Contains(' ', StringComparison.Ordinal) || ResourceCatalog.UserInfoScopes.Contains(scope, StringComparer.Ordinal) || ResourceCatalog.ApiScopes.Contains(scope, StringComparer.Ordinal)))
+        {
+            reader.Problem("scopes_supported", $"{scope} belongs to this server");
+        }
+
+        TimeSpan? lifetime = null;
+        if (document["access_token_lifetime"] is { } value)
+        {
+            lifetime = readDuration(value.ToString());
+            if (lifetime is null || lifetime < TimeSpan.FromSeconds(10) || lifetime > TimeSpan.FromDays(1))
+            {
+                reader.Problem("access_token_lifetime", "expected 10s to 24h, written like 15m, 1h or as seconds");
+            }
+        }
+
+        var algorithm = OneOf(reader, "access_token_signed_response_alg", "ES256", [.. SigningKey.SupportedAlgorithms]);
+        var typ = OneOf(reader, "access_token_typ", "at+jwt", "at+jwt", "JWT");
+        var format = OneOf(reader, "access_token_format", "jwt", "jwt", "reference");
+        var claims = reader.List("access_token_claims") ?? [];
+        foreach (var claim in claims.Where(ReservedClaims.Contains))
+        {
+            reader.Problem("access_token_claims", $"{claim} is the token's own");
+        }
+
+        var resource = new Resource
+        {
+            Identifier = identifier ?? "",
+            ResourceName = reader.Text("resource_name"),
+            ScopesSupported = [.. scopes.Distinct(StringComparer.Ordinal)],
+            AccessTokenLifetime = lifetime,
+            AccessTokenSignedResponseAlg = algorithm,
+            AccessTokenTyp = typ,
+            AccessTokenFormat = format,
+            AccessTokenClaims = claims,
+        };
+        return new(reader.Problems.Count == 0 ? resource : null, reader.Problems);
+    }
+
+    /// <summary>A scope belongs to at most one resource: the first that two of them claim, or null.</summary>
+    public static (string Scope, string First, string Second)? SharedScope(IEnumerable<Resource> resources)
+    {
+        var owners = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var resource in resources)
+        {
+            foreach (var scope in resource.ScopesSupported)
+            {
+                if (!owners.TryAdd(scope, resource.Identifier))
+                {
+                    return (scope, owners[scope], resource.Identifier);
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private static string OneOf(MetadataReader reader, string member, string otherwise, params string[] values)
+    {
+        var value = reader.Text(member) ?? otherwise;
+        if (!values.Contains(value, StringComparer.Ordinal))
+        {
+            reader.Problem(member, "expected one of " + string.Join(", ", values));
+        }
+
+        return value;
+    }
+}

@@ -1,0 +1,118 @@
+// RFC 6749 §6 and RFC 9700 §4.14: rotation with reuse detection, and a short window in which parallel tabs get the same successor.
+using System.Text.Json;
+using Identity.OAuth.Authorize;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Resources;
+using Identity.OAuth.Sessions;
+using Identity.OAuth.Storage;
+using Identity.OAuth.Tokens;
+using Microsoft.Extensions.Options;
+
+namespace Identity.OAuth.Token;
+
+/// <summary><c>grant_type=refresh_token</c>.</summary>
+public sealed class RefreshTokenGrant(
+    RefreshTokenHandle handles,
+    IRefreshFamilyStore families,
+    IDenyList denyList,
+    ISessions sessions,
+    ResourceCatalog resources,
+    IOptions<OAuthOptions> options,
+    TimeProvider timeProvider) : ITokenGrant
+{
+    public string GrantType => "refresh_token";
+
+    public async Task<Outcome<GrantProof>> ProveAsync(RequestParameters parameters, Client client, CancellationToken cancellationToken)
+    {
+        if (parameters["refresh_token"] is not { } token)
+        {
+            return new OAuthError(OAuthErrors.InvalidRequest, "refresh_token is missing.");
+        }
+
+        if (!handles.TryRead(token, out var id, out var generation)
+            || await families.FindAsync(id, cancellationToken) is not { } family
+            || family.ClientId != client.ClientId)
+        {
+            return Invalid("unknown, or another client's");
+        }
+
+        var now = timeProvider.GetUtcNow();
+        if (family.RevokedAt is not null || family.ExpiresAt <= now)
+        {
+            return Invalid("revoked or expired");
+        }
+
+        // A replayed code denies the grant, perhaps before its family was written.
+        if (await denyList.IsDeniedAsync(new[] { id.ToString("N") }, cancellationToken))
+        {
+            return Invalid("the grant was denied");
+        }
+
+        if (await sessions.FindLiveAsync(family.SessionId, cancellationToken) is null)
+        {
+            return Invalid("its session has ended");
+        }
+
+        // RFC 6749 §6: less may be asked for, never more. Checked before anything changes.
+        var grant = JsonSerializer.Deserialize<AuthorizationGrant>(family.Details)!;
+        var scopes = parameters.List("scope");
+        if (scopes.Any(scope => !family.Scopes.Contains(scope, StringComparer.Ordinal)))
+        {
+            return new OAuthError(OAuthErrors.InvalidScope, "A scope goes beyond what was granted.");
+        }
+
+        scopes = scopes.Count > 0 ? scopes : family.Scopes;
+        var requested = parameters.All("resource");
+        if (await resources.CheckAsync(requested, family.Resources, scopes, cancellationToken) is { } error)
+        {
+            return error;
+        }
+
+        if (!(await resources.ResolveAsync(requested.Count > 0 ? requested : family.Resources, scopes, cancellationToken)).TryGet(out var target, out error))
+        {
+            return error;
+        }
+
+        // A client registered without rotation keeps its token; only confidential ones may (RFC 9700 §4.14.2).
+        if (!client.RotateRefreshTokens && !client.IsPublic)
+        {
+            return generation == family.Generation ? new GrantProof(target, grant, generation, IsRefresh: true) : await ReuseAsync(family, cancellationToken);
+        }
+
+        if (generation == family.Generation)
+        {
+            if (await families.TryRotateAsync(id, generation, now, cancellationToken))
+            {
+                return new GrantProof(target, grant, generation + 1, IsRefresh: true);
+            }
+
+            // Somebody was faster, or killed it: look again.
+            if (await families.FindAsync(id, cancellationToken) is not { RevokedAt: null } current)
+            {
+                return Invalid("revoked meanwhile");
+            }
+
+            family = current;
+        }
+
+        // The window is counted from the rotation, so reuse does not renew it.
+        if (generation == family.Generation - 1 && now < family.RotatedAt + options.Value.RefreshGrace)
+        {
+            return new GrantProof(target, grant, family.Generation, IsRefresh: true);
+        }
+
+        return await ReuseAsync(family, cancellationToken);
+    }
+
+    // Two hold the token, and which of them is the thief cannot be told: the family, and its access tokens, die.
+    private async Task<Outcome<GrantProof>> ReuseAsync(RefreshFamily family, CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        await families.RevokeAsync(family.Id, now, cancellationToken);
+        await denyList.DenyAsync(family.Id.ToString("N"), now + options.Value.AccessTokenLifetime, cancellationToken);
+        return Invalid("reused; its family was revoked");
+    }
+
+    private static OAuthError Invalid(string detail) =>
+        new(OAuthErrors.InvalidGrant, "The refresh token is not valid: unknown, used, expired or revoked.") { Detail = "refresh_token: " + detail };
+}

@@ -1,0 +1,150 @@
+// RFC 9068 §4 and RFC 6750: what is checked of an access token that comes back to us.
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Identity.OAuth.Keys;
+using Identity.OAuth.Sessions;
+using Identity.OAuth.Storage;
+using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Identity.OAuth.Tokens;
+
+/// <summary>A live access token.</summary>
+/// <param name="Claims">Its claims, as issued.</param>
+/// <param name="Typ">Header <c>typ</c>; <c>reference</c> for a reference token.</param>
+public sealed record AccessToken(JsonObject Claims, string Typ)
+{
+    public string Subject => Text("sub")!;
+
+    public string ClientId => Text("client_id")!;
+
+    public string TokenId => Text("jti")!;
+
+    public string? SessionId => Text("sid");
+
+    public DateTimeOffset ExpiresAt => DateTimeOffset.FromUnixTimeSeconds((long)Claims["exp"]!);
+
+    public IReadOnlyList<string> Scopes => Text("scope")?.Split(' ') ?? [];
+
+    /// <summary>Claims that the <c>claims</c> parameter asked userinfo for, by name.</summary>
+    public IReadOnlyList<string> UserInfoClaims => Claims[AccessTokenIssuer.UserInfoClaims] is JsonArray names ? [.. names.Select(name => (string)name!)] : [];
+
+    public IReadOnlyList<string> Audience => Claims["aud"] switch
+    {
+        JsonArray many => [.. many.Select(value => (string)value!)],
+        JsonNode one => [(string)one!],
+        null => [],
+    };
+
+    private string? Text(string name) => (string?)Claims[name];
+}
+
+/// <summary>Reads access tokens that this server issued, and says which still live.</summary>
+public sealed class AccessTokenValidator(
+    KeyRing keys,
+    IReferenceTokenStore references,
+    IDenyList denyList,
+    ISessions sessions,
+    IOptions<OAuthOptions> options,
+    TimeProvider timeProvider)
+{
+    private const int MaximumLength = 16 * 1024;
+    private static readonly JsonWebTokenHandler Handler = new() { MapInboundClaims = false, MaximumTokenSizeInBytes = MaximumLength };
+
+    /// <summary>
+    /// The token, if we signed (or keep) it, it has not expired, nothing revoked it, and its session is live; else null.
+    /// Whom it is for is the caller's to check.
+    /// </summary>
+    /// <param name="acceptCompatibility">Whether an HS256 token under JWT_SECRET will do: only at our own /api/identity and at introspection.</param>
+    public async ValueTask<AccessToken?> ValidateAsync(string? value, bool acceptCompatibility, CancellationToken cancellationToken)
+    {
+        if (value is null || value.Length > MaximumLength)
+        {
+            return null;
+        }
+
+        var token = value.Contains('.', StringComparison.Ordinal)
+            ? await ReadJwtAsync(value, acceptCompatibility, cancellationToken)
+            : await ReadReferenceAsync(value, cancellationToken);
+        if (token is null || token.ExpiresAt <= timeProvider.GetUtcNow())
+        {
+            return null;
+        }
+
+        var jti = token.TokenId;
+        var dot = jti.IndexOf('.', StringComparison.Ordinal);
+        if (await denyList.IsDeniedAsync(dot > 0 ? new[] { jti, jti[..dot] } : new[] { jti }, cancellationToken))
+        {
+            return null;
+        }
+
+        return token.SessionId is { } sid && await sessions.FindLiveAsync(sid, cancellationToken) is null ? null : token;
+    }
+
+    private async ValueTask<AccessToken?> ReadReferenceAsync(string value, CancellationToken cancellationToken) =>
+        value.Length == 43 && await references.FindAsync(SecureValue.Hash(value), cancellationToken) is { } stored
+            ? new AccessToken(JsonNode.Parse(stored.Claims)!.AsObject(), "reference")
+            : null;
+
+    private async ValueTask<AccessToken?> ReadJwtAsync(string value, bool acceptCompatibility, CancellationToken cancellationToken)
+    {
+        JsonWebToken jwt;
+        try
+        {
+            jwt = new JsonWebToken(value);
+        }
+        catch (Exception exception) when (exception is ArgumentException or SecurityTokenException or JsonException)
+        {
+            return null;
+        }
+
+        if (jwt.TryGetHeaderValue<object>("crit", out _))
+        {
+            return null;
+        }
+
+        SecurityKey key;
+        string algorithm;
+        if (jwt.Alg == SecurityAlgorithms.HmacSha256)
+        {
+            if (!acceptCompatibility || options.Value.CompatibilitySecret is not { } secret)
+            {
+                return null;
+            }
+
+            (key, algorithm) = (new SymmetricSecurityKey(secret), SecurityAlgorithms.HmacSha256);
+        }
+        else
+        {
+            // The key says which algorithm it is for; what the token says of itself only has to agree.
+            if (await keys.FindAsync(jwt.Kid, cancellationToken) is not { } signingKey)
+            {
+                return null;
+            }
+
+            (key, algorithm) = (signingKey.Key, signingKey.Algorithm);
+        }
+
+        var result = await Handler.ValidateTokenAsync(jwt, new TokenValidationParameters
+        {
+            ValidIssuer = options.Value.Issuer,
+            IssuerSigningKey = key,
+            ValidAlgorithms = [algorithm],
+            ValidateAudience = false,
+            ValidateLifetime = false,
+            RequireExpirationTime = true,
+            RequireSignedTokens = true,
+        });
+        if (!result.IsValid || jwt.Typ is not ("at+jwt" or "JWT"))
+        {
+            return null;
+        }
+
+        // With typ JWT only the claims tell an access token from an ID token (which has no client_id and no jti).
+        var claims = JsonNode.Parse(Base64UrlEncoder.Decode(jwt.EncodedPayload))!.AsObject();
+        return claims["client_id"] is JsonValue && claims["jti"] is JsonValue && claims["sub"] is JsonValue && claims["exp"] is JsonValue
+            ? new AccessToken(claims, jwt.Typ)
+            : null;
+    }
+}
