@@ -107,7 +107,7 @@ internal sealed partial class SqlServerDialect : SqlDialect
     public override object Time(DateTimeOffset time) => UtcMicrosecondsConverter.Of(time);
 
     public override string MigrationLock =>
-        "DECLARE @result int; EXEC @result = sp_getapplock @Resource = 'identity_migrations', @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 600000; IF @result < 0 THROW 51000, 'The lock was not granted.', 1;";
+        "DECLARE @result int; EXEC @result = sp_getapplock @Resource = 'identity_migrations', @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 600000; IF @result < 0 RAISERROR('The lock was not granted.', 16, 1);";
 
     public override string MigrationUnlock => "EXEC sp_releaseapplock @Resource = 'identity_migrations', @LockOwner = 'Session'";
 
@@ -126,7 +126,7 @@ internal sealed partial class SqlServerDialect : SqlDialect
 
     public override Task LockAsync(IdentityDbContext context, string name, CancellationToken cancellationToken) =>
         context.Database.ExecuteSqlAsync(
-            $"DECLARE @result int; EXEC @result = sp_getapplock @Resource = {name}, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 15000; IF @result < 0 THROW 51000, 'The lock was not granted.', 1;",
+            $"DECLARE @result int; EXEC @result = sp_getapplock @Resource = {name}, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 15000; IF @result < 0 RAISERROR('The lock was not granted.', 16, 1);",
             cancellationToken);
 
     public override bool IsUniqueViolation(Exception exception, [NotNullWhen(true)] out string? detail)

@@ -6,7 +6,7 @@ namespace Identity.Adapters.Sql;
 /// How stores reach the database. A store says what it does (read, one statement, a transaction); how that is run best
 /// differs by provider. What fails throws: no caller may take an outage for an answer.
 /// </summary>
-internal abstract class StoreDatabase : IAsyncDisposable
+internal abstract class StoreDatabase : IAsyncDisposable, IDisposable
 {
     public abstract SqlDialect Dialect { get; }
 
@@ -26,4 +26,7 @@ internal abstract class StoreDatabase : IAsyncDisposable
     public abstract Task MigrateAsync(Func<CancellationToken, Task> prepare, CancellationToken cancellationToken);
 
     public abstract ValueTask DisposeAsync();
+
+    /// <summary>For owners that know no other way; what was accepted is still written.</summary>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 }
