@@ -1,11 +1,17 @@
+using System.Text.Json.Nodes;
+using Identity.Api.Authentication;
 using Identity.Api.Controllers;
 using Identity.Api.Failures;
 using Identity.Api.Json;
+using Identity.OAuth;
+using Identity.OAuth.Resources;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace Identity.Api;
 
@@ -25,6 +31,10 @@ public static class IdentityApiExtensions
                 options.SuppressMapClientErrors = true;
                 options.InvalidModelStateResponseFactory = context => context.HttpContext.Features.Get<Failure>() ?? Failure.Validation(Problems(context));
             });
+        services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, AccessTokenHandler>(AccessTokenHandler.SchemeName, displayName: null, configureOptions: null);
+        services.AddAuthorization();
+        services.AddSingleton<UserAccess>();
+        services.AddSingleton<TokenAnswers>();
         return services;
     }
 
@@ -35,8 +45,19 @@ public static class IdentityApiExtensions
     public static IApplicationBuilder UseIdentityApi(this IApplicationBuilder app) =>
         app.UseWhen(context => context.Request.Path.StartsWithSegments(Prefix, StringComparison.OrdinalIgnoreCase), branch => branch.UseMiddleware<FailureMiddleware>());
 
-    /// <summary>Maps the routes.</summary>
-    public static IEndpointConventionBuilder MapIdentityApi(this IEndpointRouteBuilder endpoints) => endpoints.MapControllers();
+    /// <summary>Maps the routes, and what RFC 9728 §3 has to say of them.</summary>
+    public static void MapIdentityApi(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapControllers();
+        endpoints.MapGet("/.well-known/oauth-protected-resource" + Prefix, (ResourceCatalog resources, IOptions<OAuthOptions> options) => Results.Json(new JsonObject
+        {
+            ["resource"] = resources.Api.Identifier,
+            ["resource_name"] = resources.Api.ResourceName,
+            ["authorization_servers"] = new JsonArray(options.Value.Issuer),
+            ["scopes_supported"] = new JsonArray([.. resources.Api.ScopesSupported.Select(scope => JsonValue.Create(scope))]),
+            ["bearer_methods_supported"] = new JsonArray("header"),
+        })).ExcludeFromDescription();
+    }
 
     // Only a body that was never read leads here: there is none, or it is not of a type we read.
     private static string[] Problems(ActionContext context) =>

@@ -14,26 +14,26 @@ public enum LoginKind
 }
 
 /// <summary>What a sign-in came to.</summary>
-public abstract record SignInResult
+public abstract record SignInAttempt
 {
-    private SignInResult()
+    private SignInAttempt()
     {
     }
 
     /// <summary>The session is stored and <c>session.created</c> is in the outbox.</summary>
-    public sealed record Succeeded(Account Account, Session Session) : SignInResult;
+    public sealed record Succeeded(Account Account, Session Session) : SignInAttempt;
 
     /// <summary>Unknown, wrong, disabled, locked and passwordless alike, in the same time. The audit trail knows which.</summary>
-    public sealed record Refused : SignInResult;
+    public sealed record Refused : SignInAttempt;
 
     /// <summary>The password was right, and the e-mail address must be verified first.</summary>
-    public sealed record EmailNotVerified(Account Account) : SignInResult;
+    public sealed record EmailNotVerified(Account Account) : SignInAttempt;
 
-    public sealed record RateLimited(TimeSpan RetryAfter) : SignInResult;
+    public sealed record RateLimited(TimeSpan RetryAfter) : SignInAttempt;
 }
 
 /// <summary>Signs people in: by page and by API alike, with the same lockout, limits, audit and timing.</summary>
 public interface ISignIn
 {
-    Task<SignInResult> WithPasswordAsync(LoginKind kind, string login, string password, Caller caller, CancellationToken cancellationToken);
+    Task<SignInAttempt> WithPasswordAsync(LoginKind kind, string login, string password, Caller caller, CancellationToken cancellationToken);
 }

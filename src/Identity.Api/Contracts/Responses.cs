@@ -68,6 +68,23 @@ public sealed record OtpResponse(Guid OtpId, string Channel, string Destination,
 /// <summary>Answer of otp/verify.</summary>
 public sealed record VerifiedResponse(bool Verified);
 
+/// <summary>Answer of otp/verify for a code that signs in: the members of login beside <c>verified</c>.</summary>
+public sealed record VerifiedAndSignedInResponse(
+    bool Verified,
+    string AccessToken,
+    string RefreshToken,
+    string TokenType,
+    long ExpiresIn,
+    long RefreshExpiresIn,
+    string SessionId,
+    UserResponse User)
+{
+    internal VerifiedAndSignedInResponse(TokensResponse tokens)
+        : this(true, tokens.AccessToken, tokens.RefreshToken, tokens.TokenType, tokens.ExpiresIn, tokens.RefreshExpiresIn, tokens.SessionId, tokens.User)
+    {
+    }
+}
+
 /// <summary>Answer of logout and the password routes.</summary>
 public sealed record SuccessResponse(bool Success);
 

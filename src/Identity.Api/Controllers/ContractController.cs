@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Identity.Accounts;
 using Identity.Api.Contracts;
+using Identity.OAuth.FirstParty;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.DependencyInjection;
@@ -12,9 +14,15 @@ namespace Identity.Api.Controllers;
 [Produces("application/json")]
 public abstract class ContractController : ControllerBase
 {
-    private protected string? Ip => HttpContext.Connection.RemoteIpAddress?.ToString();
-
-    private protected string? UserAgent => Request.Headers.UserAgent.ToString() is { Length: > 0 } value ? value[..Math.Min(value.Length, 400)] : null;
+    /// <summary>Where the request comes from.</summary>
+    private protected Caller Caller()
+    {
+        var userAgent = Request.Headers.UserAgent.ToString();
+        return new Caller(
+            HttpContext.Connection.RemoteIpAddress?.ToString(),
+            userAgent.Length == 0 ? null : userAgent[..Math.Min(userAgent.Length, 400)],
+            ClientId: FirstPartyTokenIssuer.ClientId);
+    }
 
     private protected IActionResult Success(object value, int statusCode = StatusCodes.Status200OK)
     {

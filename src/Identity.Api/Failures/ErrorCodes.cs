@@ -12,7 +12,7 @@ public static class ErrorCodes
     /// <summary>Wrong, expired, used and exhausted codes alike.</summary>
     public const string OtpInvalid = "otp_invalid";
     public const string InvalidCurrentPassword = "invalid_current_password";
-    public const string MetadataTooLarge = "metadata_too_large";
+    public const string ChannelUnavailable = "channel_unavailable";
 
     // 401
     /// <summary>No access token was sent.</summary>
@@ -22,12 +22,10 @@ public static class ErrorCodes
     /// <summary>Unknown user, wrong password, disabled and locked alike.</summary>
     public const string InvalidCredentials = "invalid_credentials";
     public const string InvalidRefreshToken = "invalid_refresh_token";
-    /// <summary>Told only to who knew the password.</summary>
-    public const string EmailNotVerified = "email_not_verified";
-    /// <summary>The password was right and a second factor is due.</summary>
-    public const string MfaRequired = "mfa_required";
 
     // 403
+    /// <summary>Told only to who knew the password.</summary>
+    public const string EmailNotVerified = "email_not_verified";
     public const string Forbidden = "forbidden";
     public const string InsufficientScope = "insufficient_scope";
 

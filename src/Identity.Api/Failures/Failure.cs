@@ -71,7 +71,7 @@ internal sealed record Failure(int StatusCode, string ErrorCode, IReadOnlyList<s
         }
     }
 
-    private JsonObject ToJson()
+    public JsonObject ToJson()
     {
         var json = new JsonObject
         {

@@ -1,0 +1,99 @@
+// RFC 6750 (Bearer), RFC 9068 §4 (validation), RFC 9728 §5.1 (where to get a token): authentication at /api/identity.
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using Identity.Api.Failures;
+using Identity.OAuth.Resources;
+using Identity.OAuth.Tokens;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Api.Authentication;
+
+/// <summary>
+/// Lets in live access tokens whose audience is this API: those of /api/identity/login (HS256 under JWT_SECRET too) and those of the
+/// standard endpoints that were asked for it. A token for another API is worth nothing here.
+/// </summary>
+internal sealed class AccessTokenHandler(
+    IOptionsMonitor<AuthenticationSchemeOptions> options,
+    ILoggerFactory loggers,
+    UrlEncoder encoder,
+    AccessTokenValidator validator,
+    ResourceCatalog resources) : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
+{
+    public const string SchemeName = "Identity.Api";
+
+    private const string Bearer = "Bearer";
+
+    private Presented _presented;
+
+    private enum Presented
+    {
+        Nothing,
+        BadToken,
+        TwoTokens,
+    }
+
+    /// <summary>RFC 6750 §3 and RFC 9728 §5.1.</summary>
+    public static string Challenge(ResourceCatalog resources, string? error = null, string? scope = null)
+    {
+        var api = new Uri(resources.Api.Identifier);
+        var challenge = $"{Bearer} resource_metadata=\"{api.GetLeftPart(UriPartial.Authority)}/.well-known/oauth-protected-resource{api.AbsolutePath}\"";
+        challenge += error is null ? "" : $", error=\"{error}\"";
+        return challenge + (scope is null ? "" : $", scope=\"{scope}\"");
+    }
+
+    protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
+    {
+        var headers = Request.Headers.Authorization;
+        if (headers.Count > 1)
+        {
+            _presented = Presented.TwoTokens;
+            return AuthenticateResult.Fail("More than one Authorization header.");
+        }
+
+        var header = headers.ToString();
+        if (!header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) || (header.Length > Bearer.Length && header[Bearer.Length] != ' '))
+        {
+            return AuthenticateResult.NoResult();
+        }
+
+        if (Request.Query.ContainsKey("access_token"))
+        {
+            _presented = Presented.TwoTokens;
+            return AuthenticateResult.Fail("A token in the header and one in the query.");
+        }
+
+        _presented = Presented.BadToken;
+        var value = header[Bearer.Length..].Trim(' ');
+        if (value.Length == 0 || await validator.ValidateAsync(value, acceptCompatibility: true, Context.RequestAborted) is not { } token)
+        {
+            return AuthenticateResult.Fail("Not a live access token of ours.");
+        }
+
+        if (!token.Audience.Contains(resources.Api.Identifier, StringComparer.Ordinal))
+        {
+            return AuthenticateResult.Fail("Its audience is another.");
+        }
+
+        Context.Features.Set(new CallerToken(token));
+        var identity = new ClaimsIdentity([new Claim("sub", token.Subject), new Claim("client_id", token.ClientId)], SchemeName, "sub", "roles");
+        return AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), SchemeName));
+    }
+
+    protected override async Task HandleChallengeAsync(AuthenticationProperties properties)
+    {
+        await HandleAuthenticateOnceSafeAsync();
+        var failure = _presented switch
+        {
+            Presented.Nothing => Failure.OfStatus(StatusCodes.Status401Unauthorized),
+            Presented.TwoTokens => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.InvalidRequest, "The access token is sent more than once."),
+            _ => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidToken, "The access token is not valid here: malformed, expired, revoked, or for another service."),
+        };
+        Response.Headers.WWWAuthenticate = Challenge(resources, _presented == Presented.Nothing ? null : failure.ErrorCode);
+        await failure.WriteAsync(Context);
+    }
+
+    protected override Task HandleForbiddenAsync(AuthenticationProperties properties) => Failure.OfStatus(StatusCodes.Status403Forbidden).WriteAsync(Context);
+}

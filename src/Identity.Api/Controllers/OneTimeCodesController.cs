@@ -1,0 +1,74 @@
+using Identity.Accounts.OneTimeCodes;
+using Identity.Api.Contracts;
+using Identity.Api.Failures;
+using Identity.Api.OpenApi;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Api.Controllers;
+
+/// <summary>POST /otp/generate, /otp/verify.</summary>
+[Route("api/identity/otp")]
+[Tags("One-time codes")]
+public sealed class OneTimeCodesController(IOneTimeCodes codes, TokenAnswers answers, TimeProvider timeProvider) : ContractController
+{
+    private const string WrongCode = "The code is not valid.";
+    private const string NoChannel = "This channel is not available.";
+
+    [HttpPost("generate")]
+    [EndpointSummary("Send a one-time code")]
+    [EndpointDescription("Takes one of userId, email and phoneNumber. The answer is the same for an unknown user. A new code replaces the one before.")]
+    [RequestExample("""{"email":"ada@example.com","channel":"email","purpose":"verification"}""")]
+    [ProducesResponseType<OtpResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.ValidationFailed, "one of userId, email, phoneNumber should not be empty")]
+    [Fails(400, ErrorCodes.ChannelUnavailable, NoChannel)]
+    [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
+    public async Task<IActionResult> GenerateAsync([FromBody] GenerateOtpRequest request, CancellationToken cancellationToken) =>
+        await codes.GenerateAsync(
+            new CodeRecipient(request.UserId, request.Email, request.PhoneNumber),
+            request.Channel,
+            request.Purpose ?? OneTimeCodePurposes.Verification,
+            Caller(),
+            cancellationToken) switch
+        {
+            GeneratedCode.Sent sent => Posted(new OtpResponse(
+                sent.Id,
+                sent.Channel,
+                sent.MaskedDestination,
+                sent.ExpiresAt,
+                (long)Math.Round((sent.ExpiresAt - timeProvider.GetUtcNow()).TotalSeconds))),
+            GeneratedCode.ChannelUnavailable => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.ChannelUnavailable, NoChannel),
+            GeneratedCode.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
+            _ => throw new InvalidOperationException("An unknown result."),
+        };
+
+    [HttpPost("verify")]
+    [EndpointSummary("Try a one-time code")]
+    [EndpointDescription("Takes otpId, or the identifier and purpose that the code was made for. Five guesses, one success. A code of purpose login that signs in (Accounts:AllowCodeSignIn) answers with the members of login as well.")]
+    [RequestExample("""{"otpId":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","code":"493817"}""")]
+    [ProducesResponseType<VerifiedResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.OtpInvalid, WrongCode)]
+    [Fails(400, ErrorCodes.ValidationFailed, "code should not be empty")]
+    [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
+    public async Task<IActionResult> VerifyAsync([FromBody] VerifyOtpRequest request, CancellationToken cancellationToken)
+    {
+        var code = string.IsNullOrEmpty(request.Code) ? request.Otp! : request.Code;
+        var tried = request.OtpId is { } id
+            ? await codes.VerifyAsync(id, request.Purpose, code, Caller(), cancellationToken)
+            : await codes.VerifyAsync(
+                new CodeRecipient(request.UserId, request.Email, request.PhoneNumber),
+                request.Purpose ?? OneTimeCodePurposes.Verification,
+                code,
+                Caller(),
+                cancellationToken);
+        return tried switch
+        {
+            TriedCode.Verified { Session: { } session } verified => Posted(new VerifiedAndSignedInResponse(await answers.ForNewSessionAsync(verified.Account, session, cancellationToken))),
+            TriedCode.Verified => Posted(new VerifiedResponse(true)),
+            TriedCode.Invalid => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.OtpInvalid, WrongCode),
+            TriedCode.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
+            _ => throw new InvalidOperationException("An unknown result."),
+        };
+    }
+}

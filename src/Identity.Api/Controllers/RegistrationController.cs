@@ -1,0 +1,56 @@
+using Identity.Accounts;
+using Identity.Accounts.Registration;
+using Identity.Api.Contracts;
+using Identity.Api.Failures;
+using Identity.Api.OpenApi;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Identity.Api.Controllers;
+
+/// <summary>POST /register.</summary>
+[Route("api/identity/register")]
+[Tags("Accounts")]
+public sealed class RegistrationController(IRegistration registration) : ContractController
+{
+    [HttpPost]
+    [EndpointSummary("Register an account")]
+    [EndpointDescription("Answers with the user. Where existing accounts are concealed (Accounts:ConcealExistingAccounts) it does so for a taken address as well, and the owner is told by mail.")]
+    [RequestExample("""{"email":"ada@example.com","password":"correct horse battery","userName":"ada","firstName":"Ada","lastName":"Lovelace","metadata":{"newsletter":true}}""")]
+    [ProducesResponseType<UserResponse>(StatusCodes.Status201Created)]
+    [Fails(400, ErrorCodes.ValidationFailed, "email must be an email", "password must be at least 8 characters long")]
+    [Fails(400, ErrorCodes.InvalidJson, "The body is not valid JSON, nests deeper than 32 levels, or repeats a member.")]
+    [Fails(409, ErrorCodes.EmailTaken, Taken.Email)]
+    [Fails(409, ErrorCodes.UsernameTaken, Taken.UserName)]
+    [Fails(409, ErrorCodes.PhoneNumberTaken, Taken.PhoneNumber)]
+    [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
+    public async Task<IActionResult> RegisterAsync([FromBody] RegisterRequest request, CancellationToken cancellationToken)
+    {
+        var account = new NewAccount(request.Email, request.Password, request.UserName, request.PhoneNumber, request.FirstName, request.LastName, request.Metadata);
+        return await registration.RegisterAsync(account, conceal: false, Caller(), cancellationToken) switch
+        {
+            RegistrationResult.Created created => Success(UserResponse.Of(created.Account, created.Metadata), StatusCodes.Status201Created),
+            RegistrationResult.Taken taken => Taken.Failure(taken.Member),
+            RegistrationResult.PasswordRefused refused => Failure.Validation([.. refused.Problems.Select(problem => "password " + problem)]),
+            RegistrationResult.MetadataTooLarge => Failure.Validation(["metadata must not be larger than 16384 bytes"]),
+            RegistrationResult.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
+            _ => throw new InvalidOperationException("An unknown result."),
+        };
+    }
+}
+
+/// <summary>409 for what must be unique.</summary>
+internal static class Taken
+{
+    public const string Email = "An account with this email exists.";
+    public const string UserName = "An account with this user name exists.";
+    public const string PhoneNumber = "An account with this phone number exists.";
+
+    public static Failure Failure(AccountWrite member) => member switch
+    {
+        AccountWrite.EmailTaken => new(StatusCodes.Status409Conflict, ErrorCodes.EmailTaken, Email),
+        AccountWrite.UserNameTaken => new(StatusCodes.Status409Conflict, ErrorCodes.UsernameTaken, UserName),
+        AccountWrite.PhoneNumberTaken => new(StatusCodes.Status409Conflict, ErrorCodes.PhoneNumberTaken, PhoneNumber),
+        _ => throw new ArgumentOutOfRangeException(nameof(member)),
+    };
+}

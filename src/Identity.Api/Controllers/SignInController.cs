@@ -1,0 +1,122 @@
+using Identity.Accounts;
+using Identity.Accounts.Sessions;
+using Identity.Accounts.SignIn;
+using Identity.Api.Authentication;
+using Identity.Api.Contracts;
+using Identity.Api.Failures;
+using Identity.Api.OpenApi;
+using Identity.OAuth.FirstParty;
+using Identity.OAuth.Resources;
+using Identity.OAuth.Sessions;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.ModelBinding;
+
+namespace Identity.Api.Controllers;
+
+/// <summary>POST /login, /refresh-token, /logout.</summary>
+[Route("api/identity")]
+[Tags("Sign-in")]
+public sealed class SignInController(
+    ISignIn signIn,
+    ISessionEnding sessions,
+    ISessionStore sessionStore,
+    FirstPartyTokenIssuer tokens,
+    TokenAnswers answers,
+    ResourceCatalog resources) : ContractController
+{
+    private const string WrongCredentials = "The credentials are not valid.";
+    private const string UnverifiedEmail = "The email address must be verified first.";
+    private const string WrongRefreshToken = "The refresh token is not valid.";
+
+    [HttpPost("login")]
+    [EndpointSummary("Sign in with a password")]
+    [EndpointDescription("Takes a password and one of email, userName (or username) and phoneNumber. Unknown user, wrong password, disabled and locked accounts are answered alike.")]
+    [RequestExample("""{"email":"ada@example.com","password":"correct horse battery","deviceId":"phone-1"}""")]
+    [ProducesResponseType<TokensResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.ValidationFailed, "password should not be empty")]
+    [Fails(401, ErrorCodes.InvalidCredentials, WrongCredentials)]
+    [Fails(403, ErrorCodes.EmailNotVerified, UnverifiedEmail)]
+    [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
+    public async Task<IActionResult> LoginAsync([FromBody] LoginRequest request, CancellationToken cancellationToken)
+    {
+        var (kind, login) = request switch
+        {
+            { Email: { Length: > 0 } email } => (LoginKind.Email, email),
+            { UserName: { Length: > 0 } userName } => (LoginKind.UserName, userName),
+            { UserNameLowerCase: { Length: > 0 } userName } => (LoginKind.UserName, userName),
+            _ => (LoginKind.PhoneNumber, request.PhoneNumber!),
+        };
+        return await signIn.WithPasswordAsync(kind, login, request.Password, Caller() with { DeviceId = request.DeviceId }, cancellationToken) switch
+        {
+            SignInAttempt.Succeeded succeeded => Posted(await answers.ForNewSessionAsync(succeeded.Account, succeeded.Session, cancellationToken)),
+            SignInAttempt.Refused => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidCredentials, WrongCredentials),
+            SignInAttempt.EmailNotVerified => new Failure(StatusCodes.Status403Forbidden, ErrorCodes.EmailNotVerified, UnverifiedEmail),
+            SignInAttempt.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
+            _ => throw new InvalidOperationException("An unknown result."),
+        };
+    }
+
+    [HttpPost("refresh-token")]
+    [EndpointSummary("Get new tokens for a refresh token")]
+    [EndpointDescription("Each refresh token is worth one refresh. One that was used before ends the session.")]
+    [RequestExample("""{"refreshToken":"AZqg8r5ycX6m1kQyGk3vJQAAAAFmY2hKk0l1c3RhbmV4YW1wbGVvZmFyZWZyZXNodG9r"}""")]
+    [ProducesResponseType<TokensResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.ValidationFailed, "refreshToken should not be empty")]
+    [Fails(401, ErrorCodes.InvalidRefreshToken, WrongRefreshToken)]
+    public async Task<IActionResult> RefreshAsync([FromBody] RefreshTokenRequest request, CancellationToken cancellationToken) =>
+        await tokens.RefreshAsync(request.RefreshToken, cancellationToken) is { } issued && await answers.ForAsync(issued, cancellationToken) is { } answer
+            ? Posted(answer)
+            : new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidRefreshToken, WrongRefreshToken);
+
+    /// <summary>RFC 7009 §2.2 in spirit: a token that is worth nothing any more needs no ending, so its logout succeeds.</summary>
+    [HttpPost("logout")]
+    [EndpointSummary("End the session")]
+    [EndpointDescription("Takes the access token as Bearer, or the refresh token, or both, and ends the session with all its tokens at once. Succeeds again when repeated.")]
+    [RequestExample("""{"refreshToken":"AZqg8r5ycX6m1kQyGk3vJQAAAAFmY2hKk0l1c3RhbmV4YW1wbGVvZmFyZWZyZXNodG9r","allSessions":false}""")]
+    [ProducesResponseType<SuccessResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.ValidationFailed, "allSessions must be a boolean value")]
+    [Fails(401, ErrorCodes.Unauthorized, "An access token or a refresh token is required.")]
+    public async Task<IActionResult> LogoutAsync([FromBody(EmptyBodyBehavior = EmptyBodyBehavior.Allow)] LogoutRequest? request, CancellationToken cancellationToken)
+    {
+        var hasHeader = Request.Headers.Authorization.Count > 0;
+        if (!hasHeader && string.IsNullOrEmpty(request?.RefreshToken))
+        {
+            Response.Headers.WWWAuthenticate = AccessTokenHandler.Challenge(resources);
+            return new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.Unauthorized, "An access token or a refresh token is required.");
+        }
+
+        var ids = new HashSet<string>(StringComparer.Ordinal);
+        if (hasHeader
+            && (await HttpContext.AuthenticateAsync(AccessTokenHandler.SchemeName)).Succeeded
+            && CallerToken.Of(HttpContext) is { IsFirstParty: true, Token.SessionId: { } own })
+        {
+            ids.Add(own);
+        }
+
+        if (request?.RefreshToken is { Length: > 0 } refreshToken && await tokens.FindSessionAsync(refreshToken, cancellationToken) is { } found)
+        {
+            ids.Add(found);
+        }
+
+        foreach (var id in ids)
+        {
+            if (await sessionStore.FindAsync(id, cancellationToken) is not { EndedAt: null } session)
+            {
+                continue;
+            }
+
+            if (request?.AllSessions == true)
+            {
+                await sessions.EndAllAsync(session.AccountId, SessionEndReasons.Logout, Caller(), cancellationToken);
+            }
+            else
+            {
+                await sessions.EndAsync(id, SessionEndReasons.Logout, Caller(), cancellationToken);
+            }
+        }
+
+        return Posted(new SuccessResponse(true));
+    }
+}

@@ -1,0 +1,20 @@
+namespace Identity.Api.OpenApi;
+
+/// <summary>A failure that a route can answer with, for the OpenAPI document.</summary>
+[AttributeUsage(AttributeTargets.Method, AllowMultiple = true)]
+public sealed class FailsAttribute(int statusCode, string errorCode, params string[] messages) : Attribute
+{
+    public int StatusCode { get; } = statusCode;
+
+    public string ErrorCode { get; } = errorCode;
+
+    /// <summary>What <c>message</c> says.</summary>
+    public IReadOnlyList<string> Messages { get; } = messages;
+}
+
+/// <summary>An example of a request body, as JSON.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class RequestExampleAttribute(string json) : Attribute
+{
+    public string Json { get; } = json;
+}
