@@ -36,9 +36,14 @@ internal sealed class SqlSingleUseStore(StoreDatabase database) : ISingleUseStor
         return row is null ? null : new(row.Kind, row.Key, row.ClientId, row.Payload, row.ExpiresAt, row.KeepUntil, row.ConsumedAt);
     }
 
-    public async Task<bool> TryConsumeAsync(string kind, string key, DateTimeOffset now, CancellationToken cancellationToken) => await database.WriteAsync(
-        (context, token) => context.SingleUse
-            .Where(r => r.Kind == kind && r.Key == key && r.ConsumedAt == null && r.ExpiresAt > now)
-            .ExecuteUpdateAsync(set => set.SetProperty(r => r.ConsumedAt, now), token),
-        cancellationToken) == 1;
+    public async Task<bool> TryConsumeAsync(string kind, string key, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        object[] values = [kind, key, database.Dialect.Time(now)];
+        return await database.WriteAsync(
+            (context, token) => context.Database.ExecuteSqlRawAsync(
+                "UPDATE single_use SET consumed_at = {2} WHERE kind = {0} AND \"key\" = {1} AND consumed_at IS NULL AND expires_at > {2}",
+                values,
+                token),
+            cancellationToken) == 1;
+    }
 }
