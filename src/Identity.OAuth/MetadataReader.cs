@@ -33,6 +33,9 @@ public sealed class MetadataReader(JsonObject document)
         return Bad<string>(member, "expected a string");
     }
 
+    /// <summary>A scalar as text, left among the unread members: it is checked here and acted on elsewhere, if at all.</summary>
+    public string? Peek(string member) => document[member] is { } node ? (node.GetValueKind() == JsonValueKind.String ? node.GetValue<string>() : node.ToJsonString()) : null;
+
     public bool Flag(string member, bool otherwise)
     {
         if (Member(member) is not { } node)

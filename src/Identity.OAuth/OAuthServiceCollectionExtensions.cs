@@ -73,15 +73,19 @@ internal sealed class OAuthOptionsValidation : IValidateOptions<OAuthOptions>
             problems.Add("PUBLIC_URL: expected an absolute address without query, fragment or trailing slash, like https://id.example.com");
         }
 
-        if (options.AccessTokenLifetime < TimeSpan.FromSeconds(10) || options.AccessTokenLifetime > TimeSpan.FromDays(1))
+        else if (issuer.Scheme != "https" && issuer.Scheme != "http")
         {
-            problems.Add("JWT_ACCESS_EXPIRY: expected 10s to 24h");
+            problems.Add("PUBLIC_URL: expected https (or http in Development)");
         }
 
-        if (options.RefreshTokenLifetime < TimeSpan.FromMinutes(1) || options.RefreshTokenLifetime > TimeSpan.FromDays(365))
-        {
-            problems.Add("JWT_REFRESH_EXPIRY: expected 1m to 365d");
-        }
+        Between(options.AccessTokenLifetime, TimeSpan.FromSeconds(10), AccessTokenIssuer.MaximumLifetime, "JWT_ACCESS_EXPIRY: expected 10s to 24h");
+        Between(options.RefreshTokenLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365), "JWT_REFRESH_EXPIRY: expected 1m to 365d");
+        Between(options.RefreshGrace, TimeSpan.Zero, TimeSpan.FromMinutes(1), "RefreshGrace: expected 0s to 1m");
+        Between(options.CodeLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60), "CodeLifetime: expected 1s to 60s");
+        Between(options.IdTokenLifetime, TimeSpan.FromSeconds(10), AccessTokenIssuer.MaximumLifetime, "IdTokenLifetime: expected 10s to 24h");
+        Between(options.ClockSkew, TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(59), "ClockSkew: expected 10s to 59s");
+        Between(options.KeyPublishAhead, TimeSpan.FromMinutes(2), TimeSpan.FromDays(90), "KeyPublishAhead: expected 2m to 90d");
+        Between(options.KeyRotation, options.KeyPublishAhead * 2, TimeSpan.FromDays(3650), "KeyRotation: expected at least twice KeyPublishAhead");
 
         if (options.CompatibilitySecret is { Length: < 32 })
         {
@@ -94,5 +98,13 @@ internal sealed class OAuthOptionsValidation : IValidateOptions<OAuthOptions>
         }
 
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
+
+        void Between(TimeSpan value, TimeSpan least, TimeSpan most, string problem)
+        {
+            if (value < least || value > most)
+            {
+                problems.Add(problem);
+            }
+        }
     }
 }

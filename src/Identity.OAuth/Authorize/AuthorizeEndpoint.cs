@@ -128,7 +128,9 @@ public sealed class AuthorizeEndpoint(
                 ExpiresAt: now + options.Value.CodeLifetime,
                 KeepUntil: now + options.Value.RefreshTokenLifetime),
             cancellationToken);
-        await sessions.AttachAsync(session.Id, request.Client.ClientId, now, cancellationToken);
+
+        // Without a refresh family the session's record still has to outlive the access token: with it the token would die too early.
+        await sessions.AttachAsync(session.Id, request.Client.ClientId, now + options.Value.CodeLifetime + options.Value.AccessTokenLifetime, cancellationToken);
         return Respond(request.Redirect, [new("code", code)], null);
     }
 

@@ -1,4 +1,5 @@
 // RFC 7591 §2 and OpenID Connect Registration 1.0 §2: reading and checking client metadata, from wherever it comes.
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Identity.OAuth.Clients.ClientAuthentication;
 using Identity.OAuth.Keys;
@@ -15,13 +16,22 @@ public static class ClientMetadata
     private static readonly string[] GrantTypes = ["authorization_code", "refresh_token", "client_credentials"];
     private static readonly string[] AuthenticationMethods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
 
+    // A client that was promised one of these and did not get it would be less safe than it believes.
+    private static readonly string[] NotHonoured =
+    [
+        "dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens", "require_pushed_authorization_requests", "require_signed_request_object",
+        "request_object_signing_alg", "request_object_encryption_alg", "id_token_encrypted_response_alg",
+        "userinfo_signed_response_alg", "userinfo_encrypted_response_alg", "introspection_encrypted_response_alg",
+        "authorization_signed_response_alg", "sector_identifier_uri",
+    ];
+
     /// <param name="document">RFC 7591 metadata plus client_id, client_secret and our extensions.</param>
     /// <param name="requireConsent">Default of <c>require_consent</c>: false for clients that the operator wrote down.</param>
     public static ClientMetadataResult Parse(JsonObject document, bool requireConsent)
     {
         var reader = new MetadataReader(document);
         var id = reader.Text("client_id");
-        if (id is null || id.Length > 200 || id.Any(character => character is < '\x20' or > '\x7e'))
+        if (id is null || id.Length > 200 || id.Any(character => character is < '\x21' or > '\x7e'))
         {
             reader.Problem("client_id", "expected 1 to 200 visible ASCII characters");
         }
@@ -112,6 +122,30 @@ public static class ClientMetadata
             reader.Problem("id_token_signed_response_alg", "expected one of " + string.Join(", ", SigningKey.SupportedAlgorithms));
         }
 
+        var introspects = reader.List("introspects") ?? [];
+        if (introspects.Count > 0 && isPublic)
+        {
+            reader.Problem("introspects", "only for clients that authenticate");
+        }
+
+        if (reader.Peek("introspection_signed_response_alg") is { } answerAlg && !SigningKey.SupportedAlgorithms.Contains(answerAlg, StringComparer.Ordinal))
+        {
+            reader.Problem("introspection_signed_response_alg", "expected one of " + string.Join(", ", SigningKey.SupportedAlgorithms));
+        }
+
+        if (reader.Peek("subject_type") is { } subjectType && subjectType != "public")
+        {
+            reader.Problem("subject_type", "expected public");
+        }
+
+        foreach (var member in NotHonoured)
+        {
+            if (reader.Peek(member) is { } asked && asked != "false")
+            {
+                reader.Problem(member, "this server cannot honour it");
+            }
+        }
+
         var scopes = reader.Scope("scope") ?? [];
         var client = new Client
         {
@@ -138,7 +172,7 @@ public static class ClientMetadata
             RequireConsent = reader.Flag("require_consent", requireConsent),
             RequirePkce = requirePkce,
             RotateRefreshTokens = isPublic || reader.Flag("rotate_refresh_tokens", otherwise: true),
-            Introspects = reader.List("introspects") ?? [],
+            Introspects = introspects,
             AllowedOrigins = origins,
             Disabled = reader.Flag("disabled", otherwise: false),
             Additional = Additional(reader),
@@ -171,12 +205,20 @@ public static class ClientMetadata
 
         return uri.Scheme switch
         {
-            "https" => null,
-            "http" => uri.Host is "127.0.0.1" or "[::1]" or "localhost" ? null : "http is only for loopback addresses (RFC 8252 section 7.3)",
+            // Written out, and not as a parser completes or normalises it: what is registered is compared character by character.
+            "https" => value.StartsWith("https://", StringComparison.Ordinal) && uri.Host.Length > 0 ? null : "expected an address that begins with https:// and a host",
+            "http" => LoopbackPrefixes.Any(prefix => IsAt(value, prefix)) ? null : "http is allowed only for loopback addresses (RFC 8252 section 7.3)",
             // RFC 8252 §7.1: a domain name under the app's control, reversed. That keeps javascript:, data: and the like out.
-            _ => uri.Scheme.Contains('.', StringComparison.Ordinal) ? null : "expected https, or a private-use scheme like com.example.app",
+            _ => uri.Scheme.Contains('.', StringComparison.Ordinal) && !uri.Scheme.StartsWith('.') && !uri.Scheme.EndsWith('.')
+                ? null
+                : "expected https, or a private-use scheme like com.example.app",
         };
     }
+
+    private static readonly string[] LoopbackPrefixes = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
+
+    private static bool IsAt(string value, string prefix) =>
+        value.StartsWith(prefix, StringComparison.Ordinal) && (value.Length == prefix.Length || value[prefix.Length] is ':' or '/' or '?');
 
     private static string[] ReadSecret(MetadataReader reader, string method)
     {
@@ -194,7 +236,7 @@ public static class ClientMetadata
         // It is kept as one SHA-256, which is enough for a random value and for nothing that a person thought up.
         if (secret is null || secret.Length < 16)
         {
-            reader.Problem("client_secret", "expected 16 characters or more; make one with: openssl rand -base64 32");
+            reader.Problem("client_secret", "expected 16 characters or more; make one with: openssl rand -hex 32");
             return [];
         }
 
@@ -250,17 +292,41 @@ public static class ClientMetadata
 
             try
             {
-                var jwk = new JsonWebKey(key.ToJsonString());
-                if (!(jwk.Kty == "EC" && jwk.Crv is "P-256" or "P-384" or "P-521") && !(jwk.Kty == "RSA" && jwk.KeySize >= 2048))
+                if (!IsStrong(new JsonWebKey(key.ToJsonString())))
                 {
                     reader.Problem($"jwks.keys[{i}]", "expected an RSA key of 2048 bits or more, or an EC key on P-256, P-384 or P-521");
                 }
             }
-            catch (Exception exception) when (exception is ArgumentException or FormatException or System.Text.Json.JsonException)
+            catch (Exception exception) when (exception is ArgumentException or FormatException or System.Text.Json.JsonException or CryptographicException)
             {
-                reader.Problem($"jwks.keys[{i}]", "not a JWK");
+                reader.Problem($"jwks.keys[{i}]", "not a JWK of a public key");
             }
         }
+    }
+
+    // Imported, not only looked at: a point off its curve or a modulus that is none is found here, and not at the first sign-in.
+    private static bool IsStrong(JsonWebKey jwk)
+    {
+        if (jwk.Kty == "RSA")
+        {
+            using var rsa = RSA.Create(new RSAParameters { Modulus = Base64UrlEncoder.DecodeBytes(jwk.N), Exponent = Base64UrlEncoder.DecodeBytes(jwk.E) });
+            return rsa.KeySize is >= 2048 and <= 16384;
+        }
+
+        ECCurve? curve = jwk.Kty != "EC" ? null : jwk.Crv switch
+        {
+            "P-256" => ECCurve.NamedCurves.nistP256,
+            "P-384" => ECCurve.NamedCurves.nistP384,
+            "P-521" => ECCurve.NamedCurves.nistP521,
+            _ => null,
+        };
+        if (curve is not { } named)
+        {
+            return false;
+        }
+
+        using var ec = ECDsa.Create(new ECParameters { Curve = named, Q = new ECPoint { X = Base64UrlEncoder.DecodeBytes(jwk.X), Y = Base64UrlEncoder.DecodeBytes(jwk.Y) } });
+        return true;
     }
 
     private static JsonObject? Additional(MetadataReader reader)

@@ -48,13 +48,18 @@ public sealed class MetadataDocument(TokenEndpoint token, ClientAuthenticator au
         document["grant_types_supported"] = List(token.GrantTypes);
         document["subject_types_supported"] = List(["public"]);
         document["id_token_signing_alg_values_supported"] = List(SigningKey.SupportedAlgorithms);
-        document["token_endpoint_auth_methods_supported"] = List(authenticator.Methods);
-        document["token_endpoint_auth_signing_alg_values_supported"] = List(PrivateKeyJwt.Algorithms);
-        document["revocation_endpoint_auth_methods_supported"] = List(authenticator.Methods);
-        document["revocation_endpoint_auth_signing_alg_values_supported"] = List(PrivateKeyJwt.Algorithms);
-        document["introspection_endpoint_auth_methods_supported"] = List(confidential);
-        document["introspection_endpoint_auth_signing_alg_values_supported"] = List(PrivateKeyJwt.Algorithms);
-        document["introspection_signing_alg_values_supported"] = List(["RS256"]);
+        Authentication("token", authenticator.Methods);
+        if (paths.Revocation is not null)
+        {
+            Authentication("revocation", authenticator.Methods);
+        }
+
+        if (paths.Introspection is not null)
+        {
+            Authentication("introspection", confidential);
+            document["introspection_signing_alg_values_supported"] = List(SigningKey.SupportedAlgorithms);
+        }
+
         document["code_challenge_methods_supported"] = List(["S256"]);
         document["prompt_values_supported"] = List(["none", "login", "consent", "select_account"]);
         document["acr_values_supported"] = List(Authorize.AcrValues.Supported);
@@ -68,6 +73,16 @@ public sealed class MetadataDocument(TokenEndpoint token, ClientAuthenticator au
         document["ui_locales_supported"] = List(uiLocales);
         document["protected_resources"] = List(known.Select(resource => resource.Identifier).Where(identifier => Uri.TryCreate(identifier, UriKind.Absolute, out _)));
         return document;
+
+        // RFC 8414 §2: the algorithms are told where a method signs something.
+        void Authentication(string endpoint, IEnumerable<string> methods)
+        {
+            document[endpoint + "_endpoint_auth_methods_supported"] = List(methods);
+            if (methods.Contains("private_key_jwt", StringComparer.Ordinal))
+            {
+                document[endpoint + "_endpoint_auth_signing_alg_values_supported"] = List(PrivateKeyJwt.Algorithms);
+            }
+        }
 
         void Add(string name, string? path)
         {

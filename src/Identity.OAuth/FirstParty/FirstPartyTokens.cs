@@ -73,8 +73,7 @@ public sealed class FirstPartyTokenIssuer(
             return null;
         }
 
-        var family = await families.FindAsync(proof.Grant!.GrantId, cancellationToken);
-        return family is null ? null : await HandOutAsync(proof.Grant, proof.RefreshGeneration!.Value, family.ExpiresAt, cancellationToken);
+        return await HandOutAsync(proof.Grant!, proof.RefreshGeneration!.Value, proof.RefreshExpiresAt!.Value, cancellationToken);
     }
 
     /// <summary>The session a refresh token hangs on, whether it is still good or not; null for anything we did not write.</summary>

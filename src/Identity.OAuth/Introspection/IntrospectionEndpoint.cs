@@ -11,7 +11,10 @@ using Microsoft.IdentityModel.JsonWebTokens;
 namespace Identity.OAuth.Introspection;
 
 /// <summary>An answer: the object, and for whom.</summary>
-public sealed record IntrospectionResponse(JsonObject Body, string ClientId);
+/// <param name="Body">RFC 7662 §2.2.</param>
+/// <param name="ClientId">Who asked.</param>
+/// <param name="SigningAlgorithm">The client's <c>introspection_signed_response_alg</c> (RFC 9701 §6), RS256 by default.</param>
+public sealed record IntrospectionResponse(JsonObject Body, string ClientId, string SigningAlgorithm = "RS256");
 
 /// <summary>Tells a resource server about a token, if the token is its business.</summary>
 public sealed class IntrospectionEndpoint(
@@ -49,7 +52,7 @@ public sealed class IntrospectionEndpoint(
         }
 
         var body = await DescribeRefreshTokenAsync(client, token, cancellationToken) ?? await DescribeAccessTokenAsync(client, token, cancellationToken);
-        return new IntrospectionResponse(body ?? new JsonObject { ["active"] = false }, client.ClientId);
+        return new IntrospectionResponse(body ?? new JsonObject { ["active"] = false }, client.ClientId, (string?)client.Additional?["introspection_signed_response_alg"] ?? "RS256");
     }
 
     /// <summary>RFC 9701 §5: the answer as a JWT, so that who stores it can prove what it was told.</summary>
@@ -62,7 +65,7 @@ public sealed class IntrospectionEndpoint(
             ["iat"] = timeProvider.GetUtcNow().ToUnixTimeSeconds(),
             ["token_introspection"] = response.Body.DeepClone(),
         };
-        var key = await keys.GetSigningKeyAsync("RS256", cancellationToken);
+        var key = await keys.GetSigningKeyAsync(response.SigningAlgorithm, cancellationToken);
         return Handler.CreateToken(claims.ToJsonString(), key.Credentials, new Dictionary<string, object>(StringComparer.Ordinal) { [JwtHeaderParameterNames.Typ] = "token-introspection+jwt" });
     }
 
@@ -76,7 +79,11 @@ public sealed class IntrospectionEndpoint(
         var body = new JsonObject { ["active"] = true, ["token_type"] = "Bearer" };
         foreach (var (name, claim) in token.Claims)
         {
-            body[name] = claim?.DeepClone();
+            // A note from us to our own userinfo.
+            if (name != AccessTokenIssuer.UserInfoClaims)
+            {
+                body[name] = claim?.DeepClone();
+            }
         }
 
         return body;

@@ -1,5 +1,7 @@
 // RFC 7517 and OpenID Connect Core §10.1.1: signing keys made by themselves, rotated ahead of time and published early.
 using System.Text.Json.Nodes;
+using Identity.OAuth.Tokens;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Tokens;
 
@@ -9,9 +11,10 @@ namespace Identity.OAuth.Keys;
 /// The signing keys of all nodes. A key is published before it signs, and after it signed its last token until that token has died.
 /// The ring is read again every half minute, so a key made by one node is known to all long before it signs.
 /// </summary>
-public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOptions<OAuthOptions> options, TimeProvider timeProvider) : IDisposable
+public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOptions<OAuthOptions> options, TimeProvider timeProvider, ILogger<KeyRing> logger) : IDisposable
 {
     private static readonly TimeSpan RefreshEvery = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
 
     private readonly SemaphoreSlim _gate = new(1, 1);
     private volatile Ring? _ring;
@@ -25,7 +28,8 @@ public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOp
         SigningKey? newest = null;
         foreach (var (stored, key) in ring.Keys)
         {
-            if (stored.ActivatesAt <= now && string.Equals(stored.Algorithm, algorithm, StringComparison.Ordinal))
+            // None active yet happens where the clock was set back: the oldest, which is known everywhere, then signs on.
+            if (string.Equals(stored.Algorithm, algorithm, StringComparison.Ordinal) && (newest is null || stored.ActivatesAt <= now))
             {
                 newest = key;
             }
@@ -43,7 +47,15 @@ public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOp
         }
 
         var ring = await GetAsync(cancellationToken);
-        return ring.ByKid.GetValueOrDefault(kid);
+        if (ring.ByKid.TryGetValue(kid, out var key))
+        {
+            return key;
+        }
+
+        // Another node may have made it since (a ring replaced by hand is used at once). Anybody can send unknown ids, so not for each of them.
+        return timeProvider.GetUtcNow() - ring.ReadAt >= LookAgainAfter
+            ? (await GetSlowAsync(LookAgainAfter, cancellationToken)).ByKid.GetValueOrDefault(kid)
+            : null;
     }
 
     /// <summary>The JWK set as UTF-8 JSON: public members only.</summary>
@@ -68,15 +80,15 @@ public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOp
     private ValueTask<Ring> GetAsync(CancellationToken cancellationToken)
     {
         var ring = _ring;
-        return ring is not null && timeProvider.GetUtcNow() - ring.ReadAt < RefreshEvery ? new(ring) : new(GetSlowAsync(cancellationToken));
+        return ring is not null && timeProvider.GetUtcNow() - ring.ReadAt < RefreshEvery ? new(ring) : new(GetSlowAsync(RefreshEvery, cancellationToken));
     }
 
-    private async Task<Ring> GetSlowAsync(CancellationToken cancellationToken)
+    private async Task<Ring> GetSlowAsync(TimeSpan maximumAge, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            return _ring is { } ring && timeProvider.GetUtcNow() - ring.ReadAt < RefreshEvery ? ring : await ReadAsync(cancellationToken);
+            return _ring is { } ring && timeProvider.GetUtcNow() - ring.ReadAt < maximumAge ? ring : await ReadAsync(cancellationToken);
         }
         finally
         {
@@ -132,13 +144,16 @@ public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOp
                     if (retiresAt <= now)
                     {
                         await store.DeleteAsync(key.Kid, cancellationToken);
+                        logger.KeyDeleted(key.Kid, algorithm);
                         changed = true;
                     }
                 }
                 else if (i < keys.Length - 1 && keys[i + 1].ActivatesAt <= now)
                 {
-                    // An id_token_hint is accepted long after it expired, as long as its key is known: RefreshTokenLifetime covers both.
-                    await store.SetRetirementAsync(key.Kid, keys[i + 1].ActivatesAt + settings.RefreshTokenLifetime + TimeSpan.FromDays(1), cancellationToken);
+                    // Its last token dies within a day. An id_token_hint is accepted after it expired, as long as its key is known: hence the rest.
+                    var until = keys[i + 1].ActivatesAt + settings.RefreshTokenLifetime + AccessTokenIssuer.MaximumLifetime;
+                    await store.SetRetirementAsync(key.Kid, until, cancellationToken);
+                    logger.KeyRetiring(key.Kid, algorithm, until);
                     changed = true;
                 }
             }
@@ -151,7 +166,10 @@ public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOp
     {
         var pkcs8 = SigningKey.Generate(algorithm);
         var kid = SigningKey.Import(algorithm, pkcs8).Kid;
-        await store.TryAddAsync(new StoredSigningKey(kid, algorithm, ordinal, protector.Protect(pkcs8), now, activatesAt, RetiresAt: null), cancellationToken);
+        if (await store.TryAddAsync(new StoredSigningKey(kid, algorithm, ordinal, protector.Protect(pkcs8), now, activatesAt, RetiresAt: null), cancellationToken))
+        {
+            logger.KeyMade(kid, algorithm, ordinal, activatesAt);
+        }
 
         // Ours or another node's: there is a new one either way.
         return true;

@@ -18,15 +18,29 @@ public sealed class ResourceCatalog(IResourceStore store, IOptions<OAuthOptions>
     /// <summary>Scopes of /api/identity.</summary>
     public static IReadOnlyList<string> ApiScopes { get; } = ["identity.users.read", "identity.users.write"];
 
+    /// <summary>Path of /api/identity under the issuer.</summary>
+    public const string ApiPath = "/api/identity";
+
+    private volatile Known? _known;
+
     /// <summary>Userinfo as a resource: it reads every format, so it has none of its own.</summary>
     public Resource UserInfo { get; } = new() { Identifier = options.Value.Issuer, ResourceName = "User information", ScopesSupported = UserInfoScopes };
 
     /// <summary>/api/identity as a resource.</summary>
-    public Resource Api { get; } = new() { Identifier = options.Value.Issuer + "/api/identity", ResourceName = "Accounts", ScopesSupported = ApiScopes };
+    public Resource Api { get; } = new() { Identifier = options.Value.Issuer + ApiPath, ResourceName = "Accounts", ScopesSupported = ApiScopes };
 
     /// <summary>Our own resources, then the declared ones.</summary>
-    public async ValueTask<IReadOnlyList<Resource>> ListAsync(CancellationToken cancellationToken) =>
-        [UserInfo, Api, .. await store.ListAsync(cancellationToken)];
+    public async ValueTask<IReadOnlyList<Resource>> ListAsync(CancellationToken cancellationToken)
+    {
+        var declared = await store.ListAsync(cancellationToken);
+        var known = _known;
+        if (known is null || !ReferenceEquals(known.Declared, declared))
+        {
+            _known = known = new(declared, [UserInfo, Api, .. declared]);
+        }
+
+        return known.All;
+    }
 
     /// <summary>
     /// RFC 8707 §2: the asked-for <c>resource</c> values, each absolute, without fragment, known, and reachable by the scopes in hand.
@@ -55,7 +69,10 @@ public sealed class ResourceCatalog(IResourceStore store, IOptions<OAuthOptions>
                 return Target("A resource is not known here.");
             }
 
-            if (granted.Count > 0 ? !granted.Contains(identifier, StringComparer.Ordinal) : !resource.ScopesSupported.Any(scope => scopes.Contains(scope, StringComparer.Ordinal)))
+            // An API without scopes says that any client may come: it decides by the subject, the client or the roles.
+            if (granted.Count > 0
+                ? !granted.Contains(identifier, StringComparer.Ordinal)
+                : resource.ScopesSupported.Count > 0 && !resource.ScopesSupported.Any(scope => scopes.Contains(scope, StringComparer.Ordinal)))
             {
                 return Target("A resource goes beyond what was granted.");
             }
@@ -66,7 +83,9 @@ public sealed class ResourceCatalog(IResourceStore store, IOptions<OAuthOptions>
 
     /// <summary>
     /// Audience, scopes and format of a token: for the resources asked for, else those the scopes belong to, else the issuer.
-    /// APIs whose tokens look different cannot share one: <c>invalid_target</c>, ask for one resource at a time.
+    /// APIs whose tokens look different (format, typ or algorithm) cannot share one, whether named or reached by scopes: <c>invalid_target</c>.
+    /// What was granted stays, and the client gets a token for each by naming one <c>resource</c> at a time, at redemption or refresh.
+    /// Where they only differ in lifetime the shortest holds; the claims are those that any of them asks for.
     /// </summary>
     public async ValueTask<Outcome<TokenTarget>> ResolveAsync(IReadOnlyList<string> resources, IReadOnlyList<string> scopes, CancellationToken cancellationToken)
     {
@@ -75,6 +94,12 @@ public sealed class ResourceCatalog(IResourceStore store, IOptions<OAuthOptions>
         if (resources.Count > 0)
         {
             targets = [.. known.Where(resource => resources.Contains(resource.Identifier, StringComparer.Ordinal))];
+            if (targets.Length == 0)
+            {
+                // Granted once and no longer declared: falling back on the issuer would widen it.
+                return Target("A resource is not known here.");
+            }
+
             var foreign = known.Except(targets).SelectMany(resource => resource.ScopesSupported).ToHashSet(StringComparer.Ordinal);
             scopes = [.. scopes.Where(scope => !foreign.Contains(scope))];
         }
@@ -105,6 +130,8 @@ public sealed class ResourceCatalog(IResourceStore store, IOptions<OAuthOptions>
                 AccessTokenClaims = [.. targets.SelectMany(target => target.AccessTokenClaims).Distinct(StringComparer.Ordinal)],
             });
     }
+
+    private sealed record Known(IReadOnlyList<Resource> Declared, IReadOnlyList<Resource> All);
 
     private static OAuthError Target(string description) => new(OAuthErrors.InvalidTarget, description);
 }

@@ -1,6 +1,7 @@
 // RFC 9728 §2: reading and checking the declaration of an API.
 using System.Text.Json.Nodes;
 using Identity.OAuth.Keys;
+using Identity.OAuth.Tokens;
 
 namespace Identity.OAuth.Resources;
 
@@ -37,7 +38,7 @@ public static class ResourceMetadata
         if (document["access_token_lifetime"] is { } value)
         {
             lifetime = readDuration(value.ToString());
-            if (lifetime is null || lifetime < TimeSpan.FromSeconds(10) || lifetime > TimeSpan.FromDays(1))
+            if (lifetime is null || lifetime < TimeSpan.FromSeconds(10) || lifetime > AccessTokenIssuer.MaximumLifetime)
             {
                 reader.Problem("access_token_lifetime", "expected 10s to 24h, written like 15m, 1h or as seconds");
             }
@@ -64,6 +65,28 @@ public static class ResourceMetadata
             AccessTokenClaims = claims,
         };
         return new(reader.Problems.Count == 0 ? resource : null, reader.Problems);
+    }
+
+    /// <summary>What is wrong with all declared resources together, one line beginning with the resource; null: nothing.</summary>
+    /// <param name="declared">The resources of the file and the settings.</param>
+    /// <param name="issuer">The issuer: it and its own API are resources that nobody else declares.</param>
+    public static string? Conflict(IReadOnlyCollection<Resource> declared, string issuer)
+    {
+        var identifiers = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var resource in declared)
+        {
+            if (resource.Identifier == issuer || resource.Identifier == issuer + ResourceCatalog.ApiPath)
+            {
+                return $"{resource.Identifier}: resource: this one is built in";
+            }
+
+            if (!identifiers.Add(resource.Identifier))
+            {
+                return $"{resource.Identifier}: resource: declared twice";
+            }
+        }
+
+        return SharedScope(declared) is { } shared ? $"{shared.Second}: scopes_supported: {shared.Scope} belongs to {shared.First} already" : null;
     }
 
     /// <summary>A scope belongs to at most one resource: the first that two of them claim, or null.</summary>

@@ -3,7 +3,6 @@ using Identity.OAuth.Clients;
 using Identity.OAuth.Clients.ClientAuthentication;
 using Identity.OAuth.Storage;
 using Identity.OAuth.Tokens;
-using Microsoft.Extensions.Options;
 
 namespace Identity.OAuth.Revocation;
 
@@ -14,7 +13,6 @@ public sealed class RevocationEndpoint(
     RefreshTokenHandle refreshTokens,
     IRefreshFamilyStore families,
     IDenyList denyList,
-    IOptions<OAuthOptions> options,
     TimeProvider timeProvider)
 {
     /// <summary>Null: 200, whether there was anything to revoke or not (§2.2).</summary>
@@ -52,7 +50,7 @@ public sealed class RevocationEndpoint(
 
         // §2.1: the access tokens of the same grant go with it.
         var now = timeProvider.GetUtcNow();
-        await denyList.DenyAsync(familyId.ToString("N"), now + options.Value.AccessTokenLifetime, cancellationToken);
+        await denyList.DenyAsync(familyId.ToString("N"), now + AccessTokenIssuer.MaximumLifetime, cancellationToken);
         await families.RevokeAsync(familyId, now, cancellationToken);
     }
 }

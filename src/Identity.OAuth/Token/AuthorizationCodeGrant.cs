@@ -8,6 +8,7 @@ using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
 using Identity.OAuth.Tokens;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Tokens;
 
@@ -22,7 +23,8 @@ public sealed class AuthorizationCodeGrant(
     ResourceCatalog resources,
     RefreshIssuance refresh,
     IOptions<OAuthOptions> options,
-    TimeProvider timeProvider) : ITokenGrant
+    TimeProvider timeProvider,
+    ILogger<AuthorizationCodeGrant> logger) : ITokenGrant
 {
     public string GrantType => "authorization_code";
 
@@ -104,8 +106,8 @@ public sealed class AuthorizationCodeGrant(
             return challenge is null && verifier is null;
         }
 
-        // §4.1: 43 to 128 characters.
-        if (verifier.Length is < 43 or > 128)
+        // §4.1: 43 to 128 unreserved characters.
+        if (verifier.Length is < 43 or > 128 || !verifier.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '.' or '_' or '~'))
         {
             return false;
         }
@@ -118,8 +120,9 @@ public sealed class AuthorizationCodeGrant(
     private async Task KillAsync(AuthorizationGrant grant, CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
-        await denyList.DenyAsync(grant.GrantId.ToString("N"), now + options.Value.RefreshTokenLifetime + options.Value.AccessTokenLifetime, cancellationToken);
+        await denyList.DenyAsync(grant.GrantId.ToString("N"), now + options.Value.RefreshTokenLifetime + AccessTokenIssuer.MaximumLifetime, cancellationToken);
         await families.RevokeAsync(grant.GrantId, now, cancellationToken);
+        logger.CodeReplayed(grant.ClientId, grant.GrantId);
     }
 
     private static OAuthError Invalid(string detail) =>

@@ -10,7 +10,13 @@ namespace Identity.OAuth.Token;
 /// <param name="Grant">What a person granted; null where the client acts for itself.</param>
 /// <param name="RefreshGeneration">Generation of the refresh token to hand out; null: none.</param>
 /// <param name="IsRefresh">The grant is older than this request.</param>
-public sealed record GrantProof(TokenTarget Target, AuthorizationGrant? Grant = null, int? RefreshGeneration = null, bool IsRefresh = false);
+/// <param name="RefreshExpiresAt">End of the refresh family, where the grant is a refresh.</param>
+public sealed record GrantProof(
+    TokenTarget Target,
+    AuthorizationGrant? Grant = null,
+    int? RefreshGeneration = null,
+    bool IsRefresh = false,
+    DateTimeOffset? RefreshExpiresAt = null);
 
 /// <summary>A grant type. It only proves: the client is authenticated and may use it, and issuing is not its business.</summary>
 public interface ITokenGrant

@@ -6,6 +6,7 @@ using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
 using Identity.OAuth.Tokens;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Identity.OAuth.Token;
@@ -18,7 +19,8 @@ public sealed class RefreshTokenGrant(
     ISessions sessions,
     ResourceCatalog resources,
     IOptions<OAuthOptions> options,
-    TimeProvider timeProvider) : ITokenGrant
+    TimeProvider timeProvider,
+    ILogger<RefreshTokenGrant> logger) : ITokenGrant
 {
     public string GrantType => "refresh_token";
 
@@ -48,20 +50,27 @@ public sealed class RefreshTokenGrant(
             return Invalid("the grant was denied");
         }
 
-        if (await sessions.FindLiveAsync(family.SessionId, cancellationToken) is null)
+        if (await sessions.FindLiveAsync(family.SessionId, cancellationToken) is not { } session || session.Subject != family.Subject)
         {
             return Invalid("its session has ended");
         }
 
+        // Before anything of the request is looked at: a stolen token betrays itself whatever it is sent with.
+        if (generation != family.Generation && !IsInGrace(family, generation, now))
+        {
+            return await ReuseAsync(family, cancellationToken);
+        }
+
         // RFC 6749 §6: less may be asked for, never more. Checked before anything changes.
-        var grant = JsonSerializer.Deserialize<AuthorizationGrant>(family.Details)!;
+        // A scope that the operator took from the client since is gone from the grant too.
+        var granted = family.Scopes.Where(scope => client.Scopes.Contains(scope, StringComparer.Ordinal)).ToArray();
         var scopes = parameters.List("scope");
-        if (scopes.Any(scope => !family.Scopes.Contains(scope, StringComparer.Ordinal)))
+        if (scopes.Any(scope => !granted.Contains(scope, StringComparer.Ordinal)))
         {
             return new OAuthError(OAuthErrors.InvalidScope, "A scope goes beyond what was granted.");
         }
 
-        scopes = scopes.Count > 0 ? scopes : family.Scopes;
+        scopes = scopes.Count > 0 ? scopes : granted;
         var requested = parameters.All("resource");
         if (await resources.CheckAsync(requested, family.Resources, scopes, cancellationToken) is { } error)
         {
@@ -73,17 +82,14 @@ public sealed class RefreshTokenGrant(
             return error;
         }
 
-        // A client registered without rotation keeps its token; only confidential ones may (RFC 9700 §4.14.2).
-        if (!client.RotateRefreshTokens && !client.IsPublic)
-        {
-            return generation == family.Generation ? new GrantProof(target, grant, generation, IsRefresh: true) : await ReuseAsync(family, cancellationToken);
-        }
+        var grant = JsonSerializer.Deserialize<AuthorizationGrant>(family.Details)! with { Scopes = granted };
 
-        if (generation == family.Generation)
+        // A client registered without rotation keeps its token; only confidential ones may (RFC 9700 §4.14.2).
+        if (generation == family.Generation && (client.RotateRefreshTokens || client.IsPublic))
         {
             if (await families.TryRotateAsync(id, generation, now, cancellationToken))
             {
-                return new GrantProof(target, grant, generation + 1, IsRefresh: true);
+                return Proof(generation + 1);
             }
 
             // Somebody was faster, or killed it: look again.
@@ -93,23 +99,30 @@ public sealed class RefreshTokenGrant(
             }
 
             family = current;
+            if (!IsInGrace(family, generation, now))
+            {
+                return await ReuseAsync(family, cancellationToken);
+            }
         }
 
-        // The window is counted from the rotation, so reuse does not renew it.
-        if (generation == family.Generation - 1 && now < family.RotatedAt + options.Value.RefreshGrace)
-        {
-            return new GrantProof(target, grant, family.Generation, IsRefresh: true);
-        }
+        return Proof(family.Generation);
 
-        return await ReuseAsync(family, cancellationToken);
+        GrantProof Proof(int successor) => new(target, grant, successor, IsRefresh: true, family.ExpiresAt);
     }
 
-    // Two hold the token, and which of them is the thief cannot be told: the family, and its access tokens, die.
+    // The one before the valid generation, for a while: a tab that asked at the same time, or whose answer was lost, gets the same successor.
+    // Counted from the rotation, so reuse does not renew the window.
+    private bool IsInGrace(RefreshFamily family, int generation, DateTimeOffset now) =>
+        generation == family.Generation - 1 && now < family.RotatedAt + options.Value.RefreshGrace;
+
+    // Two hold the token, and which of them is the thief cannot be told: the family, its access tokens and its session die.
     private async Task<Outcome<GrantProof>> ReuseAsync(RefreshFamily family, CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
         await families.RevokeAsync(family.Id, now, cancellationToken);
-        await denyList.DenyAsync(family.Id.ToString("N"), now + options.Value.AccessTokenLifetime, cancellationToken);
+        await denyList.DenyAsync(family.Id.ToString("N"), now + AccessTokenIssuer.MaximumLifetime, cancellationToken);
+        await sessions.EndAsync(family.SessionId, "refresh_reuse", cancellationToken);
+        logger.RefreshTokenReused(family.ClientId, family.Id, family.SessionId);
         return Invalid("reused; its family was revoked");
     }
 

@@ -45,6 +45,9 @@ public sealed class AccessTokenIssuer(KeyRing keys, IReferenceTokenStore referen
     /// <summary>Private claim: the names of the claims asked for at userinfo, so that userinfo needs no look-up of the grant.</summary>
     public const string UserInfoClaims = "userinfo_claims";
 
+    /// <summary>No access token lives longer, whatever a setting or a resource says: deny entries and old keys are kept this long.</summary>
+    public static readonly TimeSpan MaximumLifetime = TimeSpan.FromDays(1);
+
     private static readonly JsonWebTokenHandler Handler = new() { SetDefaultTimesOnTokenCreation = false };
     private static readonly string[] CompatibilityClaims = ["email", "roles"];
 

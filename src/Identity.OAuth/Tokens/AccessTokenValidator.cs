@@ -1,6 +1,7 @@
 // RFC 9068 §4 and RFC 6750: what is checked of an access token that comes back to us.
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Identity.OAuth.FirstParty;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
@@ -79,7 +80,8 @@ public sealed class AccessTokenValidator(
             return null;
         }
 
-        return token.SessionId is { } sid && await sessions.FindLiveAsync(sid, cancellationToken) is null ? null : token;
+        // JWT_SECRET is known to old resource servers too: a live session of that very person is what they cannot make up.
+        return token.SessionId is not { } sid || (await sessions.FindLiveAsync(sid, cancellationToken))?.Subject == token.Subject ? token : null;
     }
 
     private async ValueTask<AccessToken?> ReadReferenceAsync(string value, CancellationToken cancellationToken) =>
@@ -141,10 +143,19 @@ public sealed class AccessTokenValidator(
             return null;
         }
 
+        var compatibility = algorithm == SecurityAlgorithms.HmacSha256;
+
         // With typ JWT only the claims tell an access token from an ID token (which has no client_id and no jti).
         var claims = JsonNode.Parse(Base64UrlEncoder.Decode(jwt.EncodedPayload))!.AsObject();
-        return claims["client_id"] is JsonValue && claims["jti"] is JsonValue && claims["sub"] is JsonValue && claims["exp"] is JsonValue
-            ? new AccessToken(claims, jwt.Typ)
-            : null;
+        if (!IsText(claims, "client_id") || !IsText(claims, "jti") || !IsText(claims, "sub") || claims["exp"]?.GetValueKind() != JsonValueKind.Number)
+        {
+            return null;
+        }
+
+        // What JWT_SECRET signs is a first-party session's token and nothing else.
+        var token = new AccessToken(claims, jwt.Typ);
+        return !compatibility || (jwt.Typ == "JWT" && token.ClientId == FirstPartyTokenIssuer.ClientId && IsText(claims, "sid")) ? token : null;
     }
+
+    private static bool IsText(JsonObject claims, string name) => claims[name]?.GetValueKind() == JsonValueKind.String;
 }

@@ -35,15 +35,15 @@ public sealed class ClientAuthenticator(IClientStore clients, IEnumerable<IClien
             return error;
         }
 
+        // The client's developer reads why in the log; who tries somebody else's id learns nothing from the answer.
         var client = await clients.FindAsync(credentials.ClientId, cancellationToken);
-        if (client is null || client.Disabled || client.TokenEndpointAuthMethod != credentials.Method
-            || !_methods.TryGetValue(credentials.Method, out var method)
-            || !await method.ProvesAsync(client, credentials, cancellationToken))
-        {
-            return Invalid("Client authentication failed.", authorization is not null);
-        }
-
-        return client;
+        var detail = client is null ? "unknown client"
+            : client.Disabled ? "disabled client"
+            : client.TokenEndpointAuthMethod != credentials.Method ? $"the client is registered for {client.TokenEndpointAuthMethod}, and used {credentials.Method}"
+            : !_methods.TryGetValue(credentials.Method, out var method) ? "the method is not registered"
+            : !await method.ProvesAsync(client, credentials, cancellationToken) ? $"wrong credentials ({credentials.Method})"
+            : null;
+        return detail is null ? client! : Invalid("Client authentication failed.", authorization is not null) with { Detail = "client: " + detail };
     }
 
     private static Outcome<ClientCredentials> Read(RequestParameters parameters, string? authorization)

@@ -14,11 +14,21 @@ public sealed class ClientSecret(string name) : IClientAuthenticationMethod
 
     public ValueTask<bool> ProvesAsync(Client client, ClientCredentials credentials, CancellationToken cancellationToken)
     {
-        var hash = Encoding.ASCII.GetBytes(Hash(credentials.Secret ?? ""));
-        var proven = false;
-        foreach (var known in client.SecretHashes)
+        if (credentials.Secret is not { Length: > 0 } secret)
         {
-            proven |= CryptographicOperations.FixedTimeEquals(hash, Encoding.ASCII.GetBytes(known));
+            return new(false);
+        }
+
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        Span<byte> known = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(Encoding.UTF8.GetBytes(secret), hash);
+        var proven = false;
+        foreach (var stored in client.SecretHashes)
+        {
+            // All are compared, whichever fits.
+            proven |= Convert.FromHexString(stored, known, out _, out var written) == System.Buffers.OperationStatus.Done
+                & written == known.Length
+                & CryptographicOperations.FixedTimeEquals(hash, known);
         }
 
         return new(proven);

@@ -1,5 +1,5 @@
 // RFC 7523 §2.2 and §3, OpenID Connect Core §9, FAPI 2.0 §5.3.2.1: private_key_jwt.
-using System.Text;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Identity.OAuth.Storage;
 using Microsoft.Extensions.Options;
@@ -12,15 +12,18 @@ namespace Identity.OAuth.Clients.ClientAuthentication;
 public interface IClientKeySource
 {
     /// <summary>The keys; none where they cannot be had.</summary>
-    /// <param name="refresh">Ask the client again: a key id was not among the cached ones.</param>
+    /// <param name="refresh">Ask the client again: none of the cached keys can be meant. Anybody can cause it, so an implementation limits how often it does.</param>
     ValueTask<IReadOnlyList<JsonWebKey>> FindAsync(Client client, bool refresh, CancellationToken cancellationToken);
 }
 
 /// <summary>Keys by value only. The host replaces it with one that also fetches <c>jwks_uri</c> under its guard.</summary>
 public sealed class RegisteredClientKeys : IClientKeySource
 {
+    // A client record is immutable, so its keys are parsed once per record and go with it.
+    private readonly ConditionalWeakTable<Client, IReadOnlyList<JsonWebKey>> _parsed = [];
+
     public ValueTask<IReadOnlyList<JsonWebKey>> FindAsync(Client client, bool refresh, CancellationToken cancellationToken) =>
-        new(client.Jwks is null ? [] : [.. new JsonWebKeySet(client.Jwks).Keys]);
+        new(client.Jwks is null ? [] : _parsed.GetValue(client, static registered => [.. new JsonWebKeySet(registered.Jwks!).Keys]));
 }
 
 /// <summary>A client proves itself with an assertion it signed.</summary>
@@ -55,16 +58,22 @@ public sealed class PrivateKeyJwt(IClientKeySource keys, IReplayCache replays, I
         }
 
         var kid = Text(header, "kid");
-        var proven = await VerifiesAsync(client, assertion, algorithm, kid, refresh: false, cancellationToken)
-            || (client.JwksUri is not null && await VerifiesAsync(client, assertion, algorithm, kid, refresh: true, cancellationToken));
+        var proven = await VerifiesAsync(client, assertion, algorithm, kid, refresh: false, cancellationToken);
+        if (proven is null && client.JwksUri is not null)
+        {
+            // OpenID Connect Core §10.1.1: the client rotated its keys since we last looked.
+            proven = await VerifiesAsync(client, assertion, algorithm, kid, refresh: true, cancellationToken);
+        }
 
         // Last, so that an assertion that proves nothing cannot use up somebody's jti.
-        return proven && await replays.TryAddAsync("client_assertion", client.ClientId + "\n" + jti, expiresAt + options.Value.ClockSkew, cancellationToken);
+        return proven == true && await replays.TryAddAsync("client_assertion", client.ClientId + "\n" + jti, expiresAt + options.Value.ClockSkew, cancellationToken);
     }
 
-    private async ValueTask<bool> VerifiesAsync(Client client, string assertion, string algorithm, string? kid, bool refresh, CancellationToken cancellationToken)
+    /// <summary>Null where no key of the client can be the one that is meant.</summary>
+    private async ValueTask<bool?> VerifiesAsync(Client client, string assertion, string algorithm, string? kid, bool refresh, CancellationToken cancellationToken)
     {
         // jku, x5u, x5c and jwk headers are never looked at: keys come from the registration alone.
+        bool? proven = null;
         foreach (var key in await keys.FindAsync(client, refresh, cancellationToken))
         {
             if ((kid is not null && key.Kid is not null && key.Kid != kid) || (key.Alg is { Length: > 0 } registered && registered != algorithm) || key.Use is "enc" || key.Kty == "oct")
@@ -86,9 +95,11 @@ public sealed class PrivateKeyJwt(IClientKeySource keys, IReplayCache replays, I
             {
                 return true;
             }
+
+            proven = kid is null ? null : false;
         }
 
-        return false;
+        return proven;
     }
 
     private bool HasSoundClaims(Client client, JsonElement payload, out string jti, out DateTimeOffset expiresAt)
