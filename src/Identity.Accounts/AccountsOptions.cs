@@ -41,7 +41,13 @@ public sealed class AccountsOptions
     public int OneTimeCodesPerAccount { get; set; } = 5;
 
     /// <summary>Codes that may be asked for per address and 15 minutes.</summary>
-    public int OneTimeCodesPerAddress { get; set; } = 30;
+    public int OneTimeCodesPerAddress { get; set; } = 60;
+
+    /// <summary>Tries with a password or reset code per address and minute.</summary>
+    public int SignInsPerAddress { get; set; } = 600;
+
+    /// <summary>Registrations per address and minute. Offices share addresses, so it only stops floods.</summary>
+    public int RegistrationsPerAddress { get; set; } = 6000;
 
     /// <summary>Whether a code sent to the verified e-mail address or phone signs in (purpose <c>login</c>).</summary>
     public bool AllowCodeSignIn { get; set; }

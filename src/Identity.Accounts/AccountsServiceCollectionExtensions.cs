@@ -1,0 +1,84 @@
+using Identity.Accounts.Administration;
+using Identity.Accounts.Audit;
+using Identity.Accounts.Changes;
+using Identity.Accounts.Delivery;
+using Identity.Accounts.Events;
+using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.OneTimeCodes.Requests;
+using Identity.Accounts.Passwords;
+using Identity.Accounts.Registration;
+using Identity.Accounts.Sessions;
+using Identity.Accounts.SignIn;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Accounts;
+
+/// <summary>Composition of the accounts side. The host adds stores and senders.</summary>
+public static class AccountsServiceCollectionExtensions
+{
+    /// <param name="services">The host's.</param>
+    /// <param name="allowWeakHash">Fewer than 210,000 iterations will do: Development only.</param>
+    public static IServiceCollection AddIdentityAccounts(this IServiceCollection services, bool allowWeakHash = false)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddOptions<AccountsOptions>().BindConfiguration(AccountsOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<AccountsOptions>>(new AccountsOptionsValidation(allowWeakHash));
+        services.TryAddSingleton<ILookupNormalizer, UpperInvariantLookupNormalizer>();
+        services.AddSingleton<LifecycleEvents>();
+        services.AddSingleton<AuditTrail>();
+        services.AddSingleton<AccountLookup>();
+        services.AddSingleton<PasswordHashing>();
+        services.AddSingleton<PasswordPolicy>();
+        services.AddSingleton<Lockout>();
+        services.AddSingleton<SessionService>();
+        services.AddSingleton<ISessionEnding>(provider => provider.GetRequiredService<SessionService>());
+        services.AddSingleton<DeliveryQueue>();
+        services.AddHostedService(provider => provider.GetRequiredService<DeliveryQueue>());
+        services.AddSingleton<OneTimeCodeService>();
+        services.AddSingleton<IOneTimeCodes>(provider => provider.GetRequiredService<OneTimeCodeService>());
+        services.TryAddSingleton<ICodeIssuer>(provider => provider.GetRequiredService<OneTimeCodeService>());
+        services.AddSingleton<ISignIn, PasswordSignIn>();
+        services.AddSingleton<RegistrationService>();
+        services.AddSingleton<IRegistration>(provider => provider.GetRequiredService<RegistrationService>());
+        services.AddSingleton<IPasswords, PasswordService>();
+        services.AddSingleton<AccountChangeService>();
+        services.AddSingleton<IAccountChanges>(provider => provider.GetRequiredService<AccountChangeService>());
+        services.AddSingleton<AdminSeed>();
+        return services;
+    }
+}
+
+/// <summary>One line per setting that cannot be used.</summary>
+internal sealed class AccountsOptionsValidation(bool allowWeakHash) : IValidateOptions<AccountsOptions>
+{
+    public ValidateOptionsResult Validate(string? name, AccountsOptions options)
+    {
+        var problems = new List<string>();
+        void Check(bool sound, string setting, string expected)
+        {
+            if (!sound)
+            {
+                problems.Add($"{AccountsOptions.Section}:{setting}: expected {expected}.");
+            }
+        }
+
+        Check(options.MinimumPasswordLength is >= 8 and <= 64, nameof(options.MinimumPasswordLength), "8 to 64");
+        Check(options.MaximumPasswordLength is >= 64 and <= 1024, nameof(options.MaximumPasswordLength), "64 to 1024");
+        Check(options.PasswordHashIterations >= (allowWeakHash ? 1_000 : 210_000), nameof(options.PasswordHashIterations), allowWeakHash ? "1000 or more" : "210000 or more outside Development");
+        Check(options.LockoutThreshold is >= 3 and <= 100, nameof(options.LockoutThreshold), "3 to 100");
+        Check(options.LockoutDuration >= TimeSpan.FromSeconds(10), nameof(options.LockoutDuration), "10 seconds or more");
+        Check(options.SessionLifetime >= TimeSpan.FromMinutes(1), nameof(options.SessionLifetime), "a minute or more");
+        Check(options.SessionIdleTimeout >= TimeSpan.FromMinutes(1), nameof(options.SessionIdleTimeout), "a minute or more");
+        Check(options.OneTimeCodeLifetime >= TimeSpan.FromSeconds(30) && options.OneTimeCodeLifetime <= TimeSpan.FromMinutes(10), nameof(options.OneTimeCodeLifetime), "30 seconds to 10 minutes");
+        Check(options.OneTimeCodeGuesses is >= 1 and <= 10, nameof(options.OneTimeCodeGuesses), "1 to 10");
+        Check(options.OneTimeCodesPerAccount >= 1, nameof(options.OneTimeCodesPerAccount), "1 or more");
+        Check(options.OneTimeCodesPerAddress >= 1, nameof(options.OneTimeCodesPerAddress), "1 or more");
+        Check(options.SignInsPerAddress >= 1, nameof(options.SignInsPerAddress), "1 or more");
+        Check(options.RegistrationsPerAddress >= 1, nameof(options.RegistrationsPerAddress), "1 or more");
+        Check(options.AuditDays >= 1, nameof(options.AuditDays), "1 or more");
+        return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
+    }
+}

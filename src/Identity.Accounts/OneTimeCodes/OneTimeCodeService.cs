@@ -1,0 +1,240 @@
+// NIST SP 800-63B-4 §3.1.3: six digits, five minutes, five guesses, one success, bound to account, channel and purpose.
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Identity.Accounts.Audit;
+using Identity.Accounts.Delivery;
+using Identity.Accounts.Events;
+using Identity.Accounts.OneTimeCodes.Requests;
+using Identity.Accounts.RateLimits;
+using Identity.Accounts.Sessions;
+using Identity.Accounts.SignIn;
+using Identity.Accounts.Texts;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Accounts.OneTimeCodes;
+
+/// <summary>Makes, delivers and checks one-time codes. Unknown recipients get the same answers, after the same work.</summary>
+public sealed class OneTimeCodeService(
+    AccountLookup lookup,
+    IAccountStore accounts,
+    IOneTimeCodeStore store,
+    SessionService sessions,
+    Lockout lockout,
+    LifecycleEvents events,
+    AuditTrail audit,
+    DeliveryQueue delivery,
+    IRateLimiter limiter,
+    IOptions<AccountsOptions> options,
+    TimeProvider timeProvider) : IOneTimeCodes, ICodeIssuer
+{
+    private static readonly TimeSpan LimitWindow = TimeSpan.FromMinutes(15);
+
+    public async Task<GeneratedCode> GenerateAsync(CodeRecipient recipient, string? channel, string purpose, Caller caller, CancellationToken cancellationToken)
+    {
+        if (Channel(recipient, channel) is not { } chosen)
+        {
+            return new GeneratedCode.ChannelUnavailable();
+        }
+
+        var made = await MakeAsync(recipient, chosen, purpose, caller, cancellationToken);
+        if (made.RetryAfter is { } wait)
+        {
+            return new GeneratedCode.RateLimited(wait);
+        }
+
+        if (made.Message is not null)
+        {
+            delivery.Post(chosen, made.Message);
+        }
+
+        return new GeneratedCode.Sent(made.Id, chosen, made.MaskedDestination, made.ExpiresAt);
+    }
+
+    public async Task<CodeIssue> IssueAsync(CodeRequest request, Func<CodeRequestAnswer, CancellationToken, Task<bool>> beforeDelivery, CancellationToken cancellationToken)
+    {
+        var recipient = new CodeRecipient(request.AccountId, request.AccountId is null ? request.Email : null, request.AccountId is null && request.Email is null ? request.PhoneNumber : null);
+        if (Channel(recipient, request.Channel) is not { } chosen)
+        {
+            return new CodeIssue.Refused("This channel is not available.");
+        }
+
+        var made = await MakeAsync(recipient, chosen, request.Purpose, new Caller(Ip: null, UserAgent: null, ActorId: "otp_requests"), cancellationToken);
+        if (made.RetryAfter is not null)
+        {
+            return new CodeIssue.Refused("Too many codes were asked for. Try again later.");
+        }
+
+        var answer = new CodeRequestAnswer(made.Id, chosen, made.MaskedDestination, made.ExpiresAt);
+        if (!await beforeDelivery(answer, cancellationToken))
+        {
+            return new CodeIssue.Withheld();
+        }
+
+        if (made.Message is not null)
+        {
+            await delivery.SendAsync(chosen, made.Message, cancellationToken);
+        }
+
+        return new CodeIssue.Sent(answer);
+    }
+
+    public async Task<TriedCode> VerifyAsync(Guid id, string? purpose, string code, Caller caller, CancellationToken cancellationToken) =>
+        await VerifyAsync(await store.FindAsync(id, cancellationToken), purpose, code, caller, cancellationToken);
+
+    public async Task<TriedCode> VerifyAsync(CodeRecipient recipient, string purpose, string code, Caller caller, CancellationToken cancellationToken)
+    {
+        var account = await lookup.FindAsync(recipient, cancellationToken);
+        return await VerifyAsync(await store.FindLatestAsync(account?.Id ?? Guid.Empty, purpose, cancellationToken), purpose, code, caller, cancellationToken);
+    }
+
+    /// <summary>Uses a code up without acting on it, for callers that have work of their own to do with it (password reset).</summary>
+    internal async Task<bool> TryUseAsync(Account? account, string purpose, string code, CancellationToken cancellationToken)
+    {
+        var stored = await store.FindLatestAsync(account?.Id ?? Guid.Empty, purpose, cancellationToken);
+        var used = await store.TryUseAsync(stored?.Id ?? Guid.Empty, Hash(stored?.Id ?? Guid.Empty, stored?.AccountId, purpose, code), options.Value.OneTimeCodeGuesses, timeProvider.GetUtcNow(), cancellationToken);
+        return used && account is not null && stored!.AccountId == account.Id;
+    }
+
+    private async Task<TriedCode> VerifyAsync(OneTimeCode? stored, string? purpose, string code, Caller caller, CancellationToken cancellationToken)
+    {
+        var known = stored is not null && (purpose is null || purpose == stored.Purpose);
+        var account = known && stored!.AccountId is { } accountId ? await accounts.FindAsync(accountId, cancellationToken) : null;
+        var open = account is { IsActive: true } && !lockout.IsLocked(account) && !(stored!.Purpose == OneTimeCodePurposes.Login && !options.Value.AllowCodeSignIn);
+
+        // A guess at a code of another purpose, or at a locked account's, spends nothing: it could not have succeeded.
+        var right = known && (open || account is null)
+            && await store.TryUseAsync(stored!.Id, Hash(stored.Id, stored.AccountId, stored.Purpose, code), options.Value.OneTimeCodeGuesses, timeProvider.GetUtcNow(), cancellationToken)
+            && open;
+        if (!right)
+        {
+            if (open && stored!.Purpose is OneTimeCodePurposes.Login or OneTimeCodePurposes.PasswordReset)
+            {
+                await lockout.CountAsync(account, cancellationToken);
+            }
+
+            await audit.WriteAsync("otp_verify", "invalid", account?.Id, caller, sessionId: null, cancellationToken);
+            return new TriedCode.Invalid();
+        }
+
+        Session? session = null;
+        if (stored!.Purpose == OneTimeCodePurposes.Verification || stored.Purpose == OneTimeCodePurposes.Login)
+        {
+            // Whoever reads the code has the address or the phone, whatever the code was for.
+            account = await MarkVerifiedAsync(account!, stored.Channel, cancellationToken);
+        }
+
+        if (stored.Purpose == OneTimeCodePurposes.Login)
+        {
+            var now = timeProvider.GetUtcNow();
+            await accounts.RecordSignInAsync(account!.Id, now, cancellationToken);
+            account.LastLoginAt = now;
+            session = await sessions.StartAsync(account, ["otp"], caller, cancellationToken);
+            await audit.WriteAsync("sign_in", "success", account.Id, caller, session.Id, cancellationToken);
+        }
+
+        await audit.WriteAsync("otp_verify", "success", account!.Id, caller, session?.Id, cancellationToken);
+        return new TriedCode.Verified(account, session);
+    }
+
+    private async Task<Account> MarkVerifiedAsync(Account account, string channel, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < 5; attempt++)
+        {
+            var byMail = channel == "email";
+            if (byMail ? account.EmailVerified : account.PhoneNumberVerified)
+            {
+                return account;
+            }
+
+            (account.EmailVerified, account.PhoneNumberVerified) = byMail ? (true, account.PhoneNumberVerified) : (account.EmailVerified, true);
+            account.UpdatedAt = timeProvider.GetUtcNow();
+            if (await accounts.UpdateAsync(account, account.Version, [events.OfUser(byMail ? EventTypes.UserEmailVerified : EventTypes.UserPhoneVerified, account)], cancellationToken) != AccountWrite.Conflict)
+            {
+                return account;
+            }
+
+            account = await accounts.FindAsync(account.Id, cancellationToken) ?? account;
+        }
+
+        return account;
+    }
+
+    private sealed record Made(Guid Id, string MaskedDestination, DateTimeOffset ExpiresAt, PersonalMessage? Message, TimeSpan? RetryAfter);
+
+    private async Task<Made> MakeAsync(CodeRecipient recipient, string channel, string purpose, Caller caller, CancellationToken cancellationToken)
+    {
+        var settings = options.Value;
+        var named = recipient.AccountId?.ToString("N") ?? recipient.Email?.Trim().ToUpperInvariant() ?? recipient.PhoneNumber ?? "";
+        if (caller.Ip is not null)
+        {
+            var perAddress = await limiter.AcquireAsync("otp:" + caller.Ip, settings.OneTimeCodesPerAddress, LimitWindow, cancellationToken);
+            if (!perAddress.Allowed)
+            {
+                return new(Guid.Empty, "", default, null, perAddress.RetryAfter);
+            }
+        }
+
+        // Counted by account where there is one, so that naming it three ways does not triple the limit; by name where there is none.
+        var account = await lookup.FindAsync(recipient, cancellationToken);
+        var perAccount = await limiter.AcquireAsync("otp:" + purpose + ":" + (account?.Id.ToString("N") ?? named), settings.OneTimeCodesPerAccount, LimitWindow, cancellationToken);
+        if (!perAccount.Allowed)
+        {
+            return new(Guid.Empty, "", default, null, perAccount.RetryAfter);
+        }
+
+        var now = timeProvider.GetUtcNow();
+        var id = Guid.CreateVersion7(now);
+        var expiresAt = now + settings.OneTimeCodeLifetime;
+        var code = RandomNumberGenerator.GetInt32(1_000_000).ToString("D6", CultureInfo.InvariantCulture);
+        var destination = account is null ? null : channel == "email" ? account.Email : account.PhoneNumber;
+        await store.ReplaceAsync(new OneTimeCode(id, account?.Id, channel, purpose, Hash(id, account?.Id, purpose, code), now, expiresAt), cancellationToken);
+        await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
+
+        var usable = account is { IsActive: true } && destination is not null && !(purpose == OneTimeCodePurposes.Login && !settings.AllowCodeSignIn);
+        return new(id, Mask(recipient, channel, destination, named), expiresAt, usable ? Message(destination!, channel, purpose, code) : null, RetryAfter: null);
+    }
+
+    private string? Channel(CodeRecipient recipient, string? asked)
+    {
+        var channel = asked ?? (recipient.PhoneNumber is not null ? "sms" : "email");
+        return delivery.Has(channel) ? channel : null;
+    }
+
+    // Keyed, so that a leaked table of six digit codes is not a table of codes.
+    private byte[] Hash(Guid id, Guid? accountId, string purpose, string code) =>
+        HMACSHA256.HashData(options.Value.OneTimeCodeKey, Encoding.UTF8.GetBytes($"otp.v1|{id:N}|{accountId:N}|{purpose}|{code.Trim()}"));
+
+    /// <summary>The same shape for an unknown recipient: from what was named, or made up from it by a keyed hash, always alike.</summary>
+    private string Mask(CodeRecipient recipient, string channel, string? destination, string named)
+    {
+        if (channel == "email" && (recipient.Email ?? destination) is { } email)
+        {
+            var at = email.LastIndexOf('@');
+            return at > 0 ? $"{email[0]}***@{email[at + 1]}***{email[Math.Max(at + 2, email.LastIndexOf('.'))..]}" : "***";
+        }
+
+        if (channel != "email" && (recipient.PhoneNumber ?? destination) is { Length: > 4 } phone)
+        {
+            return string.Concat(phone.AsSpan(0, Math.Min(3, phone.Length - 4)), "*****", phone.AsSpan(phone.Length - 2));
+        }
+
+        var hash = HMACSHA256.HashData(options.Value.OneTimeCodeKey, Encoding.UTF8.GetBytes("mask|" + channel + "|" + named));
+        return channel == "email"
+            ? $"{(char)('a' + (hash[0] % 26))}***@{(char)('a' + (hash[1] % 26))}***.com"
+            : $"+{10 + (hash[0] % 89)}*****{hash[1] % 100:D2}";
+    }
+
+    private PersonalMessage Message(string to, string channel, string purpose, string code)
+    {
+        var minutes = (int)Math.Ceiling(options.Value.OneTimeCodeLifetime.TotalMinutes);
+        var name = purpose switch
+        {
+            OneTimeCodePurposes.Verification => "VerificationMail",
+            OneTimeCodePurposes.Login => "LoginMail",
+            OneTimeCodePurposes.PasswordReset => "ResetMail",
+            _ => "OtherMail",
+        };
+        return new(to, channel == "email" ? AccountTexts.Get("CodeMailSubject") : null, AccountTexts.Format(name, code, minutes));
+    }
+}

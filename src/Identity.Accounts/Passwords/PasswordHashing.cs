@@ -1,0 +1,44 @@
+// NIST SP 800-63B-4 §3.1.1.2: PBKDF2-HMAC-SHA512 in ASP.NET Core Identity's format (v3), salted, upgraded at sign-in.
+using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Accounts.Passwords;
+
+/// <summary>Hashes and checks passwords, a few at a time: a hash costs a fifth of a second of one core, and must not starve everybody else.</summary>
+public sealed class PasswordHashing : IDisposable
+{
+    private readonly PasswordHasher<Account> _hasher;
+    private readonly SemaphoreSlim _gate = new(Math.Max(1, Environment.ProcessorCount));
+    private readonly string _dummy;
+    private static readonly Account Nobody = new() { Id = Guid.Empty, Email = "", NormalizedEmail = "" };
+
+    public PasswordHashing(IOptions<AccountsOptions> options)
+    {
+        _hasher = new PasswordHasher<Account>(Options.Create(new PasswordHasherOptions { CompatibilityMode = PasswordHasherCompatibilityMode.IdentityV3, IterationCount = options.Value.PasswordHashIterations }));
+        _dummy = _hasher.HashPassword(Nobody, Guid.NewGuid().ToString());
+    }
+
+    public Task<string> HashAsync(string password, CancellationToken cancellationToken) => RunAsync(() => _hasher.HashPassword(Nobody, password), cancellationToken);
+
+    /// <summary>Checks against <paramref name="hash"/>; without one it costs the same and fails.</summary>
+    public async Task<PasswordVerificationResult> VerifyAsync(string? hash, string password, CancellationToken cancellationToken)
+    {
+        var result = await RunAsync(() => _hasher.VerifyHashedPassword(Nobody, hash ?? _dummy, password), cancellationToken);
+        return hash is null ? PasswordVerificationResult.Failed : result;
+    }
+
+    public void Dispose() => _gate.Dispose();
+
+    private async Task<T> RunAsync<T>(Func<T> work, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            return await Task.Run(work, cancellationToken);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+}

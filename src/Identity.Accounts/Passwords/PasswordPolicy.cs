@@ -1,0 +1,93 @@
+// NIST SP 800-63B-4 §3.1.1.2: length and a blocklist; no composition rules.
+using System.Text;
+using Identity.Accounts.Texts;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Accounts.Passwords;
+
+/// <summary>What a new password must be. Also ASP.NET Core Identity's validator, so that its UserManager asks the same.</summary>
+public sealed class PasswordPolicy(IOptions<AccountsOptions> options) : IPasswordValidator<Account>
+{
+    private static readonly HashSet<string> Common = ReadCommon();
+
+    /// <summary>What is wrong, each as the end of a sentence that begins with the member's name; none: it will do.</summary>
+    /// <param name="password">The new password.</param>
+    /// <param name="context">What an attacker tries first: the address, the user name, the person's names.</param>
+    public IReadOnlyList<string> FindProblems(string password, IEnumerable<string?> context)
+    {
+        var length = password.EnumerateRunes().Count();
+        var settings = options.Value;
+        if (length < settings.MinimumPasswordLength)
+        {
+            return [AccountTexts.PasswordTooShort(settings.MinimumPasswordLength)];
+        }
+
+        if (length > settings.MaximumPasswordLength)
+        {
+            return [AccountTexts.PasswordTooLong(settings.MaximumPasswordLength)];
+        }
+
+        var plain = password.Normalize(NormalizationForm.FormKC).Trim().ToLowerInvariant();
+        if (Common.Contains(plain) || Common.Contains(plain.TrimEnd('!', '.', '?', '1', '2', '3')) || IsMonotone(plain))
+        {
+            return [AccountTexts.PasswordCommon];
+        }
+
+        return context.SelectMany(Parts).Any(part => plain == part || plain == part + part || plain.Trim('0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '!') == part)
+            ? [AccountTexts.PasswordFromContext]
+            : [];
+    }
+
+    public Task<IdentityResult> ValidateAsync(UserManager<Account> manager, Account user, string? password)
+    {
+        var problems = FindProblems(password ?? "", [user.Email, user.UserName, user.FirstName, user.LastName]);
+        return Task.FromResult(problems.Count == 0 ? IdentityResult.Success : IdentityResult.Failed([.. problems.Select(problem => new IdentityError { Code = "Password", Description = problem })]));
+    }
+
+    private static IEnumerable<string> Parts(string? value)
+    {
+        if (value is not { Length: >= 3 })
+        {
+            yield break;
+        }
+
+        var plain = value.ToLowerInvariant();
+        yield return plain;
+        var at = plain.IndexOf('@', StringComparison.Ordinal);
+        if (at >= 3)
+        {
+            yield return plain[..at];
+        }
+    }
+
+    // aaaaaaaa, 12345678, hgfedcba: one step all the way.
+    private static bool IsMonotone(string text)
+    {
+        for (var i = 2; i < text.Length; i++)
+        {
+            if (text[i] - text[i - 1] != text[1] - text[0] || Math.Abs(text[1] - text[0]) > 1)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static HashSet<string> ReadCommon()
+    {
+        using var stream = typeof(PasswordPolicy).Assembly.GetManifestResourceStream("Identity.Accounts.Passwords.common-passwords.txt")!;
+        using var reader = new StreamReader(stream);
+        var words = new HashSet<string>(StringComparer.Ordinal);
+        while (reader.ReadLine() is { } line)
+        {
+            if (line.Length > 0 && line[0] != '#')
+            {
+                words.Add(line);
+            }
+        }
+
+        return words;
+    }
+}

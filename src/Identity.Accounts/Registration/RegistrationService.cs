@@ -1,0 +1,119 @@
+// NIST SP 800-63A and OWASP ASVS 5.0 §6.3.8: making accounts, without telling strangers who has one where that is asked for.
+using System.Text;
+using System.Text.Json.Nodes;
+using Identity.Accounts.Audit;
+using Identity.Accounts.Credentials;
+using Identity.Accounts.Delivery;
+using Identity.Accounts.Events;
+using Identity.Accounts.Passwords;
+using Identity.Accounts.RateLimits;
+using Identity.Accounts.Texts;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Accounts.Registration;
+
+/// <summary>Makes accounts.</summary>
+public sealed class RegistrationService(
+    IAccountStore accounts,
+    IMetadataStore metadata,
+    ILookupNormalizer normalizer,
+    PasswordPolicy policy,
+    PasswordHashing hashing,
+    LifecycleEvents events,
+    AuditTrail audit,
+    DeliveryQueue delivery,
+    IRateLimiter limiter,
+    IOptions<AccountsOptions> options,
+    TimeProvider timeProvider) : IRegistration
+{
+    /// <summary>Bytes of JSON.</summary>
+    public const int MetadataLimit = 16 * 1024;
+
+    public async Task<RegistrationResult> RegisterAsync(NewAccount account, bool conceal, Caller caller, CancellationToken cancellationToken)
+    {
+        if (caller.Ip is not null)
+        {
+            var lease = await limiter.AcquireAsync("register:" + caller.Ip, options.Value.RegistrationsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+            if (!lease.Allowed)
+            {
+                return new RegistrationResult.RateLimited(lease.RetryAfter);
+            }
+        }
+
+        var problems = policy.FindProblems(account.Password, [account.Email, account.UserName, account.FirstName, account.LastName]);
+        if (problems.Count > 0)
+        {
+            return new RegistrationResult.PasswordRefused(problems);
+        }
+
+        var extra = WithoutNulls(account.Metadata);
+        if (Encoding.UTF8.GetByteCount(extra.ToJsonString()) > MetadataLimit)
+        {
+            return new RegistrationResult.MetadataTooLarge();
+        }
+
+        var hash = await hashing.HashAsync(account.Password, cancellationToken);
+        var created = Create(account);
+        var outcome = await accounts.CreateAsync(created, new AccountCredentials(created.Id, hash, created.CreatedAt), [events.OfUser(EventTypes.UserCreated, created)], cancellationToken);
+        if (outcome == AccountWrite.Done)
+        {
+            if (extra.Count > 0)
+            {
+                await metadata.MergeAsync(created.Id, extra, cancellationToken);
+            }
+
+            await audit.WriteAsync("register", "success", created.Id, caller, sessionId: null, cancellationToken);
+            return new RegistrationResult.Created(created, extra);
+        }
+
+        await audit.WriteAsync("register", outcome.ToString(), accountId: null, caller, sessionId: null, cancellationToken);
+        if (!conceal && !options.Value.ConcealExistingAccounts)
+        {
+            return new RegistrationResult.Taken(outcome);
+        }
+
+        if (outcome == AccountWrite.EmailTaken)
+        {
+            delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get("ExistingAccountSubject"), AccountTexts.Get("ExistingAccountMail")));
+            return new RegistrationResult.Created(created, extra);
+        }
+
+        // A user name or phone number says nothing of who has it, and the person has to choose another.
+        return new RegistrationResult.Taken(outcome);
+    }
+
+    /// <summary>An account as it is made, with normalized names and a first security stamp.</summary>
+    public Account Create(NewAccount account)
+    {
+        var now = timeProvider.GetUtcNow();
+        return new Account
+        {
+            Id = Guid.CreateVersion7(now),
+            Email = account.Email.Trim(),
+            NormalizedEmail = normalizer.NormalizeEmail(account.Email.Trim()),
+            UserName = account.UserName,
+            NormalizedUserName = normalizer.NormalizeName(account.UserName),
+            PhoneNumber = account.PhoneNumber,
+            FirstName = account.FirstName,
+            LastName = account.LastName,
+            CreatedAt = now,
+            UpdatedAt = now,
+            SecurityStamp = Guid.NewGuid().ToString("N"),
+        };
+    }
+
+    private static JsonObject WithoutNulls(JsonObject? source)
+    {
+        var result = new JsonObject();
+        foreach (var (name, value) in source ?? [])
+        {
+            if (value is not null)
+            {
+                result[name] = value.DeepClone();
+            }
+        }
+
+        return result;
+    }
+}

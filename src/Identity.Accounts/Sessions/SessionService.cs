@@ -1,0 +1,131 @@
+// OpenID Connect Core §2 (sid) and OWASP ASVS 5.0 §7: sign-in sessions.
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using Identity.Accounts.Audit;
+using Identity.Accounts.Events;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Accounts.Sessions;
+
+/// <summary>Begins, finds and ends sessions.</summary>
+public sealed class SessionService(
+    ISessionStore store,
+    IAccountStore accounts,
+    LifecycleEvents events,
+    AuditTrail audit,
+    IOptions<AccountsOptions> options,
+    TimeProvider timeProvider) : ISessionEnding
+{
+    /// <summary>The one authentication context class that one factor reaches.</summary>
+    public const string SingleFactor = "urn:identity:acr:1fa";
+
+    // Every page view would else be a write; single sign-on's idle limit is hours.
+    private static readonly TimeSpan TouchEvery = TimeSpan.FromMinutes(1);
+
+    /// <summary>A new session with a new id, whatever was before.</summary>
+    public async Task<Session> StartAsync(Account account, IReadOnlyList<string> amr, Caller caller, CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        var until = now + options.Value.SessionLifetime;
+        var session = new Session(
+            Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
+            account.Id,
+            CreatedAt: now,
+            AuthenticatedAt: now,
+            amr,
+            SingleFactor,
+            SignInUntil: until,
+            LastSeenAt: now,
+            ExpiresAt: until,
+            EndedAt: null,
+            caller.ClientId is null ? [] : [caller.ClientId],
+            caller.Ip,
+            caller.UserAgent is { Length: > 400 } agent ? agent[..400] : caller.UserAgent,
+            caller.DeviceId);
+        await store.CreateAsync(session, events.SessionCreated(session), cancellationToken);
+        return session;
+    }
+
+    /// <summary>What tokens ask: neither ended nor expired, and its account is active.</summary>
+    public async ValueTask<Session?> FindLiveAsync(string id, CancellationToken cancellationToken)
+    {
+        var session = await store.FindAsync(id, cancellationToken);
+        if (session is null || session.EndedAt is not null || session.ExpiresAt <= timeProvider.GetUtcNow())
+        {
+            return null;
+        }
+
+        return await accounts.FindAsync(session.AccountId, cancellationToken) is { IsActive: true } ? session : null;
+    }
+
+    /// <summary>What the browser's cookie asks: live, within the limits of single sign-on, and noted as used.</summary>
+    public async ValueTask<Session?> FindForBrowserAsync(string id, CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        if (await FindLiveAsync(id, cancellationToken) is not { } session
+            || session.SignInUntil <= now
+            || session.LastSeenAt + options.Value.SessionIdleTimeout <= now)
+        {
+            return null;
+        }
+
+        if (now - session.LastSeenAt >= TouchEvery)
+        {
+            await store.TouchAsync(id, now, cancellationToken);
+        }
+
+        return session;
+    }
+
+    public Task<IReadOnlyList<Session>> ListAsync(Guid accountId, CancellationToken cancellationToken) =>
+        store.ListLiveAsync(accountId, timeProvider.GetUtcNow(), cancellationToken);
+
+    public Task AttachClientAsync(string id, string clientId, DateTimeOffset until, CancellationToken cancellationToken) =>
+        store.AttachClientAsync(id, clientId, until, cancellationToken);
+
+    public async Task EndAsync(string sessionId, string reason, Caller caller, CancellationToken cancellationToken)
+    {
+        if (await store.FindAsync(sessionId, cancellationToken) is { } session)
+        {
+            await EndAsync(session, reason, caller, cancellationToken);
+        }
+    }
+
+    public Task EndAllAsync(Guid accountId, string reason, Caller caller, CancellationToken cancellationToken) => EndOthersAsync(accountId, exceptSessionId: null, reason, caller, cancellationToken);
+
+    /// <summary>Ends all sessions of the account but one.</summary>
+    public async Task EndOthersAsync(Guid accountId, string? exceptSessionId, string reason, Caller caller, CancellationToken cancellationToken)
+    {
+        foreach (var session in await ListAsync(accountId, cancellationToken))
+        {
+            if (session.Id != exceptSessionId)
+            {
+                await EndAsync(session, reason, caller, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>Ends sessions that ran out, with reason <c>expired</c>; how many.</summary>
+    public async Task<int> EndExpiredAsync(int limit, CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        var ended = 0;
+        foreach (var session in await store.ListExpiredAsync(now, limit, cancellationToken))
+        {
+            if (await store.EndAsync(session.Id, now, events.SessionDestroyed(session, SessionEndReasons.Expired, caller: null), cancellationToken))
+            {
+                ended++;
+            }
+        }
+
+        return ended;
+    }
+
+    private async Task EndAsync(Session session, string reason, Caller caller, CancellationToken cancellationToken)
+    {
+        if (await store.EndAsync(session.Id, timeProvider.GetUtcNow(), events.SessionDestroyed(session, reason, caller), cancellationToken))
+        {
+            await audit.WriteAsync("sign_out", reason, session.AccountId, caller, session.Id, cancellationToken);
+        }
+    }
+}
