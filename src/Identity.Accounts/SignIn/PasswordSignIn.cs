@@ -22,14 +22,14 @@ public sealed class PasswordSignIn(
     IOptions<AccountsOptions> options,
     TimeProvider timeProvider) : ISignIn
 {
-    public async Task<SignInResult> WithPasswordAsync(LoginKind kind, string login, string password, Caller caller, CancellationToken cancellationToken)
+    public async Task<SignInAttempt> WithPasswordAsync(LoginKind kind, string login, string password, Caller caller, CancellationToken cancellationToken)
     {
         if (caller.Ip is not null)
         {
             var lease = await limiter.AcquireAsync("sign_in:" + caller.Ip, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
             if (!lease.Allowed)
             {
-                return new SignInResult.RateLimited(lease.RetryAfter);
+                return new SignInAttempt.RateLimited(lease.RetryAfter);
             }
         }
 
@@ -49,13 +49,13 @@ public sealed class PasswordSignIn(
         {
             await lockout.CountAsync(reason == "disabled" ? null : current, cancellationToken);
             await audit.WriteAsync("sign_in", reason, current?.Id, caller, sessionId: null, cancellationToken);
-            return new SignInResult.Refused();
+            return new SignInAttempt.Refused();
         }
 
         if (options.Value.RequireVerifiedEmail && !current!.EmailVerified)
         {
             await audit.WriteAsync("sign_in", "email_not_verified", current.Id, caller, sessionId: null, cancellationToken);
-            return new SignInResult.EmailNotVerified(current);
+            return new SignInAttempt.EmailNotVerified(current);
         }
 
         var now = timeProvider.GetUtcNow();
@@ -69,6 +69,6 @@ public sealed class PasswordSignIn(
         current.LastLoginAt = now;
         var session = await sessions.StartAsync(current, ["pwd"], caller, cancellationToken);
         await audit.WriteAsync("sign_in", "success", current.Id, caller, session.Id, cancellationToken);
-        return new SignInResult.Succeeded(current, session);
+        return new SignInAttempt.Succeeded(current, session);
     }
 }
