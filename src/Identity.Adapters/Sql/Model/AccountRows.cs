@@ -81,7 +81,7 @@ internal sealed class SessionRow
 
     public DateTimeOffset? EndedAt { get; set; }
 
-    /// <summary>Space-delimited, which client ids (visible ASCII) allow: one UPDATE can then add one that is not there yet.</summary>
+    /// <summary>One a line: one UPDATE can then add one that is not there yet.</summary>
     public required string ClientIds { get; set; }
 
     public string? Ip { get; set; }

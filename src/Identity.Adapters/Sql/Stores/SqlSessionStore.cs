@@ -29,7 +29,7 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
                     LastSeenAt = session.LastSeenAt,
                     ExpiresAt = session.ExpiresAt,
                     EndedAt = session.EndedAt,
-                    ClientIds = Text.Words(session.ClientIds),
+                    ClientIds = string.Join('\n', session.ClientIds),
                     Ip = session.Ip,
                     UserAgent = session.UserAgent,
                     DeviceId = session.DeviceId,
@@ -67,18 +67,18 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
     public Task AttachClientAsync(string id, string clientId, DateTimeOffset until, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(clientId);
-        if (clientId.Length == 0 || clientId.Contains(' ', StringComparison.Ordinal))
+        if (clientId.Length == 0 || clientId.Contains('\n', StringComparison.Ordinal))
         {
-            throw new ArgumentException("A client id is visible ASCII.", nameof(clientId));
+            throw new ArgumentException("A client id is one line of ASCII.", nameof(clientId));
         }
 
-        var word = " " + clientId + " ";
+        var line = "\n" + clientId + "\n";
         return database.WriteAsync(
             (context, token) => context.Sessions
-                .Where(r => r.Id == id && (r.ExpiresAt < until || !(" " + r.ClientIds + " ").Contains(word)))
+                .Where(r => r.Id == id && (r.ExpiresAt < until || !("\n" + r.ClientIds + "\n").Contains(line)))
                 .ExecuteUpdateAsync(
                     set => set
-                        .SetProperty(r => r.ClientIds, r => (" " + r.ClientIds + " ").Contains(word) ? r.ClientIds : r.ClientIds == "" ? clientId : r.ClientIds + " " + clientId)
+                        .SetProperty(r => r.ClientIds, r => ("\n" + r.ClientIds + "\n").Contains(line) ? r.ClientIds : r.ClientIds == "" ? clientId : r.ClientIds + "\n" + clientId)
                         .SetProperty(r => r.ExpiresAt, r => r.ExpiresAt < until ? until : r.ExpiresAt),
                     token),
             cancellationToken);
@@ -125,7 +125,7 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
         row.LastSeenAt,
         row.ExpiresAt,
         row.EndedAt,
-        Text.ParseWords(row.ClientIds),
+        row.ClientIds.Length == 0 ? [] : row.ClientIds.Split('\n'),
         row.Ip,
         row.UserAgent,
         row.DeviceId);
