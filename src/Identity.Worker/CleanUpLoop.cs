@@ -1,10 +1,13 @@
+using Identity.Accounts.Sessions;
 using Identity.Adapters.Sql;
 
 namespace Identity.Worker;
 
 /// <summary>Clears away what has expired: codes, sessions, refresh families, processed message ids, old audit records. Any number of workers may do it.</summary>
-public sealed partial class CleanUpLoop(StoreCleanUp store, TimeSpan interval, TimeProvider timeProvider, ILogger<CleanUpLoop> logger) : BackgroundService
+public sealed partial class CleanUpLoop(StoreCleanUp store, SessionService sessions, TimeSpan interval, TimeProvider timeProvider, ILogger<CleanUpLoop> logger) : BackgroundService
 {
+    private const int BatchSize = 200;
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
@@ -15,7 +18,14 @@ public sealed partial class CleanUpLoop(StoreCleanUp store, TimeSpan interval, T
                 await Task.Delay(interval * (0.5 + Random.Shared.NextDouble()), timeProvider, stoppingToken);
                 try
                 {
-                    var count = await store.RunAsync(stoppingToken);
+                    // Sessions first: ending one tells of it, and only then may its row go.
+                    var count = 0;
+                    for (var ended = BatchSize; ended == BatchSize; count += ended)
+                    {
+                        ended = await sessions.EndExpiredAsync(BatchSize, stoppingToken);
+                    }
+
+                    count += await store.RunAsync(stoppingToken);
                     if (count > 0)
                     {
                         LogCleaned(count);

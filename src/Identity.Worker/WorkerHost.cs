@@ -1,3 +1,4 @@
+using Identity.Accounts;
 using Identity.Adapters.Configuration;
 using Identity.Adapters.DataProtection;
 using Identity.Adapters.Sql;
@@ -16,11 +17,17 @@ public static class WorkerHost
         try
         {
             app = Build(args);
+            app.Services.GetRequiredService<IStartupValidator>().Validate();
             await app.Services.InitializeStoresAsync();
         }
         catch (StartFailureException failure)
         {
             await Console.Error.WriteLineAsync(failure.Message);
+            return 1;
+        }
+        catch (OptionsValidationException invalid)
+        {
+            await Console.Error.WriteLineAsync(string.Join(Environment.NewLine, invalid.Failures));
             return 1;
         }
 
@@ -29,11 +36,6 @@ public static class WorkerHost
             try
             {
                 await app.RunAsync();
-            }
-            catch (OptionsValidationException invalid)
-            {
-                await Console.Error.WriteLineAsync(string.Join(Environment.NewLine, invalid.Failures));
-                return 1;
             }
             catch (IOException taken) when (taken.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
             {
@@ -75,6 +77,7 @@ public static class WorkerHost
         builder.Services.AddSqlStores(settings.Storage);
         builder.Services.AddStoreDataProtection();
         builder.Services.AddDelivery(settings.Delivery);
+        builder.Services.AddIdentityAccounts(allowWeakHash: builder.Environment.IsDevelopment());
         builder.Services.AddRabbitMq(settings.RabbitMq);
         builder.Services.AddHostedService(provider => ActivatorUtilities.CreateInstance<CleanUpLoop>(provider, settings.CleanUpInterval));
         if (settings.OtlpEndpoint is not null)

@@ -62,7 +62,7 @@ public sealed class OneTimeCodeService(
         var made = await MakeAsync(recipient, chosen, request.Purpose, new Caller(Ip: null, UserAgent: null, ActorId: "otp_requests"), cancellationToken);
         if (made.RetryAfter is not null)
         {
-            return new CodeIssue.Refused("Too many codes were asked for. Try again later.");
+            return new CodeIssue.Refused(FormattableString.Invariant($"Too many codes were asked for. Try again in {Math.Ceiling(made.RetryAfter.Value.TotalSeconds)} seconds."));
         }
 
         var answer = new CodeRequestAnswer(made.Id, chosen, made.MaskedDestination, made.ExpiresAt);
@@ -192,7 +192,7 @@ public sealed class OneTimeCodeService(
         await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
 
         var usable = account is { IsActive: true } && destination is not null && !(purpose == OneTimeCodePurposes.Login && !settings.AllowCodeSignIn);
-        return new(id, Mask(recipient, channel, destination, named), expiresAt, usable ? Message(destination!, channel, purpose, code) : null, RetryAfter: null);
+        return new(id, Mask(recipient, channel, destination, named), expiresAt, usable ? Message(id, destination!, channel, purpose, code) : null, RetryAfter: null);
     }
 
     private string? Channel(CodeRecipient recipient, string? asked)
@@ -225,7 +225,7 @@ public sealed class OneTimeCodeService(
             : $"+{10 + (hash[0] % 89)}*****{hash[1] % 100:D2}";
     }
 
-    private PersonalMessage Message(string to, string channel, string purpose, string code)
+    private PersonalMessage Message(Guid id, string to, string channel, string purpose, string code)
     {
         var minutes = (int)Math.Ceiling(options.Value.OneTimeCodeLifetime.TotalMinutes);
         var name = purpose switch
@@ -235,6 +235,6 @@ public sealed class OneTimeCodeService(
             OneTimeCodePurposes.PasswordReset => "ResetMail",
             _ => "OtherMail",
         };
-        return new(to, channel == "email" ? AccountTexts.Get("CodeMailSubject") : null, AccountTexts.Format(name, code, minutes));
+        return new(to, channel == "email" ? AccountTexts.Get("CodeMailSubject") : null, AccountTexts.Format(name, code, minutes), Id: id);
     }
 }

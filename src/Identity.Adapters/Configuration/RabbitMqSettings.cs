@@ -17,7 +17,7 @@ public sealed class RabbitMqSettings
     /// Together they stay well under the life of a code, since nobody waits longer for one.
     /// </summary>
     public IReadOnlyList<TimeSpan> RetryDelays { get; init; } =
-        [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(120)];
+        [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(60)];
 
     /// <summary>Larger request bodies are dead-lettered unread.</summary>
     public int MaximumBodyBytes { get; init; } = 64 * 1024;

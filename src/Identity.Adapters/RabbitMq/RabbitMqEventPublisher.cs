@@ -19,6 +19,9 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
 {
     private static readonly string[] s_exchanges = [EventExchanges.Identity, EventExchanges.Session];
 
+    // Longer than the relay's claims last: between two tries of one event there is at least one of those.
+    private static readonly TimeSpan s_silence = TimeSpan.FromMinutes(5);
+
     private readonly ConcurrentDictionary<(string Exchange, string Type), (DateTimeOffset First, DateTimeOffset Last)> _unheard = new();
     private readonly SemaphoreSlim _opening = new(1);
     private IChannel? _channel;
@@ -82,7 +85,7 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
             key,
             _ => (now, now),
             // A long time without a word is no proof that nobody listened in it.
-            (_, since) => now - since.Last > settings.UnroutedAfter ? (now, now) : (since.First, now));
+            (_, since) => now - since.Last > settings.UnroutedAfter + s_silence ? (now, now) : (since.First, now));
         if (now - unheard.First < settings.UnroutedAfter)
         {
             return Fate.Returned;
