@@ -22,6 +22,9 @@ public sealed record AccountChange
 
     public Change<string> LastName { get; init; }
 
+    /// <summary>Members of <see cref="Account.Profile"/>, merged at top level; null removes one.</summary>
+    public JsonObject? Profile { get; init; }
+
     /// <summary>Merged at top level; null removes a member.</summary>
     public JsonObject? Metadata { get; init; }
 

@@ -1,0 +1,56 @@
+using System.Text;
+using Identity.Accounts;
+using Microsoft.Extensions.Localization;
+
+namespace Identity.Server.Pages.Flow;
+
+/// <summary>Rules that pages can tell before they ask a service; the service decides.</summary>
+public static class FieldRules
+{
+    private const int LongestEmail = 254;
+
+    /// <summary>Loose on purpose: the code that is sent there proves an address, not its spelling.</summary>
+    public static bool IsEmail(string? text)
+    {
+        if (text is not { Length: >= 3 and <= LongestEmail } || text.Any(c => char.IsWhiteSpace(c) || char.IsControl(c)))
+        {
+            return false;
+        }
+
+        var at = text.LastIndexOf('@');
+        return at > 0 && text.IndexOf('@', StringComparison.Ordinal) == at && at < text.Length - 1 && text[^1] != '.' && text[at + 1] != '.';
+    }
+
+    /// <summary>What to do about a new password; null: nothing that can be seen from here.</summary>
+    public static string? NewPassword(IStringLocalizer texts, AccountsOptions options, string? password)
+    {
+        if (string.IsNullOrEmpty(password))
+        {
+            return texts["Password.Missing"];
+        }
+
+        var length = password.EnumerateRunes().Count();
+        return length < options.MinimumPasswordLength ? texts["Password.TooShort", options.MinimumPasswordLength]
+            : length > options.MaximumPasswordLength ? texts["Password.TooLong", options.MaximumPasswordLength]
+            : null;
+    }
+
+    /// <summary>Digits of a code, without the spaces and hyphens that come along when it is copied; null: not a code.</summary>
+    public static string? Code(string? text)
+    {
+        var digits = new StringBuilder(6);
+        foreach (var c in text ?? "")
+        {
+            if (char.IsAsciiDigit(c))
+            {
+                digits.Append(c);
+            }
+            else if (!char.IsWhiteSpace(c) && c != '-')
+            {
+                return null;
+            }
+        }
+
+        return digits.Length == 6 ? digits.ToString() : null;
+    }
+}

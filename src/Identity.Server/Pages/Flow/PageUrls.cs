@@ -1,0 +1,28 @@
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace Identity.Server.Pages.Flow;
+
+/// <summary>Addresses of the pages, with what they carry along. A code or password is never in one.</summary>
+public static class PageUrls
+{
+    public const string SignInPath = "/signin";
+    public const string RegisterPath = "/register";
+    public const string ForgotPasswordPath = "/forgot-password";
+    public const string ResetPasswordPath = "/reset-password";
+    public const string VerifyEmailPath = "/verify-email";
+    public const string SignInWithCodePath = "/signin/code";
+    public const string AccountPath = "/account";
+    public const string SignOutPath = "/signout";
+    public const string SignedOutPath = "/signed-out";
+
+    public static string SignIn(string? returnUrl, string? email = null, string? done = null) => Build(SignInPath, ("returnUrl", returnUrl), ("email", email), ("done", done));
+
+    public static string ResetPassword(string email, string? returnUrl) => Build(ResetPasswordPath, ("returnUrl", returnUrl), ("email", email));
+
+    public static string VerifyEmail(string? email, string? returnUrl, bool sent) => Build(VerifyEmailPath, ("returnUrl", returnUrl), ("email", email), ("sent", sent ? "1" : null));
+
+    public static string SignInWithCode(string? email, string? returnUrl, bool sent) => Build(SignInWithCodePath, ("returnUrl", returnUrl), ("email", email), ("sent", sent ? "1" : null));
+
+    private static string Build(string path, params (string Name, string? Value)[] parameters) =>
+        QueryHelpers.AddQueryString(path, parameters.Where(parameter => parameter.Value is not null).Select(parameter => KeyValuePair.Create(parameter.Name, parameter.Value)));
+}

@@ -1,0 +1,28 @@
+using Identity.Accounts.Passwords;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Identity.Server.Pages;
+
+/// <summary>Sends a code for a new password, and says the same whether there is an account or not.</summary>
+public sealed class ForgotPasswordModel(PageServices services, IPasswords passwords) : IdentityPageModel(services)
+{
+    [BindProperty(SupportsGet = true, Name = "Email")]
+    public string? Email { get; set; }
+
+    public void OnGet() => Email ??= FieldRules.IsEmail(Context.LoginHint) ? Context.LoginHint : null;
+
+    public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
+    {
+        var email = Email?.Trim() ?? "";
+        if (!FieldRules.IsEmail(email))
+        {
+            Problem(nameof(Email), T["Problem.Email"]);
+            return Invalid();
+        }
+
+        return await passwords.ForgotAsync(email, Caller, cancellationToken) is { } retryAfter
+            ? Wait(retryAfter)
+            : SeeOther(PageUrls.ResetPassword(email, LinkReturnUrl));
+    }
+}

@@ -1,0 +1,82 @@
+using System.Globalization;
+using Identity.Accounts;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+using Microsoft.Extensions.Localization;
+
+namespace Identity.Server.Pages;
+
+/// <summary>What went wrong with one field, in the order in which the fields stand.</summary>
+/// <param name="Field">Name and id of the field; null: the form as a whole.</param>
+/// <param name="Message">What to do, not what is "invalid".</param>
+public sealed record PageProblem(string? Field, string Message);
+
+/// <summary>
+/// What all pages share. A page does one thing and returns to <see cref="ReturnUrl"/>; it never decides what comes after.
+/// </summary>
+public abstract class IdentityPageModel(PageServices services) : PageModel
+{
+    private readonly List<PageProblem> _problems = [];
+
+    /// <summary>A validated local address; anything else became the account page.</summary>
+    [BindProperty(SupportsGet = true, Name = "returnUrl")]
+    public string? RequestedReturnUrl { get; set; }
+
+    public string ReturnUrl { get; private set; } = "/account";
+
+    /// <summary>For links to the other pages of the same step: absent where it is the default.</summary>
+    public string? LinkReturnUrl => ReturnUrl == services.ReturnUrls.Validate(null) ? null : ReturnUrl;
+
+    public RequestContext Context { get; private set; } = RequestContext.None;
+
+    public RequestClient? Client => Context.Client;
+
+    public bool CanDecline => services.Interactions.CanDecline(ReturnUrl);
+
+    public IReadOnlyList<PageProblem> Problems => _problems;
+
+    protected IStringLocalizer<Texts> T => services.Texts;
+
+    protected Caller Caller => Callers.Of(HttpContext, Client?.Id);
+
+    public override async Task OnPageHandlerExecutionAsync(
+        Microsoft.AspNetCore.Mvc.Filters.PageHandlerExecutingContext context,
+        Microsoft.AspNetCore.Mvc.Filters.PageHandlerExecutionDelegate next)
+    {
+        ReturnUrl = services.ReturnUrls.Validate(RequestedReturnUrl);
+        Context = await services.Contexts.ReadAsync(ReturnUrl, HttpContext.RequestAborted);
+        await next();
+    }
+
+    /// <summary>The person says no to the application they come from: it is told.</summary>
+    protected IActionResult Declined() => SeeOther(CanDecline ? services.Interactions.Decline(ReturnUrl) : ReturnUrl);
+
+    protected static IActionResult SeeOther(string url) => new SeeOtherResult(url);
+
+    /// <summary>Notes what to do about a field; the summary and the field both show it.</summary>
+    protected void Problem(string? field, string message)
+    {
+        _problems.Add(new PageProblem(field, message));
+        ModelState.AddModelError(field ?? "", message);
+    }
+
+    /// <summary>The same page with what is wrong on top: 422.</summary>
+    protected IActionResult Invalid()
+    {
+        Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
+        return Page();
+    }
+
+    /// <summary>The same page, which says how long to wait: 429.</summary>
+    protected IActionResult Wait(TimeSpan retryAfter)
+    {
+        Response.StatusCode = StatusCodes.Status429TooManyRequests;
+        Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling(retryAfter.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        Problem(null, T["Problem.Wait", HumanTime.Length(T, retryAfter)]);
+        return Page();
+    }
+}
+
+/// <summary>What every page model needs, so that their constructors name only what is theirs.</summary>
+public sealed record PageServices(IReturnUrls ReturnUrls, IInteractions Interactions, RequestContexts Contexts, IStringLocalizer<Texts> Texts);

@@ -1,0 +1,64 @@
+using Identity.Server.Pages.Branding;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Server.Pages;
+
+/// <summary>Composition of the pages. The host adds <see cref="IBrowserSession"/>, <see cref="IReturnUrls"/> and <see cref="IInteractions"/>.</summary>
+public static class IdentityPagesExtensions
+{
+    /// <summary>Registers the pages, their texts and the brand.</summary>
+    public static IServiceCollection AddIdentityPages(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<BrandingOptions>().Bind(configuration.GetSection(BrandingOptions.Section)).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<BrandingOptions>, BrandingValidation>();
+        services.AddSingleton<Brand>();
+        services.AddLocalization();
+        services.AddSingleton<RequestContexts>();
+        services.AddSingleton<SameOrigin>();
+        services.AddSingleton<PageLanguage>();
+        services.AddSingleton<PageHeaders>();
+        services.AddScoped<PageServices>();
+        services.AddScoped<ScopeWords>();
+        services.AddRazorPages(options => options.Conventions.AddFolderApplicationModelConvention("/", model =>
+        {
+            // Antiforgery is Razor Pages' own, on every page.
+            model.Filters.Add(new ServiceFilterAttribute<SameOrigin>());
+            model.Filters.Add(new ServiceFilterAttribute<PageLanguage>());
+            model.Filters.Add(new ServiceFilterAttribute<PageHeaders>());
+        }));
+        return services;
+    }
+
+    /// <summary>
+    /// Shows pages for statuses without a body and for our own faults, where a person asked: requests that accept HTML, and those with a <see cref="PageError"/>.
+    /// Goes before routing.
+    /// </summary>
+    public static IApplicationBuilder UsePageErrors(this IApplicationBuilder app)
+    {
+        app.UseExceptionHandler(new ExceptionHandlerOptions { ExceptionHandlingPath = "/status/500", CreateScopeForErrors = true });
+        app.UseStatusCodePagesWithReExecute("/status/{0}");
+        app.Use(async (context, next) =>
+        {
+            await next(context);
+            if (context.Features.Get<IStatusCodePagesFeature>() is { } feature && context.Features.Get<PageError>() is null && !AcceptsHtml(context.Request))
+            {
+                feature.Enabled = false;
+            }
+        });
+        return app;
+    }
+
+    /// <summary>Maps the pages, their static files, and the brand's stylesheet and logo.</summary>
+    public static void MapIdentityPages(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapStaticAssets();
+        endpoints.MapBrand();
+        endpoints.MapRazorPages().WithStaticAssets();
+    }
+
+    private static bool AcceptsHtml(HttpRequest request) =>
+        request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase);
+}

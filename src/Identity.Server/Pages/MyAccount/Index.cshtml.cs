@@ -1,0 +1,145 @@
+// OpenID Connect Core §5.1: the standard claims, as their owner edits them.
+using System.Globalization;
+using Identity.Accounts;
+using Identity.Accounts.Changes;
+using Identity.Accounts.OneTimeCodes;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Identity.Server.Pages.MyAccount;
+
+/// <summary>The profile.</summary>
+public sealed class ProfileModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IOneTimeCodes codes, TimeProvider time) : AccountPageModel(services, browser, changes)
+{
+    private const int LongestText = 200;
+    private const int LongestUrl = 2000;
+
+    [BindProperty]
+    public ProfileForm Form { get; set; } = new();
+
+    public void OnGet() => Form = ProfileForm.Of(Person);
+
+    public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
+    {
+        Check();
+        if (!ModelState.IsValid)
+        {
+            return Invalid();
+        }
+
+        // A form opened before another change overwrites nothing: it is shown what there is now.
+        var change = new AccountChange
+        {
+            UserName = Clean(Form.UserName),
+            Email = Form.Email!.Trim(),
+            PhoneNumber = Phone(Form.PhoneNumber),
+            FirstName = Clean(Form.FirstName),
+            LastName = Clean(Form.LastName),
+            Profile = Form.ToProfile(),
+        };
+        switch (await changes.ChangeAsync(Person.Id, change, Form.Version, Caller, cancellationToken))
+        {
+            case AccountChangeResult.Changed changed:
+                if (!string.Equals(changed.Account.NormalizedEmail, Person.NormalizedEmail, StringComparison.Ordinal))
+                {
+                    await codes.GenerateAsync(new CodeRecipient(Person.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken);
+                    return SeeOther(PageUrls.VerifyEmail(changed.Account.Email, PageUrls.AccountPath, sent: true));
+                }
+
+                return SeeOther(PageUrls.AccountPath + "?done=Saved");
+            case AccountChangeResult.Taken { Member: AccountWrite.UserNameTaken }:
+                Problem("Form.UserName", T["Account.UserNameTaken"]);
+                return Invalid();
+            case AccountChangeResult.Taken { Member: AccountWrite.PhoneNumberTaken }:
+                Problem("Form.PhoneNumber", T["Account.PhoneTaken"]);
+                return Invalid();
+            case AccountChangeResult.Taken:
+                Problem("Form.Email", T["Account.EmailTaken"]);
+                return Invalid();
+            case AccountChangeResult.Conflict:
+                Problem(null, T["Account.Conflict"]);
+                return Invalid();
+            default:
+                return SeeOther(PageUrls.SignIn(PageUrls.AccountPath));
+        }
+    }
+
+    public async Task<IActionResult> OnPostVerifyAsync(CancellationToken cancellationToken) =>
+        await codes.GenerateAsync(new CodeRecipient(Person.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken) switch
+        {
+            GeneratedCode.RateLimited limited => Reload(limited.RetryAfter),
+            _ => SeeOther(PageUrls.VerifyEmail(Person.Email, PageUrls.AccountPath, sent: true)),
+        };
+
+    private IActionResult Reload(TimeSpan retryAfter)
+    {
+        Form = ProfileForm.Of(Person);
+        ModelState.Clear();
+        return Wait(retryAfter);
+    }
+
+    private void Check()
+    {
+        CheckText("Form.FirstName", Form.FirstName);
+        CheckText("Form.MiddleName", Form.MiddleName);
+        CheckText("Form.LastName", Form.LastName);
+        CheckText("Form.Nickname", Form.Nickname);
+        CheckText("Form.UserName", Form.UserName);
+        if (Clean(Form.UserName) is { } userName && (userName.Contains('@', StringComparison.Ordinal) || userName.Any(char.IsWhiteSpace)))
+        {
+            Problem("Form.UserName", T["Account.UserNameMalformed"]);
+        }
+
+        if (!FieldRules.IsEmail(Form.Email?.Trim()))
+        {
+            Problem("Form.Email", T["Problem.Email"]);
+        }
+
+        if (Phone(Form.PhoneNumber) is { } phone && (phone is not ['+', not '0', ..] || phone.Length is < 8 or > 16 || !phone.Skip(1).All(char.IsAsciiDigit)))
+        {
+            Problem("Form.PhoneNumber", T["Account.PhoneMalformed"]);
+        }
+
+        CheckText("Form.Gender", Form.Gender);
+        if (Clean(Form.Birthdate) is { } birthdate && !(DateOnly.TryParseExact(birthdate, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) && date.Year >= 1900 && date <= DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime)))
+        {
+            Problem("Form.Birthdate", T["Account.BirthdateMalformed"]);
+        }
+
+        if (Clean(Form.ZoneInfo) is { } zone && !TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _))
+        {
+            Problem("Form.ZoneInfo", T["Account.ZoneMalformed"]);
+        }
+
+        CheckText("Form.Locale", Form.Locale);
+        CheckUrl("Form.Website", Form.Website);
+        CheckUrl("Form.Profile", Form.Profile);
+        CheckUrl("Form.Picture", Form.Picture);
+        CheckText("Form.Street", Form.Street);
+        CheckText("Form.PostalCode", Form.PostalCode);
+        CheckText("Form.Locality", Form.Locality);
+        CheckText("Form.Region", Form.Region);
+        CheckText("Form.Country", Form.Country);
+    }
+
+    private void CheckText(string field, string? value)
+    {
+        if (Clean(value) is { Length: > LongestText })
+        {
+            Problem(field, T["Problem.TooLong", LongestText]);
+        }
+    }
+
+    private void CheckUrl(string field, string? value)
+    {
+        if (Clean(value) is { } url && (url.Length > LongestUrl || !Uri.TryCreate(url, UriKind.Absolute, out var uri) || (uri.Scheme != Uri.UriSchemeHttps && uri.Scheme != Uri.UriSchemeHttp)))
+        {
+            Problem(field, T["Account.UrlMalformed"]);
+        }
+    }
+
+    private static string? Clean(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
+
+    // What people write between the digits; the service keeps E.164.
+    private static string? Phone(string? text) => Clean(text) is { } phone ? new string([.. phone.Where(c => !char.IsWhiteSpace(c) && c is not ('-' or '(' or ')' or '/' or '.'))]) : null;
+}

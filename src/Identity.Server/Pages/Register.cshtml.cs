@@ -1,0 +1,83 @@
+using Identity.Accounts;
+using Identity.Accounts.Registration;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Server.Pages;
+
+/// <summary>Makes an account. Whether the address already had one is told to its owner by mail, never here.</summary>
+public sealed class RegisterModel(PageServices services, IRegistration registration, IBrowserSession browser, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+{
+    [BindProperty]
+    public string? FirstName { get; set; }
+
+    [BindProperty]
+    public string? LastName { get; set; }
+
+    [BindProperty(SupportsGet = true, Name = "Email")]
+    public string? Email { get; set; }
+
+    [BindProperty]
+    public string? Password { get; set; }
+
+    public string PasswordHint => T["Password.Hint", options.Value.MinimumPasswordLength, options.Value.MaximumPasswordLength];
+
+    public async Task<IActionResult> OnGetAsync()
+    {
+        if (!CanDecline && await browser.FindAsync(HttpContext) is not null)
+        {
+            return SeeOther(ReturnUrl);
+        }
+
+        Email ??= FieldRules.IsEmail(Context.LoginHint) ? Context.LoginHint : null;
+        return Page();
+    }
+
+    public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
+    {
+        var email = Email?.Trim() ?? "";
+        if (Clean(FirstName) is { Length: > 100 })
+        {
+            Problem(nameof(FirstName), T["Problem.TooLong", 100]);
+        }
+
+        if (Clean(LastName) is { Length: > 100 })
+        {
+            Problem(nameof(LastName), T["Problem.TooLong", 100]);
+        }
+
+        if (!FieldRules.IsEmail(email))
+        {
+            Problem(nameof(Email), T["Problem.Email"]);
+        }
+
+        if (FieldRules.NewPassword(T, options.Value, Password) is { } problem)
+        {
+            Problem(nameof(Password), problem);
+        }
+
+        if (!ModelState.IsValid)
+        {
+            return Invalid();
+        }
+
+        var account = new NewAccount(email, Password!, FirstName: Clean(FirstName), LastName: Clean(LastName));
+        switch (await registration.RegisterAsync(account, conceal: true, Caller, cancellationToken))
+        {
+            case RegistrationResult.Created:
+                return SeeOther(PageUrls.VerifyEmail(email, LinkReturnUrl, sent: true));
+            case RegistrationResult.PasswordRefused:
+                Problem(nameof(Password), T["Password.Refused"]);
+                return Invalid();
+            case RegistrationResult.RateLimited limited:
+                return Wait(limited.RetryAfter);
+            case var other:
+                throw new InvalidOperationException($"A registration that names neither user name nor metadata came to {other.GetType().Name}.");
+        }
+    }
+
+    public IActionResult OnPostDecline() => Declined();
+
+    private static string? Clean(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
+}

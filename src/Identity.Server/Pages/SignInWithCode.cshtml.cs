@@ -1,0 +1,111 @@
+using Identity.Accounts;
+using Identity.Accounts.OneTimeCodes;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Server.Pages;
+
+/// <summary>Signs in with a code sent by mail, where Accounts:AllowCodeSignIn lets it; elsewhere there is no such page.</summary>
+public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes codes, IBrowserSession browser, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+{
+    [BindProperty(SupportsGet = true, Name = "Email")]
+    public string? Email { get; set; }
+
+    [BindProperty]
+    public string? Code { get; set; }
+
+    /// <summary>A code is on its way: the second step.</summary>
+    [BindProperty(SupportsGet = true, Name = "sent")]
+    public string? Sent { get; set; }
+
+    [BindProperty(SupportsGet = true, Name = "again")]
+    public string? Again { get; set; }
+
+    public bool AsksForCode => Sent is not null && FieldRules.IsEmail(Email);
+
+    public string CodeLife => HumanTime.Length(T, options.Value.OneTimeCodeLifetime);
+
+    public IActionResult OnGet()
+    {
+        if (!options.Value.AllowCodeSignIn)
+        {
+            return NotFound();
+        }
+
+        Email ??= FieldRules.IsEmail(Context.LoginHint) ? Context.LoginHint : null;
+        return Page();
+    }
+
+    public async Task<IActionResult> OnPostSendAsync(CancellationToken cancellationToken)
+    {
+        if (!options.Value.AllowCodeSignIn)
+        {
+            return NotFound();
+        }
+
+        var again = Sent is not null;
+        Sent = null;
+        if (!ReadEmail(out var email))
+        {
+            return Invalid();
+        }
+
+        switch (await codes.GenerateAsync(new CodeRecipient(null, email, null), "email", OneTimeCodePurposes.Login, Caller, cancellationToken))
+        {
+            case GeneratedCode.RateLimited limited:
+                Sent = again ? "1" : null;
+                return Wait(limited.RetryAfter);
+            case GeneratedCode.Sent:
+                return SeeOther(PageUrls.SignInWithCode(email, LinkReturnUrl, sent: true) + (again ? "&again=1" : ""));
+            case var other:
+                throw new InvalidOperationException($"Asking for a code by mail came to {other.GetType().Name}.");
+        }
+    }
+
+    public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
+    {
+        if (!options.Value.AllowCodeSignIn)
+        {
+            return NotFound();
+        }
+
+        Sent = "1";
+        if (!ReadEmail(out var email))
+        {
+            return Invalid();
+        }
+
+        if (FieldRules.Code(Code) is not { } code)
+        {
+            Problem(nameof(Code), T["Code.Malformed"]);
+            return Invalid();
+        }
+
+        switch (await codes.VerifyAsync(new CodeRecipient(null, email, null), OneTimeCodePurposes.Login, code, Caller, cancellationToken))
+        {
+            case TriedCode.Verified { Session: { } session }:
+                await browser.StartAsync(HttpContext, session);
+                return SeeOther(ReturnUrl);
+            case TriedCode.RateLimited limited:
+                return Wait(limited.RetryAfter);
+            default:
+                Problem(nameof(Code), T["Code.Wrong"]);
+                return Invalid();
+        }
+    }
+
+    public IActionResult OnPostDecline() => Declined();
+
+    private bool ReadEmail(out string email)
+    {
+        email = Email?.Trim() ?? "";
+        if (FieldRules.IsEmail(email))
+        {
+            return true;
+        }
+
+        Problem(nameof(Email), T["Problem.Email"]);
+        return false;
+    }
+}

@@ -1,0 +1,31 @@
+// OpenID Connect RP-Initiated Logout 1.0 §2: the person is asked where the request does not prove that they want this.
+using Identity.Accounts;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Identity.Server.Pages;
+
+/// <summary>Asks, then ends the session and returns to where the request came from.</summary>
+public sealed class SignOutModel(PageServices services, IBrowserSession browser, IAccountStore accounts) : IdentityPageModel(services)
+{
+    public Account? Account { get; private set; }
+
+    private string NextUrl => LinkReturnUrl ?? PageUrls.SignedOutPath;
+
+    public async Task<IActionResult> OnGetAsync(CancellationToken cancellationToken)
+    {
+        if (await browser.FindAsync(HttpContext) is not { } session)
+        {
+            return SeeOther(NextUrl);
+        }
+
+        Account = await accounts.FindAsync(session.AccountId, cancellationToken);
+        return Page();
+    }
+
+    public async Task<IActionResult> OnPostAsync()
+    {
+        await browser.EndAsync(HttpContext);
+        return SeeOther(NextUrl);
+    }
+}

@@ -1,0 +1,56 @@
+using System.Diagnostics;
+using System.Globalization;
+using Identity.OAuth;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Identity.Server.Pages;
+
+/// <summary>
+/// Says what went wrong in plain words, what the person can do, and an id to quote. Shown at the address where it happened, with its status.
+/// </summary>
+[IgnoreAntiforgeryToken]
+public sealed class StatusModel(PageServices services) : IdentityPageModel(services)
+{
+    [BindProperty(SupportsGet = true, Name = "code")]
+    public int Code { get; set; }
+
+    /// <summary>Which texts: NotFound, TooMany, Expired, Request, Forbidden, Unavailable or Fault.</summary>
+    public string Kind { get; private set; } = "NotFound";
+
+    /// <summary>Length in words; null: not known.</summary>
+    public string? RetryAfter { get; private set; }
+
+    /// <summary>For the developers of the application that sent the person here.</summary>
+    public OAuthError? Error { get; private set; }
+
+    public string CorrelationId => Activity.Current?.TraceId.ToString() ?? HttpContext.TraceIdentifier;
+
+    public void OnGet() => Show();
+
+    public void OnPost() => Show();
+
+    private void Show()
+    {
+        // Asked for by its own address there is nothing to tell: no such page.
+        var happened = HttpContext.Features.Get<IStatusCodeReExecuteFeature>() is not null || HttpContext.Features.Get<IExceptionHandlerFeature>() is not null;
+        var status = happened ? Code : StatusCodes.Status404NotFound;
+        Response.StatusCode = status;
+        Error = HttpContext.Features.Get<PageError>()?.Error;
+        Kind = status switch
+        {
+            404 => "NotFound",
+            429 => "TooMany",
+            403 => "Forbidden",
+            503 => "Unavailable",
+            >= 500 => "Fault",
+            400 when Error is null && HttpMethods.IsPost(Request.Method) => "Expired",
+            _ => "Request",
+        };
+        if (int.TryParse(Response.Headers.RetryAfter, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
+        {
+            RetryAfter = HumanTime.Length(T, TimeSpan.FromSeconds(seconds));
+        }
+    }
+}

@@ -1,0 +1,31 @@
+// Small improvements for every page; each works without.
+
+// Where the browser does not honour autofocus on the error summary, the script takes its place.
+document.querySelector('.error-summary')?.focus();
+
+// A form is sent once, and the button that sent it says that it waits. Coming back by the back button frees it again.
+for (const form of document.forms) {
+  form.addEventListener('submit', (event) => {
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = 'true';
+    event.submitter?.setAttribute('aria-busy', 'true');
+    setTimeout(() => { delete form.dataset.sent; event.submitter?.removeAttribute('aria-busy'); }, 10000);
+  });
+}
+addEventListener('pageshow', () => {
+  for (const form of document.forms) {
+    delete form.dataset.sent;
+    form.querySelectorAll('[aria-busy]').forEach((button) => button.removeAttribute('aria-busy'));
+  }
+});
+
+// Codes copied from a mail come with spaces and hyphens.
+for (const input of document.querySelectorAll('input.otp')) {
+  input.addEventListener('input', () => {
+    const digits = input.value.replace(/\D/g, '').slice(0, 6);
+    if (digits !== input.value) input.value = digits;
+  });
+}
