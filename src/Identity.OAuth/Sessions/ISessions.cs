@@ -34,7 +34,11 @@ public interface ISessions
 /// OpenID Connect Core §5.1 claims by name, typed as there, plus roles, groups and entitlements (RFC 9068 §2.2.3.1).
 /// What is unset is left out, never empty or null.
 /// </param>
-public sealed record Subject(string Id, JsonObject Claims);
+public sealed record Subject(string Id, JsonObject Claims)
+{
+    /// <summary>Too many wrong passwords: nothing new is handed out until it ends, not by a refresh either. What was handed out goes on.</summary>
+    public bool IsLockedOut { get; init; }
+}
 
 /// <summary>People, which the accounts side owns.</summary>
 public interface ISubjects

@@ -17,6 +17,7 @@ public sealed class RefreshTokenGrant(
     IRefreshFamilyStore families,
     IDenyList denyList,
     ISessions sessions,
+    ISubjects subjects,
     ResourceCatalog resources,
     IOptions<OAuthOptions> options,
     TimeProvider timeProvider,
@@ -59,6 +60,12 @@ public sealed class RefreshTokenGrant(
         if (generation != family.Generation && !IsInGrace(family, generation, now))
         {
             return await ReuseAsync(family, cancellationToken);
+        }
+
+        // Before anything rotates: a lockout ends, and the token it met is then still good.
+        if (await subjects.FindActiveAsync(family.Subject, cancellationToken) is not { IsLockedOut: false })
+        {
+            return Invalid("the account is disabled or locked");
         }
 
         // RFC 6749 §6: less may be asked for, never more. Checked before anything changes.

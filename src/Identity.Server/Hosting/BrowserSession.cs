@@ -1,0 +1,84 @@
+// OWASP ASVS 5.0 §7 and RFC 6265bis §4.1.3: the cookie that stands for a sign-in session, looked up in the store at every request.
+using System.Security.Claims;
+using System.Security.Cryptography;
+using Identity.Accounts;
+using Identity.Accounts.Sessions;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Server.Hosting;
+
+/// <summary>Writes, reads and takes away the session cookie. It carries the session's id, encrypted and signed; a cookie kept after sign-out is worth nothing.</summary>
+public sealed class BrowserSession(SessionService sessions, IDataProtectionProvider protection, ServerSettings settings, IOptions<AccountsOptions> options) : IBrowserSession
+{
+    private static readonly object Key = new();
+    private readonly IDataProtector _protector = protection.CreateProtector("identity.session-cookie.v1");
+
+    /// <summary>With the __Host- prefix where https is spoken: no other host or path can set it.</summary>
+    private string CookieName => settings.IsHttps ? "__Host-identity" : "identity";
+
+    public async ValueTask<Session?> FindAsync(HttpContext context)
+    {
+        if (context.Items.TryGetValue(Key, out var known))
+        {
+            return (Session?)known;
+        }
+
+        Session? session = null;
+        if (context.Request.Cookies.TryGetValue(CookieName, out var cookie) && cookie is { Length: > 0 and < 2000 } && Unprotect(cookie) is { } id)
+        {
+            session = await sessions.FindForBrowserAsync(id, context.RequestAborted);
+        }
+
+        context.Items[Key] = session;
+        return session;
+    }
+
+    public async Task StartAsync(HttpContext context, Session session)
+    {
+        if (await FindAsync(context) is { } before && before.Id != session.Id)
+        {
+            await sessions.EndAsync(before.Id, SessionEndReasons.Logout, Callers(context), context.RequestAborted);
+        }
+
+        context.Items[Key] = session;
+        context.Response.Cookies.Append(CookieName, _protector.Protect(session.Id), Cookie(options.Value.SessionLifetime));
+    }
+
+    public async Task EndAsync(HttpContext context)
+    {
+        if (await FindAsync(context) is { } session)
+        {
+            await sessions.EndAsync(session.Id, SessionEndReasons.Logout, Callers(context), context.RequestAborted);
+        }
+
+        context.Items[Key] = null;
+        context.Response.Cookies.Delete(CookieName, Cookie(maxAge: null));
+    }
+
+    /// <summary>Antiforgery tokens are bound to who is signed in, and to that very session.</summary>
+    public async Task SetUserAsync(HttpContext context)
+    {
+        if (await FindAsync(context) is { } session)
+        {
+            context.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim("sub", $"{session.AccountId:D}/{session.Id}")], "session"));
+        }
+    }
+
+    private static Caller Callers(HttpContext context) => new(context.Connection.RemoteIpAddress?.ToString(), context.Request.Headers.UserAgent.ToString());
+
+    private CookieOptions Cookie(TimeSpan? maxAge) => new() { HttpOnly = true, Secure = settings.IsHttps, SameSite = SameSiteMode.Lax, Path = "/", IsEssential = true, MaxAge = maxAge };
+
+    private string? Unprotect(string cookie)
+    {
+        try
+        {
+            return _protector.Unprotect(cookie);
+        }
+        catch (CryptographicException)
+        {
+            return null;
+        }
+    }
+}

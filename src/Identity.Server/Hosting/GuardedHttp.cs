@@ -1,0 +1,118 @@
+// RFC 7591 §5 (server-side request forgery by registered URIs), OpenID Connect Core §10.1.1: fetching what clients name.
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Clients.ClientAuthentication;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Identity.Server.Hosting;
+
+/// <summary>Outgoing HTTP for addresses that clients name: guarded by address, never redirected, capped in time and size.</summary>
+public sealed class GuardedHttp(ServerSettings settings) : IDisposable
+{
+    private const int MaximumBytes = 64 * 1024;
+
+    private readonly HttpClient _client = new(new SocketsHttpHandler
+    {
+        AllowAutoRedirect = false,
+        UseProxy = false,
+        UseCookies = false,
+        ConnectTimeout = TimeSpan.FromSeconds(3),
+        PooledConnectionLifetime = TimeSpan.FromMinutes(2),
+        MaxResponseHeadersLength = 16,
+        ConnectCallback = (context, cancellationToken) => ConnectAsync(settings.Outgoing, context, cancellationToken),
+    })
+    {
+        Timeout = TimeSpan.FromSeconds(5),
+        MaxResponseContentBufferSize = MaximumBytes,
+    };
+
+    /// <summary>The body of a 200; null for anything else, or where the address may not be reached.</summary>
+    public async Task<string?> GetAsync(string address, CancellationToken cancellationToken)
+    {
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var uri) || (uri.Scheme != "https" && !(uri.Scheme == "http" && uri.IsLoopback)))
+        {
+            return null;
+        }
+
+        try
+        {
+            using var response = await _client.GetAsync(uri, cancellationToken);
+            return response.StatusCode == HttpStatusCode.OK ? await response.Content.ReadAsStringAsync(cancellationToken) : null;
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    public void Dispose() => _client.Dispose();
+
+    private static async ValueTask<Stream> ConnectAsync(OutgoingRules rules, SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        var host = context.DnsEndPoint.Host;
+        var addresses = IPAddress.TryParse(host, out var literal) ? [literal] : await Dns.GetHostAddressesAsync(host, cancellationToken);
+        var allowed = addresses.Where(address => rules.MayReach(host, address)).ToArray();
+        if (allowed.Length == 0)
+        {
+            throw new HttpRequestException("This address may not be reached: see OUTGOING_ALLOW.");
+        }
+
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(allowed, context.DnsEndPoint.Port, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+}
+
+/// <summary>Client keys by value or from <c>jwks_uri</c>, cached for ten minutes, asked again for an unknown key at most every ten seconds.</summary>
+public sealed class FetchedClientKeys(GuardedHttp http, TimeProvider timeProvider) : IClientKeySource
+{
+    private static readonly TimeSpan Life = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(10);
+    private readonly ConcurrentDictionary<string, (DateTimeOffset At, IReadOnlyList<JsonWebKey> Keys)> _cache = new(StringComparer.Ordinal);
+    private readonly RegisteredClientKeys _registered = new();
+
+    public async ValueTask<IReadOnlyList<JsonWebKey>> FindAsync(Client client, bool refresh, CancellationToken cancellationToken)
+    {
+        if (client.JwksUri is not { } address)
+        {
+            return await _registered.FindAsync(client, refresh, cancellationToken);
+        }
+
+        var now = timeProvider.GetUtcNow();
+        if (_cache.TryGetValue(address, out var cached) && now - cached.At < (refresh ? AskAgain : Life))
+        {
+            return cached.Keys;
+        }
+
+        IReadOnlyList<JsonWebKey> keys = [];
+        if (await http.GetAsync(address, cancellationToken) is { } body)
+        {
+            try
+            {
+                keys = [.. new JsonWebKeySet(body).Keys];
+            }
+            catch (Exception exception) when (exception is ArgumentException or System.Text.Json.JsonException)
+            {
+                // Not a key set: the client cannot be authenticated by it.
+            }
+        }
+        else if (cached.Keys is { Count: > 0 } && !refresh)
+        {
+            // The client's server is away: what it said last still holds for a while.
+            keys = cached.Keys;
+        }
+
+        _cache[address] = (now, keys);
+        return keys;
+    }
+}
