@@ -53,6 +53,11 @@ public sealed class Interactions(IDataProtectionProvider protection) : IInteract
         return Write(pairs, DateTimeOffset.UnixEpoch, denied: true);
     }
 
+    public Interaction? Read(string returnUrl) =>
+        CanDecline(returnUrl) && RequestParameters.Read(QueryHelpers.ParseQuery(returnUrl[AuthorizePath.Length..]).Select(pair => KeyValuePair.Create(pair.Key, (IReadOnlyList<string?>)pair.Value.ToArray()))).TryGet(out var parameters, out _)
+            ? Read(parameters)
+            : null;
+
     private static KeyValuePair<string, string>[] Pairs(RequestParameters parameters) =>
         [.. parameters.Names.Where(name => name != Parameter).SelectMany(name => parameters.All(name).Select(value => KeyValuePair.Create(name, value)))];
 

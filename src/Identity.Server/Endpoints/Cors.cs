@@ -1,0 +1,66 @@
+// The Fetch Standard (CORS): which other origins' scripts may read what.
+using System.Text;
+using Identity.OAuth.Clients;
+
+namespace Identity.Server.Endpoints;
+
+/// <summary>Discovery and keys are everybody's. Token, userinfo and revocation answer the origins of the client concerned, never with credentials. Authorize and pages: nobody.</summary>
+internal static class Cors
+{
+    public static void AllowAll(HttpContext context) => context.Response.Headers.AccessControlAllowOrigin = "*";
+
+    /// <summary>Answers a preflight: it names no client, so any client's origin will do; the request itself is then held to its own.</summary>
+    public static async Task PreflightAsync(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+        context.Response.Headers.Vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
+        if (await IsKnownAsync(context, client => true))
+        {
+            context.Response.Headers.AccessControlAllowOrigin = context.Request.Headers.Origin;
+            context.Response.Headers.AccessControlAllowMethods = "GET, POST";
+            context.Response.Headers.AccessControlAllowHeaders = "Authorization, Content-Type, DPoP";
+            context.Response.Headers.AccessControlMaxAge = "600";
+        }
+    }
+
+    /// <summary>Lets the origin read the answer if it is one of this client's.</summary>
+    public static async Task AllowClientAsync(HttpContext context, string? clientId)
+    {
+        if (context.Request.Headers.Origin.Count == 0)
+        {
+            return;
+        }
+
+        context.Response.Headers.Vary = "Origin";
+        if (clientId is not null && await IsKnownAsync(context, client => client.ClientId == clientId))
+        {
+            context.Response.Headers.AccessControlAllowOrigin = context.Request.Headers.Origin;
+            context.Response.Headers.AccessControlExposeHeaders = "WWW-Authenticate, DPoP-Nonce, Retry-After";
+        }
+    }
+
+    /// <summary>Whom a request claims to come from, before that is proven: only to choose whose origins count.</summary>
+    public static string? ClaimedClient(string? formClientId, string? authorization)
+    {
+        if (formClientId is not null || authorization is null || !authorization.StartsWith("Basic ", StringComparison.OrdinalIgnoreCase))
+        {
+            return formClientId;
+        }
+
+        Span<byte> bytes = stackalloc byte[1024];
+        return Convert.TryFromBase64String(authorization[6..].Trim(), bytes, out var written) && Encoding.UTF8.GetString(bytes[..written]).Split(':') is [var id, ..] ? Uri.UnescapeDataString(id) : null;
+    }
+
+    private static async Task<bool> IsKnownAsync(HttpContext context, Func<Client, bool> which)
+    {
+        var origin = context.Request.Headers.Origin.ToString();
+        if (origin.Length is 0 or > 300)
+        {
+            return false;
+        }
+
+        var clients = await context.RequestServices.GetRequiredService<IClientStore>().ListAsync(context.RequestAborted);
+        return clients.Any(client => !client.Disabled && which(client)
+            && (client.AllowedOrigins.Contains(origin, StringComparer.Ordinal) || client.RedirectUris.Any(uri => Uri.TryCreate(uri, UriKind.Absolute, out var parsed) && parsed.Scheme is "https" or "http" && parsed.GetLeftPart(UriPartial.Authority) == origin)));
+    }
+}

@@ -1,0 +1,43 @@
+// RFC 6749 §2.3.1 and RFC 9700 §4.15: guessing at the token endpoint is bounded, by address. Success costs nothing, however much of it there is.
+using System.Threading.RateLimiting;
+using Identity.OAuth;
+using Identity.Server.Endpoints;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Server.Hosting;
+
+/// <summary>Section <c>RateLimits</c> of the settings.</summary>
+public sealed class RateLimitOptions
+{
+    public const string Section = "RateLimits";
+
+    /// <summary>Refused token requests per address and minute; more are answered with 429 until the minute is over.</summary>
+    public int TokenFailuresPerAddress { get; set; } = 3_000;
+}
+
+/// <summary>Counts refused token requests by address, at this node: a guesser that spreads over nodes gains a factor of their number.</summary>
+public sealed class FailureLimiter(IOptions<RateLimitOptions> options) : IDisposable
+{
+    private readonly PartitionedRateLimiter<string> _failures = PartitionedRateLimiter.Create<string, string>(address => RateLimitPartition.GetFixedWindowLimiter(
+        address,
+        _ => new FixedWindowRateLimiterOptions { PermitLimit = options.Value.TokenFailuresPerAddress, Window = TimeSpan.FromMinutes(1), QueueLimit = 0 }));
+
+    public bool MayTry(HttpContext context, out TimeSpan retryAfter)
+    {
+        retryAfter = TimeSpan.Zero;
+        using var lease = _failures.AttemptAcquire(Address(context), permitCount: 0);
+        return lease.IsAcquired || (lease.TryGetMetadata(MetadataName.RetryAfter, out retryAfter) && false);
+    }
+
+    public void Count(HttpContext context) => _failures.AttemptAcquire(Address(context)).Dispose();
+
+    public void Dispose() => _failures.Dispose();
+
+    public static Task RefuseAsync(HttpContext context, TimeSpan retryAfter)
+    {
+        context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling(retryAfter.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return ProtocolResponses.WriteAsync(context, new OAuthError(OAuthErrors.TemporarilyUnavailable, "Too many refused requests from this address.", StatusCodes.Status429TooManyRequests));
+    }
+
+    private static string Address(HttpContext context) => context.Connection.RemoteIpAddress?.ToString() ?? "";
+}

@@ -1,0 +1,188 @@
+// RFC 7591 §2 and RFC 9728 §2: clients and APIs from files and settings, upserted at start; the demo clients and the first admin.
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Identity.Accounts.Administration;
+using Identity.Adapters.Configuration;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Resources;
+
+namespace Identity.Server.Hosting;
+
+/// <summary>Puts into the store what the operator wrote down. A bad entry stops the start, and names the client or resource and the member.</summary>
+internal static class Seeding
+{
+    public static async Task RunAsync(IServiceProvider services, ServerSettings settings, IConfiguration configuration, TextWriter console, CancellationToken cancellationToken)
+    {
+        await SeedResourcesAsync(services, settings, configuration, cancellationToken);
+        await SeedClientsAsync(services, settings, configuration, cancellationToken);
+        if (settings.IsDevelopment)
+        {
+            await SeedDemoClientsAsync(services.GetRequiredService<IClientStore>(), console, cancellationToken);
+        }
+
+        await SeedAdminAsync(services.GetRequiredService<AdminSeed>(), settings, console, cancellationToken);
+    }
+
+    private static async Task SeedResourcesAsync(IServiceProvider services, ServerSettings settings, IConfiguration configuration, CancellationToken cancellationToken)
+    {
+        var store = services.GetRequiredService<IResourceStore>();
+        var resources = new List<Resource>();
+        foreach (var (source, document) in Documents(settings.ResourcesFile, "RESOURCES_FILE", configuration.GetSection("Resources")))
+        {
+            var (resource, problems) = ResourceMetadata.Parse(document, text => Durations.TryParse(text, out var duration) ? duration : null);
+            resources.Add(resource ?? throw Bad(source, Name(document, "resource"), problems));
+        }
+
+        var declared = resources.Select(resource => resource.Identifier).ToHashSet(StringComparer.Ordinal);
+        if (declared.Count != resources.Count)
+        {
+            throw new StartFailureException("RESOURCES_FILE: a resource is declared twice.");
+        }
+
+        // The engine's own come first; stored ones count too, where the file does not replace them.
+        var catalog = services.GetRequiredService<ResourceCatalog>();
+        IEnumerable<Resource> all = [catalog.UserInfo, catalog.Api, .. resources, .. (await store.ListAsync(cancellationToken)).Where(stored => !declared.Contains(stored.Identifier))];
+        if (ResourceMetadata.SharedScope(all) is var (scope, first, second))
+        {
+            throw new StartFailureException($"RESOURCES_FILE: {second}: scopes_supported: {scope} belongs to {first} already; a scope belongs to one resource.");
+        }
+
+        foreach (var resource in resources)
+        {
+            await store.UpsertAsync(resource, cancellationToken);
+        }
+    }
+
+    private static async Task SeedClientsAsync(IServiceProvider services, ServerSettings settings, IConfiguration configuration, CancellationToken cancellationToken)
+    {
+        var store = services.GetRequiredService<IClientStore>();
+        var clients = new List<Client>();
+        foreach (var (source, document) in Documents(settings.ClientsFile, "CLIENTS_FILE", configuration.GetSection("Clients")))
+        {
+            var (client, problems) = ClientMetadata.Parse(document, requireConsent: false);
+            clients.Add(client ?? throw Bad(source, Name(document, "client_id"), problems));
+        }
+
+        if (clients.GroupBy(client => client.ClientId, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
+        {
+            throw new StartFailureException($"CLIENTS_FILE: {twice.Key}: client_id: declared twice.");
+        }
+
+        foreach (var client in clients)
+        {
+            await store.UpsertAsync(client, cancellationToken);
+        }
+    }
+
+    private static async Task SeedDemoClientsAsync(IClientStore store, TextWriter console, CancellationToken cancellationToken)
+    {
+        if (await store.FindAsync("demo", cancellationToken) is null)
+        {
+            await store.UpsertAsync(
+                new Client
+                {
+                    ClientId = "demo",
+                    ClientName = "Demo",
+                    TokenEndpointAuthMethod = "none",
+                    RedirectUris = ["http://127.0.0.1/callback", "http://[::1]/callback"],
+                    PostLogoutRedirectUris = ["http://127.0.0.1/bye"],
+                    GrantTypes = ["authorization_code", "refresh_token"],
+                    Scopes = ["openid", "profile", "email", "address", "phone", "offline_access"],
+                    RequireConsent = true,
+                },
+                cancellationToken);
+        }
+
+        if (await store.FindAsync("demo-service", cancellationToken) is null)
+        {
+            var secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
+            await store.UpsertAsync(
+                new Client
+                {
+                    ClientId = "demo-service",
+                    ClientName = "Demo service",
+                    SecretHashes = [OAuth.Clients.ClientAuthentication.ClientSecret.Hash(secret)],
+                    GrantTypes = ["client_credentials"],
+                    ResponseTypes = [],
+                    Scopes = ["identity.users.read", "identity.users.write"],
+                },
+                cancellationToken);
+            await console.WriteLineAsync($"  Demo service  client_id demo-service, client_secret {secret}   (shown this once)");
+        }
+    }
+
+    private static async Task SeedAdminAsync(AdminSeed seed, ServerSettings settings, TextWriter console, CancellationToken cancellationToken)
+    {
+        var email = settings.AdminEmail ?? (settings.IsDevelopment ? "admin@localhost.local" : null);
+        if (email is null)
+        {
+            return;
+        }
+
+        if (settings.AdminPassword is { } password && seed.FindProblem(email, password) is { } problem)
+        {
+            throw new StartFailureException($"ADMIN_PASSWORD: {problem}.");
+        }
+
+        if (await seed.EnsureAsync(email, settings.AdminPassword, cancellationToken) is { GeneratedPassword: { } generated })
+        {
+            await console.WriteLineAsync($"  Administrator {email}, password {generated}   (shown this once)");
+        }
+    }
+
+    private static List<(string Source, JsonObject Document)> Documents(string? file, string setting, IConfigurationSection section)
+    {
+        var documents = new List<(string, JsonObject)>();
+        if (file is not null)
+        {
+            JsonNode? root;
+            try
+            {
+                root = JsonNode.Parse(File.ReadAllText(file), documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, AllowDuplicateProperties = false });
+            }
+            catch (Exception exception) when (exception is JsonException or IOException or UnauthorizedAccessException)
+            {
+                throw new StartFailureException($"{setting}: {file} cannot be read: {exception.Message.ReplaceLineEndings(" ")}");
+            }
+
+            if (root is not JsonArray array || array.Any(item => item is not JsonObject))
+            {
+                throw new StartFailureException($"{setting}: {file}: expected a JSON array of objects.");
+            }
+
+            documents.AddRange(array.Select(item => (setting, (JsonObject)item!)));
+        }
+
+        documents.AddRange(section.GetChildren().Select(child => (section.Key, (JsonObject)Node(child))));
+        return documents;
+    }
+
+    // Configuration knows sections and text: children with the keys 0, 1, 2 are an array.
+    private static JsonNode Node(IConfigurationSection section)
+    {
+        var children = section.GetChildren().ToArray();
+        if (children.Length == 0)
+        {
+            return JsonValue.Create(section.Value ?? "");
+        }
+
+        if (children.All(child => int.TryParse(child.Key, out _)))
+        {
+            return new JsonArray([.. children.Select(Node)]);
+        }
+
+        var result = new JsonObject();
+        foreach (var child in children)
+        {
+            result[child.Key] = Node(child);
+        }
+
+        return result;
+    }
+
+    private static string Name(JsonObject document, string member) => document[member] is JsonValue value && value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : $"(no {member})";
+
+    private static StartFailureException Bad(string source, string name, IReadOnlyList<string> problems) => new(string.Join(Environment.NewLine, problems.Select(problem => $"{source}: {name}: {problem}")));
+}

@@ -1,0 +1,261 @@
+using Identity.Accounts;
+using Identity.Accounts.Events;
+using Identity.Adapters.Configuration;
+using Identity.Adapters.DataProtection;
+using Identity.Adapters.Sql;
+using Identity.Api;
+using Identity.OAuth;
+using Identity.OAuth.Clients.ClientAuthentication;
+using Identity.OAuth.Keys;
+using Identity.OAuth.Sessions;
+using Identity.Server.Endpoints;
+using Identity.Server.Pages;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.HttpOverrides;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Server.Hosting;
+
+/// <summary>Builds and runs the server.</summary>
+public static class ServerHost
+{
+    /// <summary>The process's exit code. What the operator can mend ends the start with a line each, and code 1.</summary>
+    public static async Task<int> RunAsync(string[] args)
+    {
+        try
+        {
+            await using var app = Build(args);
+            await InitializeAsync(app);
+            await app.RunAsync();
+            return 0;
+        }
+        catch (StartFailureException failure)
+        {
+            await Console.Error.WriteLineAsync(failure.Message);
+        }
+        catch (OptionsValidationException invalid)
+        {
+            await Console.Error.WriteLineAsync(string.Join(Environment.NewLine, invalid.Failures));
+        }
+        catch (IOException taken) when (taken.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
+        {
+            await Console.Error.WriteLineAsync("PORT: expected a free port: " + taken.Message);
+        }
+
+        return 1;
+    }
+
+    /// <summary>The server, not yet started. Await <see cref="InitializeAsync"/> before it is.</summary>
+    /// <param name="args">Command line: settings as <c>--NAME value</c>.</param>
+    /// <param name="configure">Last word on services and settings: tests put their clock in here.</param>
+    public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+        configure?.Invoke(builder);
+        var settings = ServerSettings.Read(builder.Configuration, builder.Environment.IsDevelopment());
+
+        AddLogging(builder, settings);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 1024 * 1024;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
+            kestrel.Limits.MaxRequestLineSize = 16 * 1024;
+            if (settings.IsDevelopment)
+            {
+                kestrel.ListenLocalhost(settings.Port);
+            }
+            else
+            {
+                kestrel.ListenAnyIP(settings.Port);
+            }
+        });
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
+        AddServices(builder, settings);
+
+        var app = builder.Build();
+        Use(app, settings);
+        Map(app);
+        return app;
+    }
+
+    /// <summary>Brings the store up to date, makes keys, and puts in what the operator wrote down.</summary>
+    public static async Task InitializeAsync(WebApplication app, TextWriter? console = null)
+    {
+        var settings = app.Services.GetRequiredService<ServerSettings>();
+        console ??= Console.Out;
+
+        // Validated first: nothing is written for a server that cannot start.
+        app.Services.GetRequiredService<IStartupValidator>().Validate();
+        await app.Services.InitializeStoresAsync();
+        await app.Services.GetRequiredService<KeyRing>().RefreshAsync(CancellationToken.None);
+        await console.WriteLineAsync($"Identity at {settings.PublicUrl}  (port {settings.Port}, {settings.Storage.Description})");
+        await Seeding.RunAsync(app.Services, settings, app.Configuration, console, CancellationToken.None);
+    }
+
+    private static void AddLogging(WebApplicationBuilder builder, ServerSettings settings)
+    {
+        builder.Logging.ClearProviders();
+        if (settings.IsDevelopment)
+        {
+            builder.Logging.AddSimpleConsole(options => options.SingleLine = true);
+        }
+        else
+        {
+            builder.Logging.AddJsonConsole(options => options.UseUtcTimestamp = true);
+        }
+
+        // Hosting logs whole request lines at Information: hints and login names travel in them.
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
+        builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
+        builder.Logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Warning);
+        builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
+    }
+
+    private static void AddServices(WebApplicationBuilder builder, ServerSettings settings)
+    {
+        var services = builder.Services;
+        services.AddSingleton(settings);
+        services.AddSqlStores(settings.Storage);
+        services.AddStoreDataProtection();
+        services.AddDelivery(settings.Delivery);
+        services.AddIdentityAccounts(allowWeakHash: settings.IsDevelopment);
+        services.AddIdentityOAuth();
+        services.Configure<OAuthOptions>(options =>
+        {
+            options.Issuer = settings.PublicUrl;
+            options.AccessTokenLifetime = settings.AccessTokenLifetime;
+            options.RefreshTokenLifetime = settings.RefreshTokenLifetime;
+            options.CompatibilitySecret = settings.JwtSecret;
+        });
+        services.AddOptions<OAuthOptions>().BindConfiguration("OAuth");
+        services.AddSingleton<ISubjects, AccountSubjects>();
+        services.AddSingleton<ISessions, AccountSessions>();
+        services.AddSingleton<GuardedHttp>();
+        services.AddSingleton<IClientKeySource, FetchedClientKeys>();
+
+        if (settings.RabbitMq is null)
+        {
+            services.AddInProcessEvents();
+        }
+
+        services.AddHostedService<Housekeeping>();
+        if (settings.OtlpEndpoint is not null)
+        {
+            services.AddHostedService<Telemetry>();
+        }
+
+        services.AddOptions<CompatibilityOptions>().BindConfiguration(CompatibilityOptions.Section);
+        services.AddIdentityApi();
+        services.AddOpenApi("v1", options => options.AddOperationTransformer<Identity.Api.OpenApi.IdentityApiOperationTransformer>());
+
+        services.AddSingleton<BrowserSession>();
+        services.AddSingleton<IBrowserSession>(provider => provider.GetRequiredService<BrowserSession>());
+        services.AddSingleton<Interactions>();
+        services.AddSingleton<IInteractions>(provider => provider.GetRequiredService<Interactions>());
+        services.AddSingleton<IReturnUrls, ReturnUrls>();
+        services.AddOptions<RateLimitOptions>().BindConfiguration(RateLimitOptions.Section)
+            .Validate(options => options.TokenFailuresPerAddress >= 1, "RateLimits:TokenFailuresPerAddress: expected 1 or more.").ValidateOnStart();
+        services.AddSingleton<FailureLimiter>();
+        services.AddIdentityPages(builder.Configuration);
+        services.AddAntiforgery(options =>
+        {
+            options.Cookie.Name = settings.IsHttps ? "__Host-identity-form" : "identity-form";
+            options.Cookie.SameSite = SameSiteMode.Lax;
+            options.Cookie.SecurePolicy = settings.IsHttps ? CookieSecurePolicy.Always : CookieSecurePolicy.None;
+            options.Cookie.HttpOnly = true;
+            options.Cookie.Path = "/";
+            options.SuppressXFrameOptionsHeader = true;
+        });
+    }
+
+    private static void Use(WebApplication app, ServerSettings settings)
+    {
+        if (settings.TrustedProxies.Count > 0)
+        {
+            var forwarded = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost, ForwardLimit = settings.TrustedProxies.Count + 1 };
+            forwarded.KnownProxies.Clear();
+            forwarded.KnownIPNetworks.Clear();
+            foreach (var network in settings.TrustedProxies)
+            {
+                forwarded.KnownIPNetworks.Add(network);
+            }
+
+            app.UseForwardedHeaders(forwarded);
+        }
+
+        app.Use(SecurityHeaders);
+        app.UseIdentityApi();
+        app.UseMiddleware<ProtocolFaults>();
+        if (!settings.IsDevelopment)
+        {
+            app.UseHsts();
+            app.Use(RequireHttps);
+        }
+
+        app.UsePageErrors();
+        app.UseWhen(context => !IsMachine(context.Request.Path), pages => pages.Use(async (context, next) =>
+        {
+            await context.RequestServices.GetRequiredService<BrowserSession>().SetUserAsync(context);
+            await next(context);
+        }));
+        app.UseRouting();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.UseAntiforgery();
+    }
+
+    private static void Map(WebApplication app)
+    {
+        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
+        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
+        app.MapDiscovery();
+        app.MapAuthorize();
+        app.MapTokens();
+        app.MapUserInfo();
+        app.MapOpenApi("/openapi/{documentName}.json");
+        app.UseSwaggerUI(options =>
+        {
+            options.RoutePrefix = "docs";
+            options.SwaggerEndpoint("/openapi/v1.json", "Identity API");
+            options.DocumentTitle = "Identity API";
+        });
+        app.MapIdentityApi();
+        app.MapIdentityPages();
+    }
+
+    private static bool IsMachine(PathString path) =>
+        path.StartsWithSegments("/api") || path.StartsWithSegments("/health") || path.StartsWithSegments("/.well-known") || path.StartsWithSegments("/openapi")
+        || path.StartsWithSegments("/connect/token") || path.StartsWithSegments("/connect/userinfo") || path.StartsWithSegments("/connect/introspect")
+        || path.StartsWithSegments("/connect/revoke") || path.StartsWithSegments("/connect/revocation") || path.StartsWithSegments("/connect/jwks")
+        || path.StartsWithSegments("/css") || path.StartsWithSegments("/js");
+
+    // Content Security Policy Level 3. Pages set their own where they need more.
+    private static Task SecurityHeaders(HttpContext context, RequestDelegate next)
+    {
+        var headers = context.Response.Headers;
+        headers.XContentTypeOptions = "nosniff";
+        headers.XFrameOptions = "DENY";
+        headers["Referrer-Policy"] = "same-origin";
+        headers["Cross-Origin-Opener-Policy"] = "same-origin";
+        headers.ContentSecurityPolicy = context.Request.Path.StartsWithSegments("/docs")
+            ? "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+            : "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+        return next(context);
+    }
+
+    // RFC 6749 §3.1.2.1 and RFC 9700 §2.6: codes, tokens and passwords travel by TLS only. Health is asked for on the inside.
+    private static async Task RequireHttps(HttpContext context, RequestDelegate next)
+    {
+        if (context.Request.IsHttps || context.Request.Path.StartsWithSegments("/health"))
+        {
+            await next(context);
+            return;
+        }
+
+        context.Response.StatusCode = StatusCodes.Status400BadRequest;
+        context.Response.ContentType = "application/json";
+        await context.Response.WriteAsync("{\"error\":\"invalid_request\",\"error_description\":\"https is required. Behind a TLS proxy, name the proxy in TRUSTED_PROXIES.\"}");
+    }
+}
