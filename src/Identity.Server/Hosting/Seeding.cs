@@ -144,7 +144,7 @@ internal static class Seeding
             }
             catch (Exception exception) when (exception is JsonException or IOException or UnauthorizedAccessException)
             {
-                throw new StartFailureException($"{setting}: {file} cannot be read: {exception.Message.ReplaceLineEndings(" ")}");
+                throw new StartFailureException($"{setting}: {file} cannot be read: {exception.Message.ReplaceLineEndings(" ")}", exception);
             }
 
             if (root is not JsonArray array || array.Any(item => item is not JsonObject))

@@ -4,6 +4,7 @@ using Identity.Adapters.Configuration;
 using Identity.Adapters.DataProtection;
 using Identity.Adapters.Sql;
 using Identity.Api;
+using Identity.Api.OpenApi;
 using Identity.OAuth;
 using Identity.OAuth.Clients.ClientAuthentication;
 using Identity.OAuth.Keys;
@@ -20,6 +21,13 @@ namespace Identity.Server.Hosting;
 /// <summary>Builds and runs the server.</summary>
 public static class ServerHost
 {
+    // Nobody looks at these with a session cookie.
+    private static readonly string[] MachinePaths =
+    [
+        "/api", "/health", "/.well-known", "/openapi", "/docs", "/css", "/js",
+        "/connect/token", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks",
+    ];
+
     /// <summary>The process's exit code. What the operator can mend ends the start with a line each, and code 1.</summary>
     public static async Task<int> RunAsync(string[] args)
     {
@@ -148,7 +156,7 @@ public static class ServerHost
 
         services.AddOptions<CompatibilityOptions>().BindConfiguration(CompatibilityOptions.Section);
         services.AddIdentityApi();
-        services.AddOpenApi("v1", options => options.AddOperationTransformer<Identity.Api.OpenApi.IdentityApiOperationTransformer>());
+        services.AddOpenApi("v1", options => options.AddIdentityApi());
 
         services.AddSingleton<BrowserSession>();
         services.AddSingleton<IBrowserSession>(provider => provider.GetRequiredService<BrowserSession>());
@@ -195,7 +203,7 @@ public static class ServerHost
         }
 
         app.UsePageErrors();
-        app.UseWhen(context => !IsMachine(context.Request.Path), pages => pages.Use(async (context, next) =>
+        app.UseWhen(context => !MachinePaths.Any(path => IsUnder(context, path)), pages => pages.Use(async (context, next) =>
         {
             await context.RequestServices.GetRequiredService<BrowserSession>().SetUserAsync(context);
             await next(context);
@@ -225,11 +233,7 @@ public static class ServerHost
         app.MapIdentityPages();
     }
 
-    private static bool IsMachine(PathString path) =>
-        path.StartsWithSegments("/api") || path.StartsWithSegments("/health") || path.StartsWithSegments("/.well-known") || path.StartsWithSegments("/openapi")
-        || path.StartsWithSegments("/connect/token") || path.StartsWithSegments("/connect/userinfo") || path.StartsWithSegments("/connect/introspect")
-        || path.StartsWithSegments("/connect/revoke") || path.StartsWithSegments("/connect/revocation") || path.StartsWithSegments("/connect/jwks")
-        || path.StartsWithSegments("/css") || path.StartsWithSegments("/js");
+    private static bool IsUnder(HttpContext context, string path) => context.Request.Path.StartsWithSegments(path, StringComparison.OrdinalIgnoreCase);
 
     // Content Security Policy Level 3. Pages set their own where they need more.
     private static Task SecurityHeaders(HttpContext context, RequestDelegate next)
@@ -239,7 +243,7 @@ public static class ServerHost
         headers.XFrameOptions = "DENY";
         headers["Referrer-Policy"] = "same-origin";
         headers["Cross-Origin-Opener-Policy"] = "same-origin";
-        headers.ContentSecurityPolicy = context.Request.Path.StartsWithSegments("/docs")
+        headers.ContentSecurityPolicy = IsUnder(context, "/docs")
             ? "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
             : "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
         return next(context);
@@ -248,7 +252,7 @@ public static class ServerHost
     // RFC 6749 §3.1.2.1 and RFC 9700 §2.6: codes, tokens and passwords travel by TLS only. Health is asked for on the inside.
     private static async Task RequireHttps(HttpContext context, RequestDelegate next)
     {
-        if (context.Request.IsHttps || context.Request.Path.StartsWithSegments("/health"))
+        if (context.Request.IsHttps || IsUnder(context, "/health"))
         {
             await next(context);
             return;
