@@ -124,6 +124,15 @@ public sealed class AccountChangeService(
 
         account.FirstName = change.FirstName.IsSet ? change.FirstName.Value : account.FirstName;
         account.LastName = change.LastName.IsSet ? change.LastName.Value : account.LastName;
+        foreach (var (name, value) in change.Profile ?? [])
+        {
+            account.Profile.Remove(name);
+            if (value is not null)
+            {
+                account.Profile[name] = value.DeepClone();
+            }
+        }
+
         account.IsActive = change.IsActive ?? account.IsActive;
         account.Roles = [.. (change.Roles ?? account.Roles).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         account.UpdatedAt = timeProvider.GetUtcNow();

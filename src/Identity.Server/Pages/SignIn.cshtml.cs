@@ -60,13 +60,13 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
 
         switch (await signIn.WithPasswordAsync(LoginKind.Any, login, Password!, Caller, cancellationToken))
         {
-            case SignInResult.Succeeded succeeded:
+            case SignInAttempt.Succeeded succeeded:
                 await browser.StartAsync(HttpContext, succeeded.Session);
                 return SeeOther(ReturnUrl);
-            case SignInResult.EmailNotVerified unverified:
+            case SignInAttempt.EmailNotVerified unverified:
                 await codes.GenerateAsync(new CodeRecipient(unverified.Account.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken);
                 return SeeOther(PageUrls.VerifyEmail(unverified.Account.Email, LinkReturnUrl, sent: true));
-            case SignInResult.RateLimited limited:
+            case SignInAttempt.RateLimited limited:
                 return Wait(limited.RetryAfter);
             default:
                 Problem(nameof(Login), T["SignIn.Refused"]);

@@ -1,9 +1,11 @@
 // WCAG 2.2 §1.4.3 (contrast), with its definitions of contrast ratio and relative luminance.
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Identity.Server.Pages.Branding;
 
 /// <summary>An opaque sRGB colour.</summary>
+[StructLayout(LayoutKind.Auto)]
 public readonly record struct Colour(byte Red, byte Green, byte Blue)
 {
     public static Colour White { get; } = new(255, 255, 255);

@@ -30,8 +30,8 @@ public static class FieldRules
         }
 
         var length = password.EnumerateRunes().Count();
-        return length < options.MinimumPasswordLength ? texts["Password.TooShort", options.MinimumPasswordLength]
-            : length > options.MaximumPasswordLength ? texts["Password.TooLong", options.MaximumPasswordLength]
+        return length < options.MinimumPasswordLength ? texts["Password.TooShort", options.MinimumPasswordLength].Value
+            : length > options.MaximumPasswordLength ? texts["Password.TooLong", options.MaximumPasswordLength].Value
             : null;
     }
 

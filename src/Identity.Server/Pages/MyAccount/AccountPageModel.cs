@@ -13,6 +13,10 @@ public abstract class AccountPageModel(PageServices services, IBrowserSession br
     [BindProperty(SupportsGet = true, Name = "done")]
     public string? Done { get; set; }
 
+    protected IAccountChanges Changes => changes;
+
+    protected IBrowserSession Browser => browser;
+
     public Session Session { get; private set; } = null!;
 
     public Identity.Accounts.Account Person { get; private set; } = null!;

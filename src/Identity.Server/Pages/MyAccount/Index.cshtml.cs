@@ -37,7 +37,7 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
             LastName = Clean(Form.LastName),
             Profile = Form.ToProfile(),
         };
-        switch (await changes.ChangeAsync(Person.Id, change, Form.Version, Caller, cancellationToken))
+        switch (await Changes.ChangeAsync(Person.Id, change, Form.Version, Caller, cancellationToken))
         {
             case AccountChangeResult.Changed changed:
                 if (!string.Equals(changed.Account.NormalizedEmail, Person.NormalizedEmail, StringComparison.Ordinal))

@@ -10,8 +10,6 @@ namespace Identity.Server.Pages.MyAccount;
 /// <summary>A new password for somebody who knows the current one. It signs out everywhere.</summary>
 public sealed class PasswordModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IPasswords passwords, IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes)
 {
-    private readonly IBrowserSession _browser = browser;
-
     [BindProperty]
     public string? CurrentPassword { get; set; }
 
@@ -44,7 +42,7 @@ public sealed class PasswordModel(PageServices services, IBrowserSession browser
         switch (await passwords.ChangeAsync(Person.Id, CurrentPassword!, NewPassword!, Caller, cancellationToken))
         {
             case PasswordChange.Changed:
-                await _browser.EndAsync(HttpContext);
+                await Browser.EndAsync(HttpContext);
                 return SeeOther(PageUrls.SignIn(null, Person.Email, "changed"));
             case PasswordChange.Refused:
                 Problem(nameof(NewPassword), T["Password.Refused"]);

@@ -12,8 +12,6 @@ public sealed record SessionLine(string Id, string Device, bool IsPhone, string?
 /// <summary>Where somebody is signed in, and how to end it.</summary>
 public sealed class SessionsModel(PageServices services, IBrowserSession browser, IAccountChanges changes, ISessionStore sessions, ISessionEnding ending, IClientStore clients, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
-    private readonly IBrowserSession _browser = browser;
-
     public IReadOnlyList<SessionLine> Sessions { get; private set; } = [];
 
     public async Task OnGetAsync(CancellationToken cancellationToken)
@@ -33,7 +31,7 @@ public sealed class SessionsModel(PageServices services, IBrowserSession browser
                 session.Id,
                 DeviceNames.Describe(T, session.UserAgent),
                 DeviceNames.IsPhone(session.UserAgent),
-                session.Ip is null ? null : T["Sessions.Near", session.Ip],
+                session.Ip is null ? null : T["Sessions.Near", session.Ip].Value,
                 HumanTime.Ago(T, now, session.LastSeenAt),
                 HumanTime.Ago(T, now, session.CreatedAt),
                 names.Count == 0 ? null : string.Join(", ", names),
@@ -47,7 +45,7 @@ public sealed class SessionsModel(PageServices services, IBrowserSession browser
     {
         if (string.Equals(id, Session.Id, StringComparison.Ordinal))
         {
-            await _browser.EndAsync(HttpContext);
+            await Browser.EndAsync(HttpContext);
             return SeeOther(PageUrls.SignedOutPath);
         }
 
