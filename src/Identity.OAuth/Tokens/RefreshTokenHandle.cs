@@ -1,4 +1,5 @@
 // RFC 6749 §1.5 and §10.4, RFC 9700 §4.14: a refresh token is a handle of one row, authenticated with a key that is not in the database.
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Security.Cryptography;
@@ -30,7 +31,7 @@ public sealed class RefreshTokenHandle(IOptions<OAuthOptions> options)
         familyId = default;
         generation = 0;
         Span<byte> bytes = stackalloc byte[Length + 2];
-        if (token is not { Length: 70 } || !Base64Url.TryDecodeFromChars(token, bytes, out var written) || written != Length)
+        if (token is not { Length: 70 } || Base64Url.DecodeFromChars(token, bytes, out _, out var written) != OperationStatus.Done || written != Length)
         {
             return false;
         }
