@@ -31,7 +31,7 @@ public static class ClientMetadata
     {
         var reader = new MetadataReader(document);
         var id = reader.Text("client_id");
-        if (id is null || id.Length > 200 || id.Any(character => character is < '\x21' or > '\x7e'))
+        if ((id is null && reader.Problems.Count == 0) || id?.Length > 200 || id?.Any(character => character is < '\x21' or > '\x7e') == true)
         {
             reader.Problem("client_id", "expected 1 to 200 visible ASCII characters");
         }
@@ -67,7 +67,7 @@ public static class ClientMetadata
             }
         }
 
-        if (redirects.Count == 0 && grants.Contains("authorization_code", StringComparer.Ordinal))
+        if (document["redirect_uris"] is null or JsonArray { Count: 0 } && grants.Contains("authorization_code", StringComparer.Ordinal))
         {
             reader.Problem("redirect_uris", "authorization_code needs at least one");
         }
@@ -225,7 +225,7 @@ public static class ClientMetadata
         var secret = reader.Text("client_secret");
         if (method is not ("client_secret_basic" or "client_secret_post"))
         {
-            if (secret is not null)
+            if (secret is not null && AuthenticationMethods.Contains(method, StringComparer.Ordinal))
             {
                 reader.Problem("client_secret", $"a client with {method} has none");
             }

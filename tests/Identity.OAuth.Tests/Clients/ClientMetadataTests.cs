@@ -167,7 +167,7 @@ public sealed class ClientMetadataTests
     }
 
     private static string WithKeys(params string[] keys) =>
-        $$"""{"client_id":"app","token_endpoint_auth_method":"private_key_jwt","redirect_uris":["https://app.example/cb"],"jwks":{"keys":[{{string.Join(',', keys)}}]}}""";
+        """{"client_id":"app","token_endpoint_auth_method":"private_key_jwt","redirect_uris":["https://app.example/cb"],"jwks":{"keys":[""" + string.Join(',', keys) + "]}}";
 
     private static string PublicJwk(RSA rsa)
     {
