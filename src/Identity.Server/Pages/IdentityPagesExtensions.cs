@@ -33,11 +33,16 @@ public static class IdentityPagesExtensions
     }
 
     /// <summary>
-    /// Shows pages for statuses without a body and for our own faults, where a person asked: requests that accept HTML, and those with a <see cref="PageError"/>.
+    /// Serves the pages' files, and shows pages for statuses without a body and for our own faults, where a person asked: requests that accept HTML, and those with a <see cref="PageError"/>.
     /// Goes before routing.
     /// </summary>
     public static IApplicationBuilder UsePageErrors(this IApplicationBuilder app)
     {
+        app.UseStaticFiles(new StaticFileOptions
+        {
+            // Pages ask for files by their content's hash; without it they must be asked for again.
+            OnPrepareResponse = file => file.Context.Response.Headers.CacheControl = file.Context.Request.Query.ContainsKey("v") ? "public, max-age=31536000, immutable" : "no-cache",
+        });
         app.UseExceptionHandler(new ExceptionHandlerOptions { ExceptionHandlingPath = "/status/500", CreateScopeForErrors = true });
         app.UseStatusCodePagesWithReExecute("/status/{0}");
         app.Use(async (context, next) =>
@@ -51,12 +56,11 @@ public static class IdentityPagesExtensions
         return app;
     }
 
-    /// <summary>Maps the pages, their static files, and the brand's stylesheet and logo.</summary>
+    /// <summary>Maps the pages, and the brand's stylesheet and logo.</summary>
     public static void MapIdentityPages(this IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapStaticAssets();
         endpoints.MapBrand();
-        endpoints.MapRazorPages().WithStaticAssets();
+        endpoints.MapRazorPages();
     }
 
     private static bool AcceptsHtml(HttpRequest request) =>

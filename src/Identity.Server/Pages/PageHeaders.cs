@@ -20,7 +20,11 @@ internal sealed class PageHeaders(Brand brand) : IAsyncPageFilter, IAlwaysRunRes
         headers.XContentTypeOptions = "nosniff";
         headers.XFrameOptions = "DENY";
         headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
-        headers.CacheControl = "no-store";
+        headers.CacheControl = "no-cache, no-store";
+        headers.Pragma = "no-cache";
+
+        // Applications open these pages in popups and wait for them (signinPopup): an opener policy would cut the two apart.
+        headers.Remove("Cross-Origin-Opener-Policy");
 
         // Forms must carry their Origin, which no-referrer would turn into "null".
         headers["Referrer-Policy"] = "same-origin";

@@ -1,4 +1,5 @@
 using Identity.Accounts;
+using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Registration;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
@@ -7,7 +8,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Makes an account. Whether the address already had one is told to its owner by mail, never here.</summary>
-public sealed class RegisterModel(PageServices services, IRegistration registration, IBrowserSession browser, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class RegisterModel(PageServices services, IRegistration registration, IOneTimeCodes codes, IBrowserSession browser, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty]
     public string? FirstName { get; set; }
@@ -65,10 +66,12 @@ public sealed class RegisterModel(PageServices services, IRegistration registrat
         var account = new NewAccount(email, Password!, FirstName: Clean(FirstName), LastName: Clean(LastName));
         switch (await registration.RegisterAsync(account, conceal: true, Caller, cancellationToken))
         {
-            case RegistrationResult.Created:
+            case RegistrationResult.Created created:
+                // By id, not by address: a made-up account gets no code, and its address's owner was written to already.
+                await codes.GenerateAsync(new CodeRecipient(created.Account.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken);
                 return SeeOther(PageUrls.VerifyEmail(email, LinkReturnUrl, sent: true));
-            case RegistrationResult.PasswordRefused:
-                Problem(nameof(Password), T["Password.Refused"]);
+            case RegistrationResult.PasswordRefused refused:
+                Problem(nameof(Password), T["Password.Refused", string.Join(" ", refused.Problems)]);
                 return Invalid();
             case RegistrationResult.RateLimited limited:
                 return Wait(limited.RetryAfter);

@@ -59,8 +59,8 @@ public sealed class ResetPasswordModel(PageServices services, IPasswords passwor
                 // All sessions are dead; the cookie of one must not stay behind.
                 await browser.EndAsync(HttpContext);
                 return SeeOther(PageUrls.SignIn(LinkReturnUrl, email, "reset"));
-            case PasswordChange.Refused:
-                Problem(nameof(Password), T["Password.Refused"]);
+            case PasswordChange.Refused refused:
+                Problem(nameof(Password), T["Password.Refused", string.Join(" ", refused.Problems)]);
                 return Invalid();
             case PasswordChange.RateLimited limited:
                 return Wait(limited.RetryAfter);

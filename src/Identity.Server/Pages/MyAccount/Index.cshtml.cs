@@ -84,6 +84,7 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
         CheckText("Form.MiddleName", Form.MiddleName);
         CheckText("Form.LastName", Form.LastName);
         CheckText("Form.Nickname", Form.Nickname);
+        CheckText("Form.FullName", Form.FullName);
         CheckText("Form.UserName", Form.UserName);
         if (Clean(Form.UserName) is { } userName && (userName.Contains('@', StringComparison.Ordinal) || userName.Any(char.IsWhiteSpace)))
         {

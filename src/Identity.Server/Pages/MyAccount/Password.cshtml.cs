@@ -44,8 +44,8 @@ public sealed class PasswordModel(PageServices services, IBrowserSession browser
             case PasswordChange.Changed:
                 await Browser.EndAsync(HttpContext);
                 return SeeOther(PageUrls.SignIn(null, Person.Email, "changed"));
-            case PasswordChange.Refused:
-                Problem(nameof(NewPassword), T["Password.Refused"]);
+            case PasswordChange.Refused refused:
+                Problem(nameof(NewPassword), T["Password.Refused", string.Join(" ", refused.Problems)]);
                 return Invalid();
             case PasswordChange.RateLimited limited:
                 return Wait(limited.RetryAfter);

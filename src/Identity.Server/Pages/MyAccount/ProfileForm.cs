@@ -15,6 +15,9 @@ public sealed class ProfileForm
 
     public string? LastName { get; set; }
 
+    /// <summary><c>name</c>, where it is not simply the names together.</summary>
+    public string? FullName { get; set; }
+
     public string? Nickname { get; set; }
 
     public string? UserName { get; set; }
@@ -58,6 +61,7 @@ public sealed class ProfileForm
             FirstName = account.FirstName,
             MiddleName = Text(profile, "middle_name"),
             LastName = account.LastName,
+            FullName = Text(profile, "name"),
             Nickname = Text(profile, "nickname"),
             UserName = account.UserName,
             Email = account.Email,
@@ -98,6 +102,7 @@ public sealed class ProfileForm
         return new JsonObject
         {
             ["middle_name"] = Clean(MiddleName),
+            ["name"] = Clean(FullName),
             ["nickname"] = Clean(Nickname),
             ["gender"] = Clean(Gender),
             ["birthdate"] = Clean(Birthdate),
