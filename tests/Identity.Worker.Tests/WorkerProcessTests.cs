@@ -41,7 +41,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
         var uri = await broker.CreateHostAsync();
         await using var consumer = await NodeClient.StartAsync("consumer.mjs", uri, "listener");
         await consumer.WaitAsync(() => consumer.Lines.Contains("\"ready\""), "the consumer listens");
-        await using var worker = WorkerProcess.Start(Settings(uri));
+        await using var worker = ServiceProcess.StartWorker(Settings(uri));
         await worker.WaitReadyAsync();
         var store = await OpenStoreAsync();
         var now = DateTimeOffset.UtcNow;
@@ -85,7 +85,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
     {
         broker.Require();
         var uri = await broker.CreateHostAsync();
-        await using var worker = WorkerProcess.Start(Settings(uri));
+        await using var worker = ServiceProcess.StartWorker(Settings(uri));
         await worker.WaitReadyAsync();
         var store = await OpenStoreAsync();
         var account = NewAccount(DateTimeOffset.UtcNow);
@@ -152,7 +152,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
         var random = new Random(20251);
         for (var i = 0; i < kills; i++)
         {
-            await using var worker = WorkerProcess.Start(settings);
+            await using var worker = ServiceProcess.StartWorker(settings);
             await worker.WaitReadyAsync();
             await Task.Delay(random.Next(20, 400));
             await worker.KillAsync();
@@ -160,7 +160,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
 
         await stop.CancelAsync();
         await load;
-        await using var last = WorkerProcess.Start(settings);
+        await using var last = ServiceProcess.StartWorker(settings);
         await last.WaitReadyAsync();
         var answers = await Task.WhenAll(asked.Select(async request => JsonNode.Parse(await requester.AnswerAsync(request.Answer))!));
         Assert.All(answers, answer => Assert.NotNull(answer["otpId"]));
@@ -181,7 +181,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
     {
         broker.RequireOurs();
         var uri = await broker.CreateHostAsync();
-        await using var worker = WorkerProcess.Start(Settings(uri));
+        await using var worker = ServiceProcess.StartWorker(Settings(uri));
         await worker.WaitReadyAsync();
         await broker.KillAsync();
         await Eventually.TrueAsync(async () => await worker.StatusAsync("/health/ready") == 503, "not ready without the broker");
@@ -203,7 +203,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
     public async Task Start_WhenASettingCannotBeUsed_EndsWithOneLineThatNamesIt(string name, string value, string line)
     {
         var settings = new Dictionary<string, string>(Settings("amqp://guest:guest@127.0.0.1:1")) { [name] = value };
-        await using var worker = WorkerProcess.Start(settings);
+        await using var worker = ServiceProcess.StartWorker(settings);
         Assert.Equal(1, await worker.WaitForExitAsync());
         await Eventually.TrueAsync(() => worker.Output.Length > 0, "the line is read");
         Assert.StartsWith(line, worker.Output);

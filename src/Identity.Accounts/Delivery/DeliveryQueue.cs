@@ -11,6 +11,10 @@ namespace Identity.Accounts.Delivery;
 public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, TimeProvider timeProvider, ILogger<DeliveryQueue> logger) : BackgroundService
 {
     private const int Attempts = 4;
+
+    // One slow receiver holds up a quarter of the others, not all of them.
+    private const int Senders = 4;
+
     private readonly Dictionary<string, IMessageSender> _senders = senders.ToDictionary(sender => sender.Channel, StringComparer.Ordinal);
     private readonly Channel<(string Channel, PersonalMessage Message)> _queue = System.Threading.Channels.Channel.CreateBounded<(string, PersonalMessage)>(
         new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.DropWrite });
@@ -29,7 +33,9 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
     /// <summary>Sends now, for callers whose own work is not done before it is sent.</summary>
     public Task SendAsync(string channel, PersonalMessage message, CancellationToken cancellationToken) => _senders[channel].SendAsync(message, cancellationToken);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(Enumerable.Range(0, Senders).Select(_ => SendAsync(stoppingToken)));
+
+    private async Task SendAsync(CancellationToken stoppingToken)
     {
         try
         {

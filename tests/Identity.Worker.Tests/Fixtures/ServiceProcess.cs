@@ -1,15 +1,16 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Identity.Worker.Tests.Fixtures;
 
-/// <summary>The worker as it is deployed: a process of its own, told everything by environment variables.</summary>
-internal sealed class WorkerProcess : IAsyncDisposable
+/// <summary>The worker or the server as it is deployed: a process of its own, told everything by environment variables.</summary>
+internal sealed class ServiceProcess : IAsyncDisposable
 {
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _output = new();
 
-    private WorkerProcess(Process process, int port)
+    private ServiceProcess(Process process, int port)
     {
         (_process, Port) = (process, port);
         process.OutputDataReceived += (_, line) => Add(line.Data);
@@ -26,23 +27,42 @@ internal sealed class WorkerProcess : IAsyncDisposable
 
     public int ExitCode => _process.ExitCode;
 
-    public static WorkerProcess Start(IReadOnlyDictionary<string, string> settings)
+    public static ServiceProcess StartWorker(IReadOnlyDictionary<string, string> settings)
     {
         var port = RabbitMqServer.FreePort();
-        var start = new ProcessStartInfo("dotnet", [typeof(WorkerHost).Assembly.Location])
+        return new(Start("Identity.Worker", With(settings, "WORKER_PORT", port), "Production"), port);
+    }
+
+    /// <summary>In Development, where http on loopback will do.</summary>
+    public static ServiceProcess StartServer(IReadOnlyDictionary<string, string> settings)
+    {
+        var port = RabbitMqServer.FreePort();
+        return new(Start("Identity.Server", With(settings, "PORT", port), "Development"), port);
+    }
+
+    private static Dictionary<string, string> With(IReadOnlyDictionary<string, string> settings, string name, int port)
+    {
+        var all = new Dictionary<string, string>(settings);
+        all.TryAdd(name, port.ToString(CultureInfo.InvariantCulture));
+        return all;
+    }
+
+    private static Process Start(string assembly, Dictionary<string, string> settings, string environment)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, assembly + ".dll")])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        start.Environment["WORKER_PORT"] = port.ToString();
-        start.Environment["DOTNET_ENVIRONMENT"] = "Production";
+        start.Environment["DOTNET_ENVIRONMENT"] = environment;
+        start.Environment["ASPNETCORE_ENVIRONMENT"] = environment;
         foreach (var (name, value) in settings)
         {
             start.Environment[name] = value;
         }
 
-        return new(Process.Start(start)!, port);
+        return Process.Start(start)!;
     }
 
     public async Task<int?> StatusAsync(string path)
@@ -60,8 +80,8 @@ internal sealed class WorkerProcess : IAsyncDisposable
     }
 
     public Task WaitReadyAsync() => Eventually.TrueAsync(
-        async () => !_process.HasExited ? await StatusAsync("/health/ready") == 200 : throw new InvalidOperationException("The worker ended: " + Output),
-        "the worker is ready",
+        async () => !_process.HasExited ? await StatusAsync("/health/ready") == 200 : throw new InvalidOperationException("The process ended: " + Output),
+        "the process is ready",
         60);
 
     /// <summary>SIGKILL.</summary>
