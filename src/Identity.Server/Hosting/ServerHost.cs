@@ -146,6 +146,7 @@ public static class ServerHost
         if (settings.RabbitMq is null)
         {
             services.AddInProcessEvents();
+            services.AddInProcessCodeRequests();
         }
 
         services.AddHostedService<Housekeeping>();
