@@ -27,6 +27,8 @@ public static class AccountsServiceCollectionExtensions
         services.AddOptions<AccountsOptions>().BindConfiguration(AccountsOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<AccountsOptions>>(new AccountsOptionsValidation(allowWeakHash));
         services.TryAddSingleton<ILookupNormalizer, UpperInvariantLookupNormalizer>();
+        services.AddOptions<PasswordHasherOptions>().Configure<IOptions<AccountsOptions>>((hasher, accounts) => hasher.IterationCount = accounts.Value.PasswordHashIterations);
+        services.TryAddSingleton<IPasswordHasher<Account>, PasswordHasher<Account>>();
         services.AddSingleton<LifecycleEvents>();
         services.AddSingleton<AuditTrail>();
         services.AddSingleton<AccountLookup>();
@@ -78,6 +80,7 @@ internal sealed class AccountsOptionsValidation(bool allowWeakHash) : IValidateO
         Check(options.OneTimeCodesPerAddress >= 1, nameof(options.OneTimeCodesPerAddress), "1 or more");
         Check(options.SignInsPerAddress >= 1, nameof(options.SignInsPerAddress), "1 or more");
         Check(options.RegistrationsPerAddress >= 1, nameof(options.RegistrationsPerAddress), "1 or more");
+        Check(options.OneTimeCodeKey.Length >= 32, nameof(options.OneTimeCodeKey), "32 bytes or more, derived from the master key by the host");
         Check(options.AuditDays >= 1, nameof(options.AuditDays), "1 or more");
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
     }

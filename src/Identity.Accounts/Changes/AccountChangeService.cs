@@ -61,12 +61,13 @@ public sealed class AccountChangeService(
                     return new AccountChangeResult.Taken(written);
             }
 
-            if (change.Metadata is not null && !await metadata.MergeAsync(id, change.Metadata, cancellationToken))
+            if (change.Metadata is not null && !await metadata.MergeAsync(id, change.Metadata, CancellationToken.None))
             {
                 return new AccountChangeResult.MetadataTooLarge();
             }
 
-            await FinishAsync(account, wasActive, rolesChanged, caller, cancellationToken);
+            // Written: what follows from it is not left half done because the caller hung up.
+            await FinishAsync(account, wasActive, rolesChanged, caller, CancellationToken.None);
             return new AccountChangeResult.Changed(account, await metadata.FindAsync(id, cancellationToken));
         }
 
@@ -160,6 +161,13 @@ public sealed class AccountChangeService(
         if (wasActive && !account.IsActive)
         {
             await audit.WriteAsync("deactivate", "success", account.Id, caller, sessionId: null, cancellationToken);
+            await sessions.EndAllAsync(account.Id, SessionEndReasons.Deactivated, caller, cancellationToken);
+        }
+
+        if (!wasActive && account.IsActive)
+        {
+            // Those that a deactivation cut short did not reach must not come back to life.
+            await audit.WriteAsync("reactivate", "success", account.Id, caller, sessionId: null, cancellationToken);
             await sessions.EndAllAsync(account.Id, SessionEndReasons.Deactivated, caller, cancellationToken);
         }
 

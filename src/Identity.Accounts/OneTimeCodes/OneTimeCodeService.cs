@@ -1,4 +1,4 @@
-// NIST SP 800-63B-4 §3.1.3: six digits, five minutes, five guesses, one success, bound to account, channel and purpose.
+// NIST SP 800-63B-4 §3.1.3: six digits, five minutes, five guesses, one success, bound to account, channel, destination and purpose.
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -92,72 +92,94 @@ public sealed class OneTimeCodeService(
     internal async Task<bool> TryUseAsync(Account? account, string purpose, string code, CancellationToken cancellationToken)
     {
         var stored = await store.FindLatestAsync(account?.Id ?? Guid.Empty, purpose, cancellationToken);
-        var used = await store.TryUseAsync(stored?.Id ?? Guid.Empty, Hash(stored?.Id ?? Guid.Empty, stored?.AccountId, purpose, code), options.Value.OneTimeCodeGuesses, timeProvider.GetUtcNow(), cancellationToken);
+        var used = await store.TryUseAsync(stored?.Id ?? Guid.Empty, Hash(stored?.Id ?? Guid.Empty, stored?.AccountId, stored?.Channel, Destination(account, stored?.Channel), purpose, code), options.Value.OneTimeCodeGuesses, timeProvider.GetUtcNow(), cancellationToken);
         return used && account is not null && stored!.AccountId == account.Id;
     }
 
     private async Task<TriedCode> VerifyAsync(OneTimeCode? stored, string? purpose, string code, Caller caller, CancellationToken cancellationToken)
     {
-        var known = stored is not null && (purpose is null || purpose == stored.Purpose);
-        var account = known && stored!.AccountId is { } accountId ? await accounts.FindAsync(accountId, cancellationToken) : null;
-        var open = account is { IsActive: true } && !lockout.IsLocked(account) && !(stored!.Purpose == OneTimeCodePurposes.Login && !options.Value.AllowCodeSignIn);
+        if (caller.Ip is not null)
+        {
+            var lease = await limiter.AcquireAsync("otp_verify:" + caller.Ip, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+            if (!lease.Allowed)
+            {
+                return new TriedCode.RateLimited(lease.RetryAfter);
+            }
+        }
 
-        // A guess at a code of another purpose, or at a locked account's, spends nothing: it could not have succeeded.
-        var right = known && (open || account is null)
-            && await store.TryUseAsync(stored!.Id, Hash(stored.Id, stored.AccountId, stored.Purpose, code), options.Value.OneTimeCodeGuesses, timeProvider.GetUtcNow(), cancellationToken)
-            && open;
+        var known = stored is not null && (purpose is null || purpose == stored.Purpose);
+        var account = await accounts.FindAsync((known ? stored!.AccountId : null) ?? Guid.Empty, cancellationToken);
+        var open = account is { IsActive: true } && !lockout.IsLocked(account) && (stored!.Purpose != OneTimeCodePurposes.Login || MaySignIn(account, stored.Channel));
+
+        // A guess that could not succeed spends none, but asks the store all the same: closed and unknown accounts must not answer sooner.
+        var right = await store.TryUseAsync(
+            open ? stored!.Id : Guid.Empty,
+            Hash(stored?.Id ?? Guid.Empty, stored?.AccountId, stored?.Channel, Destination(account, stored?.Channel), stored?.Purpose ?? "", code),
+            options.Value.OneTimeCodeGuesses,
+            timeProvider.GetUtcNow(),
+            cancellationToken);
         if (!right)
         {
-            if (open && stored!.Purpose is OneTimeCodePurposes.Login or OneTimeCodePurposes.PasswordReset)
+            if ((purpose ?? stored?.Purpose) is OneTimeCodePurposes.Login or OneTimeCodePurposes.PasswordReset)
             {
-                await lockout.CountAsync(account, cancellationToken);
+                await lockout.CountAsync(open ? account : null, cancellationToken);
             }
 
             await audit.WriteAsync("otp_verify", "invalid", account?.Id, caller, sessionId: null, cancellationToken);
             return new TriedCode.Invalid();
         }
 
+        // The code is used up: what it was for is done even if the caller hangs up.
+        return await ActAsync(account!, stored!, caller);
+    }
+
+    private async Task<TriedCode> ActAsync(Account account, OneTimeCode code, Caller caller)
+    {
+        if (code.Purpose == OneTimeCodePurposes.Verification)
+        {
+            account = await MarkVerifiedAsync(account, code.Channel);
+        }
+
         Session? session = null;
-        if (stored!.Purpose == OneTimeCodePurposes.Verification || stored.Purpose == OneTimeCodePurposes.Login)
+        if (code.Purpose == OneTimeCodePurposes.Login)
         {
-            // Whoever reads the code has the address or the phone, whatever the code was for.
-            account = await MarkVerifiedAsync(account!, stored.Channel, cancellationToken);
+            await accounts.RecordSignInAsync(account.Id, timeProvider.GetUtcNow(), CancellationToken.None);
+            if (await sessions.StartAsync(account, ["otp"], caller, CancellationToken.None) is not { } started)
+            {
+                await audit.WriteAsync("sign_in", "changed_meanwhile", account.Id, caller, sessionId: null, CancellationToken.None);
+                return new TriedCode.Invalid();
+            }
+
+            (session, account) = started;
+            await audit.WriteAsync("sign_in", "success", account.Id, caller, session.Id, CancellationToken.None);
         }
 
-        if (stored.Purpose == OneTimeCodePurposes.Login)
-        {
-            var now = timeProvider.GetUtcNow();
-            await accounts.RecordSignInAsync(account!.Id, now, cancellationToken);
-            account.LastLoginAt = now;
-            session = await sessions.StartAsync(account, ["otp"], caller, cancellationToken);
-            await audit.WriteAsync("sign_in", "success", account.Id, caller, session.Id, cancellationToken);
-        }
-
-        await audit.WriteAsync("otp_verify", "success", account!.Id, caller, session?.Id, cancellationToken);
+        await audit.WriteAsync("otp_verify", "success", account.Id, caller, session?.Id, CancellationToken.None);
         return new TriedCode.Verified(account, session);
     }
 
-    private async Task<Account> MarkVerifiedAsync(Account account, string channel, CancellationToken cancellationToken)
+    private async Task<Account> MarkVerifiedAsync(Account account, string channel)
     {
-        for (var attempt = 0; attempt < 5; attempt++)
+        var byMail = channel == "email";
+        var proven = byMail ? account.NormalizedEmail : account.PhoneNumber;
+        for (var attempt = 0; attempt < 20; attempt++)
         {
-            var byMail = channel == "email";
-            if (byMail ? account.EmailVerified : account.PhoneNumberVerified)
+            if ((byMail ? account.EmailVerified : account.PhoneNumberVerified) || (byMail ? account.NormalizedEmail : account.PhoneNumber) != proven)
             {
                 return account;
             }
 
             (account.EmailVerified, account.PhoneNumberVerified) = byMail ? (true, account.PhoneNumberVerified) : (account.EmailVerified, true);
             account.UpdatedAt = timeProvider.GetUtcNow();
-            if (await accounts.UpdateAsync(account, account.Version, [events.OfUser(byMail ? EventTypes.UserEmailVerified : EventTypes.UserPhoneVerified, account)], cancellationToken) != AccountWrite.Conflict)
+            if (await accounts.UpdateAsync(account, account.Version, [events.OfUser(byMail ? EventTypes.UserEmailVerified : EventTypes.UserPhoneVerified, account)], CancellationToken.None) == AccountWrite.Done)
             {
                 return account;
             }
 
-            account = await accounts.FindAsync(account.Id, cancellationToken) ?? account;
+            account = await accounts.FindAsync(account.Id, CancellationToken.None) ?? throw new InvalidOperationException("The account of a code that was just used is gone.");
         }
 
-        return account;
+        throw new InvalidOperationException("An address could not be marked as verified: the account was changed by others twenty times meanwhile.");
     }
 
     private sealed record Made(Guid Id, string MaskedDestination, DateTimeOffset ExpiresAt, PersonalMessage? Message, TimeSpan? RetryAfter);
@@ -165,7 +187,7 @@ public sealed class OneTimeCodeService(
     private async Task<Made> MakeAsync(CodeRecipient recipient, string channel, string purpose, Caller caller, CancellationToken cancellationToken)
     {
         var settings = options.Value;
-        var named = recipient.AccountId?.ToString("N") ?? recipient.Email?.Trim().ToUpperInvariant() ?? recipient.PhoneNumber ?? "";
+        var named = recipient.AccountId?.ToString("N") ?? recipient.Email?.Trim().ToUpperInvariant() ?? recipient.PhoneNumber?.Trim() ?? "";
         if (caller.Ip is not null)
         {
             var perAddress = await limiter.AcquireAsync("otp:" + caller.Ip, settings.OneTimeCodesPerAddress, LimitWindow, cancellationToken);
@@ -176,8 +198,9 @@ public sealed class OneTimeCodeService(
         }
 
         // Counted by account where there is one, so that naming it three ways does not triple the limit; by name where there is none.
+        // Not by purpose: those are the callers' to make up, and each code is a message in somebody's inbox.
         var account = await lookup.FindAsync(recipient, cancellationToken);
-        var perAccount = await limiter.AcquireAsync("otp:" + purpose + ":" + (account?.Id.ToString("N") ?? named), settings.OneTimeCodesPerAccount, LimitWindow, cancellationToken);
+        var perAccount = await limiter.AcquireAsync("otp_for:" + (account?.Id.ToString("N") ?? named), settings.OneTimeCodesPerAccount, LimitWindow, cancellationToken);
         if (!perAccount.Allowed)
         {
             return new(Guid.Empty, "", default, null, perAccount.RetryAfter);
@@ -187,11 +210,11 @@ public sealed class OneTimeCodeService(
         var id = Guid.CreateVersion7(now);
         var expiresAt = now + settings.OneTimeCodeLifetime;
         var code = RandomNumberGenerator.GetInt32(1_000_000).ToString("D6", CultureInfo.InvariantCulture);
-        var destination = account is null ? null : channel == "email" ? account.Email : account.PhoneNumber;
-        await store.ReplaceAsync(new OneTimeCode(id, account?.Id, channel, purpose, Hash(id, account?.Id, purpose, code), now, expiresAt), cancellationToken);
+        var destination = Destination(account, channel);
+        await store.ReplaceAsync(new OneTimeCode(id, account?.Id, channel, purpose, Hash(id, account?.Id, channel, destination, purpose, code), now, expiresAt), cancellationToken);
         await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
 
-        var usable = account is { IsActive: true } && destination is not null && !(purpose == OneTimeCodePurposes.Login && !settings.AllowCodeSignIn);
+        var usable = account is { IsActive: true } && destination is not null && (purpose != OneTimeCodePurposes.Login || MaySignIn(account, channel));
         return new(id, Mask(recipient, channel, destination, named), expiresAt, usable ? Message(id, destination!, channel, purpose, code) : null, RetryAfter: null);
     }
 
@@ -202,16 +225,26 @@ public sealed class OneTimeCodeService(
     }
 
     // Keyed, so that a leaked table of six digit codes is not a table of codes.
-    private byte[] Hash(Guid id, Guid? accountId, string purpose, string code) =>
-        HMACSHA256.HashData(options.Value.OneTimeCodeKey, Encoding.UTF8.GetBytes($"otp.v1|{id:N}|{accountId:N}|{purpose}|{code.Trim()}"));
+    // The destination is part of it: a code that was sent to one address proves nothing about another that the account has by now.
+    private byte[] Hash(Guid id, Guid? accountId, string? channel, string? destination, string purpose, string code) =>
+        HMACSHA256.HashData(options.Value.OneTimeCodeKey, Encoding.UTF8.GetBytes($"otp.v2|{id:N}|{accountId:N}|{channel}|{destination?.ToUpperInvariant()}|{purpose}|{code.Trim()}"));
+
+    private static string? Destination(Account? account, string? channel) => channel == "email" ? account?.Email : account?.PhoneNumber;
+
+    // Only what is known to be the person's own signs in: else whoever registered somebody else's address would share the account with its owner.
+    private bool MaySignIn(Account account, string channel) =>
+        options.Value.AllowCodeSignIn
+        && (channel == "email" ? account.EmailVerified : account.PhoneNumberVerified)
+        && (account.EmailVerified || !options.Value.RequireVerifiedEmail);
 
     /// <summary>The same shape for an unknown recipient: from what was named, or made up from it by a keyed hash, always alike.</summary>
     private string Mask(CodeRecipient recipient, string channel, string? destination, string named)
     {
-        if (channel == "email" && (recipient.Email ?? destination) is { } email)
+        if (channel == "email" && (recipient.Email?.Trim() ?? destination) is { } email)
         {
+            // What cannot be an address is nobody's, and tells nothing.
             var at = email.LastIndexOf('@');
-            return at > 0 ? $"{email[0]}***@{email[at + 1]}***{email[Math.Max(at + 2, email.LastIndexOf('.'))..]}" : "***";
+            return at > 0 && at + 1 < email.Length && !char.IsSurrogate(email[0]) && !char.IsSurrogate(email[at + 1]) ? $"{email[0]}***@{email[at + 1]}***{email[Math.Max(at + 2, email.LastIndexOf('.'))..]}" : "***";
         }
 
         if (channel != "email" && (recipient.PhoneNumber ?? destination) is { Length: > 4 } phone)

@@ -1,33 +1,47 @@
 // NIST SP 800-63B-4 §3.1.1.2: PBKDF2-HMAC-SHA512 in ASP.NET Core Identity's format (v3), salted, upgraded at sign-in.
+using System.Text;
 using Microsoft.AspNetCore.Identity;
-using Microsoft.Extensions.Options;
 
 namespace Identity.Accounts.Passwords;
 
 /// <summary>Hashes and checks passwords, a few at a time: a hash costs a fifth of a second of one core, and must not starve everybody else.</summary>
 public sealed class PasswordHashing : IDisposable
 {
-    private readonly PasswordHasher<Account> _hasher;
+    private readonly IPasswordHasher<Account> _hasher;
     private readonly SemaphoreSlim _gate = new(Math.Max(1, Environment.ProcessorCount));
     private readonly string _dummy;
     private static readonly Account Nobody = new() { Id = Guid.Empty, Email = "", NormalizedEmail = "" };
 
-    public PasswordHashing(IOptions<AccountsOptions> options)
+    public PasswordHashing(IPasswordHasher<Account> hasher)
     {
-        _hasher = new PasswordHasher<Account>(Options.Create(new PasswordHasherOptions { CompatibilityMode = PasswordHasherCompatibilityMode.IdentityV3, IterationCount = options.Value.PasswordHashIterations }));
+        _hasher = hasher;
         _dummy = _hasher.HashPassword(Nobody, Guid.NewGuid().ToString());
     }
 
-    public Task<string> HashAsync(string password, CancellationToken cancellationToken) => RunAsync(() => _hasher.HashPassword(Nobody, password), cancellationToken);
+    public Task<string> HashAsync(string password, CancellationToken cancellationToken) => RunAsync(() => _hasher.HashPassword(Nobody, Normalize(password)), cancellationToken);
 
     /// <summary>Checks against <paramref name="hash"/>; without one it costs the same and fails.</summary>
     public async Task<PasswordVerificationResult> VerifyAsync(string? hash, string password, CancellationToken cancellationToken)
     {
-        var result = await RunAsync(() => _hasher.VerifyHashedPassword(Nobody, hash ?? _dummy, password), cancellationToken);
+        var result = await RunAsync(() => _hasher.VerifyHashedPassword(Nobody, hash ?? _dummy, Normalize(password)), cancellationToken);
         return hash is null ? PasswordVerificationResult.Failed : result;
     }
 
     public void Dispose() => _gate.Dispose();
+
+    // §3.1.1.2: one keyboard sends é as one code point, another as two; it is the same password.
+    private static string Normalize(string password)
+    {
+        try
+        {
+            return password.Normalize(NormalizationForm.FormKC);
+        }
+        catch (ArgumentException)
+        {
+            // Half a surrogate pair is no text: taken as it came.
+            return password;
+        }
+    }
 
     private async Task<T> RunAsync<T>(Func<T> work, CancellationToken cancellationToken)
     {

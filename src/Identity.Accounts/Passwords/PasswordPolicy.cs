@@ -16,6 +16,12 @@ public sealed class PasswordPolicy(IOptions<AccountsOptions> options) : IPasswor
     /// <param name="context">What an attacker tries first: the address, the user name, the person's names.</param>
     public IReadOnlyList<string> FindProblems(string password, IEnumerable<string?> context)
     {
+        if (HalfPairs(password))
+        {
+            // Nobody types half a surrogate pair, and it has no normal form.
+            return [AccountTexts.PasswordCommon];
+        }
+
         var length = password.EnumerateRunes().Count();
         var settings = options.Value;
         if (length < settings.MinimumPasswordLength)
@@ -59,6 +65,19 @@ public sealed class PasswordPolicy(IOptions<AccountsOptions> options) : IPasswor
         {
             yield return plain[..at];
         }
+    }
+
+    private static bool HalfPairs(string text)
+    {
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (char.IsSurrogate(text[i]) && !(char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[++i])))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     // aaaaaaaa, 12345678, hgfedcba: one step all the way.

@@ -43,17 +43,28 @@ public sealed class PasswordService(
             return new PasswordChange.Refused(problems);
         }
 
-        var stored = await credentials.FindAsync(accountId, cancellationToken);
-        var verified = await hashing.VerifyAsync(stored?.PasswordHash, currentPassword, cancellationToken);
-        var current = await accounts.FindAsync(accountId, cancellationToken);
-        if (current is null || lockout.IsLocked(current) || verified == PasswordVerificationResult.Failed)
+        // Twice, as a sign-in elsewhere may store the same password anew with more iterations meanwhile.
+        for (var attempt = 0; attempt < 2; attempt++)
         {
-            await lockout.CountAsync(current, cancellationToken);
-            await audit.WriteAsync("password_change", "wrong_password", accountId, caller, sessionId: null, cancellationToken);
-            return new PasswordChange.WrongProof();
+            var stored = await credentials.FindAsync(accountId, cancellationToken);
+            var verified = await hashing.VerifyAsync(stored?.PasswordHash, currentPassword, cancellationToken);
+            var current = await accounts.FindAsync(accountId, cancellationToken);
+            if (current is not { IsActive: true } || lockout.IsLocked(current) || verified == PasswordVerificationResult.Failed)
+            {
+                await lockout.CountAsync(current, cancellationToken);
+                await audit.WriteAsync("password_change", "wrong_password", accountId, caller, sessionId: null, cancellationToken);
+                return new PasswordChange.WrongProof();
+            }
+
+            var hash = await hashing.HashAsync(newPassword, cancellationToken);
+            if (await credentials.TrySetPasswordAsync(accountId, stored!.PasswordHash, hash, timeProvider.GetUtcNow(), cancellationToken))
+            {
+                await FinishAsync(current, "password_change", caller);
+                return new PasswordChange.Changed();
+            }
         }
 
-        return await SetAsync(current, stored!.PasswordHash, newPassword, "password_change", caller, cancellationToken);
+        return new PasswordChange.WrongProof();
     }
 
     public async Task<TimeSpan?> ForgotAsync(string email, Caller caller, CancellationToken cancellationToken) =>
@@ -87,37 +98,47 @@ public sealed class PasswordService(
             return new PasswordChange.WrongProof();
         }
 
-        var stored = await credentials.FindAsync(account!.Id, cancellationToken);
-        return await SetAsync(account, stored?.PasswordHash, newPassword, "password_reset", caller, cancellationToken);
-    }
-
-    private async Task<PasswordChange> SetAsync(Account account, string? expectedHash, string newPassword, string action, Caller caller, CancellationToken cancellationToken)
-    {
-        var now = timeProvider.GetUtcNow();
-        if (!await credentials.TrySetPasswordAsync(account.Id, expectedHash, await hashing.HashAsync(newPassword, cancellationToken), now, cancellationToken))
-        {
-            // Of two changes at once one wins; the other proved itself with a password that is no longer the current one.
-            return new PasswordChange.WrongProof();
-        }
-
+        // The code is used up, so from here on the caller's hanging up stops nothing; and a change at the same time gives way.
+        var hash = await hashing.HashAsync(newPassword, CancellationToken.None);
         for (var attempt = 0; attempt < 10; attempt++)
         {
-            account.SecurityStamp = Guid.NewGuid().ToString("N");
-            account.UpdatedAt = now;
-
-            // A reset code that came by mail also proves the address.
-            account.EmailVerified |= action == "password_reset";
-            if (await accounts.UpdateAsync(account, account.Version, [events.OfUser(EventTypes.UserPasswordChanged, account)], cancellationToken) != AccountWrite.Conflict)
+            var stored = await credentials.FindAsync(account!.Id, CancellationToken.None);
+            if (await credentials.TrySetPasswordAsync(account.Id, stored?.PasswordHash, hash, timeProvider.GetUtcNow(), CancellationToken.None))
             {
-                break;
+                await FinishAsync(account, "password_reset", caller);
+                return new PasswordChange.Changed();
             }
-
-            account = await accounts.FindAsync(account.Id, cancellationToken) ?? account;
         }
 
-        await sessions.EndAllAsync(account.Id, SessionEndReasons.PasswordChanged, caller, cancellationToken);
-        await audit.WriteAsync(action, "success", account.Id, caller, sessionId: null, cancellationToken);
+        throw new InvalidOperationException("A password could not be stored: it was changed by others ten times meanwhile.");
+    }
+
+    // The new password is stored, so none of this may be left out because the caller hung up.
+    private async Task FinishAsync(Account account, string action, Caller caller)
+    {
+        var mailed = account.NormalizedEmail;
+        var written = AccountWrite.Conflict;
+        for (var attempt = 0; attempt < 20 && written == AccountWrite.Conflict; attempt++)
+        {
+            account = (attempt == 0 ? account : await accounts.FindAsync(account.Id, CancellationToken.None)) ?? account;
+            account.SecurityStamp = Guid.NewGuid().ToString("N");
+            account.UpdatedAt = timeProvider.GetUtcNow();
+
+            // A reset code that came by mail also proves the address it came to.
+            var proves = action == "password_reset" && !account.EmailVerified && account.NormalizedEmail == mailed;
+            account.EmailVerified |= proves;
+            LifecycleEvent[] told = proves
+                ? [events.OfUser(EventTypes.UserPasswordChanged, account), events.OfUser(EventTypes.UserEmailVerified, account)]
+                : [events.OfUser(EventTypes.UserPasswordChanged, account)];
+            written = await accounts.UpdateAsync(account, account.Version, told, CancellationToken.None);
+        }
+
+        await sessions.EndAllAsync(account.Id, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
+        await audit.WriteAsync(action, "success", account.Id, caller, sessionId: null, CancellationToken.None);
         delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get("PasswordChangedSubject"), AccountTexts.Get("PasswordChangedMail")));
-        return new PasswordChange.Changed();
+        if (written != AccountWrite.Done)
+        {
+            throw new InvalidOperationException($"A password was changed and its sessions ended, but the account could not be written: {written}.");
+        }
     }
 }

@@ -60,10 +60,10 @@ public sealed class RegistrationService(
         {
             if (extra.Count > 0)
             {
-                await metadata.MergeAsync(created.Id, extra, cancellationToken);
+                await metadata.MergeAsync(created.Id, extra, CancellationToken.None);
             }
 
-            await audit.WriteAsync("register", "success", created.Id, caller, sessionId: null, cancellationToken);
+            await audit.WriteAsync("register", "success", created.Id, caller, sessionId: null, CancellationToken.None);
             return new RegistrationResult.Created(created, extra);
         }
 

@@ -11,7 +11,6 @@ public static class SessionEndReasons
     public const string RefreshReuse = "refresh_reuse";
     public const string Deactivated = "deactivated";
     public const string PasswordChanged = "password_changed";
-    public const string RolesChanged = "roles_changed";
     public const string Admin = "admin";
 }
 

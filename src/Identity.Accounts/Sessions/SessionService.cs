@@ -22,8 +22,15 @@ public sealed class SessionService(
     // Every page view would else be a write; single sign-on's idle limit is hours.
     private static readonly TimeSpan TouchEvery = TimeSpan.FromMinutes(1);
 
-    /// <summary>A new session with a new id, whatever was before.</summary>
-    public async Task<Session> StartAsync(Account account, IReadOnlyList<string> amr, Caller caller, CancellationToken cancellationToken)
+    /// <summary>
+    /// A new session with a new id, whatever was before, and the account as it is by then. Null where the password was changed or the
+    /// account disabled since <paramref name="account"/> was read.
+    /// </summary>
+    /// <param name="account">As it was read before its credentials were: what proved them may be worth nothing any more.</param>
+    /// <param name="amr">RFC 8176.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<(Session Session, Account Account)?> StartAsync(Account account, IReadOnlyList<string> amr, Caller caller, CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
         var until = now + options.Value.SessionLifetime;
@@ -43,7 +50,16 @@ public sealed class SessionService(
             caller.UserAgent is { Length: > 400 } agent ? agent[..400] : caller.UserAgent,
             caller.DeviceId);
         await store.CreateAsync(session, events.SessionCreated(session), cancellationToken);
-        return session;
+
+        // A change ends the sessions that it finds. It has not found this one if it was done before this one was stored, and then it shows here.
+        var current = await accounts.FindAsync(account.Id, CancellationToken.None);
+        if (current is { IsActive: true } && current.SecurityStamp == account.SecurityStamp)
+        {
+            return (session, current);
+        }
+
+        await EndAsync(session, current is { IsActive: true } ? SessionEndReasons.PasswordChanged : SessionEndReasons.Deactivated, caller, CancellationToken.None);
+        return null;
     }
 
     /// <summary>What tokens ask: neither ended nor expired, and its account is active.</summary>

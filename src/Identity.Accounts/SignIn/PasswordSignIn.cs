@@ -66,9 +66,13 @@ public sealed class PasswordSignIn(
         }
 
         await accounts.RecordSignInAsync(current!.Id, now, cancellationToken);
-        current.LastLoginAt = now;
-        var session = await sessions.StartAsync(current, ["pwd"], caller, cancellationToken);
-        await audit.WriteAsync("sign_in", "success", current.Id, caller, session.Id, cancellationToken);
-        return new SignInAttempt.Succeeded(current, session);
+        if (await sessions.StartAsync(account!, ["pwd"], caller, cancellationToken) is not { } started)
+        {
+            await audit.WriteAsync("sign_in", "changed_meanwhile", current.Id, caller, sessionId: null, cancellationToken);
+            return new SignInAttempt.Refused();
+        }
+
+        await audit.WriteAsync("sign_in", "success", current.Id, caller, started.Session.Id, cancellationToken);
+        return new SignInAttempt.Succeeded(started.Account, started.Session);
     }
 }
