@@ -60,6 +60,9 @@ public static class ServerHost
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+
+        // In Development static assets would answer every GET that nothing else does, and so take the 405 from addresses that only take POST.
+        builder.Configuration["DisableStaticAssetNotFoundRuntimeFallback"] = "true";
         configure?.Invoke(builder);
         var settings = ServerSettings.Read(builder.Configuration, builder.Environment.IsDevelopment());
 
@@ -195,7 +198,6 @@ public static class ServerHost
         }
 
         app.Use(SecurityHeaders);
-        app.UseIdentityApi();
         app.UseMiddleware<ProtocolFaults>();
         if (!settings.IsDevelopment)
         {
@@ -204,6 +206,9 @@ public static class ServerHost
         }
 
         app.UsePageErrors();
+
+        // Inside the pages' errors: a fault of the API is told as JSON before a page is thought of.
+        app.UseIdentityApi();
         app.UseWhen(context => !MachinePaths.Any(path => IsUnder(context, path)), pages => pages.Use(async (context, next) =>
         {
             await context.RequestServices.GetRequiredService<BrowserSession>().SetUserAsync(context);
