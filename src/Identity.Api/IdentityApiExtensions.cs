@@ -29,7 +29,7 @@ public static class IdentityApiExtensions
             .ConfigureApiBehaviorOptions(options =>
             {
                 options.SuppressMapClientErrors = true;
-                options.InvalidModelStateResponseFactory = context => context.HttpContext.Features.Get<Failure>() ?? Failure.Validation(Problems(context));
+                options.InvalidModelStateResponseFactory = context => context.HttpContext.Features.Get<Failure>() ?? Unread(context.HttpContext);
             });
         services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, AccessTokenHandler>(AccessTokenHandler.SchemeName, displayName: null, configureOptions: null);
         services.AddAuthorization();
@@ -59,7 +59,9 @@ public static class IdentityApiExtensions
         })).ExcludeFromDescription();
     }
 
-    // Only a body that was never read leads here: there is none, or it is not of a type we read.
-    private static string[] Problems(ActionContext context) =>
-        context.ModelState.IsValid ? [] : ["the body should not be empty"];
+    // Only a body that was never read leads here: there is none, or MVC tried to read it as a form and gave up.
+    private static Failure Unread(HttpContext context) =>
+        context.Request.ContentType is { } type && !ContractInputFormatter.IsJson(type)
+            ? Failure.OfStatus(StatusCodes.Status415UnsupportedMediaType)
+            : Failure.Validation(["the body should not be empty"]);
 }

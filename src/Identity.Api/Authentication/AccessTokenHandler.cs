@@ -46,6 +46,12 @@ internal sealed class AccessTokenHandler(
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
+        // A host's only scheme is its default and is asked at every request: elsewhere a Bearer token is not ours to read.
+        if (!Request.Path.StartsWithSegments(IdentityApiExtensions.Prefix, StringComparison.OrdinalIgnoreCase))
+        {
+            return AuthenticateResult.NoResult();
+        }
+
         var headers = Request.Headers.Authorization;
         if (headers.Count > 1)
         {

@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Identity.Api.Json;
 using Microsoft.AspNetCore.Mvc.ModelBinding.Validation;
 
@@ -12,11 +11,8 @@ public sealed record LoginRequest
 
     public string? Email { get; init; }
 
+    /// <summary>Or <c>username</c>, as older clients spell it.</summary>
     public string? UserName { get; init; }
-
-    /// <summary>The same as <c>userName</c>, as older clients spell it.</summary>
-    [JsonPropertyName("username")]
-    public string? UserNameLowerCase { get; init; }
 
     public string? PhoneNumber { get; init; }
 
@@ -30,13 +26,12 @@ public sealed record LoginRequest
         var request = new LoginRequest
         {
             Email = body.Text("email", LongestIdentifier),
-            UserName = body.Text("userName", LongestIdentifier),
-            UserNameLowerCase = body.Text("username", LongestIdentifier),
+            UserName = body.Text("userName", LongestIdentifier) is { Length: > 0 } userName ? userName : body.Text("username", LongestIdentifier),
             PhoneNumber = body.Text("phoneNumber", LongestIdentifier),
             Password = body.Required("password", Formats.LongestPassword),
             DeviceId = body.Text("deviceId", 200),
         };
-        if (body.Problems.Count == 0 && request is { Email: null or "", UserName: null or "", UserNameLowerCase: null or "", PhoneNumber: null or "" })
+        if (body.Problems.Count == 0 && request is { Email: null or "", UserName: null or "", PhoneNumber: null or "" })
         {
             body.Problem("one of email, username, userName, phoneNumber should not be empty");
         }

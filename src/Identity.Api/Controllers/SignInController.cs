@@ -45,7 +45,6 @@ public sealed class SignInController(
         {
             { Email: { Length: > 0 } email } => (LoginKind.Email, email),
             { UserName: { Length: > 0 } userName } => (LoginKind.UserName, userName),
-            { UserNameLowerCase: { Length: > 0 } userName } => (LoginKind.UserName, userName),
             _ => (LoginKind.PhoneNumber, request.PhoneNumber!),
         };
         return await signIn.WithPasswordAsync(kind, login, request.Password, Caller() with { DeviceId = request.DeviceId }, cancellationToken) switch

@@ -41,14 +41,17 @@ internal sealed class ContractInputFormatter : InputFormatter
         SupportedMediaTypes.Add("application/*+json");
     }
 
-    public override bool CanRead(InputFormatterContext context) =>
-        base.CanRead(context)
-        && MediaTypeHeaderValue.TryParse(context.HttpContext.Request.ContentType, out var type)
-        && (!type.Charset.HasValue || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase) || type.Charset.Equals("\"utf-8\"", StringComparison.OrdinalIgnoreCase));
+    /// <summary>Whatever its type: no other formatter of the host is to try its luck with these bodies.</summary>
+    public override bool CanRead(InputFormatterContext context) => CanReadType(context.ModelType);
 
     public override async Task<InputFormatterResult> ReadRequestBodyAsync(InputFormatterContext context)
     {
         var http = context.HttpContext;
+        if (!IsJson(http.Request.ContentType))
+        {
+            return Refuse(context, Failure.OfStatus(StatusCodes.Status415UnsupportedMediaType));
+        }
+
         var bytes = await ReadAsync(http);
         if (bytes.Length == 0 && context.TreatEmptyInputAsDefaultValue)
         {
@@ -84,6 +87,11 @@ internal sealed class ContractInputFormatter : InputFormatter
     }
 
     protected override bool CanReadType(Type type) => Readers.ContainsKey(type);
+
+    internal static bool IsJson(string? contentType) =>
+        MediaTypeHeaderValue.TryParse(contentType, out var type)
+        && (type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase) || (type.Type.Equals("application", StringComparison.OrdinalIgnoreCase) && type.Suffix.Equals("json", StringComparison.OrdinalIgnoreCase)))
+        && (!type.Charset.HasValue || type.Charset.Value!.Trim('"').Equals("utf-8", StringComparison.OrdinalIgnoreCase));
 
     private static InputFormatterResult Refuse(InputFormatterContext context, Failure failure)
     {

@@ -101,7 +101,8 @@ internal sealed class JsonBody(JsonElement root)
 
         if (value.ValueKind == JsonValueKind.Object)
         {
-            return JsonObject.Create(value);
+            // A copy: the document is gone when the body has been read.
+            return JsonNode.Parse(value.GetRawText())!.AsObject();
         }
 
         Problem($"{name} must be an object");
