@@ -140,7 +140,7 @@ public static class ClientMetadata
 
         foreach (var member in NotHonoured)
         {
-            if (reader.Peek(member) is { } asked && asked != "false")
+            if (reader.Peek(member) is { Length: > 0 } asked && !asked.Equals("false", StringComparison.OrdinalIgnoreCase))
             {
                 reader.Problem(member, "this server cannot honour it");
             }

@@ -106,7 +106,7 @@ public sealed class FetchedClientKeys(GuardedHttp http, TimeProvider timeProvide
                 // Not a key set: the client cannot be authenticated by it.
             }
         }
-        else if (cached.Keys is { Count: > 0 } && !refresh)
+        else if (cached.Keys is { Count: > 0 })
         {
             // The client's server is away: what it said last still holds for a while.
             keys = cached.Keys;

@@ -39,6 +39,13 @@ public sealed class ClientMetadataTests
     }
 
     [Theory]
+    [InlineData("false")]
+    [InlineData("\"False\"")]
+    [InlineData("\"\"")]
+    public void Parse_OfAProtectionThatIsNotWanted_TakesIt(string value) =>
+        Assert.Empty(Problems($$"""{"client_id":"app","client_secret":"0123456789abcdef","redirect_uris":["https://app.example/cb"],"dpop_bound_access_tokens":{{value}} }"""));
+
+    [Theory]
     [InlineData("https://app.example/cb")]
     [InlineData("https://app.example:8443/cb?x=1&y=2")]
     [InlineData("http://127.0.0.1/cb")]
