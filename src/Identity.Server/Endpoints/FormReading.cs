@@ -27,11 +27,6 @@ internal static class FormReading
             return new OAuthError(OAuthErrors.InvalidRequest, "The body is too large.");
         }
 
-        if (request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
-        {
-            size.MaxRequestBodySize = MaximumBody;
-        }
-
         try
         {
             var form = await new FormFeature(request, Limits).ReadFormAsync(request.HttpContext.RequestAborted);
