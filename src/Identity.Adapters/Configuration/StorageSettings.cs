@@ -58,6 +58,15 @@ public sealed class StorageSettings
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(problems);
         var before = problems.Count;
+        foreach (var notYet in (string[])["MONGO_URI", "REDIS_HOST"])
+        {
+            // Going on without it would be a silent fall-back to another store than the one configured.
+            if (Value(configuration, notYet) is not null)
+            {
+                problems.Add($"{notYet}: expected to be unset: this version keeps everything in the relational database.");
+            }
+        }
+
         var directory = ReadDirectory(configuration, problems);
         var masterKey = ReadMasterKey(configuration, problems);
         var host = Value(configuration, "DB_HOST");
