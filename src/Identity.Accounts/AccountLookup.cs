@@ -14,9 +14,9 @@ public sealed class AccountLookup(IAccountStore store, ILookupNormalizer normali
         {
             LoginKind.Email => store.FindByEmailAsync(normalizer.NormalizeEmail(login), cancellationToken),
             LoginKind.UserName => store.FindByUserNameAsync(normalizer.NormalizeName(login), cancellationToken),
-            LoginKind.PhoneNumber => store.FindByPhoneNumberAsync(login, cancellationToken),
+            LoginKind.PhoneNumber => store.FindByPhoneNumberAsync(Digits(login), cancellationToken),
             _ when login.Contains('@', StringComparison.Ordinal) => FindAsync(LoginKind.Email, login, cancellationToken),
-            _ when login.StartsWith('+') => FindAsync(LoginKind.PhoneNumber, login.Replace(" ", "", StringComparison.Ordinal), cancellationToken),
+            _ when login.StartsWith('+') => FindAsync(LoginKind.PhoneNumber, login, cancellationToken),
             _ => FindAsync(LoginKind.UserName, login, cancellationToken),
         };
     }
@@ -26,4 +26,7 @@ public sealed class AccountLookup(IAccountStore store, ILookupNormalizer normali
         : recipient.Email is { } email ? FindAsync(LoginKind.Email, email, cancellationToken)
         : recipient.PhoneNumber is { } phone ? FindAsync(LoginKind.PhoneNumber, phone, cancellationToken)
         : Task.FromResult<Account?>(null);
+
+    // E.164 as people write it: +43 (1) 234-567.
+    private static string Digits(string number) => string.Concat(number.Where(c => c is not (' ' or '-' or '(' or ')' or '.' or '/' or '\u00A0')));
 }

@@ -12,84 +12,107 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
 {
     private const int Attempts = 4;
 
-    // One slow receiver holds up a quarter of the others, not all of them.
-    private const int Senders = 4;
+    // Each channel has its own: an SMS gateway that is down must not hold up the mail, nor one slow message those behind it.
+    private const int Parallel = 4;
+    private readonly Dictionary<string, Lane> _lanes = senders.ToDictionary(sender => sender.Channel, sender => new Lane(sender), StringComparer.Ordinal);
 
-    private readonly Dictionary<string, IMessageSender> _senders = senders.ToDictionary(sender => sender.Channel, StringComparer.Ordinal);
-    private readonly Channel<(string Channel, PersonalMessage Message)> _queue = System.Threading.Channels.Channel.CreateBounded<(string, PersonalMessage)>(
-        new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.DropWrite });
-
-    public bool Has(string channel) => _senders.ContainsKey(channel);
+    public bool Has(string channel) => _lanes.ContainsKey(channel);
 
     /// <summary>Queues a message. With ten thousand waiting the channel is down, and the message is dropped with a log line.</summary>
     public void Post(string channel, PersonalMessage message)
     {
-        if (_queue.Reader.Count >= 10_000 || !_queue.Writer.TryWrite((channel, message)))
+        if (!_lanes.TryGetValue(channel, out var lane) || !lane.Waiting.Writer.TryWrite(message))
         {
             LogDropped(channel);
         }
     }
 
     /// <summary>Sends now, for callers whose own work is not done before it is sent.</summary>
-    public Task SendAsync(string channel, PersonalMessage message, CancellationToken cancellationToken) => _senders[channel].SendAsync(message, cancellationToken);
+    public Task SendAsync(string channel, PersonalMessage message, CancellationToken cancellationToken) => _lanes[channel].Sender.SendAsync(message, cancellationToken);
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(Enumerable.Range(0, Senders).Select(_ => SendAsync(stoppingToken)));
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(_lanes.Values.SelectMany(lane => Enumerable.Range(0, Parallel).Select(_ => WorkAsync(lane, stoppingToken))));
 
-    private async Task SendAsync(CancellationToken stoppingToken)
+    /// <summary>What is still queued gets one try each: people are waiting for it.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        await Task.WhenAll(_lanes.Values.Select(async lane =>
+        {
+            while (!cancellationToken.IsCancellationRequested && lane.Waiting.Reader.TryRead(out var message))
+            {
+                await DeliverAsync(lane.Sender, message, new CancellationToken(canceled: true));
+            }
+        }));
+    }
+
+    private async Task WorkAsync(Lane lane, CancellationToken stoppingToken)
     {
         try
         {
-            await foreach (var (channel, message) in _queue.Reader.ReadAllAsync(stoppingToken))
+            await foreach (var message in lane.Waiting.Reader.ReadAllAsync(stoppingToken))
             {
-                await DeliverAsync(channel, message, stoppingToken);
+                await DeliverAsync(lane.Sender, message, stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // What is still queued gets one try each: people are waiting for it.
-            while (_queue.Reader.TryRead(out var rest))
-            {
-                await TryAsync(rest.Channel, rest.Message, CancellationToken.None);
-            }
+            // Told to stop; what is still queued is StopAsync's.
         }
     }
 
-    private async Task DeliverAsync(string channel, PersonalMessage message, CancellationToken cancellationToken)
+    private async Task DeliverAsync(IMessageSender sender, PersonalMessage message, CancellationToken stoppingToken)
     {
         for (var attempt = 1; attempt <= Attempts; attempt++)
         {
-            if (await TryAsync(channel, message, cancellationToken))
+            var last = attempt == Attempts || stoppingToken.IsCancellationRequested;
+            if (await TryAsync(sender, message))
             {
                 return;
             }
 
-            if (attempt < Attempts)
+            if (last)
             {
-                await Task.Delay(TimeSpan.FromSeconds(attempt * attempt), timeProvider, cancellationToken);
+                break;
+            }
+
+            try
+            {
+                await Task.Delay(TimeSpan.FromSeconds(attempt * attempt), timeProvider, stoppingToken);
+            }
+            catch (OperationCanceledException)
+            {
+                // Told to stop: the next try is the last.
             }
         }
 
-        LogGivenUp(channel);
+        LogGivenUp(sender.Channel);
     }
 
-    private async Task<bool> TryAsync(string channel, PersonalMessage message, CancellationToken cancellationToken)
+    private async Task<bool> TryAsync(IMessageSender sender, PersonalMessage message)
     {
         try
         {
-            await _senders[channel].SendAsync(message, cancellationToken);
+            // Not ended by a stop: it has limits of its own, and a message half sent may arrive twice.
+            await sender.SendAsync(message, CancellationToken.None);
             return true;
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception exception)
         {
-            LogFailed(channel, exception.GetType().Name);
+            LogFailed(sender.Channel, exception.GetType().Name);
             return false;
         }
+    }
+
+    private sealed record Lane(IMessageSender Sender)
+    {
+        public Channel<PersonalMessage> Waiting { get; } = Channel.CreateBounded<PersonalMessage>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.Wait });
     }
 
     [LoggerMessage(2700, LogLevel.Error, "A message by {Channel} was dropped: too many are waiting")]
     private partial void LogDropped(string channel);
 
-    [LoggerMessage(2701, LogLevel.Warning, "A message by {Channel} could not be sent ({Reason}) and is tried again")]
+    [LoggerMessage(2701, LogLevel.Warning, "A message by {Channel} could not be sent ({Reason})")]
     private partial void LogFailed(string channel, string reason);
 
     [LoggerMessage(2702, LogLevel.Error, "A message by {Channel} could not be sent and is given up")]
