@@ -59,7 +59,7 @@ public static class ServerHost
     /// <param name="configure">Last word on services and settings: tests put their clock in here.</param>
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ApplicationName = typeof(ServerHost).Assembly.GetName().Name, ContentRootPath = AppContext.BaseDirectory });
 
         // In Development static assets would answer every GET that nothing else does, and so take the 405 from addresses that only take POST.
         builder.Configuration["DisableStaticAssetNotFoundRuntimeFallback"] = "true";

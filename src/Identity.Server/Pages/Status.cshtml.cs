@@ -13,7 +13,8 @@ namespace Identity.Server.Pages;
 [IgnoreAntiforgeryToken]
 public sealed class StatusModel(PageServices services) : IdentityPageModel(services)
 {
-    [BindProperty(SupportsGet = true, Name = "code")]
+    /// <summary>From the route alone: the form that failed may have a field of that name.</summary>
+    [FromRoute(Name = "code")]
     public int Code { get; set; }
 
     /// <summary>Which texts: NotFound, TooMany, Expired, Request, Forbidden, Unavailable or Fault.</summary>
@@ -35,7 +36,7 @@ public sealed class StatusModel(PageServices services) : IdentityPageModel(servi
     {
         // Asked for by its own address there is nothing to tell: no such page.
         var happened = HttpContext.Features.Get<IStatusCodeReExecuteFeature>() is not null || HttpContext.Features.Get<IExceptionHandlerFeature>() is not null;
-        var status = happened ? Code : StatusCodes.Status404NotFound;
+        var status = happened && Code is >= 400 and <= 599 ? Code : StatusCodes.Status404NotFound;
         Response.StatusCode = status;
         Error = HttpContext.Features.Get<PageError>()?.Error;
         Kind = status switch

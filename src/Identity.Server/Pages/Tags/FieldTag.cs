@@ -5,14 +5,14 @@ using Microsoft.AspNetCore.Mvc.ViewFeatures;
 using Microsoft.AspNetCore.Razor.TagHelpers;
 using Microsoft.Extensions.Localization;
 
-namespace Identity.Server.Pages.TagHelpers;
+namespace Identity.Server.Pages.Tags;
 
 /// <summary>
 /// A labelled field with its hint and its error, tied together by aria-describedby: &lt;field for="Email" label="Field.Email" …&gt;.
 /// Attributes it does not know go to the input. What was typed is kept, passwords and codes aside.
 /// </summary>
 [HtmlTargetElement("field", TagStructure = TagStructure.NormalOrSelfClosing)]
-public sealed class FieldTagHelper(IStringLocalizer<Texts> texts) : TagHelper
+public sealed class FieldTag(IStringLocalizer<Texts> texts) : TagHelper
 {
     [HtmlAttributeName("for")]
     public required ModelExpression For { get; set; }

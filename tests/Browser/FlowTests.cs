@@ -1,0 +1,261 @@
+// WCAG 2.2 §2.1.1 (keyboard), §2.4.7 (focus visible); OpenID Connect Core §3.1: the way of a person through the pages, to the application.
+using Microsoft.Playwright;
+
+namespace Identity.Browser.Tests;
+
+[Collection(BrowserCollection.Name)]
+public sealed class FlowTests(BrowserFixture fixture)
+{
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task NewPerson_SignsUpVerifiesSignsInAndAllows_WithAndWithoutJavaScript(bool javaScript)
+    {
+        await using var visit = await fixture.VisitAsync(javaScript);
+        var page = visit.Page;
+        await visit.GotoAsync(visit.AuthorizeUrl());
+        await Assertions.Expect(page.GetByText("to continue to Atlas")).ToBeVisibleAsync();
+
+        await page.GetByRole(AriaRole.Link, new() { Name = "Create an account" }).ClickAsync();
+        await page.GetByLabel("E-mail address").FillAsync(visit.Email);
+        await page.GetByLabel("First name").FillAsync("Ada");
+        await page.GetByLabel("New password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+        await visit.PressAsync("Create account");
+
+        await page.WaitForURLAsync("**/verify-email?*");
+        await page.GetByLabel("Six-digit code").FillAsync(await fixture.Server.ReadCodeAsync(visit.Email));
+        await visit.PressAsync("Confirm");
+
+        await Assertions.Expect(page.GetByText("Your e-mail address is confirmed.")).ToBeVisibleAsync();
+        await Assertions.Expect(page.GetByLabel("E-mail address or user name")).ToHaveValueAsync(visit.Email);
+        await page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+        await visit.PressAsync("Sign in");
+
+        await Assertions.Expect(page.GetByText("Atlas would like to:")).ToBeVisibleAsync();
+        await visit.PressAsync("Allow");
+        var answer = await visit.CalledBackAsync();
+        Assert.NotEmpty(answer["code"]);
+        Assert.Equal("st/1", answer["state"]);
+        Assert.Equal(fixture.Server.Url.AbsoluteUri.TrimEnd('/'), answer["iss"]);
+        visit.AssertPolicyHeld();
+
+        // Allowed once, and signed in: nobody is asked again.
+        await visit.GotoAsync(visit.AuthorizeUrl());
+        Assert.NotEmpty((await visit.CalledBackAsync())["code"]);
+    }
+
+    [Fact]
+    public async Task Person_WithNothingButAKeyboard_SignsInAndAllows()
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.RegisterAccountAsync();
+        var page = visit.Page;
+        await visit.GotoAsync(visit.AuthorizeUrl());
+
+        // The first field has the focus on arrival.
+        await page.Keyboard.TypeAsync(visit.Email);
+        await TabToAsync(page, "Password");
+        await page.Keyboard.TypeAsync(BrowserFixture.Password);
+        await TabToAsync(page, "Sign in");
+        await page.Keyboard.PressAsync("Enter");
+        await page.WaitForURLAsync("**/consent?*");
+        await TabToAsync(page, "Allow");
+        await page.Keyboard.PressAsync("Enter");
+        Assert.NotEmpty((await visit.CalledBackAsync())["code"]);
+        visit.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task ErrorSummary_AfterAMistake_TakesTheFocusAndLeadsToTheField()
+    {
+        await using var visit = await fixture.VisitAsync();
+        var page = visit.Page;
+        await visit.GotoAsync("/register");
+        await page.GetByLabel("E-mail address").FillAsync("ada");
+        await visit.PressAsync("Create account");
+
+        await Assertions.Expect(page.Locator(".error-summary")).ToBeFocusedAsync();
+        await Assertions.Expect(page).ToHaveTitleAsync("Error: Create an account – Identity");
+        await page.GetByRole(AriaRole.Link, new() { Name = "Enter an e-mail address like name@example.com" }).PressAsync("Enter");
+        var field = page.GetByLabel("E-mail address");
+        await Assertions.Expect(field).ToBeFocusedAsync();
+        await Assertions.Expect(field).ToHaveValueAsync("ada");
+        await Assertions.Expect(field).ToHaveAttributeAsync("aria-invalid", "true");
+        await Assertions.Expect(field).ToHaveAccessibleDescriptionAsync("Enter an e-mail address like name@example.com");
+        visit.AssertPolicyHeld();
+    }
+
+    [Theory]
+    [InlineData("/signin")]
+    [InlineData("/consent")]
+    public async Task Person_WhoSaysNo_IsTakenBackWithAccessDenied(string at)
+    {
+        await using var visit = await fixture.VisitAsync();
+        if (at == "/consent")
+        {
+            await visit.SignInAsync();
+        }
+
+        await visit.GotoAsync(visit.AuthorizeUrl());
+        Assert.Contains(at, visit.Page.Url, StringComparison.Ordinal);
+        await visit.PressAsync(at == "/consent" ? "Do not allow" : "Back to Atlas");
+        var answer = await visit.CalledBackAsync();
+        Assert.Equal("access_denied", answer["error"]);
+        Assert.Equal("st/1", answer["state"]);
+        visit.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task ForgottenPassword_WithTheCodeFromTheMail_IsReplaced()
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.RegisterAccountAsync();
+        var page = visit.Page;
+        await visit.GotoAsync(visit.AuthorizeUrl());
+        await page.GetByRole(AriaRole.Link, new() { Name = "Forgot your password?" }).ClickAsync();
+        await page.GetByLabel("E-mail address").FillAsync(visit.Email);
+        await visit.PressAsync("Send code");
+        await page.WaitForURLAsync("**/reset-password?*");
+        await page.GetByLabel("Six-digit code").FillAsync(await fixture.Server.ReadCodeAsync(visit.Email));
+        await page.GetByLabel("New password", new() { Exact = true }).FillAsync("copper lantern meadow");
+        await visit.PressAsync("Set new password");
+
+        await Assertions.Expect(page.GetByText("You have a new password.")).ToBeVisibleAsync();
+        await page.GetByLabel("Password", new() { Exact = true }).FillAsync("copper lantern meadow");
+        await visit.PressAsync("Sign in");
+        await page.WaitForURLAsync("**/consent?*");
+        visit.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task Person_WithoutAPassword_SignsInWithACode()
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.RegisterAccountAsync();
+        var page = visit.Page;
+        await visit.GotoAsync("/signin");
+        await page.GetByRole(AriaRole.Link, new() { Name = "Send me a code by e-mail" }).ClickAsync();
+        await page.GetByLabel("E-mail address").FillAsync(visit.Email);
+        await visit.PressAsync("Send code");
+        await page.WaitForURLAsync("**/signin/code?*");
+        var code = await fixture.Server.ReadCodeAsync(visit.Email);
+
+        // Pasted as it stands in some mails.
+        await page.GetByLabel("Six-digit code").FillAsync(code[..3] + " " + code[3..]);
+        await visit.PressAsync("Sign in");
+        await page.WaitForURLAsync("**/account");
+        visit.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task Password_WhenShown_CanBeReadAndIsSentAsBefore()
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.RegisterAccountAsync();
+        var page = visit.Page;
+        await visit.GotoAsync("/signin");
+        await page.GetByLabel("E-mail address or user name").FillAsync(visit.Email);
+        var field = page.GetByLabel("Password", new() { Exact = true });
+        await field.FillAsync(BrowserFixture.Password);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Show: Password" }).ClickAsync();
+        await Assertions.Expect(field).ToHaveAttributeAsync("type", "text");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Hide: Password" }).ClickAsync();
+        await Assertions.Expect(field).ToHaveAttributeAsync("type", "password");
+        await visit.PressAsync("Sign in");
+        await page.WaitForURLAsync("**/account");
+        visit.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task Profile_WhenSaved_IsKept()
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.SignInAsync();
+        var page = visit.Page;
+        await page.GetByLabel("Nickname").FillAsync("Countess");
+        await page.GetByLabel("Phone number").FillAsync("+44 20 7946 0958");
+        await page.GetByLabel("Date of birth").FillAsync("1985-12-10");
+        await page.GetByLabel("Time zone").FillAsync("Europe/London");
+        await page.GetByLabel("City").FillAsync("London");
+        await visit.PressAsync("Save changes");
+        await Assertions.Expect(page.GetByText("Saved.")).ToBeVisibleAsync();
+        await Assertions.Expect(page.GetByLabel("Nickname")).ToHaveValueAsync("Countess");
+        await Assertions.Expect(page.GetByLabel("Phone number")).ToHaveValueAsync("+442079460958");
+        await Assertions.Expect(page.GetByLabel("Date of birth")).ToHaveValueAsync("1985-12-10");
+        await Assertions.Expect(page.GetByLabel("City")).ToHaveValueAsync("London");
+        visit.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task Session_EndedFromAnotherBrowser_IsSignedOut()
+    {
+        await using var first = await fixture.VisitAsync();
+        await first.SignInAsync();
+        await using var second = await fixture.VisitAsync();
+        await second.GotoAsync("/signin");
+        await second.Page.GetByLabel("E-mail address or user name").FillAsync(first.Email);
+        await second.Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+        await second.PressAsync("Sign in");
+        await second.Page.WaitForURLAsync("**/account");
+
+        await second.GotoAsync("/account/sessions");
+        await Assertions.Expect(second.Page.GetByText("This browser")).ToHaveCountAsync(1);
+        await second.PressAsync("Sign out everywhere else");
+        await Assertions.Expect(second.Page.GetByText("You are signed out everywhere else.")).ToBeVisibleAsync();
+
+        await first.GotoAsync("/account");
+        Assert.Contains("/signin", first.Page.Url, StringComparison.Ordinal);
+        second.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task App_WhenDisconnected_AsksAgain()
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.SignInAsync();
+        await visit.GotoAsync(visit.AuthorizeUrl());
+        await visit.PressAsync("Allow");
+        await visit.CalledBackAsync();
+
+        await visit.GotoAsync("/account/apps");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Disconnect: Atlas" }).ClickAsync();
+        await Assertions.Expect(visit.Page.GetByText("The app is disconnected.")).ToBeVisibleAsync();
+        await visit.GotoAsync(visit.AuthorizeUrl());
+        Assert.Contains("/consent", visit.Page.Url, StringComparison.Ordinal);
+        visit.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task Texts_FollowUiLocalesBeforeTheBrowser()
+    {
+        await using var german = await fixture.VisitAsync(locale: "de-AT");
+        await german.GotoAsync("/signin");
+        await Assertions.Expect(german.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveTextAsync("Anmelden");
+        Assert.Equal("de-AT", await german.Page.Locator("html").GetAttributeAsync("lang"));
+
+        await using var english = await fixture.VisitAsync();
+        await english.GotoAsync(english.AuthorizeUrl(more: "&ui_locales=fr%20de"));
+        await Assertions.Expect(english.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveTextAsync("Anmelden");
+        await english.PressAsync("Anmelden");
+        await Assertions.Expect(english.Page.Locator(".error-summary")).ToContainTextAsync("Geben Sie Ihr Passwort ein");
+    }
+
+    // Tab by tab, as far as a person would go; each stop shows where it is.
+    private static async Task TabToAsync(IPage page, string name)
+    {
+        for (var i = 0; i < 25; i++)
+        {
+            await page.Keyboard.PressAsync("Tab");
+            var (at, outline) = (await Focused(page, "(document.activeElement.labels?.[0] ?? document.activeElement).textContent.trim()"), await Focused(page, "getComputedStyle(document.activeElement).outlineStyle + ' ' + getComputedStyle(document.activeElement).outlineWidth"));
+            Assert.Equal("solid 2px", outline);
+            if (at == name)
+            {
+                return;
+            }
+        }
+
+        Assert.Fail($"No way to {name} by keyboard on {page.Url}.");
+    }
+
+    private static Task<string> Focused(IPage page, string expression) => page.EvaluateAsync<string>("() => String(" + expression + ")");
+}

@@ -1,0 +1,230 @@
+// WCAG 2.2 AA by axe-core, on every page in every state, light and dark, wide and narrow. With IDENTITY_UPDATE_SCREENSHOTS=1 each is kept as a picture.
+using System.Globalization;
+using Microsoft.Playwright;
+
+namespace Identity.Browser.Tests;
+
+[Collection(BrowserCollection.Name)]
+public sealed class PageStateTests(BrowserFixture fixture)
+{
+    private static readonly string Screenshots = Path.GetFullPath(Path.Combine(BrowserFixture.SourceDirectory(), "..", "..", "docs", "screenshots"));
+
+    private static readonly Dictionary<string, Func<Visit, BrowserFixture, Task>> States = new(StringComparer.Ordinal)
+    {
+        ["start"] = (visit, _) => visit.GotoAsync("/"),
+        ["sign-in"] = (visit, _) => visit.GotoAsync("/signin"),
+        ["sign-in-client"] = (visit, _) => visit.GotoAsync(visit.AuthorizeUrl(more: "&login_hint=ada%40example.com")),
+        ["sign-in-empty"] = async (visit, _) =>
+        {
+            await visit.GotoAsync("/signin");
+            await visit.PressAsync("Sign in");
+        },
+        ["sign-in-wrong"] = async (visit, _) =>
+        {
+            await visit.GotoAsync(visit.AuthorizeUrl(more: "&login_hint=ada%40example.com"));
+            await visit.Page.GetByLabel("Password", new() { Exact = true }).FillAsync("not the one");
+            await visit.PressAsync("Sign in");
+        },
+        ["sign-in-reset-done"] = (visit, _) => visit.GotoAsync("/signin?done=reset&email=ada%40example.com"),
+        ["sign-in-german"] = (visit, _) => visit.GotoAsync(visit.AuthorizeUrl(more: "&ui_locales=de")),
+        ["register"] = (visit, _) => visit.GotoAsync("/register"),
+        ["register-errors"] = async (visit, _) =>
+        {
+            await visit.GotoAsync("/register");
+            await visit.Page.GetByLabel("E-mail address").FillAsync("ada");
+            await visit.Page.GetByLabel("New password", new() { Exact = true }).FillAsync("short");
+            await visit.PressAsync("Create account");
+        },
+        ["register-common-password"] = async (visit, _) =>
+        {
+            await visit.GotoAsync("/register");
+            await visit.Page.GetByLabel("E-mail address").FillAsync(visit.Email);
+            await visit.Page.GetByLabel("New password", new() { Exact = true }).FillAsync("password123");
+            await visit.PressAsync("Create account");
+        },
+        ["verify-email"] = (visit, _) => visit.GotoAsync("/verify-email?email=ada%40example.com&sent=1"),
+        ["verify-email-unknown"] = (visit, _) => visit.GotoAsync("/verify-email"),
+        ["verify-email-wrong"] = async (visit, _) =>
+        {
+            await visit.GotoAsync("/verify-email?email=ada%40example.com&sent=1");
+            await visit.Page.GetByLabel("Six-digit code").FillAsync("000000");
+            await visit.PressAsync("Confirm");
+        },
+        ["verify-email-sent-again"] = (visit, _) => visit.GotoAsync("/verify-email?email=ada%40example.com&sent=1&again=1"),
+        ["forgot-password"] = (visit, _) => visit.GotoAsync("/forgot-password"),
+        ["forgot-password-error"] = async (visit, _) =>
+        {
+            await visit.GotoAsync("/forgot-password");
+            await visit.PressAsync("Send code");
+        },
+        ["reset-password"] = (visit, _) => visit.GotoAsync("/reset-password?email=ada%40example.com"),
+        ["reset-password-errors"] = async (visit, _) =>
+        {
+            await visit.GotoAsync("/reset-password?email=ada%40example.com");
+            await visit.Page.GetByLabel("Six-digit code").FillAsync("12");
+            await visit.PressAsync("Set new password");
+        },
+        ["sign-in-code"] = (visit, _) => visit.GotoAsync("/signin/code"),
+        ["sign-in-code-sent"] = (visit, _) => visit.GotoAsync("/signin/code?email=ada%40example.com&sent=1"),
+        ["consent"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync(visit.AuthorizeUrl("openid profile email offline_access"));
+        },
+        ["consent-more"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync(visit.AuthorizeUrl("openid profile"));
+            await visit.PressAsync("Allow");
+            await visit.CalledBackAsync();
+            await visit.GotoAsync(visit.AuthorizeUrl("openid profile email phone"));
+        },
+        ["sign-out"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/signout");
+        },
+        ["sign-out-client"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/connect/endsession?client_id=atlas");
+        },
+        ["signed-out"] = (visit, _) => visit.GotoAsync("/signed-out"),
+        ["signed-out-client"] = (visit, _) => visit.GotoAsync("/signed-out?client_id=atlas"),
+        ["not-found"] = (visit, _) => visit.GotoAsync("/no-such-page"),
+        ["error-request"] = (visit, _) => visit.GotoAsync("/connect/authorize?client_id=nobody"),
+        ["error-expired"] = async (visit, _) =>
+        {
+            await visit.GotoAsync("/signin");
+            await visit.Page.EvaluateAsync("() => document.querySelectorAll('[name=__RequestVerificationToken]').forEach(token => token.remove())");
+            await visit.PressAsync("Sign in");
+        },
+        ["too-many-attempts"] = async (visit, fixture) =>
+        {
+            for (var i = 0; i < 3; i++)
+            {
+                await visit.GotoAsync(fixture.NarrowServer.Url + "forgot-password");
+                await visit.Page.GetByLabel("E-mail address").FillAsync("ada@example.com");
+                await visit.PressAsync("Send code");
+            }
+        },
+        ["account-profile"] = async (visit, _) => await visit.SignInAsync(),
+        ["account-profile-saved"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.Page.GetByLabel("Nickname").FillAsync("Countess");
+            await visit.PressAsync("Save changes");
+        },
+        ["account-profile-errors"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.Page.GetByLabel("Phone number").FillAsync("12");
+            await visit.Page.GetByLabel("Website").FillAsync("ada");
+            await visit.PressAsync("Save changes");
+        },
+        ["account-password"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/password");
+        },
+        ["account-password-wrong"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/password");
+            await visit.Page.GetByLabel("Current password", new() { Exact = true }).FillAsync("not the one");
+            await visit.Page.GetByLabel("New password", new() { Exact = true }).FillAsync("copper lantern meadow");
+            await visit.PressAsync("Change password");
+        },
+        ["account-sessions"] = async (visit, fixture) =>
+        {
+            await visit.SignInAsync();
+            await using var other = await fixture.VisitAsync();
+            await other.GotoAsync("/signin");
+            await other.Page.GetByLabel("E-mail address or user name").FillAsync(visit.Email);
+            await other.Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+            await other.PressAsync("Sign in");
+            await other.Page.WaitForURLAsync("**/account");
+            await visit.GotoAsync("/account/sessions");
+        },
+        ["account-apps-empty"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/apps");
+        },
+        ["account-apps"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync(visit.AuthorizeUrl());
+            await visit.PressAsync("Allow");
+            await visit.CalledBackAsync();
+            await visit.GotoAsync("/account/apps");
+        },
+    };
+
+    public static TheoryData<string> Names => [.. States.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task Page_InThisState_HasNoAccessibilityProblemAndFitsEverywhere(string state)
+    {
+        await using var visit = await fixture.VisitAsync();
+        await States[state](visit, fixture);
+        await visit.Page.WaitForLoadStateAsync();
+        foreach (var width in (int[])[1280, 390])
+        {
+            await visit.Page.SetViewportSizeAsync(width, width == 390 ? 780 : 800);
+            Assert.True(await visit.Page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= innerWidth"), $"{state} is wider than {width} pixels");
+            foreach (var scheme in (ColorScheme[])[ColorScheme.Light, ColorScheme.Dark])
+            {
+                await visit.Page.EmulateMediaAsync(new() { ColorScheme = scheme });
+                Assert.Empty(await visit.FindAccessibilityProblemsAsync());
+                await KeepAsync(visit.Page, string.Create(CultureInfo.InvariantCulture, $"{state}-{width}-{(scheme == ColorScheme.Dark ? "dark" : "light")}.png"));
+            }
+        }
+
+        visit.AssertPolicyHeld();
+    }
+
+    // WCAG 2.2 §2.5.8 asks for 24 px; a thumb wants 44.
+    [Theory]
+    [InlineData("sign-in-client")]
+    [InlineData("register-errors")]
+    [InlineData("consent")]
+    [InlineData("account-sessions")]
+    public async Task Targets_OnAPhone_AreAtLeast44PixelsHigh(string state)
+    {
+        await using var visit = await fixture.VisitAsync();
+        await States[state](visit, fixture);
+        await visit.Page.SetViewportSizeAsync(390, 780);
+        var small = await visit.Page.EvaluateAsync<string[]>("""
+            () => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea')]
+              .filter(e => e.offsetParent && !e.closest('.error-summary') && !e.classList.contains('skip') && e.getBoundingClientRect().height < 44)
+              .map(e => e.outerHTML.slice(0, 120))
+            """);
+        Assert.Empty(small);
+    }
+
+    // WCAG 2.2 §1.4.10 (reflow): 400 % on a desk is 320 px.
+    [Theory]
+    [InlineData("sign-in-wrong")]
+    [InlineData("consent")]
+    [InlineData("account-sessions")]
+    [InlineData("account-profile")]
+    public async Task Page_At320PixelsAndRightToLeft_NeedsNoSidewaysScrolling(string state)
+    {
+        await using var visit = await fixture.VisitAsync();
+        await States[state](visit, fixture);
+        await visit.Page.SetViewportSizeAsync(320, 600);
+        await visit.Page.EvaluateAsync("() => { document.documentElement.dir = 'rtl'; }");
+        Assert.True(await visit.Page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= innerWidth"));
+    }
+
+    private static async Task KeepAsync(IPage page, string name)
+    {
+        if (Environment.GetEnvironmentVariable("IDENTITY_UPDATE_SCREENSHOTS") == "1")
+        {
+            Directory.CreateDirectory(Screenshots);
+            await page.ScreenshotAsync(new() { Path = Path.Combine(Screenshots, name), FullPage = true, Animations = ScreenshotAnimations.Disabled, Caret = ScreenshotCaret.Hide });
+        }
+    }
+}

@@ -1,0 +1,77 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Playwright;
+
+namespace Identity.Browser.Tests;
+
+/// <summary>One person at one browser.</summary>
+public sealed class Visit : IAsyncDisposable
+{
+    private readonly BrowserFixture _fixture;
+    private readonly IBrowserContext _context;
+    private readonly List<string> _breaches = [];
+
+    public Visit(BrowserFixture fixture, IBrowserContext context, IPage page)
+    {
+        (_fixture, _context, Page) = (fixture, context, page);
+        page.Console += (_, message) =>
+        {
+            if (message.Text.Contains("Content Security Policy", StringComparison.OrdinalIgnoreCase))
+            {
+                _breaches.Add(message.Text);
+            }
+        };
+        page.PageError += (_, error) => _breaches.Add(error);
+    }
+
+    public IPage Page { get; }
+
+    public string Email { get; } = $"ada.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))}@example.com";
+
+    /// <summary>An authorization request of Atlas, as its library would make it.</summary>
+    public string AuthorizeUrl(string scope = "openid profile email", string more = "")
+    {
+        var challenge = System.Buffers.Text.Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes(new string('v', 43))));
+        return $"/connect/authorize?client_id=atlas&response_type=code&redirect_uri={Uri.EscapeDataString(_fixture.Callback)}&scope={Uri.EscapeDataString(scope)}&state=st%2F1&nonce=n1&code_challenge={challenge}&code_challenge_method=S256{more}";
+    }
+
+    public Task GotoAsync(string url) => Page.GotoAsync(url);
+
+    public Task RegisterAccountAsync() => _fixture.Server.RegisterAsync(Email, BrowserFixture.Password, "Ada", "Lovelace");
+
+    /// <summary>An account, signed in.</summary>
+    public async Task SignInAsync()
+    {
+        await RegisterAccountAsync();
+        await GotoAsync("/signin");
+        await Page.GetByLabel("E-mail address or user name").FillAsync(Email);
+        await Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+        await PressAsync("Sign in");
+        await Page.WaitForURLAsync("**/account");
+    }
+
+    public Task PressAsync(string button) => Page.GetByRole(AriaRole.Button, new() { Name = button, Exact = true }).ClickAsync();
+
+    /// <summary>Where the application was called back, with what.</summary>
+    public async Task<Dictionary<string, string>> CalledBackAsync()
+    {
+        await Page.WaitForURLAsync(_fixture.Callback + "?*");
+        return Microsoft.AspNetCore.WebUtilities.QueryHelpers.ParseQuery(new Uri(Page.Url).Query).ToDictionary(pair => pair.Key, pair => pair.Value.ToString(), StringComparer.Ordinal);
+    }
+
+    /// <summary>What axe-core finds on the page as it is. It runs beside the page's own scripts, so the page's policy stays in force.</summary>
+    public async Task<IReadOnlyList<string>> FindAccessibilityProblemsAsync()
+    {
+        await Page.EvaluateAsync(_fixture.AxeSource + "; undefined");
+        return await Page.EvaluateAsync<string[]>("""
+            async () => {
+              const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+              return violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.target.join(' ')}: ${n.failureSummary}`));
+            }
+            """);
+    }
+
+    public void AssertPolicyHeld() => Assert.Empty(_breaches);
+
+    public ValueTask DisposeAsync() => new(_context.CloseAsync());
+}
