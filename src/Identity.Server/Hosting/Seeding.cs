@@ -35,11 +35,12 @@ internal static class Seeding
             resources.Add(resource ?? throw Bad(source, Name(document, "resource"), problems));
         }
 
-        var declared = resources.Select(resource => resource.Identifier).ToHashSet(StringComparer.Ordinal);
-        if (declared.Count != resources.Count)
+        if (ResourceMetadata.Conflict(resources, settings.PublicUrl) is { } conflict)
         {
-            throw new StartFailureException("RESOURCES_FILE: a resource is declared twice.");
+            throw new StartFailureException($"RESOURCES_FILE: {conflict}.");
         }
+
+        var declared = resources.Select(resource => resource.Identifier).ToHashSet(StringComparer.Ordinal);
 
         // The engine's own come first; stored ones count too, where the file does not replace them.
         var catalog = services.GetRequiredService<ResourceCatalog>();
