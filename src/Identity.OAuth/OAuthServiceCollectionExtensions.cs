@@ -1,5 +1,5 @@
-using Identity.OAuth.Clients.ClientAuthentication;
 using Identity.OAuth.Authorize;
+using Identity.OAuth.Clients.ClientAuthentication;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Discovery;
 using Identity.OAuth.EndSession;

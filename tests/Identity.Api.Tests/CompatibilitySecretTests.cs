@@ -117,8 +117,14 @@ public sealed class CompatibilitySecretTests(SecretServer server) : IClassFixtur
         var adminId = (string)(await server.PostAsync("login", new { email = ApiServer.AdminEmail, password = ApiServer.Password })).Json["user"]!["id"]!;
         JsonObject Claims(string sub, string client) => new()
         {
-            ["iss"] = ApiServer.Issuer, ["sub"] = sub, ["aud"] = ApiServer.ApiAudience, ["client_id"] = client, ["jti"] = $"{Guid.NewGuid():N}.x",
-            ["scope"] = "identity.users.read identity.users.write", ["iat"] = 1, ["exp"] = Later(),
+            ["iss"] = ApiServer.Issuer,
+            ["sub"] = sub,
+            ["aud"] = ApiServer.ApiAudience,
+            ["client_id"] = client,
+            ["jti"] = $"{Guid.NewGuid():N}.x",
+            ["scope"] = "identity.users.read identity.users.write",
+            ["iat"] = 1,
+            ["exp"] = Later(),
         };
         var asAdmin = Claims(adminId, "identity-api");
         asAdmin["sid"] = tokens.SessionId;

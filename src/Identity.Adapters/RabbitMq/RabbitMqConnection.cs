@@ -1,6 +1,6 @@
 // AMQP 0-9-1.
-using System.Net.Sockets;
 using System.Net.Security;
+using System.Net.Sockets;
 using Identity.Adapters.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;

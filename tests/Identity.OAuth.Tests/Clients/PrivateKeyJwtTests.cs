@@ -271,7 +271,12 @@ public sealed class PrivateKeyJwtTests : IAsyncDisposable
         var now = _host.Now.ToUnixTimeSeconds();
         return new JsonObject
         {
-            ["iss"] = "robot", ["sub"] = "robot", ["aud"] = OAuthHost.Issuer, ["jti"] = Guid.NewGuid().ToString(), ["iat"] = now, ["exp"] = now + 60,
+            ["iss"] = "robot",
+            ["sub"] = "robot",
+            ["aud"] = OAuthHost.Issuer,
+            ["jti"] = Guid.NewGuid().ToString(),
+            ["iat"] = now,
+            ["exp"] = now + 60,
         };
     }
 

@@ -11,8 +11,13 @@ public sealed class MetadataDocumentTests
 {
     private static readonly EndpointPaths All = new()
     {
-        Authorize = "/connect/authorize", Token = "/connect/token", Jwks = "/connect/jwks", UserInfo = "/connect/userinfo",
-        Introspection = "/connect/introspect", Revocation = "/connect/revoke", EndSession = "/connect/endsession",
+        Authorize = "/connect/authorize",
+        Token = "/connect/token",
+        Jwks = "/connect/jwks",
+        UserInfo = "/connect/userinfo",
+        Introspection = "/connect/introspect",
+        Revocation = "/connect/revoke",
+        EndSession = "/connect/endsession",
     };
 
     [Fact]

@@ -1,9 +1,9 @@
 // The wire contract's queue otp_requests: a bare object, or {pattern,data,id} as NestJS clients send it.
 using System.Globalization;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
-using System.Text.Encodings.Web;
 
 namespace Identity.Accounts.OneTimeCodes.Requests;
 
