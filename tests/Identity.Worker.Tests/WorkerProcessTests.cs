@@ -193,6 +193,30 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
         Assert.DoesNotContain("guest", worker.Output);
     }
 
+    [Fact]
+    public async Task Connection_WhenItsCertificateIsNotTrusted_IsNotMade()
+    {
+        broker.RequireOurs();
+        var host = new Uri(await broker.CreateHostAsync()).AbsolutePath;
+        var uri = $"amqps://guest:guest@localhost:{broker.TlsPort}{host}";
+        await using var strict = ServiceProcess.StartWorker(Settings(uri));
+        await using var trusting = ServiceProcess.StartWorker(new Dictionary<string, string>(Settings(uri)) { ["SSL_CERT_FILE"] = broker.Authority });
+        await trusting.WaitReadyAsync();
+        await Eventually.TrueAsync(() => strict.Output.Contains("AuthenticationException", StringComparison.Ordinal), "the certificate is refused");
+        Assert.Equal(503, await strict.StatusAsync("/health/ready"));
+    }
+
+    [Fact]
+    public async Task Credentials_WhenTheBrokerRefusesThem_AreNotLogged()
+    {
+        broker.RequireOurs();
+        await using var worker = ServiceProcess.StartWorker(Settings($"amqp://canaryuser:canarypassword@127.0.0.1:{broker.Port}"));
+        await Eventually.TrueAsync(() => worker.Output.Contains("cannot be used", StringComparison.Ordinal), "the refusal is logged");
+        Assert.Equal(503, await worker.StatusAsync("/health/ready"));
+        Assert.Equal(0, await worker.TerminateAsync());
+        Assert.DoesNotContain("canary", worker.Output);
+    }
+
     [Theory]
     [InlineData("RABBITMQ_URIS", "", "RABBITMQ_URIS: expected")]
     [InlineData("RABBITMQ_URIS", "amqp://u:canary@", "RABBITMQ_URIS: expected")]

@@ -289,6 +289,40 @@ public sealed class OtpQueueTests(RabbitMqServer broker) : IDisposable
         Assert.Equal(2, _issuer.Sent.Count);
     }
 
+    [Fact]
+    public async Task Metrics_WhenRequestsEnd_TellHow()
+    {
+        var totals = new System.Collections.Concurrent.ConcurrentDictionary<string, double>();
+        using var meters = new System.Diagnostics.Metrics.MeterListener();
+        meters.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Meter.Name == "Identity.Messaging")
+            {
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        void Add(string name, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) => totals.AddOrUpdate(name + (tags.Length > 0 ? ":" + tags[0].Value : ""), value, (_, sum) => sum + value);
+        meters.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument.Name, value, tags));
+        meters.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument.Name, value, tags));
+        meters.Start();
+        var (worker, requester) = await StartAsync();
+        await using var stopping = worker;
+        await using var closing = requester;
+        var attempts = 0;
+        _issuer.Before = _ => Interlocked.Increment(ref attempts) == 1 ? throw new IOException("away") : Task.CompletedTask;
+        await requester.AskAsync(Body, "metrics");
+        await requester.AskAsync("{}");
+        await Eventually.TrueAsync(() => totals.ContainsKey("identity.otp.requests:dead_lettered"), "the second is counted");
+        meters.RecordObservableInstruments();
+        Assert.Equal(1, totals["identity.otp.requests:sent"]);
+        Assert.Equal(1, totals["identity.otp.requests:dead_lettered"]);
+        Assert.Equal(1, totals["identity.otp.retries"]);
+        Assert.Equal(1, totals["identity.otp.dead_letters"]);
+        Assert.True(totals["identity.otp.duration:sent"] > 0);
+        Assert.Equal(0, totals["identity.outbox.depth"]);
+        Assert.Equal(0, totals["identity.outbox.age"]);
+    }
+
     private string? _uri;
 
     private async Task<(TestWorker Worker, Requester Requester)> StartAsync(IReadOnlyList<TimeSpan>? retryDelays = null)

@@ -3,6 +3,8 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
 
@@ -29,6 +31,12 @@ public sealed class RabbitMqServer : IAsyncLifetime
     public int Port { get; private set; } = FreePort();
 
     public int ManagementPort { get; private set; } = FreePort();
+
+    /// <summary>Where amqps answers, with a certificate for localhost that <see cref="Authority"/> signed.</summary>
+    public int TlsPort { get; } = FreePort();
+
+    /// <summary>The authority's certificate, as a file.</summary>
+    public string Authority => Path.Combine(_folder, "ca.pem");
 
     /// <summary>Why there is none; null: there is one.</summary>
     public string? Missing { get; private set; }
@@ -64,10 +72,12 @@ public sealed class RabbitMqServer : IAsyncLifetime
             Directory.CreateDirectory(Path.Combine(_folder, name));
         }
 
+        WriteCertificates();
         await File.WriteAllTextAsync(Path.Combine(_folder, "enabled_plugins"), "[rabbitmq_management].");
         await File.WriteAllTextAsync(
             Path.Combine(_folder, "rabbitmq.conf"),
-            $"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {ManagementPort}\nvm_memory_high_watermark.relative = 0.9\ndisk_free_limit.absolute = 10MB\n");
+            $"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {ManagementPort}\nvm_memory_high_watermark.relative = 0.9\ndisk_free_limit.absolute = 10MB\n"
+            + $"listeners.ssl.1 = 127.0.0.1:{TlsPort}\nssl_options.cacertfile = {Authority}\nssl_options.certfile = {Path.Combine(_folder, "server.pem")}\nssl_options.keyfile = {Path.Combine(_folder, "server.key")}\nssl_options.verify = verify_none\n");
         _epmd = Start("/usr/bin/epmd", $"-port {_epmdPort} -address 127.0.0.1 -relaxed_command_check");
         UseApi();
         await StartAsync();
@@ -182,6 +192,25 @@ public sealed class RabbitMqServer : IAsyncLifetime
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private void WriteCertificates()
+    {
+        using var authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var authorityRequest = new CertificateRequest("CN=Identity tests", authorityKey, HashAlgorithmName.SHA256);
+        authorityRequest.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        authorityRequest.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
+        var from = DateTimeOffset.UtcNow.AddHours(-1);
+        using var authority = authorityRequest.CreateSelfSigned(from, from.AddDays(2));
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName("localhost");
+        request.CertificateExtensions.Add(names.Build());
+        using var certificate = request.Create(authority, from, from.AddDays(1), [1, 2, 3, 4]);
+        File.WriteAllText(Authority, authority.ExportCertificatePem());
+        File.WriteAllText(Path.Combine(_folder, "server.pem"), certificate.ExportCertificatePem());
+        File.WriteAllText(Path.Combine(_folder, "server.key"), key.ExportPkcs8PrivateKeyPem());
     }
 
     private void UseApi()
