@@ -69,8 +69,7 @@ public sealed partial class OneTimeCodeConsumer(
         await using var closingIncoming = incoming;
         var outgoing = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), stoppingToken);
         await using var closingOutgoing = outgoing;
-        // Answers have a channel of their own: where they go is the sender's to choose, and a refusal closes the channel.
-        await using var answers = new AnswerChannel(connection);
+        await using var answers = new AnswerConnection(broker, settings.ConfirmTimeout);
 
         await incoming.BasicQosAsync(0, settings.Prefetch, global: false, stoppingToken);
         var ended = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -139,7 +138,7 @@ public sealed partial class OneTimeCodeConsumer(
         }
     }
 
-    private async Task HandleAsync(IChannel incoming, IChannel outgoing, AnswerChannel answers, BasicDeliverEventArgs delivery)
+    private async Task HandleAsync(IChannel incoming, IChannel outgoing, AnswerConnection answers, BasicDeliverEventArgs delivery)
     {
         var started = timeProvider.GetTimestamp();
         var properties = delivery.BasicProperties;
@@ -226,7 +225,7 @@ public sealed partial class OneTimeCodeConsumer(
         await outgoing.BasicPublishAsync("", queue, mandatory: true, properties, delivery.Body, timeout.Token);
     }
 
-    private async Task AnswerAsync(AnswerChannel answers, IReadOnlyBasicProperties request, byte[] body)
+    private async Task AnswerAsync(AnswerConnection answers, IReadOnlyBasicProperties request, byte[] body)
     {
         if (!request.IsReplyToPresent() || request.ReplyTo is not { Length: > 0 } replyTo)
         {
@@ -319,41 +318,101 @@ public sealed partial class OneTimeCodeConsumer(
         }
     }
 
-    /// <summary>A channel that is opened again where the broker closed it over an answer.</summary>
-    private sealed class AnswerChannel(IConnection connection) : IAsyncDisposable
+    /// <summary>
+    /// Answers have a connection of their own: where they go is the sender's to choose, and a broker may close the whole connection
+    /// over a malformed direct reply-to. Requests in progress would come again with it, and that one again and again.
+    /// Answers are confirmed; one that was on its way when another's bad address closed the connection is sent again by itself.
+    /// </summary>
+    private sealed class AnswerConnection(RabbitMqConnection broker, TimeSpan timeout) : IAsyncDisposable
     {
-        private readonly SemaphoreSlim _gate = new(1);
-        private IChannel? _channel;
+        private readonly SemaphoreSlim _opening = new(1);
+        private readonly SemaphoreSlim _alone = new(1);
+        private (IConnection Connection, IChannel Channel)? _shared;
 
         public async Task SendAsync(string replyTo, BasicProperties properties, byte[] body)
         {
-            await _gate.WaitAsync();
             try
             {
-                if (_channel is not { IsOpen: true })
+                await PublishAsync(await SharedAsync(), replyTo, properties, body);
+                return;
+            }
+            catch (Exception exception) when (exception is not ObjectDisposedException)
+            {
+                // By this answer or by another's: told apart below.
+            }
+
+            // One at a time: a sender of many bad addresses costs one connection at a time.
+            await _alone.WaitAsync();
+            try
+            {
+                var (connection, channel) = await OpenAsync();
+                await using (connection)
+                await using (channel)
                 {
-                    if (_channel is { } old)
-                    {
-                        await old.DisposeAsync();
-                    }
-
-                    _channel = await connection.CreateChannelAsync();
+                    await PublishAsync(channel, replyTo, properties, body);
                 }
-
-                await _channel.BasicPublishAsync("", replyTo, mandatory: false, properties, body);
             }
             finally
             {
-                _gate.Release();
+                _alone.Release();
             }
         }
 
         public async ValueTask DisposeAsync()
         {
-            _gate.Dispose();
-            if (_channel is { } channel)
+            await CloseAsync();
+            _opening.Dispose();
+            _alone.Dispose();
+        }
+
+        private async Task<IChannel> SharedAsync()
+        {
+            await _opening.WaitAsync();
+            try
             {
-                await channel.DisposeAsync();
+                if (_shared is { Channel: { IsOpen: true } open })
+                {
+                    return open;
+                }
+
+                await CloseAsync();
+                _shared = await OpenAsync();
+                return _shared.Value.Channel;
+            }
+            finally
+            {
+                _opening.Release();
+            }
+        }
+
+        private async Task<(IConnection Connection, IChannel Channel)> OpenAsync()
+        {
+            using var limit = new CancellationTokenSource(timeout);
+            var connection = await broker.OpenAnotherAsync(limit.Token);
+            try
+            {
+                return (connection, await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), limit.Token));
+            }
+            catch
+            {
+                await connection.DisposeAsync();
+                throw;
+            }
+        }
+
+        private async Task PublishAsync(IChannel channel, string replyTo, BasicProperties properties, byte[] body)
+        {
+            using var limit = new CancellationTokenSource(timeout);
+            await channel.BasicPublishAsync("", replyTo, mandatory: false, properties, body, limit.Token);
+        }
+
+        private async Task CloseAsync()
+        {
+            if (_shared is { } shared)
+            {
+                _shared = null;
+                await shared.Channel.DisposeAsync();
+                await shared.Connection.DisposeAsync();
             }
         }
     }

@@ -20,6 +20,7 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
     private static readonly TimeSpan s_longestDelay = TimeSpan.FromSeconds(10);
 
     private readonly Lock _lock = new();
+    private Uri? _currentUri;
     private TaskCompletionSource<IConnection> _current = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>The open connection, or null while the broker is away.</summary>
@@ -44,6 +45,18 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
         }
 
         return await task.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>A second connection to the broker in use, for what must not be able to take the first one down. The caller closes it.</summary>
+    public Task<IConnection> OpenAnotherAsync(CancellationToken cancellationToken)
+    {
+        Uri? uri;
+        lock (_lock)
+        {
+            uri = _currentUri;
+        }
+
+        return OpenAsync(uri ?? settings.Uris[0], cancellationToken);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -77,7 +90,7 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
                 failures = 0;
                 await using (connection)
                 {
-                    await HoldAsync(connection, RabbitMqSettings.Describe(uri), stoppingToken);
+                    await HoldAsync(connection, uri, stoppingToken);
                 }
 
                 // Several workers whose broker restarts do not all come back in the same instant.
@@ -125,8 +138,9 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
         return factory.CreateConnectionAsync(cancellationToken);
     }
 
-    private async Task HoldAsync(IConnection connection, string name, CancellationToken stoppingToken)
+    private async Task HoldAsync(IConnection connection, Uri uri, CancellationToken stoppingToken)
     {
+        var name = RabbitMqSettings.Describe(uri);
         var closed = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         connection.ConnectionShutdownAsync += (_, shutdown) =>
         {
@@ -145,6 +159,7 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
 
         lock (_lock)
         {
+            _currentUri = uri;
             _current.TrySetResult(connection);
         }
 
