@@ -53,6 +53,7 @@ public sealed class FlowTests(BrowserFixture fixture)
         await visit.GotoAsync(visit.AuthorizeUrl());
 
         // The first field has the focus on arrival.
+        await page.Locator("input[autocomplete=username]:focus").WaitForAsync();
         await page.Keyboard.TypeAsync(visit.Email);
         await TabToAsync(page, "Password");
         await page.Keyboard.TypeAsync(BrowserFixture.Password);

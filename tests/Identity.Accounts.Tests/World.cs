@@ -7,6 +7,7 @@ using Identity.Accounts.Delivery;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Passwords;
+using Identity.Accounts.RateLimits;
 using Identity.Accounts.Registration;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
@@ -64,6 +65,9 @@ public sealed partial class World : IAsyncDisposable
     public Caller Caller { get; } = new("192.0.2.1", "Mozilla/5.0", ClientId: "app", DeviceId: "phone");
 
     public InMemoryAccounts Accounts => Get<InMemoryAccounts>();
+
+    /// <summary>What was asked of the stores of accounts and limits together: a refusal that counts nothing writes to the latter instead.</summary>
+    public int Statements => Accounts.Statements + ((InMemoryRateLimiter)Get<IRateLimiter>()).Statements;
 
     public InMemoryEvents Events => Get<InMemoryEvents>();
 

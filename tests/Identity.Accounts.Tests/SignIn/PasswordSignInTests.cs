@@ -43,9 +43,9 @@ public sealed class PasswordSignInTests
         var costs = new List<(string Login, int Verified, int Hashed, int Statements, int Audited)>();
         foreach (var (login, password) in ((string, string)[])[("wrong@example.com", World.Other), ("disabled@example.com", World.Password), ("locked@example.com", World.Password), ("passwordless@example.com", World.Password), ("unknown@example.com", World.Password)])
         {
-            var before = (world.Hasher.Verified, world.Hasher.Hashed, world.Accounts.Statements, world.Audit.All.Count);
+            var before = (world.Hasher.Verified, world.Hasher.Hashed, world.Statements, world.Audit.All.Count);
             Assert.Equal(new SignInAttempt.Refused(), await world.SignInAsync(login, password));
-            costs.Add((login, world.Hasher.Verified - before.Verified, world.Hasher.Hashed - before.Hashed, world.Accounts.Statements - before.Statements, world.Audit.All.Count - before.Count));
+            costs.Add((login, world.Hasher.Verified - before.Verified, world.Hasher.Hashed - before.Hashed, world.Statements - before.Statements, world.Audit.All.Count - before.Count));
         }
 
         Assert.All(costs, cost => Assert.Equal((costs[0].Verified, costs[0].Hashed, costs[0].Statements, costs[0].Audited), (cost.Verified, cost.Hashed, cost.Statements, cost.Audited)));

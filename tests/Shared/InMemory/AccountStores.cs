@@ -391,9 +391,14 @@ public sealed class InMemoryRateLimiter(TimeProvider timeProvider) : IRateLimite
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, (DateTimeOffset Start, int Count)> _windows = new(StringComparer.Ordinal);
+    private int _statements;
+
+    /// <summary>How often it was asked: each time a store writes.</summary>
+    public int Statements => _statements;
 
     public Task<RateLimitLease> AcquireAsync(string key, int limit, TimeSpan window, CancellationToken cancellationToken)
     {
+        Interlocked.Increment(ref _statements);
         var now = timeProvider.GetUtcNow();
         var start = new DateTimeOffset(now.UtcTicks - (now.UtcTicks % window.Ticks), TimeSpan.Zero);
         lock (_lock)
