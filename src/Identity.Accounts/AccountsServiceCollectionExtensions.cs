@@ -1,4 +1,5 @@
 using Identity.Accounts.Administration;
+using Identity.Accounts.AspNetCoreIdentity;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Delivery;
@@ -28,7 +29,7 @@ public static class AccountsServiceCollectionExtensions
         services.AddSingleton<IValidateOptions<AccountsOptions>>(new AccountsOptionsValidation(allowWeakHash));
         services.TryAddSingleton<ILookupNormalizer, UpperInvariantLookupNormalizer>();
         services.AddOptions<PasswordHasherOptions>().Configure<IOptions<AccountsOptions>>((hasher, accounts) => hasher.IterationCount = accounts.Value.PasswordHashIterations);
-        services.TryAddSingleton<IPasswordHasher<Account>, PasswordHasher<Account>>();
+        services.TryAddSingleton<IPasswordHasher<Account>, AccountPasswordHasher>();
         services.AddSingleton<LifecycleEvents>();
         services.AddSingleton<AuditTrail>();
         services.AddSingleton<AccountLookup>();
@@ -49,7 +50,21 @@ public static class AccountsServiceCollectionExtensions
         services.AddSingleton<AccountChangeService>();
         services.AddSingleton<IAccountChanges>(provider => provider.GetRequiredService<AccountChangeService>());
         services.AddSingleton<AdminSeed>();
+        services.AddAspNetCoreIdentity();
         return services;
+    }
+
+    // Added before Identity's own, which stand back where there is one.
+    private static void AddAspNetCoreIdentity(this IServiceCollection services)
+    {
+        services.TryAddScoped<IUserValidator<Account>, AccountUserValidator>();
+        services.TryAddScoped<IPasswordValidator<Account>>(provider => provider.GetRequiredService<PasswordPolicy>());
+        services.AddOptions<IdentityOptions>().Configure<IOptions<AccountsOptions>>((identity, accounts) =>
+        {
+            identity.Lockout.MaxFailedAccessAttempts = accounts.Value.LockoutThreshold;
+            identity.Lockout.DefaultLockoutTimeSpan = accounts.Value.LockoutDuration;
+        });
+        services.AddIdentityCore<Account>().AddUserStore<AccountUserStore>().AddUserManager<AccountUserManager>();
     }
 }
 

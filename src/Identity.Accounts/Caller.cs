@@ -6,4 +6,5 @@ namespace Identity.Accounts;
 /// <param name="ClientId">The OAuth client it comes through.</param>
 /// <param name="ActorId">Who acts, where that is not the account itself: another account's id or a client id.</param>
 /// <param name="DeviceId">What the caller calls its device.</param>
-public sealed record Caller(string? Ip, string? UserAgent, string? ClientId = null, string? ActorId = null, string? DeviceId = null);
+/// <param name="SessionId">The session this browser has: when the same person signs in again it goes on, instead of a new one.</param>
+public sealed record Caller(string? Ip, string? UserAgent, string? ClientId = null, string? ActorId = null, string? DeviceId = null, string? SessionId = null);

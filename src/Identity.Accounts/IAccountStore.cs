@@ -1,5 +1,6 @@
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
+using Identity.Accounts.Sessions;
 
 namespace Identity.Accounts;
 
@@ -13,7 +14,35 @@ public enum AccountWrite
     /// <summary>The version expected is not the one stored (412 for an If-Match, else read again).</summary>
     Conflict,
     NotFound,
+    /// <summary>The password hash expected is not the one stored: somebody else set it meanwhile.</summary>
+    PasswordConflict,
 }
+
+/// <summary>What must become true with a change of an account, or not at all.</summary>
+public sealed record AccountConsequences
+{
+    /// <summary>A new password; null: it stays.</summary>
+    public PasswordReplacement? Password { get; init; }
+
+    /// <summary>Ends every live session of the account with its refresh families, and tells of each; null: they live on.</summary>
+    public SessionEnding? EndSessions { get; init; }
+}
+
+/// <summary>A password that takes the place of another.</summary>
+/// <param name="ExpectedHash">What has to be stored now; null: none.</param>
+/// <param name="Hash">What is stored then; null: none.</param>
+/// <param name="At">When it was chosen.</param>
+public sealed record PasswordReplacement(string? ExpectedHash, string? Hash, DateTimeOffset At);
+
+/// <summary>How sessions end with a change.</summary>
+/// <param name="At">When.</param>
+/// <param name="Destroyed">The <c>session.destroyed</c> of one.</param>
+public sealed record SessionEnding(DateTimeOffset At, Func<Session, LifecycleEvent> Destroyed);
+
+/// <summary>What a change with consequences came to.</summary>
+/// <param name="Outcome">Unless Done, nothing at all was written.</param>
+/// <param name="Ended">The sessions that it ended.</param>
+public sealed record AccountUpdate(AccountWrite Outcome, IReadOnlyList<Session> Ended);
 
 /// <summary>What one more failed sign-in led to.</summary>
 /// <param name="FailedCount">Failures since the last success, this one included.</param>
@@ -45,10 +74,19 @@ public interface IAccountStore
     Task<AccountWrite> UpdateAsync(Account account, long expectedVersion, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken);
 
     /// <summary>
+    /// As above, and in the same transaction what follows from it. A session that is being made meanwhile is either ended, or made after
+    /// the change and able to see it.
+    /// </summary>
+    Task<AccountUpdate> UpdateAsync(Account account, long expectedVersion, IReadOnlyList<LifecycleEvent> events, AccountConsequences consequences, CancellationToken cancellationToken);
+
+    /// <summary>
     /// One atomic statement: counts a failure and, when it is the <paramref name="limit"/>th, locks until <paramref name="lockoutEnd"/>
     /// and starts counting anew. N parallel failures count as N; while it is locked none is counted. <paramref name="lockedOut"/> is written only if this failure locked.
     /// </summary>
     Task<FailedAttempt> CountFailureAsync(Guid id, int limit, DateTimeOffset lockoutEnd, DateTimeOffset now, LifecycleEvent lockedOut, CancellationToken cancellationToken);
+
+    /// <summary>Locks until <paramref name="lockoutEnd"/>, or no longer where it is null or past; failures back to 0. Does not change the version. False: no such account.</summary>
+    Task<bool> SetLockoutAsync(Guid id, DateTimeOffset? lockoutEnd, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken);
 
     /// <summary>Notes a successful sign-in: failures back to 0, LastLoginAt. Does not change the version.</summary>
     Task RecordSignInAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken);

@@ -113,6 +113,9 @@ public sealed partial class World : IAsyncDisposable
     public async Task<Session> SignedInAsync(string login = "ada@example.com", string password = Password) =>
         Assert.IsType<SignInAttempt.Succeeded>(await SignInAsync(login, password)).Session;
 
+    public async Task<Session> SignedInAsync(Caller caller) =>
+        Assert.IsType<SignInAttempt.Succeeded>(await Get<ISignIn>().WithPasswordAsync(LoginKind.Any, "ada@example.com", Password, caller, Cancel)).Session;
+
     public async Task<GeneratedCode.Sent> GenerateAsync(string email = "ada@example.com", string purpose = OneTimeCodePurposes.Verification, string? channel = null) =>
         Assert.IsType<GeneratedCode.Sent>(await Codes.GenerateAsync(new CodeRecipient(null, email, null), channel, purpose, Caller, Cancel));
 

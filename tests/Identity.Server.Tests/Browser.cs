@@ -31,6 +31,14 @@ public sealed class Browser : IDisposable
         return answer.Headers.Location!;
     }
 
+    /// <summary>Signs in at the page that an authorization request led to; where that goes on.</summary>
+    public async Task<Uri> SignInAtAsync(Uri page, string email, string password)
+    {
+        using var answer = await SubmitAsync(page.OriginalString, new() { ["username"] = email, ["current-password"] = password });
+        Assert.True(answer.StatusCode == HttpStatusCode.SeeOther, $"{(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
+        return answer.Headers.Location!;
+    }
+
     /// <summary>Opens a page and submits its main form: the one with a password, else the first that posts.</summary>
     /// <param name="path">The page.</param>
     /// <param name="answers">By autocomplete token or name.</param>

@@ -46,7 +46,9 @@ public sealed class AccountChangeService(
             var (wasActive, rolesBefore) = (account.IsActive, account.Roles);
             Apply(account, change);
             var rolesChanged = !rolesBefore.Order(StringComparer.Ordinal).SequenceEqual(account.Roles, StringComparer.Ordinal);
-            var written = await accounts.UpdateAsync(account, account.Version, Events(account, wasActive, rolesChanged), cancellationToken);
+            var reason = wasActive != account.IsActive ? SessionEndReasons.Deactivated : rolesChanged ? SessionEndReasons.Admin : null;
+            var consequences = new AccountConsequences { EndSessions = reason is null ? null : sessions.EndingWith(reason, caller) };
+            var (written, ended) = await accounts.UpdateAsync(account, account.Version, Events(account, wasActive, rolesChanged), consequences, cancellationToken);
             switch (written)
             {
                 case AccountWrite.Done:
@@ -66,8 +68,9 @@ public sealed class AccountChangeService(
                 return new AccountChangeResult.MetadataTooLarge();
             }
 
-            // Written: what follows from it is not left half done because the caller hung up.
-            await FinishAsync(account, wasActive, rolesChanged, caller, CancellationToken.None);
+            // Written: the trail tells of all of it although the caller may have hung up.
+            await AuditAsync(account, wasActive, rolesChanged, caller);
+            await sessions.AuditEndedAsync(ended, reason ?? "", caller, CancellationToken.None);
             return new AccountChangeResult.Changed(account, await metadata.FindAsync(id, cancellationToken));
         }
 
@@ -155,26 +158,17 @@ public sealed class AccountChangeService(
         return list;
     }
 
-    private async Task FinishAsync(Account account, bool wasActive, bool rolesChanged, Caller caller, CancellationToken cancellationToken)
+    private async Task AuditAsync(Account account, bool wasActive, bool rolesChanged, Caller caller)
     {
-        await audit.WriteAsync("update", "success", account.Id, caller, sessionId: null, cancellationToken);
-        if (wasActive && !account.IsActive)
+        await audit.WriteAsync("update", "success", account.Id, caller, sessionId: null, CancellationToken.None);
+        if (wasActive != account.IsActive)
         {
-            await audit.WriteAsync("deactivate", "success", account.Id, caller, sessionId: null, cancellationToken);
-            await sessions.EndAllAsync(account.Id, SessionEndReasons.Deactivated, caller, cancellationToken);
-        }
-
-        if (!wasActive && account.IsActive)
-        {
-            // Those that a deactivation cut short did not reach must not come back to life.
-            await audit.WriteAsync("reactivate", "success", account.Id, caller, sessionId: null, cancellationToken);
-            await sessions.EndAllAsync(account.Id, SessionEndReasons.Deactivated, caller, cancellationToken);
+            await audit.WriteAsync(account.IsActive ? "reactivate" : "deactivate", "success", account.Id, caller, sessionId: null, CancellationToken.None);
         }
 
         if (rolesChanged)
         {
-            await audit.WriteAsync("role_change", "success", account.Id, caller, sessionId: null, cancellationToken);
-            await sessions.EndAllAsync(account.Id, SessionEndReasons.Admin, caller, cancellationToken);
+            await audit.WriteAsync("role_change", "success", account.Id, caller, sessionId: null, CancellationToken.None);
         }
     }
 

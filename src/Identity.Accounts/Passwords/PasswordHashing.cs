@@ -1,5 +1,4 @@
-// NIST SP 800-63B-4 §3.1.1.2: PBKDF2-HMAC-SHA512 in ASP.NET Core Identity's format (v3), salted, upgraded at sign-in.
-using System.Text;
+// NIST SP 800-63B-4 §3.1.1.2: salted hashes, upgraded at sign-in.
 using Microsoft.AspNetCore.Identity;
 
 namespace Identity.Accounts.Passwords;
@@ -18,30 +17,16 @@ public sealed class PasswordHashing : IDisposable
         _dummy = _hasher.HashPassword(Nobody, Guid.NewGuid().ToString());
     }
 
-    public Task<string> HashAsync(string password, CancellationToken cancellationToken) => RunAsync(() => _hasher.HashPassword(Nobody, Normalize(password)), cancellationToken);
+    public Task<string> HashAsync(string password, CancellationToken cancellationToken) => RunAsync(() => _hasher.HashPassword(Nobody, password), cancellationToken);
 
     /// <summary>Checks against <paramref name="hash"/>; without one it costs the same and fails.</summary>
     public async Task<PasswordVerificationResult> VerifyAsync(string? hash, string password, CancellationToken cancellationToken)
     {
-        var result = await RunAsync(() => _hasher.VerifyHashedPassword(Nobody, hash ?? _dummy, Normalize(password)), cancellationToken);
+        var result = await RunAsync(() => _hasher.VerifyHashedPassword(Nobody, hash ?? _dummy, password), cancellationToken);
         return hash is null ? PasswordVerificationResult.Failed : result;
     }
 
     public void Dispose() => _gate.Dispose();
-
-    // §3.1.1.2: one keyboard sends é as one code point, another as two; it is the same password.
-    private static string Normalize(string password)
-    {
-        try
-        {
-            return password.Normalize(NormalizationForm.FormKC);
-        }
-        catch (ArgumentException)
-        {
-            // Half a surrogate pair is no text: taken as it came.
-            return password;
-        }
-    }
 
     private async Task<T> RunAsync<T>(Func<T> work, CancellationToken cancellationToken)
     {

@@ -57,9 +57,8 @@ public sealed class PasswordService(
             }
 
             var hash = await hashing.HashAsync(newPassword, cancellationToken);
-            if (await credentials.TrySetPasswordAsync(accountId, stored!.PasswordHash, hash, timeProvider.GetUtcNow(), cancellationToken))
+            if (await TryFinishAsync(current, new PasswordReplacement(stored!.PasswordHash, hash, timeProvider.GetUtcNow()), "password_change", provenEmail: null, caller))
             {
-                await FinishAsync(current, "password_change", caller);
                 return new PasswordChange.Changed();
             }
         }
@@ -90,8 +89,8 @@ public sealed class PasswordService(
 
         var account = await lookup.FindAsync(LoginKind.Email, email, cancellationToken);
         var open = account is { IsActive: true } && !lockout.IsLocked(account);
-        var proven = await codes.TryUseAsync(open ? account : null, OneTimeCodePurposes.PasswordReset, code, cancellationToken);
-        if (!proven)
+        var right = await codes.TryUseAsync(open ? account : null, OneTimeCodePurposes.PasswordReset, code, cancellationToken);
+        if (!right)
         {
             await lockout.CountAsync(open ? account : null, cancellationToken);
             await audit.WriteAsync("password_reset", account is null ? "unknown_user" : "invalid_code", account?.Id, caller, sessionId: null, cancellationToken);
@@ -100,45 +99,57 @@ public sealed class PasswordService(
 
         // The code is used up, so from here on the caller's hanging up stops nothing; and a change at the same time gives way.
         var hash = await hashing.HashAsync(newPassword, CancellationToken.None);
-        for (var attempt = 0; attempt < 10; attempt++)
+        var proven = account!.NormalizedEmail;
+        for (var attempt = 0; attempt < 10 && account is not null; attempt++)
         {
-            var stored = await credentials.FindAsync(account!.Id, CancellationToken.None);
-            if (await credentials.TrySetPasswordAsync(account.Id, stored?.PasswordHash, hash, timeProvider.GetUtcNow(), CancellationToken.None))
+            var stored = await credentials.FindAsync(account.Id, CancellationToken.None);
+            if (await TryFinishAsync(account, new PasswordReplacement(stored?.PasswordHash, hash, timeProvider.GetUtcNow()), "password_reset", proven, caller))
             {
-                await FinishAsync(account, "password_reset", caller);
                 return new PasswordChange.Changed();
             }
+
+            account = await accounts.FindAsync(account.Id, CancellationToken.None);
         }
 
         throw new InvalidOperationException("A password could not be stored: it was changed by others ten times meanwhile.");
     }
 
-    // The new password is stored, so none of this may be left out because the caller hung up.
-    private async Task FinishAsync(Account account, string action, Caller caller)
+    /// <summary>
+    /// The hash, the stamp, the end of every session and the events that tell of it are one transaction: whoever knew the old password
+    /// is out from the moment the new one works. False where somebody else set the password meanwhile; nothing is changed then.
+    /// </summary>
+    private async Task<bool> TryFinishAsync(Account account, PasswordReplacement password, string action, string? provenEmail, Caller caller)
     {
-        var mailed = account.NormalizedEmail;
-        var written = AccountWrite.Conflict;
-        for (var attempt = 0; attempt < 20 && written == AccountWrite.Conflict; attempt++)
+        for (var attempt = 0; attempt < 20; attempt++)
         {
-            account = (attempt == 0 ? account : await accounts.FindAsync(account.Id, CancellationToken.None)) ?? account;
             account.SecurityStamp = Guid.NewGuid().ToString("N");
             account.UpdatedAt = timeProvider.GetUtcNow();
 
             // A reset code that came by mail also proves the address it came to.
-            var proves = action == "password_reset" && !account.EmailVerified && account.NormalizedEmail == mailed;
+            var proves = !account.EmailVerified && account.NormalizedEmail == provenEmail;
             account.EmailVerified |= proves;
             LifecycleEvent[] told = proves
                 ? [events.OfUser(EventTypes.UserPasswordChanged, account), events.OfUser(EventTypes.UserEmailVerified, account)]
                 : [events.OfUser(EventTypes.UserPasswordChanged, account)];
-            written = await accounts.UpdateAsync(account, account.Version, told, CancellationToken.None);
+            var consequences = new AccountConsequences { Password = password, EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller) };
+            var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
+            switch (written)
+            {
+                case AccountWrite.Done:
+                    await sessions.AuditEndedAsync(ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
+                    await audit.WriteAsync(action, "success", account.Id, caller, sessionId: null, CancellationToken.None);
+                    delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get("PasswordChangedSubject"), AccountTexts.Get("PasswordChangedMail")));
+                    return true;
+                case AccountWrite.PasswordConflict:
+                    return false;
+                case AccountWrite.Conflict when await accounts.FindAsync(account.Id, CancellationToken.None) is { } current:
+                    account = current;
+                    break;
+                default:
+                    throw new InvalidOperationException($"A password could not be stored: {written}.");
+            }
         }
 
-        await sessions.EndAllAsync(account.Id, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
-        await audit.WriteAsync(action, "success", account.Id, caller, sessionId: null, CancellationToken.None);
-        delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get("PasswordChangedSubject"), AccountTexts.Get("PasswordChangedMail")));
-        if (written != AccountWrite.Done)
-        {
-            throw new InvalidOperationException($"A password was changed and its sessions ended, but the account could not be written: {written}.");
-        }
+        throw new InvalidOperationException("A password could not be stored: the account was changed by others twenty times meanwhile.");
     }
 }

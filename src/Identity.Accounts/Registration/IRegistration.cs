@@ -20,12 +20,12 @@ public abstract record RegistrationResult
     }
 
     /// <summary>
-    /// Done. Where existing accounts are concealed this is also the answer for a taken address: <paramref name="Account"/> is then made up,
-    /// nothing was stored, and the owner is told by mail.
+    /// Done. Where existing accounts are concealed this is also the answer for a taken address, user name or phone number:
+    /// <paramref name="Account"/> is then made up, nothing was stored, and the address is written to.
     /// </summary>
     public sealed record Created(Account Account, JsonObject Metadata) : RegistrationResult;
 
-    /// <summary>EmailTaken, UserNameTaken or PhoneNumberTaken.</summary>
+    /// <summary>EmailTaken, UserNameTaken or PhoneNumberTaken; never where existing accounts are concealed.</summary>
     public sealed record Taken(AccountWrite Member) : RegistrationResult;
 
     /// <summary>Each says what is wrong, as the end of a sentence that begins with the member's name: <c>must be at least 8 characters long</c>.</summary>

@@ -73,14 +73,10 @@ public sealed class RegistrationService(
             return new RegistrationResult.Taken(outcome);
         }
 
-        if (outcome == AccountWrite.EmailTaken)
-        {
-            delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get("ExistingAccountSubject"), AccountTexts.Get("ExistingAccountMail")));
-            return new RegistrationResult.Created(created, extra);
-        }
-
-        // A user name or phone number says nothing of who has it, and the person has to choose another.
-        return new RegistrationResult.Taken(outcome);
+        // Whoever reads the mail of this address learns what the answer does not say: that it has an account, or why it got none.
+        var mail = await accounts.FindByEmailAsync(created.NormalizedEmail, cancellationToken) is null ? "NameTaken" : "ExistingAccount";
+        delivery.Post("email", new PersonalMessage(created.Email, AccountTexts.Get(mail + "Subject"), AccountTexts.Get(mail + "Mail")));
+        return new RegistrationResult.Created(created, extra);
     }
 
     /// <summary>An account as it is made, with normalized names and a first security stamp.</summary>

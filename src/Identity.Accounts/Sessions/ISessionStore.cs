@@ -14,11 +14,11 @@ public static class SessionEndReasons
     public const string Admin = "admin";
 }
 
-/// <summary>A sign-in session: one per sign-in, by page or by API.</summary>
+/// <summary>A sign-in session: one per sign-in by API, one per browser and person by page.</summary>
 /// <param name="Id"><c>sid</c>: 128 random bits, base64url. Not a credential: it is in tokens. The cookie carries it encrypted and signed.</param>
 /// <param name="AccountId">Whose it is.</param>
 /// <param name="CreatedAt">When it was made.</param>
-/// <param name="AuthenticatedAt">When the person last proved who they are (auth_time); a step-up or prompt=login makes a new session.</param>
+/// <param name="AuthenticatedAt">When the person last proved who they are (auth_time): later than CreatedAt after prompt=login, max_age or a step-up. No two sign-ins of a session share a millisecond.</param>
 /// <param name="Amr">RFC 8176 method references.</param>
 /// <param name="Acr">Authentication context class.</param>
 /// <param name="SignInUntil">Absolute end of single sign-on with it: the cookie is worth nothing after.</param>
@@ -55,6 +55,13 @@ public interface ISessionStore
 
     /// <summary>The account's sessions that have not ended or expired, newest first.</summary>
     Task<IReadOnlyList<Session>> ListLiveAsync(Guid accountId, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The person of a live session has proved again who they are: it goes on with new AuthenticatedAt, LastSeenAt (both <paramref name="at"/>),
+    /// Amr and Acr, and lasts at least until <paramref name="until"/>. False, and nothing done, where it has ended, expired, is unknown, or
+    /// was authenticated at <paramref name="at"/> or later.
+    /// </summary>
+    Task<bool> AuthenticateAgainAsync(string id, DateTimeOffset at, IReadOnlyList<string> amr, string acr, DateTimeOffset until, CancellationToken cancellationToken);
 
     Task TouchAsync(string id, DateTimeOffset now, CancellationToken cancellationToken);
 

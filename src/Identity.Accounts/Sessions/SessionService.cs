@@ -23,8 +23,9 @@ public sealed class SessionService(
     private static readonly TimeSpan TouchEvery = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// A new session with a new id, whatever was before, and the account as it is by then. Null where the password was changed or the
-    /// account disabled since <paramref name="account"/> was read.
+    /// A session for somebody who has just proved who they are, and the account as it is by then: the caller's own session if it is the
+    /// same person's, else a new one with a new id. Null where the password was changed or the account disabled since
+    /// <paramref name="account"/> was read.
     /// </summary>
     /// <param name="account">As it was read before its credentials were: what proved them may be worth nothing any more.</param>
     /// <param name="amr">RFC 8176.</param>
@@ -32,24 +33,7 @@ public sealed class SessionService(
     /// <param name="cancellationToken">Ends the wait.</param>
     public async Task<(Session Session, Account Account)?> StartAsync(Account account, IReadOnlyList<string> amr, Caller caller, CancellationToken cancellationToken)
     {
-        var now = timeProvider.GetUtcNow();
-        var until = now + options.Value.SessionLifetime;
-        var session = new Session(
-            Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
-            account.Id,
-            CreatedAt: now,
-            AuthenticatedAt: now,
-            amr,
-            SingleFactor,
-            SignInUntil: until,
-            LastSeenAt: now,
-            ExpiresAt: until,
-            EndedAt: null,
-            caller.ClientId is null ? [] : [caller.ClientId],
-            caller.Ip,
-            caller.UserAgent is { Length: > 400 } agent ? agent[..400] : caller.UserAgent,
-            caller.DeviceId);
-        await store.CreateAsync(session, events.SessionCreated(session), cancellationToken);
+        var session = await ContinueAsync(account, amr, caller, cancellationToken) ?? await CreateAsync(account, amr, caller, cancellationToken);
 
         // A change ends the sessions that it finds. It has not found this one if it was done before this one was stored, and then it shows here.
         var current = await accounts.FindAsync(account.Id, CancellationToken.None);
@@ -109,6 +93,19 @@ public sealed class SessionService(
 
     public Task EndAllAsync(Guid accountId, string reason, Caller caller, CancellationToken cancellationToken) => EndOthersAsync(accountId, exceptSessionId: null, reason, caller, cancellationToken);
 
+    /// <summary>For a change of the account that makes its sessions untrue: they end in the transaction that changes it.</summary>
+    public SessionEnding EndingWith(string reason, Caller caller) =>
+        new(timeProvider.GetUtcNow(), session => events.SessionDestroyed(session, reason, caller));
+
+    /// <summary>Notes in the audit trail what a change ended.</summary>
+    public async Task AuditEndedAsync(IReadOnlyList<Session> ended, string reason, Caller caller, CancellationToken cancellationToken)
+    {
+        foreach (var session in ended)
+        {
+            await audit.WriteAsync("sign_out", reason, session.AccountId, caller, session.Id, cancellationToken);
+        }
+    }
+
     /// <summary>Ends all sessions of the account but one.</summary>
     public async Task EndOthersAsync(Guid accountId, string? exceptSessionId, string reason, Caller caller, CancellationToken cancellationToken)
     {
@@ -137,11 +134,51 @@ public sealed class SessionService(
         return ended;
     }
 
+    private async Task<Session?> ContinueAsync(Account account, IReadOnlyList<string> amr, Caller caller, CancellationToken cancellationToken)
+    {
+        if (caller.SessionId is null || await FindLiveAsync(caller.SessionId, cancellationToken) is not { } session || session.AccountId != account.Id)
+        {
+            return null;
+        }
+
+        // Its cookie is bound to this moment: the one before must be worth nothing, however fast two sign-ins follow each other.
+        var now = timeProvider.GetUtcNow();
+        var soonest = session.AuthenticatedAt.AddMilliseconds(1);
+        var at = now > soonest ? now : soonest;
+        var until = now + options.Value.SessionLifetime;
+        return await store.AuthenticateAgainAsync(session.Id, at, amr, SingleFactor, until, cancellationToken)
+            ? session with { AuthenticatedAt = at, LastSeenAt = at, Amr = amr, Acr = SingleFactor, SignInUntil = until, ExpiresAt = until > session.ExpiresAt ? until : session.ExpiresAt }
+            : null;
+    }
+
+    private async Task<Session> CreateAsync(Account account, IReadOnlyList<string> amr, Caller caller, CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        var until = now + options.Value.SessionLifetime;
+        var session = new Session(
+            Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
+            account.Id,
+            CreatedAt: now,
+            AuthenticatedAt: now,
+            amr,
+            SingleFactor,
+            SignInUntil: until,
+            LastSeenAt: now,
+            ExpiresAt: until,
+            EndedAt: null,
+            caller.ClientId is null ? [] : [caller.ClientId],
+            caller.Ip,
+            caller.UserAgent is { Length: > 400 } agent ? agent[..400] : caller.UserAgent,
+            caller.DeviceId);
+        await store.CreateAsync(session, events.SessionCreated(session), cancellationToken);
+        return session;
+    }
+
     private async Task EndAsync(Session session, string reason, Caller caller, CancellationToken cancellationToken)
     {
         if (await store.EndAsync(session.Id, timeProvider.GetUtcNow(), events.SessionDestroyed(session, reason, caller), cancellationToken))
         {
-            await audit.WriteAsync("sign_out", reason, session.AccountId, caller, session.Id, cancellationToken);
+            await AuditEndedAsync([session], reason, caller, cancellationToken);
         }
     }
 }

@@ -12,16 +12,17 @@ public sealed class Lockout(IAccountStore accounts, LifecycleEvents events, IRat
 
     /// <param name="account">Null for an unknown one, which is not counted, nor is a locked one: a write of the same weight keeps the clock from telling.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task CountAsync(Account? account, CancellationToken cancellationToken)
+    /// <returns>Null where nothing was counted.</returns>
+    public async Task<FailedAttempt?> CountAsync(Account? account, CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
         if (account is null || IsLocked(account))
         {
             // A read alone would be milliseconds faster than the commit that counting takes. Spread over rows, so that a flood does not queue at one.
             await limiter.AcquireAsync("refused:" + Random.Shared.Next(64), int.MaxValue, TimeSpan.FromDays(1), cancellationToken);
-            return;
+            return null;
         }
 
-        await accounts.CountFailureAsync(account.Id, options.Value.LockoutThreshold, now + options.Value.LockoutDuration, now, events.OfUser(EventTypes.UserLockedOut, account), cancellationToken);
+        return await accounts.CountFailureAsync(account.Id, options.Value.LockoutThreshold, now + options.Value.LockoutDuration, now, events.OfUser(EventTypes.UserLockedOut, account), cancellationToken);
     }
 }

@@ -11,7 +11,7 @@ internal sealed class DatabaseHealthCheck(StoreDatabase database) : IHealthCheck
     {
         try
         {
-            await database.ReadAsync((model, token) => model.StoreValues.Select(r => r.Name).FirstOrDefaultAsync(token), cancellationToken);
+            await database.ReadAsync((model, token) => model.StoreValues.Select(r => r.Name).OrderBy(name => name).FirstOrDefaultAsync(token), cancellationToken);
             return HealthCheckResult.Healthy();
         }
         catch (Exception exception) when (exception is not OperationCanceledException)

@@ -38,8 +38,7 @@ internal sealed class AccessTokenHandler(
     /// <summary>RFC 6750 §3 and RFC 9728 §5.1.</summary>
     public static string Challenge(ResourceCatalog resources, string? error = null, string? scope = null)
     {
-        var api = new Uri(resources.Api.Identifier);
-        var challenge = $"{Bearer} resource_metadata=\"{api.GetLeftPart(UriPartial.Authority)}/.well-known/oauth-protected-resource{api.AbsolutePath}\"";
+        var challenge = $"{Bearer} resource_metadata=\"{ResourceCatalog.MetadataAddress(resources.Api.Identifier)}\"";
         challenge += error is null ? "" : $", error=\"{error}\"";
         return challenge + (scope is null ? "" : $", scope=\"{scope}\"");
     }

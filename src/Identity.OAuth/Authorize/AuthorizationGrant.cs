@@ -1,4 +1,6 @@
 // RFC 6749 §4.1.2: what an authorization code stands for, and what a refresh family goes on standing for.
+using System.Buffers.Binary;
+
 namespace Identity.OAuth.Authorize;
 
 /// <summary>What a person (or a first-party sign-in) granted to a client. Kept as JSON with the code, then with the refresh family.</summary>
@@ -40,4 +42,12 @@ public sealed record AuthorizationGrant
 
     /// <summary>Issued by /api/identity: JWT_SECRET may sign its access tokens.</summary>
     public bool Compatibility { get; init; }
+
+    /// <summary>When a grant of this id began, to the millisecond: UUIDv7 says so itself (RFC 9562 §5.7).</summary>
+    public static DateTimeOffset BeganAt(Guid grantId)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        grantId.TryWriteBytes(bytes, bigEndian: true, out _);
+        return DateTimeOffset.FromUnixTimeMilliseconds((long)(BinaryPrimitives.ReadUInt64BigEndian(bytes) >> 16));
+    }
 }

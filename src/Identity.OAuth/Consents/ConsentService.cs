@@ -1,12 +1,17 @@
 // OpenID Connect Core §3.1.2.4: what people allowed, and what they still have to be asked.
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
+using Identity.OAuth.Storage;
+using Identity.OAuth.Tokens;
 
 namespace Identity.OAuth.Consents;
 
 /// <summary>Asks for, remembers and takes back consent.</summary>
-public sealed class ConsentService(IConsentStore store, IClientStore clients, TimeProvider timeProvider)
+public sealed class ConsentService(IConsentStore store, IClientStore clients, IDenyList denyList, TimeProvider timeProvider)
 {
+    /// <summary>Under which id the deny list knows all that a person allowed a client.</summary>
+    public static string DenyId(string subject, string clientId) => "consent:" + SecureValue.Hash(subject + "\n" + clientId);
+
     /// <summary>Whether the operator vouches for the client, or this person once allowed it.</summary>
     public async Task<bool> IsKnownAsync(string clientId, string? subject, CancellationToken cancellationToken) =>
         await clients.FindAsync(clientId, cancellationToken) is { } client
@@ -39,7 +44,11 @@ public sealed class ConsentService(IConsentStore store, IClientStore clients, Ti
 
     public Task<IReadOnlyList<Consent>> ListAsync(string subject, CancellationToken cancellationToken) => store.ListAsync(subject, cancellationToken);
 
-    /// <summary>Takes it back; the client's refresh families of this person die with it.</summary>
-    public Task RevokeAsync(string subject, string clientId, CancellationToken cancellationToken) =>
-        store.RevokeAsync(subject, clientId, timeProvider.GetUtcNow(), cancellationToken);
+    /// <summary>Takes it back; the client's codes, refresh families and access tokens of this person die with it. What the person allows afterwards lives.</summary>
+    public async Task RevokeAsync(string subject, string clientId, CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        await denyList.DenyAsync(DenyId(subject, clientId), grantedUntil: now, now + AccessTokenIssuer.MaximumLifetime, cancellationToken);
+        await store.RevokeAsync(subject, clientId, now, cancellationToken);
+    }
 }

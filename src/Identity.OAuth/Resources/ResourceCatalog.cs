@@ -29,6 +29,13 @@ public sealed class ResourceCatalog(IResourceStore store, IOptions<OAuthOptions>
     /// <summary>/api/identity as a resource.</summary>
     public Resource Api { get; } = new() { Identifier = options.Value.Issuer + ApiPath, ResourceName = "Accounts", ScopesSupported = ApiScopes };
 
+    /// <summary>RFC 9728 §3.1: where the metadata of one of our own resources is, the well-known path coming before the resource's own.</summary>
+    public static string MetadataAddress(string identifier)
+    {
+        var resource = new Uri(identifier);
+        return resource.GetLeftPart(UriPartial.Authority) + "/.well-known/oauth-protected-resource" + resource.AbsolutePath.TrimEnd('/');
+    }
+
     /// <summary>Our own resources, then the declared ones.</summary>
     public async ValueTask<IReadOnlyList<Resource>> ListAsync(CancellationToken cancellationToken)
     {
@@ -116,7 +123,7 @@ public sealed class ResourceCatalog(IResourceStore store, IOptions<OAuthOptions>
         // Userinfo reads every format, so it goes along with any.
         var formats = targets.Where(target => target != UserInfo).ToArray();
         var format = formats.FirstOrDefault() ?? UserInfo;
-        if (formats.Any(other => other.AccessTokenFormat != format.AccessTokenFormat || other.AccessTokenTyp != format.AccessTokenTyp || other.AccessTokenSignedResponseAlg != format.AccessTokenSignedResponseAlg))
+        if (!formats.All(other => LooksAlike(other, format)))
         {
             return Target("These resources take tokens of different kinds: ask for one resource at a time.");
         }
@@ -130,6 +137,11 @@ public sealed class ResourceCatalog(IResourceStore store, IOptions<OAuthOptions>
                 AccessTokenClaims = [.. targets.SelectMany(target => target.AccessTokenClaims).Distinct(StringComparer.Ordinal)],
             });
     }
+
+    // A reference token has no typ and no signature to differ in.
+    private static bool LooksAlike(Resource one, Resource other) =>
+        one.AccessTokenFormat == other.AccessTokenFormat
+        && (one.AccessTokenFormat == "reference" || (one.AccessTokenTyp == other.AccessTokenTyp && one.AccessTokenSignedResponseAlg == other.AccessTokenSignedResponseAlg));
 
     private sealed record Known(IReadOnlyList<Resource> Declared, IReadOnlyList<Resource> All);
 

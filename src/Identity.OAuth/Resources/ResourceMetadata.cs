@@ -16,13 +16,21 @@ public static class ResourceMetadata
         "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "sid", "auth_time", "acr", "amr", "cnf", "act", "may_act", "authorization_details",
     ];
 
+    private static readonly string[] AccessTokenMembers =
+    [
+        "access_token_lifetime", "access_token_signed_response_alg", "access_token_typ", "access_token_format", "access_token_claims",
+    ];
+
+    // RFC 9728 §2: an API that was promised one of these and did not get it would be less safe than it believes.
+    private static readonly string[] NotHonoured = ["tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens_required"];
+
     /// <param name="document">The metadata.</param>
     /// <param name="readDuration">The settings' way of reading <c>15m</c>, <c>1h</c> or seconds; null where it cannot be read.</param>
     public static ResourceMetadataResult Parse(JsonObject document, Func<string, TimeSpan?> readDuration)
     {
         var reader = new MetadataReader(document);
         var identifier = reader.Text("resource");
-        if (identifier is null || identifier.Any(character => character is <= '\x20' or > '\x7e') || identifier.Contains('#', StringComparison.Ordinal))
+        if (identifier is null ? reader.Problems.Count == 0 : !IsIdentifier(identifier))
         {
             reader.Problem("resource", "expected an absolute URI without a fragment, or a plain name");
         }
@@ -44,13 +52,24 @@ public static class ResourceMetadata
             }
         }
 
-        var algorithm = OneOf(reader, "access_token_signed_response_alg", "ES256", [.. SigningKey.SupportedAlgorithms]);
+        var algorithm = ReadAlgorithm(reader);
         var typ = OneOf(reader, "access_token_typ", "at+jwt", "at+jwt", "JWT");
         var format = OneOf(reader, "access_token_format", "jwt", "jwt", "reference");
         var claims = reader.List("access_token_claims") ?? [];
         foreach (var claim in claims.Where(ReservedClaims.Contains))
         {
             reader.Problem("access_token_claims", $"{claim} is the token's own");
+        }
+
+        foreach (var member in NotHonoured.Where(member => reader.Peek(member) is { } asked && !asked.Equals("false", StringComparison.OrdinalIgnoreCase)))
+        {
+            reader.Problem(member, "this server cannot honour it");
+        }
+
+        // RFC 9728 §2 has unknown members ignored. These words are our own, and one misspelt would leave an API with tokens it did not ask for.
+        foreach (var (member, _) in document.Where(member => member.Key.StartsWith("access_token_", StringComparison.Ordinal) && !AccessTokenMembers.Contains(member.Key, StringComparer.Ordinal)))
+        {
+            reader.Problem(member, "no such member; there are " + string.Join(", ", AccessTokenMembers));
         }
 
         var resource = new Resource
@@ -105,6 +124,22 @@ public static class ResourceMetadata
         }
 
         return null;
+    }
+
+    private static bool IsIdentifier(string value) =>
+        value.All(character => character is > '\x20' and <= '\x7e' and not '#')
+        && (!value.Contains(':', StringComparison.Ordinal) || Uri.TryCreate(value, UriKind.Absolute, out _));
+
+    private static string ReadAlgorithm(MetadataReader reader)
+    {
+        const string Member = "access_token_signed_response_alg";
+        if (reader.Peek(Member) is "EdDSA" or "Ed25519" && !SigningKey.SupportedAlgorithms.Contains("EdDSA", StringComparer.Ordinal))
+        {
+            reader.Problem(Member, "this platform (.NET) has no Ed25519 to sign EdDSA with; expected one of " + string.Join(", ", SigningKey.SupportedAlgorithms));
+            return "ES256";
+        }
+
+        return OneOf(reader, Member, "ES256", [.. SigningKey.SupportedAlgorithms]);
     }
 
     private static string OneOf(MetadataReader reader, string member, string otherwise, params string[] values)

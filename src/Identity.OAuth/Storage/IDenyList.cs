@@ -7,8 +7,18 @@ namespace Identity.OAuth.Storage;
 /// </summary>
 public interface IDenyList
 {
-    Task DenyAsync(string id, DateTimeOffset until, CancellationToken cancellationToken);
+    /// <summary>Denies all there is under the id.</summary>
+    Task DenyAsync(string id, DateTimeOffset until, CancellationToken cancellationToken) => DenyAsync(id, grantedUntil: until, until, cancellationToken);
 
-    /// <summary>True if any of the ids is denied.</summary>
-    ValueTask<bool> IsDeniedAsync(ReadOnlyMemory<string> ids, CancellationToken cancellationToken);
+    /// <summary>
+    /// Denies what was granted under the id up to a time: what the same person grants the same client afterwards lives.
+    /// Of several entries for one id the later times hold.
+    /// </summary>
+    Task DenyAsync(string id, DateTimeOffset grantedUntil, DateTimeOffset until, CancellationToken cancellationToken);
+
+    /// <summary>True if any of the ids is denied, whenever it was granted.</summary>
+    ValueTask<bool> IsDeniedAsync(ReadOnlyMemory<string> ids, CancellationToken cancellationToken) => IsDeniedAsync(ids, DateTimeOffset.UnixEpoch, cancellationToken);
+
+    /// <summary>True if any of the ids is denied for what was granted at <paramref name="grantedAt"/>.</summary>
+    ValueTask<bool> IsDeniedAsync(ReadOnlyMemory<string> ids, DateTimeOffset grantedAt, CancellationToken cancellationToken);
 }

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
+using Identity.OAuth.Consents;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
@@ -80,6 +81,11 @@ public sealed class AuthorizationCodeGrant(
         if (await sessions.FindLiveAsync(grant.SessionId, cancellationToken) is null)
         {
             return Invalid("its session has ended");
+        }
+
+        if (await denyList.IsDeniedAsync(new[] { ConsentService.DenyId(grant.Subject, grant.ClientId) }, AuthorizationGrant.BeganAt(grant.GrantId), cancellationToken))
+        {
+            return Invalid("the person took back what it stands for");
         }
 
         // The one step that decides: of any number of parallel redemptions, one.

@@ -1,6 +1,8 @@
 // RFC 9068 §4 and RFC 6750: what is checked of an access token that comes back to us.
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Identity.OAuth.Authorize;
+using Identity.OAuth.Consents;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Sessions;
@@ -73,15 +75,28 @@ public sealed class AccessTokenValidator(
             return null;
         }
 
-        var jti = token.TokenId;
-        var dot = jti.IndexOf('.', StringComparison.Ordinal);
-        if (await denyList.IsDeniedAsync(dot > 0 ? new[] { jti, jti[..dot] } : new[] { jti }, cancellationToken))
+        if (await IsDeniedAsync(token, cancellationToken))
         {
             return null;
         }
 
         // JWT_SECRET is known to old resource servers too: a live session of that very person is what they cannot make up.
         return token.SessionId is not { } sid || (await sessions.FindLiveAsync(sid, cancellationToken))?.Subject == token.Subject ? token : null;
+    }
+
+    // Its jti, the grant that prefixes it, or all that its person had allowed its client by the time of that grant.
+    private ValueTask<bool> IsDeniedAsync(AccessToken token, CancellationToken cancellationToken)
+    {
+        var jti = token.TokenId;
+        var dot = jti.IndexOf('.', StringComparison.Ordinal);
+        if (dot < 0 || !Guid.TryParseExact(jti.AsSpan(0, dot), "N", out var grantId))
+        {
+            return denyList.IsDeniedAsync(new[] { jti }, cancellationToken);
+        }
+
+        return token.SessionId is null
+            ? denyList.IsDeniedAsync(new[] { jti, jti[..dot] }, cancellationToken)
+            : denyList.IsDeniedAsync(new[] { jti, jti[..dot], ConsentService.DenyId(token.Subject, token.ClientId) }, AuthorizationGrant.BeganAt(grantId), cancellationToken);
     }
 
     private async ValueTask<AccessToken?> ReadReferenceAsync(string value, CancellationToken cancellationToken) =>

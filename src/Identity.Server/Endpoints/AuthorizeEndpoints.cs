@@ -1,6 +1,4 @@
 // RFC 6749 §3.1, RFC 9700 §4.12 (303, never 307), OpenID Connect Core §3.1.2, OAuth 2.0 Form Post Response Mode.
-using System.Text;
-using System.Text.Encodings.Web;
 using Identity.OAuth;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.EndSession;
@@ -64,7 +62,8 @@ internal static class AuthorizeEndpoints
                 SeeOther(context, "/consent?returnUrl=" + Uri.EscapeDataString(interactions.ReturnUrl(parameters, consent.StartedAt)) + Locale(parameters));
                 break;
             case AuthorizeOutcome.Respond { Target.Mode: "form_post" } respond:
-                await FormPostAsync(context, respond);
+                var answer = new FormPost(respond.Target.Uri, await ApplicationAsync(context, parameters), [.. respond.Parameters]);
+                await context.RequestServices.GetRequiredService<FormPostPage>().WriteAsync(context, answer);
                 break;
             case AuthorizeOutcome.Respond respond:
                 var uri = respond.Target.Uri;
@@ -137,23 +136,8 @@ internal static class AuthorizeEndpoints
     private static string Encode(RequestParameters parameters) =>
         string.Join('&', parameters.Names.SelectMany(name => parameters.All(name).Select(value => Uri.EscapeDataString(name) + "=" + Uri.EscapeDataString(value))));
 
+    private static async Task<string> ApplicationAsync(HttpContext context, RequestParameters parameters) =>
+        (await context.RequestServices.GetRequiredService<RequestContexts>().FindAsync(parameters["client_id"], context.RequestAborted))?.Name ?? parameters["client_id"]!;
+
     private static string Locale(RequestParameters parameters) => parameters["ui_locales"] is { Length: < 100 } locales ? "&ui_locales=" + Uri.EscapeDataString(locales) : "";
-
-    private static Task FormPostAsync(HttpContext context, AuthorizeOutcome.Respond respond)
-    {
-        var html = HtmlEncoder.Default;
-        var body = new StringBuilder("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Signing in</title>")
-            .Append("<link rel=\"stylesheet\" href=\"/css/identity.css\"></head><body><main><form id=\"form-post\" method=\"post\" action=\"").Append(html.Encode(respond.Target.Uri)).Append("\">");
-        foreach (var (name, value) in respond.Parameters)
-        {
-            body.Append("<input type=\"hidden\" name=\"").Append(html.Encode(name)).Append("\" value=\"").Append(html.Encode(value)).Append("\">");
-        }
-
-        body.Append("<noscript><p>One more step: press the button to go on.</p></noscript><button type=\"submit\">Continue</button></form></main><script src=\"/js/form-post.js\"></script></body></html>");
-        var headers = context.Response.Headers;
-        headers.ContentSecurityPolicy = $"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action {new Uri(respond.Target.Uri).GetLeftPart(UriPartial.Authority)}; base-uri 'none'; frame-ancestors 'none'";
-        headers["Referrer-Policy"] = "no-referrer";
-        context.Response.ContentType = "text/html; charset=utf-8";
-        return context.Response.WriteAsync(body.ToString(), context.RequestAborted);
-    }
 }

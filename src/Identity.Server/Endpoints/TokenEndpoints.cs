@@ -91,8 +91,7 @@ internal static class TokenEndpoints
             return;
         }
 
-        // RFC 9701 §4: a signed answer for who asks for one by its media type.
-        if (context.Request.Headers.Accept.ToString().Contains(IntrospectionEndpoint.JwtMediaType, StringComparison.OrdinalIgnoreCase))
+        if (PrefersJwt(context.Request))
         {
             context.Response.ContentType = IntrospectionEndpoint.JwtMediaType;
             context.Response.Headers.CacheControl = "no-store";
@@ -101,6 +100,15 @@ internal static class TokenEndpoints
         }
 
         await ProtocolResponses.WriteAsync(context, response.Body);
+    }
+
+    // RFC 9701 §4: a signed answer for who asks for one by its media type, unless it would rather have the plain one (RFC 9110 §12.5.1).
+    private static bool PrefersJwt(HttpRequest request)
+    {
+        var accepted = request.GetTypedHeaders().Accept;
+        double Quality(string type) => accepted.Where(value => value.MediaType.Equals(type, StringComparison.OrdinalIgnoreCase)).Select(value => value.Quality ?? 1).DefaultIfEmpty(0).Max();
+        var jwt = Quality(IntrospectionEndpoint.JwtMediaType);
+        return jwt > 0 && jwt >= Quality("application/json");
     }
 
     private static async Task<(RequestParameters Parameters, string? Authorization)?> ReadAsync(HttpContext context)

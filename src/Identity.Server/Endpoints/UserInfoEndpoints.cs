@@ -1,8 +1,8 @@
 // OpenID Connect Core §5.3, RFC 6750 §2, RFC 9728 §5.1: userinfo.
 using Identity.OAuth;
+using Identity.OAuth.Resources;
 using Identity.OAuth.Tokens;
 using Identity.OAuth.UserInfo;
-using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Endpoints;
 
@@ -45,10 +45,12 @@ internal static class UserInfoEndpoints
             return;
         }
 
-        if (context.Request.Headers.Origin.Count > 0 && BearerToken.Read(authorization, formToken).TryGet(out var value, out _)
-            && await context.RequestServices.GetRequiredService<AccessTokenValidator>().ValidateAsync(value, acceptCompatibility: false, context.RequestAborted) is { } token)
+        if (context.Request.Headers.Origin.Count > 0)
         {
-            await Cors.AllowClientAsync(context, token.ClientId);
+            var token = BearerToken.Read(authorization, formToken).TryGet(out var value, out _)
+                ? await context.RequestServices.GetRequiredService<AccessTokenValidator>().ValidateAsync(value, acceptCompatibility: false, context.RequestAborted)
+                : null;
+            await (token is null ? Cors.AllowAnyClientAsync(context) : Cors.AllowClientAsync(context, token.ClientId));
         }
 
         if ((await context.RequestServices.GetRequiredService<UserInfoEndpoint>().HandleAsync(authorization, formToken, context.RequestAborted)).TryGet(out var claims, out var error))
@@ -62,7 +64,7 @@ internal static class UserInfoEndpoints
 
     private static Task RefuseAsync(HttpContext context, OAuthError error)
     {
-        var metadata = context.RequestServices.GetRequiredService<IOptions<OAuthOptions>>().Value.Issuer + "/.well-known/oauth-protected-resource";
+        var metadata = ResourceCatalog.MetadataAddress(context.RequestServices.GetRequiredService<ResourceCatalog>().UserInfo.Identifier);
         return ProtocolResponses.WriteAsync(context, error.Challenge is null ? error : error with { Challenge = $"{error.Challenge}{(error.Challenge == "Bearer" ? " " : ", ")}resource_metadata=\"{metadata}\"" });
     }
 }

@@ -1,4 +1,5 @@
 // OWASP ASVS 5.0 §7 and RFC 6265bis §4.1.3: the cookie that stands for a sign-in session, looked up in the store at every request.
+using System.Globalization;
 using System.Security.Claims;
 using System.Security.Cryptography;
 using Identity.Accounts;
@@ -9,11 +10,11 @@ using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Hosting;
 
-/// <summary>Writes, reads and takes away the session cookie. It carries the session's id, encrypted and signed; a cookie kept after sign-out is worth nothing.</summary>
+/// <summary>Writes, reads and takes away the session cookie. It carries the session's id and the moment of its last sign-in, encrypted and signed: a cookie kept from before a sign-out or another sign-in is worth nothing.</summary>
 public sealed class BrowserSession(SessionService sessions, IDataProtectionProvider protection, ServerSettings settings, IOptions<AccountsOptions> options) : IBrowserSession
 {
     private static readonly object Key = new();
-    private readonly IDataProtector _protector = protection.CreateProtector("identity.session-cookie.v1");
+    private readonly IDataProtector _protector = protection.CreateProtector("identity.session-cookie.v2");
 
     /// <summary>With the __Host- prefix where https is spoken: no other host or path can set it.</summary>
     private string CookieName => settings.IsHttps ? "__Host-identity" : "identity";
@@ -26,9 +27,10 @@ public sealed class BrowserSession(SessionService sessions, IDataProtectionProvi
         }
 
         Session? session = null;
-        if (context.Request.Cookies.TryGetValue(CookieName, out var cookie) && cookie is { Length: > 0 and < 2000 } && Unprotect(cookie) is { } id)
+        if (context.Request.Cookies.TryGetValue(CookieName, out var cookie) && cookie is { Length: > 0 and < 2000 } && Unprotect(cookie) is { } value)
         {
-            session = await sessions.FindForBrowserAsync(id, context.RequestAborted);
+            var found = await sessions.FindForBrowserAsync(value.Split('/')[0], context.RequestAborted);
+            session = found is not null && Value(found) == value ? found : null;
         }
 
         context.Items[Key] = session;
@@ -43,7 +45,7 @@ public sealed class BrowserSession(SessionService sessions, IDataProtectionProvi
         }
 
         context.Items[Key] = session;
-        context.Response.Cookies.Append(CookieName, _protector.Protect(session.Id), Cookie(options.Value.SessionLifetime));
+        context.Response.Cookies.Append(CookieName, _protector.Protect(Value(session)), Cookie(options.Value.SessionLifetime));
     }
 
     public async Task EndAsync(HttpContext context)
@@ -57,14 +59,16 @@ public sealed class BrowserSession(SessionService sessions, IDataProtectionProvi
         context.Response.Cookies.Delete(CookieName, Cookie(maxAge: null));
     }
 
-    /// <summary>Antiforgery tokens are bound to who is signed in, and to that very session.</summary>
+    /// <summary>Antiforgery tokens are bound to who is signed in, and to that very sign-in.</summary>
     public async Task SetUserAsync(HttpContext context)
     {
         if (await FindAsync(context) is { } session)
         {
-            context.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim("sub", $"{session.AccountId:D}/{session.Id}")], "session"));
+            context.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim("sub", $"{session.AccountId:D}/{Value(session)}")], "session"));
         }
     }
+
+    private static string Value(Session session) => string.Create(CultureInfo.InvariantCulture, $"{session.Id}/{session.AuthenticatedAt.ToUnixTimeMilliseconds()}");
 
     private static Caller Callers(HttpContext context) => new(context.Connection.RemoteIpAddress?.ToString(), context.Request.Headers.UserAgent.ToString());
 

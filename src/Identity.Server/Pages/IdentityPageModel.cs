@@ -49,6 +49,9 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
         await next();
     }
 
+    /// <summary>For a sign-in: the session that this browser has goes on where it is the same person's, so that an application that asks for a fresh sign-in signs nobody out of the others.</summary>
+    protected async ValueTask<Caller> SigningInAsync(IBrowserSession browser) => Caller with { SessionId = (await browser.FindAsync(HttpContext))?.Id };
+
     /// <summary>The person says no to the application they come from: it is told.</summary>
     protected IActionResult Declined() => SeeOther(CanDecline ? services.Interactions.Decline(ReturnUrl) : ReturnUrl);
 

@@ -58,7 +58,7 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
             return Invalid();
         }
 
-        switch (await signIn.WithPasswordAsync(LoginKind.Any, login, Password!, Caller, cancellationToken))
+        switch (await signIn.WithPasswordAsync(LoginKind.Any, login, Password!, await SigningInAsync(browser), cancellationToken))
         {
             case SignInAttempt.Succeeded succeeded:
                 await browser.StartAsync(HttpContext, succeeded.Session);

@@ -82,7 +82,7 @@ public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes cod
             return Invalid();
         }
 
-        switch (await codes.VerifyAsync(new CodeRecipient(null, email, null), OneTimeCodePurposes.Login, code, Caller, cancellationToken))
+        switch (await codes.VerifyAsync(new CodeRecipient(null, email, null), OneTimeCodePurposes.Login, code, await SigningInAsync(browser), cancellationToken))
         {
             case TriedCode.Verified { Session: { } session }:
                 await browser.StartAsync(HttpContext, session);

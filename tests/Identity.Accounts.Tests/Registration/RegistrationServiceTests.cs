@@ -58,6 +58,21 @@ public sealed class RegistrationServiceTests
         await world.SignedInAsync();
     }
 
+    [Theory]
+    [InlineData("eve@example.com", "ADA", null, "Your account could not be made")]
+    [InlineData("eve@example.com", null, "+436601234567", "Your account could not be made")]
+    [InlineData("ada@example.com", "ADA", null, "You already have an account")]
+    public async Task Register_WhenConcealedAndANameOrPhoneIsTaken_AnswersAlikeAndTellsTheAddress(string email, string? userName, string? phoneNumber, string subject)
+    {
+        await using var world = new World(options => options.ConcealExistingAccounts = true);
+        await world.AddAsync(userName: "ada", phoneNumber: "+436601234567");
+        var made = Assert.IsType<RegistrationResult.Created>(await world.RegisterAsync(new NewAccount(email, World.Other, userName, phoneNumber)));
+        Assert.Equal((userName, phoneNumber), (made.Account.UserName, made.Account.PhoneNumber));
+        Assert.Null(await world.Accounts.FindAsync(made.Account.Id, World.Cancel));
+        await world.StopDeliveryAsync();
+        Assert.Equal((email, subject), (Assert.Single(world.Mail.All).To, world.Mail.All.First().Subject));
+    }
+
     [Fact]
     public async Task Register_WhenMetadataIsOver16KB_MakesNothing()
     {

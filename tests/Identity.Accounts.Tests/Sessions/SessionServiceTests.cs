@@ -24,6 +24,48 @@ public sealed class SessionServiceTests
     }
 
     [Fact]
+    public async Task Start_WhenTheSamePersonSignsInAgainInTheirBrowser_GoesOnWithTheirSession()
+    {
+        await using var world = new World(options => options.SessionLifetime = TimeSpan.FromHours(2));
+        await world.AddAsync();
+        var session = await world.SignedInAsync();
+        world.Time.Advance(TimeSpan.FromHours(1));
+        var again = await world.SignedInAsync(world.Caller with { SessionId = session.Id });
+        Assert.Equal((session.Id, world.Time.GetUtcNow(), session.CreatedAt), (again.Id, again.AuthenticatedAt, again.CreatedAt));
+        world.Time.Advance(TimeSpan.FromMinutes(90));
+        Assert.NotNull(await world.Sessions.FindForBrowserAsync(session.Id, World.Cancel));
+        Assert.Single(world.Events.Of(EventTypes.SessionCreated));
+        Assert.Empty(world.Events.Of(EventTypes.SessionDestroyed));
+    }
+
+    [Fact]
+    public async Task Start_WhenSignInsFollowAtOnce_NoTwoShareAMoment()
+    {
+        await using var world = new World();
+        await world.AddAsync();
+        var session = await world.SignedInAsync();
+        var again = await world.SignedInAsync(world.Caller with { SessionId = session.Id });
+        Assert.Equal(session.Id, again.Id);
+        Assert.True(again.AuthenticatedAt.ToUnixTimeMilliseconds() > session.AuthenticatedAt.ToUnixTimeMilliseconds());
+    }
+
+    [Fact]
+    public async Task Start_WhenTheBrowsersSessionIsSomebodyElsesOrEnded_MakesANewOne()
+    {
+        await using var world = new World();
+        await world.AddAsync();
+        var ended = await world.SignedInAsync();
+        await world.Sessions.EndAsync(ended.Id, SessionEndReasons.Logout, world.Caller, World.Cancel);
+        Assert.NotEqual(ended.Id, (await world.SignedInAsync(world.Caller with { SessionId = ended.Id })).Id);
+
+        await world.AddAsync("eve@example.com");
+        var theirs = await world.SignedInAsync("eve@example.com");
+        var mine = await world.SignedInAsync(world.Caller with { SessionId = theirs.Id });
+        Assert.NotEqual(theirs.Id, mine.Id);
+        Assert.NotEqual(theirs.AccountId, mine.AccountId);
+    }
+
+    [Fact]
     public async Task Find_WhenIdle_EndsSingleSignOnButNotTheTokens()
     {
         await using var world = new World(options => options.SessionIdleTimeout = TimeSpan.FromHours(1));

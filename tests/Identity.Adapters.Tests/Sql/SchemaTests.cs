@@ -2,6 +2,7 @@ using System.Data.Common;
 using Identity.Adapters.Configuration;
 using Identity.Adapters.Sql;
 using Identity.Adapters.Sql.Model;
+using Identity.OAuth.Storage;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
@@ -24,6 +25,22 @@ public sealed class SchemaTests(PostgresFixture postgres, SqlServerFixture sqlSe
                 Assert.NotEmpty(context.Database.GetMigrations());
             }
         }
+    }
+
+    [Fact]
+    public async Task Migrations_OverADenyListFromBefore_LeaveItsEntriesDenied()
+    {
+        using var directory = new TemporaryDirectory();
+        var settings = StorageSettings.Embedded(directory.Path);
+        await using (var before = new SqliteIdentityDbContext(ProviderOptions.Sqlite(settings.ConnectionString, services: null)))
+        {
+            await before.GetService<IMigrator>().MigrateAsync("20261124023515_ProcessedMessages", TestContext.Current.CancellationToken);
+            var until = TimeProvider.System.GetUtcNow().AddHours(1).ToUnixTimeMilliseconds() * 1000;
+            await before.Database.ExecuteSqlAsync($"INSERT INTO deny_entries (id, expires_at) VALUES ('old', {until})", TestContext.Current.CancellationToken);
+        }
+
+        await using var host = await StoreHost.StartAsync(settings);
+        Assert.True(await host.Get<IDenyList>().IsDeniedAsync(new[] { "old" }, TimeProvider.System.GetUtcNow(), TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -89,7 +106,10 @@ public sealed class SchemaTests(PostgresFixture postgres, SqlServerFixture sqlSe
             foreach (var column in table.Columns)
             {
                 var collation = column.StoreType.StartsWith("nvarchar", StringComparison.Ordinal) ? " COLLATE Latin1_General_100_BIN2" : "";
-                Assert.Contains($"[{column.Name}] {column.StoreType}{collation} {(column.IsNullable ? "NULL" : "NOT NULL")}", body, StringComparison.Ordinal);
+                var definition = $"[{column.Name}] {column.StoreType}{collation} {(column.IsNullable ? "NULL" : "NOT NULL")}";
+                Assert.True(
+                    body.Contains(definition, StringComparison.Ordinal) || script.Contains($"ALTER TABLE [{table.Name}] ALTER COLUMN {definition};", StringComparison.Ordinal),
+                    $"{table.Name}: {definition}");
             }
 
             foreach (var index in table.Indexes)

@@ -166,8 +166,8 @@ public sealed class IntrospectionAndRevocationTests : IAsyncDisposable
 
     private sealed class BrokenDenyList : IDenyList
     {
-        public Task DenyAsync(string id, DateTimeOffset until, CancellationToken cancellationToken) => throw new IOException("The store is away.");
+        public Task DenyAsync(string id, DateTimeOffset grantedUntil, DateTimeOffset until, CancellationToken cancellationToken) => throw new IOException("The store is away.");
 
-        public ValueTask<bool> IsDeniedAsync(ReadOnlyMemory<string> ids, CancellationToken cancellationToken) => new(false);
+        public ValueTask<bool> IsDeniedAsync(ReadOnlyMemory<string> ids, DateTimeOffset grantedAt, CancellationToken cancellationToken) => new(false);
     }
 }

@@ -206,7 +206,19 @@ public sealed class AudienceTests : IAsyncDisposable
         { "access_token_format", """{"resource":"a","access_token_format":"opaque"}""" },
         { "access_token_lifetime", """{"resource":"a","access_token_lifetime":"soon"}""" },
         { "access_token_lifetime", """{"resource":"a","access_token_lifetime":90000}""" },
+        { "resource", """{"resource":"https://"}""" },
+        { "resource", """{"resource":["https://a.example"]}""" },
+        { "resource_name", """{"resource":"a","resource_name":7}""" },
+        { "scopes_supported", """{"resource":"a","scopes_supported":"a b"}""" },
+        { "scopes_supported[1]", """{"resource":"a","scopes_supported":["a",1]}""" },
+        { "access_token_signed_response_alg", """{"resource":"a","access_token_signed_response_alg":"EdDSA"}""" },
+        { "access_token_signed_response_alg", """{"resource":"a","access_token_signed_response_alg":["ES256"]}""" },
+        { "access_token_lifetime", """{"resource":"a","access_token_lifetime":0}""" },
+        { "access_token_claims", """{"resource":"a","access_token_claims":"roles"}""" },
         { "access_token_claims", """{"resource":"a","access_token_claims":["sub"]}""" },
+        { "access_token_fromat", """{"resource":"a","access_token_fromat":"reference"}""" },
+        { "dpop_bound_access_tokens_required", """{"resource":"a","dpop_bound_access_tokens_required":true}""" },
+        { "tls_client_certificate_bound_access_tokens", """{"resource":"a","tls_client_certificate_bound_access_tokens":true}""" },
         { "access_token_claims", """{"resource":"a","access_token_claims":["client_id"]}""" },
     };
 
@@ -217,6 +229,82 @@ public sealed class AudienceTests : IAsyncDisposable
         var result = ResourceMetadata.Parse(JsonNode.Parse(json)!.AsObject(), text => int.TryParse(text, out var seconds) ? TimeSpan.FromSeconds(seconds) : null);
         Assert.Null(result.Resource);
         Assert.StartsWith(member + ": ", Assert.Single(result.Problems), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Parse_OfMembersThatRfc9728LeavesToOthers_IgnoresThem()
+    {
+        var json = """{"resource":"https://a.example","resource_documentation":"https://a.example/docs","bearer_methods_supported":["header"],"dpop_bound_access_tokens_required":false,"x":1}""";
+        Assert.NotNull(ResourceMetadata.Parse(JsonNode.Parse(json)!.AsObject(), _ => null).Resource);
+    }
+
+    [Fact]
+    public void Parse_OfEdDsa_SaysThatThePlatformLacksIt()
+    {
+        var problems = ResourceMetadata.Parse(JsonNode.Parse("""{"resource":"a","access_token_signed_response_alg":"EdDSA"}""")!.AsObject(), _ => null).Problems;
+        Assert.Contains("platform", Assert.Single(problems), StringComparison.Ordinal);
+        Assert.DoesNotContain("EdDSA", OAuth.Keys.SigningKey.SupportedAlgorithms, StringComparer.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("https://id.example.com", "https://id.example.com/.well-known/oauth-protected-resource")]
+    [InlineData("https://id.example.com/api/identity", "https://id.example.com/.well-known/oauth-protected-resource/api/identity")]
+    [InlineData("https://example.com:8443/id", "https://example.com:8443/.well-known/oauth-protected-resource/id")]
+    public void MetadataAddress_OfAResource_HasTheWellKnownPathBeforeItsOwn(string resource, string address) =>
+        Assert.Equal(address, ResourceCatalog.MetadataAddress(resource));
+
+    [Fact]
+    public async Task Claims_OfThePerson_GoOnlyWhereTheResourceAsksForThem()
+    {
+        _host.Subjects.Add(new Sessions.Subject(OAuthHost.Ada, new JsonObject
+        {
+            ["roles"] = new JsonArray("admin"),
+            ["groups"] = new JsonArray("board", "staff"),
+            ["entitlements"] = new JsonArray("reports"),
+            ["email"] = "ada@example.com",
+        }));
+        await _host.AddResourceAsync("""{"resource":"https://asks.example","scopes_supported":["asks"],"access_token_claims":["roles","groups","entitlements","nickname"]}""");
+        await _host.AddResourceAsync("""{"resource":"https://quiet.example","scopes_supported":["quiet"]}""");
+        await _host.AddResourceAsync("""{"resource":"https://asks-opaque.example","scopes_supported":["asks.opaque"],"access_token_claims":["groups"],"access_token_format":"reference"}""");
+        var client = await _host.AddConfidentialClientAsync(scope: "openid email asks quiet asks.opaque offline_access");
+
+        var asks = OAuthHost.Payload((string)(await _host.SucceedAsync(_host.RedeemAsync(client, await _host.IssueCodeAsync(client, "asks openid email"), ("resource", "https://asks.example"))))["access_token"]!);
+        Assert.Equal("""[["admin"],["board","staff"],["reports"]]""", new JsonArray([asks["roles"]!.DeepClone(), asks["groups"]!.DeepClone(), asks["entitlements"]!.DeepClone()]).ToJsonString());
+        Assert.False(asks.ContainsKey("email"));
+        Assert.False(asks.ContainsKey("nickname"));
+
+        var quiet = OAuthHost.Payload((string)(await _host.SucceedAsync(_host.RedeemAsync(client, await _host.IssueCodeAsync(client, "quiet"))))["access_token"]!);
+        Assert.DoesNotContain(quiet, claim => claim.Key is "roles" or "groups" or "entitlements" or "email");
+
+        var opaque = (string)(await _host.SucceedAsync(_host.RedeemAsync(client, await _host.IssueCodeAsync(client, "asks.opaque"))))["access_token"]!;
+        var seen = await _host.IntrospectAsync(client, opaque);
+        Assert.Equal("""["board","staff"]""", seen["groups"]!.ToJsonString());
+        Assert.False(seen.ContainsKey("roles"));
+
+        // A client's own token is nobody's in particular.
+        var own = OAuthHost.Payload((string)(await _host.SucceedAsync(_host.TokenAsync(client, ("grant_type", "client_credentials"), ("scope", "asks"))))["access_token"]!);
+        Assert.DoesNotContain(own, claim => claim.Key is "roles" or "groups" or "entitlements" or "email");
+    }
+
+    [Fact]
+    public async Task ReferenceTokens_ForApisThatDifferOnlyInWhatTheyDoNotHave_ShareOne()
+    {
+        await _host.AddResourceAsync("""{"resource":"https://one.example","scopes_supported":["one"],"access_token_format":"reference"}""");
+        await _host.AddResourceAsync("""{"resource":"https://two.example","scopes_supported":["two"],"access_token_format":"reference","access_token_signed_response_alg":"RS256","access_token_typ":"JWT"}""");
+        var client = await _host.AddConfidentialClientAsync(scope: "one two");
+        var token = (string)(await _host.SucceedAsync(_host.TokenAsync(client, ("grant_type", "client_credentials"))))["access_token"]!;
+        Assert.Equal("""["https://one.example","https://two.example"]""", (await _host.IntrospectAsync(client, token))["aud"]!.ToJsonString());
+    }
+
+    [Fact]
+    public async Task Resource_ThatAuthenticatesUnderItsOwnIdentifier_SeesItsTokensAndNoOthers()
+    {
+        var client = await SetUpAsync();
+        var notes = await _host.AddConfidentialClientAsync(Notes, scope: "loose");
+        var mine = (string)(await _host.SucceedAsync(_host.TokenAsync(client, ("grant_type", "client_credentials"), ("resource", Notes))))["access_token"]!;
+        var others = (string)(await _host.SucceedAsync(_host.TokenAsync(client, ("grant_type", "client_credentials"), ("resource", Opaque))))["access_token"]!;
+        Assert.True(await _host.IsActiveAsync(notes, mine));
+        Assert.Equal("""{"active":false}""", (await _host.IntrospectAsync(notes, others)).ToJsonString());
     }
 
     [Fact]

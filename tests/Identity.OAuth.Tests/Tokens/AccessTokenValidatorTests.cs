@@ -2,6 +2,8 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Consents;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Introspection;
 using Identity.OAuth.Keys;
@@ -71,6 +73,23 @@ public sealed class AccessTokenValidatorTests : IAsyncDisposable
         var value = await IssueAsync();
         await _host.Get<ISessions>().EndAsync((string)OAuthHost.Payload(value)["sid"]!, "logout", OAuthHost.Cancel);
         Assert.Null(await _host.ValidateAsync(value));
+    }
+
+    [Fact]
+    public async Task Token_WhenItsPersonTookBackConsent_IsDeadAndOneGrantedAfterwardsLives()
+    {
+        var client = await _host.AddPublicClientAsync();
+        var other = await _host.AddPublicClientAsync("other");
+        async Task<string> GrantAsync(Client to) => (string)(await _host.SucceedAsync(_host.RedeemAsync(to, await _host.IssueCodeAsync(to, "openid"))))["access_token"]!;
+        var (before, others, unredeemed) = (await GrantAsync(client), await GrantAsync(other), await _host.IssueCodeAsync(client, "openid"));
+        _host.Time.Advance(TimeSpan.FromSeconds(5));
+        await _host.Get<ConsentService>().RevokeAsync(OAuthHost.Ada, client.ClientId, OAuthHost.Cancel);
+        Assert.Null(await _host.ValidateAsync(before));
+        Assert.NotNull(await _host.ValidateAsync(others));
+        await OAuthHost.FailAsync(_host.RedeemAsync(client, unredeemed), "invalid_grant");
+        _host.Time.Advance(TimeSpan.FromSeconds(5));
+        Assert.NotNull(await _host.ValidateAsync(await GrantAsync(client)));
+        Assert.Null(await _host.ValidateAsync(before));
     }
 
     public static TheoryData<string> Forgeries =>

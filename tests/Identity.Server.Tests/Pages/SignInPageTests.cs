@@ -90,7 +90,7 @@ public sealed partial class SignInPageTests(PagesFixture fixture)
     }
 
     [Fact]
-    public async Task Sessions_AreNewAtEachSignIn_AndTheOldOneIsDead()
+    public async Task SessionCookies_AreNewAtEachSignIn_AndTheOldOneIsDead()
     {
         var email = PagesFixture.NewEmail();
         await fixture.RegisterAsync(email);

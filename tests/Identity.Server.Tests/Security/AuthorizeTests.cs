@@ -127,6 +127,17 @@ public sealed class AuthorizeTests(RunningServer server)
         Assert.False(answer.Headers.Contains("Access-Control-Allow-Origin"));
     }
 
+    [Fact]
+    public async Task Authorize_WhenAnApplicationOpensItInAPopup_DoesNotCutTheTwoApart()
+    {
+        using var browser = new Browser(server.Address);
+        using var asked = await browser.GetAsync(server.AuthorizeUrl());
+        using var page = await browser.GetAsync(asked.Headers.Location!.OriginalString);
+        Assert.Equal(HttpStatusCode.OK, page.StatusCode);
+        Assert.False(asked.Headers.Contains("Cross-Origin-Opener-Policy"));
+        Assert.False(page.Headers.Contains("Cross-Origin-Opener-Policy"));
+    }
+
     [Theory]
     [InlineData("display", "popup")]
     [InlineData("ui_locales", "se")]
@@ -150,7 +161,8 @@ public sealed class AuthorizeTests(RunningServer server)
         var (_, email) = await server.RegisterAsync();
         using var browser = new Browser(server.Address);
         await browser.SignInAsync(email, RunningServer.Password);
-        var first = RunningServer.Payload((string)(await server.TokensAsync(browser))["id_token"]!);
+        var before = await server.TokensAsync(browser);
+        var first = RunningServer.Payload((string)before["id_token"]!);
         using var asked = await browser.GetAsync(server.AuthorizeUrl(changes: (name, value)));
         Assert.StartsWith("/signin?", asked.Headers.Location!.OriginalString, StringComparison.Ordinal);
 
@@ -159,7 +171,26 @@ public sealed class AuthorizeTests(RunningServer server)
         var (_, tokens) = await server.RedeemAsync(RunningServer.Query(answer.Headers.Location)["code"]);
         var second = RunningServer.Payload((string)tokens["id_token"]!);
         Assert.True((long)second["auth_time"]! >= (long)first["auth_time"]!);
-        Assert.NotEqual((string)first["sid"]!, (string)second["sid"]!);
+
+        // The same person's session goes on: what other applications hold of it stays good, and tells its own time of sign-in (OpenID Connect Core §12.2).
+        Assert.Equal((string)first["sid"]!, (string)second["sid"]!);
+        Assert.Equal(HttpStatusCode.OK, await server.UserInfoAsync((string)before["access_token"]!));
+        var (status, refreshed) = await server.RefreshAsync((string)before["refresh_token"]!);
+        Assert.Equal(HttpStatusCode.OK, status);
+        Assert.Equal((long)first["auth_time"]!, (long)RunningServer.Payload((string)refreshed["id_token"]!)["auth_time"]!);
+    }
+
+    [Fact]
+    public async Task Authorize_WhenSomebodyElseSignsIn_TheSessionBeforeIsOver()
+    {
+        using var browser = await server.SignedInAsync();
+        var before = await server.TokensAsync(browser);
+        var (_, email) = await server.RegisterAsync();
+        using var asked = await browser.GetAsync(server.AuthorizeUrl(changes: ("prompt", "login")));
+        await browser.SignInAsync(email, RunningServer.Password, RunningServer.Query(asked.Headers.Location)["returnUrl"]);
+        Assert.Equal(HttpStatusCode.Unauthorized, await server.UserInfoAsync((string)before["access_token"]!));
+        Assert.Equal("invalid_grant", (string?)(await server.RefreshAsync((string)before["refresh_token"]!)).Body["error"]);
+        Assert.NotEqual((string)RunningServer.Payload((string)before["id_token"]!)["sub"]!, (string)RunningServer.Payload((string)(await server.TokensAsync(browser))["id_token"]!)["sub"]!);
     }
 
     [Fact]

@@ -3,6 +3,8 @@ using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
+using Identity.Accounts.Sessions;
+using Identity.OAuth.Storage;
 
 namespace Identity.Tests.Shared.Conformance;
 
@@ -143,6 +145,89 @@ public abstract class AccountStoreConformance(StoreFixture fixture) : StoreConfo
     }
 
     [Fact]
+    public async Task Update_WithANewPasswordAndTheEndOfSessions_IsOneChange()
+    {
+        var account = await CreatedAsync();
+        var sessions = new[] { await SessionAsync(account.Id), await SessionAsync(account.Id) };
+        var family = await FamilyAsync(account.Id, sessions[0].Id);
+        var others = await SessionAsync((await CreatedAsync()).Id);
+        account.SecurityStamp = "next";
+        var (outcome, ended) = await Store.UpdateAsync(account, 1, [NewEvent(account.Id, EventTypes.UserPasswordChanged)], Consequences("hash", "new hash"), Cancel);
+        Assert.Equal(AccountWrite.Done, outcome);
+        Assert.Equal(2, account.Version);
+        Assert.Equal(sessions.Select(session => session.Id).Order(StringComparer.Ordinal), ended.Select(session => session.Id).Order(StringComparer.Ordinal));
+        Assert.Equal("new hash", (await Get<ICredentialStore>().FindAsync(account.Id, Cancel))!.PasswordHash);
+        foreach (var session in sessions)
+        {
+            Assert.Equal(Now, (await Get<ISessionStore>().FindAsync(session.Id, Cancel))!.EndedAt);
+        }
+
+        Assert.Equal(Now, (await Get<IRefreshFamilyStore>().FindAsync(family, Cancel))!.RevokedAt);
+        Assert.Null((await Get<ISessionStore>().FindAsync(others.Id, Cancel))!.EndedAt);
+    }
+
+    [Fact]
+    public async Task Update_WhenThePasswordIsNotTheExpectedOrTheVersionIsOld_ChangesNothingAtAll()
+    {
+        var account = await CreatedAsync();
+        var session = await SessionAsync(account.Id);
+        account.FirstName = "changed";
+        Assert.Equal(AccountWrite.PasswordConflict, (await Store.UpdateAsync(account, 1, [], Consequences("other", "new"), Cancel)).Outcome);
+        Assert.Equal(AccountWrite.PasswordConflict, (await Store.UpdateAsync(account, 1, [], Consequences(expected: null, "new"), Cancel)).Outcome);
+        Assert.Equal(AccountWrite.Conflict, (await Store.UpdateAsync(account, 7, [], Consequences("hash", "new"), Cancel)).Outcome);
+        Assert.Equal(1, account.Version);
+        var stored = (await Store.FindAsync(account.Id, Cancel))!;
+        Assert.Null(stored.FirstName);
+        Assert.Equal(1, stored.Version);
+        Assert.Equal("hash", (await Get<ICredentialStore>().FindAsync(account.Id, Cancel))!.PasswordHash);
+        Assert.Null((await Get<ISessionStore>().FindAsync(session.Id, Cancel))!.EndedAt);
+    }
+
+    [Fact]
+    public async Task Update_WithAFirstPassword_SetsItOnce()
+    {
+        var account = NewAccount();
+        await Store.CreateAsync(account, new(account.Id, PasswordHash: null, PasswordChangedAt: null), [], Cancel);
+        var outcomes = await RaceAsync(async i =>
+        {
+            var mine = (await Store.FindAsync(account.Id, Cancel))!;
+            return (await Store.UpdateAsync(mine, mine.Version, [], Consequences(expected: null, $"{i}"), Cancel)).Outcome;
+        });
+        Assert.Single(outcomes, AccountWrite.Done);
+        Assert.Equal($"{outcomes.ToList().IndexOf(AccountWrite.Done)}", (await Get<ICredentialStore>().FindAsync(account.Id, Cancel))!.PasswordHash);
+    }
+
+    [Fact]
+    public async Task Update_WhenSessionsAreMadeAndEndedMeanwhile_LeavesNoneThatCouldNotSeeIt()
+    {
+        var account = await CreatedAsync();
+        var first = await SessionAsync(account.Id);
+        account.SecurityStamp = "next";
+        var survivors = await RaceAsync(async i =>
+        {
+            if (i == Width / 2)
+            {
+                Assert.Equal(AccountWrite.Done, (await Store.UpdateAsync(account, 1, [], Consequences("hash", "new"), Cancel)).Outcome);
+                return null;
+            }
+
+            if (i % 10 == 0)
+            {
+                await Get<ISessionStore>().EndAsync(first.Id, Now, NewEvent(account.Id, EventTypes.SessionDestroyed, EventExchanges.Session), Cancel);
+                return null;
+            }
+
+            // What a sign-in does: the session is stored, then the account is looked at again.
+            var session = await SessionAsync(account.Id);
+            return (await Store.FindAsync(account.Id, Cancel))!.SecurityStamp == "stamp" ? session.Id : null;
+        });
+        foreach (var id in survivors.OfType<string>())
+        {
+            Assert.NotNull((await Get<ISessionStore>().FindAsync(id, Cancel))!.EndedAt);
+        }
+    }
+
+    [Fact]
     public async Task CountFailure_WhenRacedBelowTheLimit_CountsEach()
     {
         var account = await CreatedAsync();
@@ -177,6 +262,22 @@ public abstract class AccountStoreConformance(StoreFixture fixture) : StoreConfo
         Assert.Equal(1, attempt.FailedCount);
         Assert.False(attempt.LockedNow);
         Assert.True((await FailAsync(account.Id, limit: 2)).LockedNow);
+    }
+
+    [Fact]
+    public async Task SetLockout_WhenSetAndLifted_HoldsAndStartsTheCountAnew()
+    {
+        var account = await CreatedAsync();
+        await FailAsync(account.Id, limit: 10);
+        Assert.True(await Store.SetLockoutAsync(account.Id, Now.AddDays(1), [NewEvent(account.Id, EventTypes.UserLockedOut)], Cancel));
+        var locked = (await Store.FindAsync(account.Id, Cancel))!;
+        Assert.Equal((Now.AddDays(1), 0, 1), (locked.LockoutEnd, locked.AccessFailedCount, locked.Version));
+        Assert.Equal(Now.AddDays(1), (await FailAsync(account.Id, limit: 10)).LockoutEnd);
+
+        Assert.True(await Store.SetLockoutAsync(account.Id, null, [], Cancel));
+        Assert.Null((await Store.FindAsync(account.Id, Cancel))!.LockoutEnd);
+        Assert.Equal(1, (await FailAsync(account.Id, limit: 10)).FailedCount);
+        Assert.False(await Store.SetLockoutAsync(NewId(), null, [], Cancel));
     }
 
     [Fact]
@@ -235,6 +336,26 @@ public abstract class AccountStoreConformance(StoreFixture fixture) : StoreConfo
             UpdatedAt = Now,
             SecurityStamp = "stamp",
         };
+    }
+
+    private AccountConsequences Consequences(string? expected, string hash) => new()
+    {
+        Password = new PasswordReplacement(expected, hash, Now),
+        EndSessions = new SessionEnding(Now, session => NewEvent(session.AccountId, EventTypes.SessionDestroyed, EventExchanges.Session)),
+    };
+
+    private async Task<Session> SessionAsync(Guid accountId)
+    {
+        var session = new Session(Unique("sid"), accountId, Now, Now, ["pwd"], "1", Now.AddDays(1), Now, Now.AddDays(1), EndedAt: null, [], Ip: null, UserAgent: null, DeviceId: null);
+        await Get<ISessionStore>().CreateAsync(session, NewEvent(accountId, EventTypes.SessionCreated, EventExchanges.Session), Cancel);
+        return session;
+    }
+
+    private async Task<Guid> FamilyAsync(Guid accountId, string sessionId)
+    {
+        var id = NewId();
+        await Get<IRefreshFamilyStore>().CreateAsync(new RefreshFamily(id, "client", accountId.ToString(), sessionId, [], [], 1, Now, Now, Now.AddDays(7), RevokedAt: null, "{}"), Cancel);
+        return id;
     }
 
     private async Task<Account> CreatedAsync()

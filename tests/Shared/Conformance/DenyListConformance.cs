@@ -37,6 +37,25 @@ public abstract class DenyListConformance(StoreFixture fixture) : StoreConforman
     }
 
     [Fact]
+    public async Task Deny_UpToATime_LeavesWhatWasGrantedAfterIt()
+    {
+        await Store.DenyAsync(_id, grantedUntil: Now, Now.AddHours(1), Cancel);
+        foreach (var ids in new[] { new[] { _id }, [Unique(), _id], [Unique(), _id, Unique()], [Unique(), Unique(), Unique(), _id] })
+        {
+            Assert.True(await Store.IsDeniedAsync(ids, Now.AddMilliseconds(-1), Cancel));
+            Assert.True(await Store.IsDeniedAsync(ids, Now, Cancel));
+            Assert.False(await Store.IsDeniedAsync(ids, Now.AddMilliseconds(1), Cancel));
+            Assert.True(await Store.IsDeniedAsync(ids, Cancel));
+        }
+
+        // Taken back a second time, and once more from a clock that is behind: the later time holds.
+        await Store.DenyAsync(_id, Now.AddMinutes(2), Now.AddHours(1), Cancel);
+        await Store.DenyAsync(_id, Now.AddMinutes(1), Now.AddHours(1), Cancel);
+        Assert.True(await Store.IsDeniedAsync(new[] { _id }, Now.AddMinutes(2), Cancel));
+        Assert.False(await Store.IsDeniedAsync(new[] { _id }, Now.AddMinutes(3), Cancel));
+    }
+
+    [Fact]
     public async Task Deny_WhenRaced_Holds()
     {
         await RaceAsync(async i =>

@@ -28,6 +28,41 @@ public abstract class SessionStoreConformance(StoreFixture fixture) : StoreConfo
     }
 
     [Fact]
+    public async Task AuthenticateAgain_WhenLive_GoesOnWithTheNewSignIn()
+    {
+        var session = NewSession(NewId()) with { ClientIds = ["c1"] };
+        await CreateAsync(session);
+        Time.Advance(TimeSpan.FromHours(1));
+        Assert.True(await Store.AuthenticateAgainAsync(session.Id, Now, ["otp"], "urn:acr:2", Now.AddDays(2), Cancel));
+        AssertSame(session with { AuthenticatedAt = Now, LastSeenAt = Now, Amr = ["otp"], Acr = "urn:acr:2", SignInUntil = Now.AddDays(2) }, await Store.FindAsync(session.Id, Cancel));
+
+        Time.Advance(TimeSpan.FromHours(1));
+        Assert.True(await Store.AuthenticateAgainAsync(session.Id, Now, ["otp"], "urn:acr:2", Now.AddDays(20), Cancel));
+        Assert.Equal(Now.AddDays(20), (await Store.FindAsync(session.Id, Cancel))!.ExpiresAt);
+    }
+
+    [Fact]
+    public async Task AuthenticateAgain_WhenEndedExpiredUnknownOrNotLater_IsFalse()
+    {
+        var ended = await CreateAsync();
+        await EndAsync(ended);
+        var live = await CreateAsync();
+        Assert.False(await Store.AuthenticateAgainAsync(ended.Id, Now, ["pwd"], "a", Now.AddDays(2), Cancel));
+        Assert.False(await Store.AuthenticateAgainAsync(Unique(), Now, ["pwd"], "a", Now.AddDays(2), Cancel));
+        Assert.False(await Store.AuthenticateAgainAsync(live.Id, live.AuthenticatedAt, ["pwd"], "a", Now.AddDays(2), Cancel));
+        Assert.False(await Store.AuthenticateAgainAsync(live.Id, live.ExpiresAt, ["pwd"], "a", live.ExpiresAt.AddDays(2), Cancel));
+        AssertSame(live, await Store.FindAsync(live.Id, Cancel));
+    }
+
+    [Fact]
+    public async Task AuthenticateAgain_WhenRacedForOneMoment_IsTrueForExactlyOne()
+    {
+        var session = await CreateAsync();
+        var won = await RaceAsync(_ => Store.AuthenticateAgainAsync(session.Id, Now, ["pwd"], "a", Now.AddDays(2), Cancel));
+        Assert.Single(won, one => one);
+    }
+
+    [Fact]
     public async Task AttachClient_WhenRaced_KeepsEachClientOnceAndTheLatestEnd()
     {
         var session = await CreateAsync();

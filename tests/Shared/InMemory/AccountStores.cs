@@ -21,7 +21,8 @@ public static class AccountStores
         .AddSingleton<IAccountStore>(provider => provider.GetRequiredService<InMemoryAccounts>())
         .AddSingleton<ICredentialStore>(provider => provider.GetRequiredService<InMemoryAccounts>())
         .AddSingleton<IMetadataStore, InMemoryMetadata>()
-        .AddSingleton<ISessionStore, InMemorySessionStore>()
+        .AddSingleton<InMemorySessionStore>()
+        .AddSingleton<ISessionStore>(provider => provider.GetRequiredService<InMemorySessionStore>())
         .AddSingleton<IOneTimeCodeStore, InMemoryOneTimeCodes>()
         .AddSingleton<IRateLimiter, InMemoryRateLimiter>()
         .AddSingleton<InMemoryAuditLog>()
@@ -56,7 +57,7 @@ public sealed class InMemoryEvents
     }
 }
 
-public sealed class InMemoryAccounts(InMemoryEvents outbox) : IAccountStore, ICredentialStore
+public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore sessions) : IAccountStore, ICredentialStore
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, Account> _accounts = [];
@@ -90,21 +91,34 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox) : IAccountStore, ICr
         return AccountWrite.Done;
     });
 
-    public Task<AccountWrite> UpdateAsync(Account account, long expectedVersion, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken) => Locked(() =>
+    public async Task<AccountWrite> UpdateAsync(Account account, long expectedVersion, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken) =>
+        (await UpdateAsync(account, expectedVersion, events, new AccountConsequences(), cancellationToken)).Outcome;
+
+    public Task<AccountUpdate> UpdateAsync(Account account, long expectedVersion, IReadOnlyList<LifecycleEvent> events, AccountConsequences consequences, CancellationToken cancellationToken) => Locked(() =>
     {
         if (!_accounts.TryGetValue(account.Id, out var stored))
         {
-            return AccountWrite.NotFound;
+            return new AccountUpdate(AccountWrite.NotFound, []);
         }
 
         if (stored.Version != expectedVersion)
         {
-            return AccountWrite.Conflict;
+            return new AccountUpdate(AccountWrite.Conflict, []);
         }
 
         if (Taken(account) is { } taken)
         {
-            return taken;
+            return new AccountUpdate(taken, []);
+        }
+
+        if (consequences.Password is { } password)
+        {
+            if (_credentials.GetValueOrDefault(account.Id)?.PasswordHash != password.ExpectedHash)
+            {
+                return new AccountUpdate(AccountWrite.PasswordConflict, []);
+            }
+
+            _credentials[account.Id] = new AccountCredentials(account.Id, password.Hash, password.At);
         }
 
         account.Version = expectedVersion + 1;
@@ -112,7 +126,7 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox) : IAccountStore, ICr
         written.LastLoginAt = stored.LastLoginAt;
         _accounts[account.Id] = written;
         outbox.Add(events);
-        return AccountWrite.Done;
+        return new AccountUpdate(AccountWrite.Done, consequences.EndSessions is { } ending ? sessions.EndAll(account.Id, ending) : []);
     });
 
     public Task<FailedAttempt> CountFailureAsync(Guid id, int limit, DateTimeOffset lockoutEnd, DateTimeOffset now, LifecycleEvent lockedOut, CancellationToken cancellationToken) => Locked(() =>
@@ -137,6 +151,18 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox) : IAccountStore, ICr
         _accounts[id] = Copy(stored, 0, lockoutEnd);
         outbox.Add([lockedOut]);
         return new FailedAttempt(limit, LockedNow: true, lockoutEnd);
+    });
+
+    public Task<bool> SetLockoutAsync(Guid id, DateTimeOffset? lockoutEnd, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken) => Locked(() =>
+    {
+        if (!_accounts.TryGetValue(id, out var stored))
+        {
+            return false;
+        }
+
+        _accounts[id] = Copy(stored, 0, lockoutEnd);
+        outbox.Add(events);
+        return true;
     });
 
     public Task RecordSignInAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken) => Locked(() =>
@@ -278,6 +304,20 @@ public sealed class InMemorySessionStore(InMemoryEvents outbox, InMemoryRefreshF
     public Task<IReadOnlyList<Session>> ListLiveAsync(Guid accountId, DateTimeOffset now, CancellationToken cancellationToken) =>
         ListAsync(session => session.AccountId == accountId && session.EndedAt is null && session.ExpiresAt > now, int.MaxValue);
 
+    public Task<bool> AuthenticateAgainAsync(string id, DateTimeOffset at, IReadOnlyList<string> amr, string acr, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (!_sessions.TryGetValue(id, out var session) || session.EndedAt is not null || session.ExpiresAt <= at || session.AuthenticatedAt >= at)
+            {
+                return Task.FromResult(false);
+            }
+
+            _sessions[id] = session with { AuthenticatedAt = at, LastSeenAt = at, Amr = amr, Acr = acr, SignInUntil = until, ExpiresAt = until > session.ExpiresAt ? until : session.ExpiresAt };
+            return Task.FromResult(true);
+        }
+    }
+
     public Task TouchAsync(string id, DateTimeOffset now, CancellationToken cancellationToken)
     {
         Change(id, session => now > session.LastSeenAt ? session with { LastSeenAt = now } : session);
@@ -307,6 +347,22 @@ public sealed class InMemorySessionStore(InMemoryEvents outbox, InMemoryRefreshF
             families?.RevokeWhere(family => family.SessionId == id, now);
             outbox.Add([destroyed]);
             return Task.FromResult(true);
+        }
+    }
+
+    public IReadOnlyList<Session> EndAll(Guid accountId, SessionEnding ending)
+    {
+        lock (_lock)
+        {
+            var live = _sessions.Values.Where(session => session.AccountId == accountId && session.EndedAt is null && session.ExpiresAt > ending.At).ToArray();
+            foreach (var session in live)
+            {
+                _sessions[session.Id] = session with { EndedAt = ending.At };
+                families?.RevokeWhere(family => family.SessionId == session.Id, ending.At);
+            }
+
+            outbox.Add(live.Select(ending.Destroyed));
+            return live;
         }
     }
 

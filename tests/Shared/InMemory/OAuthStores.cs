@@ -208,20 +208,20 @@ public sealed class InMemorySingleUse : ISingleUseStore
 
 public sealed class InMemoryDenyList(TimeProvider timeProvider) : IDenyList
 {
-    private readonly ConcurrentDictionary<string, DateTimeOffset> _denied = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (DateTimeOffset GrantedUntil, DateTimeOffset Until)> _denied = new(StringComparer.Ordinal);
 
-    public Task DenyAsync(string id, DateTimeOffset until, CancellationToken cancellationToken)
+    public Task DenyAsync(string id, DateTimeOffset grantedUntil, DateTimeOffset until, CancellationToken cancellationToken)
     {
-        _denied.AddOrUpdate(id, until, (_, before) => before > until ? before : until);
+        _denied.AddOrUpdate(id, (grantedUntil, until), (_, before) => (before.GrantedUntil > grantedUntil ? before.GrantedUntil : grantedUntil, before.Until > until ? before.Until : until));
         return Task.CompletedTask;
     }
 
-    public ValueTask<bool> IsDeniedAsync(ReadOnlyMemory<string> ids, CancellationToken cancellationToken)
+    public ValueTask<bool> IsDeniedAsync(ReadOnlyMemory<string> ids, DateTimeOffset grantedAt, CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
         foreach (var id in ids.Span)
         {
-            if (_denied.TryGetValue(id, out var until) && until > now)
+            if (_denied.TryGetValue(id, out var entry) && entry.GrantedUntil >= grantedAt && entry.Until > now)
             {
                 return new(true);
             }

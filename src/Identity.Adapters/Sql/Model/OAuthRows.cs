@@ -97,6 +97,8 @@ internal sealed class DenyEntryRow
 {
     public required string Id { get; set; }
 
+    public DateTimeOffset GrantedUntil { get; set; }
+
     public DateTimeOffset ExpiresAt { get; set; }
 }
 

@@ -61,13 +61,17 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
         }
     }
 
-    public async Task<AccountWrite> UpdateAsync(Account account, long expectedVersion, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken)
+    public async Task<AccountWrite> UpdateAsync(Account account, long expectedVersion, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken) =>
+        (await UpdateAsync(account, expectedVersion, events, new AccountConsequences(), cancellationToken)).Outcome;
+
+    public async Task<AccountUpdate> UpdateAsync(Account account, long expectedVersion, IReadOnlyList<LifecycleEvent> events, AccountConsequences consequences, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(account);
+        ArgumentNullException.ThrowIfNull(consequences);
         var row = Map(account);
         try
         {
-            var outcome = await database.TransactAsync(
+            var update = await database.TransactAsync(
                 async (context, token) =>
                 {
                     var updated = await context.Accounts
@@ -92,23 +96,33 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
                             token) == 1;
                     if (!updated)
                     {
-                        return await context.Accounts.AnyAsync(r => r.Id == row.Id, token) ? AccountWrite.Conflict : AccountWrite.NotFound;
+                        return new AccountUpdate(await context.Accounts.AnyAsync(r => r.Id == row.Id, token) ? AccountWrite.Conflict : AccountWrite.NotFound, []);
                     }
 
-                    await SqlOutbox.AppendAsync(database, context, events, token);
-                    return AccountWrite.Done;
+                    if (consequences.Password is { } password && !await SqlCredentialStore.TrySetPasswordAsync(database, context, row.Id, password, token))
+                    {
+                        throw new PasswordConflictException();
+                    }
+
+                    var ended = consequences.EndSessions is { } ending ? await SqlSessionStore.EndAllAsync(database, context, row.Id, ending.At, token) : [];
+                    await SqlOutbox.AppendAsync(database, context, [.. events, .. ended.Select(session => consequences.EndSessions!.Destroyed(session))], token);
+                    return new AccountUpdate(AccountWrite.Done, ended);
                 },
                 cancellationToken);
-            if (outcome == AccountWrite.Done)
+            if (update.Outcome == AccountWrite.Done)
             {
                 account.Version = expectedVersion + 1;
             }
 
-            return outcome;
+            return update;
+        }
+        catch (PasswordConflictException)
+        {
+            return new AccountUpdate(AccountWrite.PasswordConflict, []);
         }
         catch (Exception exception) when (Taken(exception) is not null)
         {
-            return Taken(exception)!.Value;
+            return new AccountUpdate(Taken(exception)!.Value, []);
         }
     }
 
@@ -141,6 +155,21 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
         },
         cancellationToken);
 
+    public Task<bool> SetLockoutAsync(Guid id, DateTimeOffset? lockoutEnd, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken) => database.TransactAsync(
+        async (context, token) =>
+        {
+            var found = await context.Accounts
+                .Where(r => r.Id == id)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.AccessFailedCount, 0).SetProperty(r => r.LockoutEnd, lockoutEnd), token) == 1;
+            if (found)
+            {
+                await SqlOutbox.AppendAsync(database, context, events, token);
+            }
+
+            return found;
+        },
+        cancellationToken);
+
     public Task RecordSignInAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken) => database.WriteAsync(
         (context, token) => context.Accounts
             .Where(r => r.Id == id)
@@ -168,6 +197,9 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
             _ => null,
         }
         : null;
+
+    // Takes the transaction back: what it already wrote must not be kept.
+    private sealed class PasswordConflictException : Exception;
 
     private static AccountRow Map(Account account) => new()
     {

@@ -21,7 +21,7 @@ internal sealed class SqlOutbox(StoreDatabase database) : IOutbox
 
         foreach (var accountId in events.Select(e => e.AccountId).Distinct().Order())
         {
-            await database.Dialect.LockAsync(context, "outbox:" + accountId.ToString("N"), cancellationToken);
+            await LockAsync(database, context, accountId, cancellationToken);
         }
 
         // One by one: a batch may be given its numbers in another order than it was added in.
@@ -39,6 +39,10 @@ internal sealed class SqlOutbox(StoreDatabase database) : IOutbox
             await context.SaveChangesAsync(cancellationToken);
         }
     }
+
+    /// <summary>The account's lock, until the end of the transaction.</summary>
+    public static Task LockAsync(StoreDatabase database, IdentityDbContext context, Guid accountId, CancellationToken cancellationToken) =>
+        database.Dialect.LockAsync(context, "outbox:" + accountId.ToString("N"), cancellationToken);
 
     public async Task<IReadOnlyList<OutboxMessage>> ClaimAsync(string worker, int limit, DateTimeOffset now, DateTimeOffset claimedUntil, CancellationToken cancellationToken)
     {

@@ -58,6 +58,24 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
         return [.. rows.Select(Map)];
     }
 
+    public async Task<bool> AuthenticateAgainAsync(string id, DateTimeOffset at, IReadOnlyList<string> amr, string acr, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        var words = Text.Words(amr);
+        return await database.WriteAsync(
+            (context, token) => context.Sessions
+                .Where(r => r.Id == id && r.EndedAt == null && r.ExpiresAt > at && r.AuthenticatedAt < at)
+                .ExecuteUpdateAsync(
+                    set => set
+                        .SetProperty(r => r.AuthenticatedAt, at)
+                        .SetProperty(r => r.LastSeenAt, at)
+                        .SetProperty(r => r.Amr, words)
+                        .SetProperty(r => r.Acr, acr)
+                        .SetProperty(r => r.SignInUntil, until)
+                        .SetProperty(r => r.ExpiresAt, r => r.ExpiresAt < until ? until : r.ExpiresAt),
+                    token),
+            cancellationToken) == 1;
+    }
+
     public Task TouchAsync(string id, DateTimeOffset now, CancellationToken cancellationToken) => database.WriteAsync(
         (context, token) => context.Sessions
             .Where(r => r.Id == id && r.EndedAt == null && r.LastSeenAt < now)
@@ -87,6 +105,8 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
     public Task<bool> EndAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken) => database.TransactAsync(
         async (context, token) =>
         {
+            // First, as in EndAllAsync: taken after the row, the two could wait for each other.
+            await SqlOutbox.LockAsync(database, context, destroyed.AccountId, token);
             var ended = await context.Sessions
                 .Where(r => r.Id == id && r.EndedAt == null)
                 .ExecuteUpdateAsync(set => set.SetProperty(r => r.EndedAt, now), token) == 1;
@@ -101,6 +121,24 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
             return ended;
         },
         cancellationToken);
+
+    /// <summary>Ends an account's live sessions as a part of a change of the account; those that it ended.</summary>
+    public static async Task<IReadOnlyList<Session>> EndAllAsync(StoreDatabase database, IdentityDbContext context, Guid accountId, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        // Whoever makes a session takes this lock before its commit: a session is seen here, or made after the change that ends the others.
+        await SqlOutbox.LockAsync(database, context, accountId, cancellationToken);
+        var rows = await context.Sessions.Where(r => r.AccountId == accountId && r.EndedAt == null && r.ExpiresAt > now).ToListAsync(cancellationToken);
+        if (rows.Count > 0)
+        {
+            var ids = rows.Select(r => r.Id).ToArray();
+            await context.Sessions.Where(r => ids.Contains(r.Id) && r.EndedAt == null).ExecuteUpdateAsync(set => set.SetProperty(r => r.EndedAt, now), cancellationToken);
+            await context.RefreshFamilies
+                .Where(r => ids.Contains(r.SessionId) && r.RevokedAt == null)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now), cancellationToken);
+        }
+
+        return [.. rows.Select(Map)];
+    }
 
     public async Task<IReadOnlyList<Session>> ListExpiredAsync(DateTimeOffset now, int limit, CancellationToken cancellationToken)
     {

@@ -305,6 +305,10 @@ namespace Identity.Adapters.Sql.Migrations.Postgres
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("expires_at");
 
+                    b.Property<DateTimeOffset>("GrantedUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("granted_until");
+
                     b.HasKey("Id")
                         .HasName("pk_deny_entries");
 

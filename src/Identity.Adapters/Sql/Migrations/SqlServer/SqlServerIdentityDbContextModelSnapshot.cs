@@ -350,6 +350,11 @@ namespace Identity.Adapters.Sql.Migrations.SqlServer
                         .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
+                    b.Property<DateTimeOffset>("GrantedUntil")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
+                        .HasColumnName("granted_until");
+
                     b.HasKey("Id")
                         .HasName("pk_deny_entries");
 

@@ -297,6 +297,10 @@ namespace Identity.Adapters.Sql.Migrations.Sqlite
                         .HasColumnType("INTEGER")
                         .HasColumnName("expires_at");
 
+                    b.Property<long>("GrantedUntil")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("granted_until");
+
                     b.HasKey("Id")
                         .HasName("pk_deny_entries");
 

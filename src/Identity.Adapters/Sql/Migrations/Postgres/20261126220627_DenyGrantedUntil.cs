@@ -1,0 +1,41 @@
+﻿using System;
+using Microsoft.EntityFrameworkCore.Migrations;
+
+#nullable disable
+
+namespace Identity.Adapters.Sql.Migrations.Postgres
+{
+    /// <inheritdoc />
+    public partial class DenyGrantedUntil : Migration
+    {
+        /// <inheritdoc />
+        protected override void Up(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.AddColumn<DateTimeOffset>(
+                name: "granted_until",
+                table: "deny_entries",
+                type: "timestamp with time zone",
+                nullable: true);
+
+            // What is denied by now is denied whenever it was granted: it must not live again.
+            migrationBuilder.Sql("UPDATE deny_entries SET granted_until = expires_at");
+
+            migrationBuilder.AlterColumn<DateTimeOffset>(
+                name: "granted_until",
+                table: "deny_entries",
+                type: "timestamp with time zone",
+                nullable: false,
+                oldClrType: typeof(DateTimeOffset),
+                oldType: "timestamp with time zone",
+                oldNullable: true);
+        }
+
+        /// <inheritdoc />
+        protected override void Down(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.DropColumn(
+                name: "granted_until",
+                table: "deny_entries");
+        }
+    }
+}
