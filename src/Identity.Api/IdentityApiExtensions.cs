@@ -49,7 +49,8 @@ public static class IdentityApiExtensions
     public static void MapIdentityApi(this IEndpointRouteBuilder endpoints)
     {
         endpoints.MapControllers();
-        endpoints.MapGet("/.well-known/oauth-protected-resource" + Prefix, (ResourceCatalog resources, IOptions<OAuthOptions> options) => Results.Json(new JsonObject
+        var address = new Uri(ResourceCatalog.MetadataAddress(endpoints.ServiceProvider.GetRequiredService<ResourceCatalog>().Api.Identifier));
+        endpoints.MapGet(address.AbsolutePath, (ResourceCatalog resources, IOptions<OAuthOptions> options) => Results.Json(new JsonObject
         {
             ["resource"] = resources.Api.Identifier,
             ["resource_name"] = resources.Api.ResourceName,

@@ -43,6 +43,19 @@ public sealed class RegisterTests(ApiServer server)
     }
 
     [Fact]
+    public async Task Register_WhenThePasswordAndAnotherMemberAreWrong_TellsBoth() =>
+        (await server.PostAsync("register", new { email = "nobody", password = "short" })).AssertProblems("email must be an email", "password must be at least 8 characters long");
+
+    [Fact]
+    public async Task Register_WhenANameIsNotAscii_AnswersItAsItWasWritten()
+    {
+        var answer = await server.PostAsync("register", new { email = $"p{Guid.NewGuid():N}@example.com", password = ApiServer.Password, firstName = "Zoë <\"&'+", lastName = "Ōe" });
+        Assert.Contains("""
+            "firstName":"Zoë <\"&'+","lastName":"Ōe"
+            """, answer.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Register_WhenNothingIsSent_NamesWhatMustNotBeEmpty() =>
         (await server.PostAsync("register", "{}")).AssertProblems("email should not be empty", "password should not be empty");
 
@@ -100,6 +113,17 @@ public sealed class ConcealedRegisterTests
         (await server.PostAsync("login", new { email = person.Email, password = "another pass phrase 8" })).AssertFailure(401, "invalid_credentials");
         await server.LoginAsync(person.Email);
         Assert.Equal(1, server.Messages.CountTo(person.Email));
+    }
+
+    [Fact]
+    public async Task Register_WhenExistingAccountsAreConcealedAndAUserNameIsTaken_Answers201AndMakesNothing()
+    {
+        await using var server = await ApiServer.StartAsync(new() { ["Accounts:ConcealExistingAccounts"] = "true" });
+        Assert.Equal(HttpStatusCode.Created, (await server.PostAsync("register", new { email = "ada.conceal@example.com", password = "another pass phrase 8", userName = "ada.conceal" })).Status);
+        var taken = await server.PostAsync("register", new { email = "eve.conceal@example.com", password = "another pass phrase 8", userName = "Ada.Conceal" });
+        Assert.Equal(HttpStatusCode.Created, taken.Status);
+        Assert.Equal("Ada.Conceal", taken.Value("userName"));
+        (await server.PostAsync("login", new { email = "eve.conceal@example.com", password = "another pass phrase 8" })).AssertFailure(401, "invalid_credentials");
     }
 }
 

@@ -14,7 +14,7 @@ public sealed record ChangePasswordRequest
     internal static ChangePasswordRequest Read(JsonBody body) => new()
     {
         CurrentPassword = body.Required("currentPassword", Formats.LongestPassword),
-        NewPassword = body.Required("newPassword", Formats.LongestPassword),
+        NewPassword = body.NewPassword("newPassword", Formats.LongestPassword),
     };
 }
 
@@ -42,6 +42,6 @@ public sealed record ResetPasswordRequest
     {
         Email = body.RequiredEmail("email"),
         Code = body.Required("code", 32),
-        NewPassword = body.Required("newPassword", Formats.LongestPassword),
+        NewPassword = body.NewPassword("newPassword", Formats.LongestPassword),
     };
 }

@@ -27,7 +27,7 @@ public sealed record RegisterRequest
     internal static RegisterRequest Read(JsonBody body) => new()
     {
         Email = body.RequiredEmail("email"),
-        Password = body.Required("password", Formats.LongestPassword),
+        Password = body.NewPassword("password", Formats.LongestPassword),
         UserName = body.UserName("userName"),
         PhoneNumber = body.PhoneNumber("phoneNumber"),
         FirstName = body.PersonName("firstName"),

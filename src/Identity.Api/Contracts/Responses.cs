@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -98,7 +99,13 @@ public sealed record FailureResponse(int StatusCode, JsonNode Message, string Er
 
 internal static class ContractJson
 {
-    public static JsonSerializerOptions Options { get; } = new(JsonSerializerDefaults.Web) { Converters = { new UtcConverter() } };
+    public static JsonSerializerOptions Options { get; } = new(JsonSerializerDefaults.Web)
+    {
+        Converters = { new UtcConverter() },
+
+        // Names and phone numbers as people wrote them: these answers are JSON by their type and nosniff, never part of a page.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     /// <summary>ISO 8601 in UTC with milliseconds, as JavaScript writes it.</summary>
     private sealed class UtcConverter : JsonConverter<DateTimeOffset>

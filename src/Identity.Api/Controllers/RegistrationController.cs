@@ -15,7 +15,7 @@ public sealed class RegistrationController(IRegistration registration) : Contrac
 {
     [HttpPost]
     [EndpointSummary("Register an account")]
-    [EndpointDescription("Answers with the user. Where existing accounts are concealed (Accounts:ConcealExistingAccounts) it does so for a taken address as well, and the owner is told by mail.")]
+    [EndpointDescription("Answers with the user. Where existing accounts are concealed (Accounts:ConcealExistingAccounts) it does so for a taken address, user name or phone number as well, and the address is told by mail.")]
     [RequestExample("""{"email":"ada@example.com","password":"correct horse battery","userName":"ada","firstName":"Ada","lastName":"Lovelace","metadata":{"newsletter":true}}""")]
     [ProducesResponseType<UserResponse>(StatusCodes.Status201Created)]
     [Fails(400, ErrorCodes.ValidationFailed, "email must be an email", "password must be at least 8 characters long")]

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Identity.Api.Contracts;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.WebUtilities;
@@ -67,7 +68,7 @@ internal sealed record Failure(int StatusCode, string ErrorCode, IReadOnlyList<s
 
         if (!HttpMethods.IsHead(context.Request.Method))
         {
-            await response.WriteAsync(ToJson().ToJsonString(), context.RequestAborted);
+            await response.WriteAsync(ToJson().ToJsonString(ContractJson.Options), context.RequestAborted);
         }
     }
 

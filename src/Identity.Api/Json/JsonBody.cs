@@ -2,11 +2,12 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Identity.Accounts.Passwords;
 
 namespace Identity.Api.Json;
 
 /// <summary>Reads members of a JSON object and collects a message for each that is not as it should be. Unknown members are ignored.</summary>
-internal sealed class JsonBody(JsonElement root)
+internal sealed class JsonBody(JsonElement root, PasswordPolicy passwords)
 {
     private readonly List<string> _problems = [];
 
@@ -58,6 +59,19 @@ internal sealed class JsonBody(JsonElement root)
         }
 
         return text;
+    }
+
+    /// <summary>A password as it shall be from now on: what the policy says of it stands beside the other problems, so that nobody mends one after the other.</summary>
+    public string NewPassword(string name, int longest)
+    {
+        var before = _problems.Count;
+        var password = Required(name, longest);
+        if (_problems.Count == before)
+        {
+            _problems.AddRange(passwords.FindProblems(password, []).Select(problem => $"{name} {problem}"));
+        }
+
+        return password;
     }
 
     public bool? Flag(string name)
