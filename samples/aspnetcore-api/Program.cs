@@ -1,23 +1,31 @@
-// An API behind access tokens: ISSUER and AUDIENCE say whose and for whom.
+// An API behind access tokens (RFC 6750, RFC 9068): ISSUER and AUDIENCE say whose and for whom.
 using System.Security.Claims;
-using Microsoft.IdentityModel.Protocols;
-using Microsoft.IdentityModel.Protocols.OpenIdConnect;
-using Samples.AspNetCoreApi;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
 
 var builder = WebApplication.CreateBuilder(args);
 var issuer = builder.Configuration["ISSUER"] ?? "http://localhost:8016";
 var audience = builder.Configuration["AUDIENCE"] ?? "https://api.example.com/notes";
 
-builder.Services.AddAuthentication("access_token").AddScheme<AccessTokenOptions, AccessTokenHandler>("access_token", options =>
+builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(options =>
 {
-    options.Issuer = issuer;
+    options.Authority = issuer;
     options.Audience = audience;
-    options.Algorithms = (builder.Configuration["ALGORITHMS"] ?? "ES256").Split(',');
-    options.Configuration = new ConfigurationManager<OpenIdConnectConfiguration>(
-        issuer + "/.well-known/openid-configuration",
-        new OpenIdConnectConfigurationRetriever(),
-        // https everywhere but against a server on this machine.
-        new HttpDocumentRetriever { RequireHttps = !new Uri(issuer).IsLoopback });
+    options.MapInboundClaims = false;
+    options.RequireHttpsMetadata = !new Uri(issuer).IsLoopback;   // https everywhere but against a server on this machine
+    options.TokenValidationParameters.ValidTypes = ["at+jwt"];   // an ID token is not an access token
+    options.TokenValidationParameters.ValidAlgorithms = ["ES256"];
+    options.TokenValidationParameters.IgnoreTrailingSlashWhenValidatingAudience = false;   // an audience is compared as it is
+    options.TokenValidationParameters.NameClaimType = "sub";
+    options.TokenValidationParameters.RoleClaimType = "roles";
+    options.TokenValidationParameters.ClockSkew = TimeSpan.FromSeconds(30);
+    options.Events = new JwtBearerEvents
+    {
+        OnForbidden = context =>
+        {
+            context.Response.Headers.WWWAuthenticate = "Bearer error=\"insufficient_scope\"";
+            return Task.CompletedTask;
+        },
+    };
 });
 builder.Services.AddAuthorizationBuilder()
     .AddPolicy("notes.read", policy => policy.RequireAssertion(context => HasScope(context.User, "notes.read")))

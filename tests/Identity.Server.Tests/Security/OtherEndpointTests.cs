@@ -332,6 +332,9 @@ public sealed class OtherEndpointTests(RunningServer server)
 
     [Theory]
     [InlineData("https://client.example.com", true)]
+    [InlineData("http://127.0.0.1:5173", true)]
+    [InlineData("http://127.0.0.1.evil.example.com", false)]
+    [InlineData("http://localhost:5173", false)]
     [InlineData("https://evil.example.com", false)]
     [InlineData("null", false)]
     public async Task Cors_WhenAScriptCallsTheTokenEndpoint_OnlyItsClientsOriginsMayRead(string origin, bool allowed)
