@@ -44,6 +44,25 @@ public sealed class FlowTests(BrowserFixture fixture)
         Assert.NotEmpty((await visit.CalledBackAsync())["code"]);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task FormPost_WithAndWithoutJavaScript_CarriesTheAnswerBack(bool javaScript)
+    {
+        await using var visit = await fixture.VisitAsync(javaScript);
+        await visit.SignInAsync();
+        await visit.GotoAsync(visit.AuthorizeUrl(more: "&response_mode=form_post"));
+        await visit.PressAsync("Allow");
+        if (!javaScript)
+        {
+            await visit.PressAsync("Continue");
+        }
+
+        await visit.Page.WaitForURLAsync(fixture.Callback);
+        await Assertions.Expect(visit.Page.Locator("output")).ToHaveTextAsync("code iss state");
+        visit.AssertPolicyHeld();
+    }
+
     [Fact]
     public async Task Person_WithNothingButAKeyboard_SignsInAndAllows()
     {

@@ -79,6 +79,15 @@ public sealed class PageStateTests(BrowserFixture fixture)
             await visit.CalledBackAsync();
             await visit.GotoAsync(visit.AuthorizeUrl("openid profile email phone"));
         },
+        ["form-post"] = async (visit, _) =>
+        {
+            // The page sends itself; without its script it waits for the person.
+            await visit.Page.RouteAsync("**/js/form-post.js*", route => route.AbortAsync());
+            await visit.SignInAsync();
+            await visit.GotoAsync(visit.AuthorizeUrl(more: "&response_mode=form_post"));
+            await visit.PressAsync("Allow");
+            await Assertions.Expect(visit.Page.GetByText("Back to Atlas")).ToBeVisibleAsync();
+        },
         ["sign-out"] = async (visit, _) =>
         {
             await visit.SignInAsync();

@@ -1,5 +1,6 @@
 // The Fetch Standard (CORS): which other origins' scripts may read what.
 using System.Text;
+using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 
 namespace Identity.Server.Endpoints;
@@ -24,20 +25,10 @@ internal static class Cors
     }
 
     /// <summary>Lets the origin read the answer if it is one of this client's.</summary>
-    public static async Task AllowClientAsync(HttpContext context, string? clientId)
-    {
-        if (context.Request.Headers.Origin.Count == 0)
-        {
-            return;
-        }
+    public static Task AllowClientAsync(HttpContext context, string? clientId) => AllowAsync(context, client => client.ClientId == clientId);
 
-        context.Response.Headers.Vary = "Origin";
-        if (clientId is not null && await IsKnownAsync(context, client => client.ClientId == clientId))
-        {
-            context.Response.Headers.AccessControlAllowOrigin = context.Request.Headers.Origin;
-            context.Response.Headers.AccessControlExposeHeaders = "WWW-Authenticate, DPoP-Nonce, Retry-After";
-        }
-    }
+    /// <summary>Lets the origin read a refusal of a token that no longer tells whose it is: an application must see that it has to renew it.</summary>
+    public static Task AllowAnyClientAsync(HttpContext context) => AllowAsync(context, client => true);
 
     /// <summary>Whom a request claims to come from, before that is proven: only to choose whose origins count.</summary>
     public static string? ClaimedClient(string? formClientId, string? authorization)
@@ -51,6 +42,21 @@ internal static class Cors
         return Convert.TryFromBase64String(authorization[6..].Trim(), bytes, out var written) && Encoding.UTF8.GetString(bytes[..written]).Split(':') is [var id, ..] ? Uri.UnescapeDataString(id) : null;
     }
 
+    private static async Task AllowAsync(HttpContext context, Func<Client, bool> which)
+    {
+        if (context.Request.Headers.Origin.Count == 0)
+        {
+            return;
+        }
+
+        context.Response.Headers.Vary = "Origin";
+        if (await IsKnownAsync(context, which))
+        {
+            context.Response.Headers.AccessControlAllowOrigin = context.Request.Headers.Origin;
+            context.Response.Headers.AccessControlExposeHeaders = "WWW-Authenticate, DPoP-Nonce, Retry-After";
+        }
+    }
+
     private static async Task<bool> IsKnownAsync(HttpContext context, Func<Client, bool> which)
     {
         var origin = context.Request.Headers.Origin.ToString();
@@ -61,6 +67,12 @@ internal static class Cors
 
         var clients = await context.RequestServices.GetRequiredService<IClientStore>().ListAsync(context.RequestAborted);
         return clients.Any(client => !client.Disabled && which(client)
-            && (client.AllowedOrigins.Contains(origin, StringComparer.Ordinal) || client.RedirectUris.Any(uri => Uri.TryCreate(uri, UriKind.Absolute, out var parsed) && parsed.Scheme is "https" or "http" && parsed.GetLeftPart(UriPartial.Authority) == origin)));
+            && (client.AllowedOrigins.Contains(origin, StringComparer.Ordinal) || client.RedirectUris.Any(uri => IsOrigin(uri, origin))));
     }
+
+    // A loopback redirect URI stands for any port (RFC 8252 §7.3), and so does its origin.
+    private static bool IsOrigin(string redirectUri, string origin) =>
+        Uri.TryCreate(redirectUri, UriKind.Absolute, out var parsed)
+        && parsed.Scheme is "https" or "http"
+        && RedirectUriMatcher.Matches([parsed.GetLeftPart(UriPartial.Authority)], origin);
 }

@@ -38,7 +38,8 @@ internal static class DiscoveryEndpoints
             context.Response.ContentType = "application/jwk-set+json";
             await context.Response.Body.WriteAsync(await keys.GetJwksAsync(context.RequestAborted), context.RequestAborted);
         }).ExcludeFromDescription();
-        endpoints.MapGet("/.well-known/oauth-protected-resource", (ResourceCatalog resources, IOptions<OAuthOptions> options) => Results.Json(new JsonObject
+        var userInfo = new Uri(ResourceCatalog.MetadataAddress(endpoints.ServiceProvider.GetRequiredService<ResourceCatalog>().UserInfo.Identifier));
+        endpoints.MapGet(userInfo.AbsolutePath, (ResourceCatalog resources, IOptions<OAuthOptions> options) => Results.Json(new JsonObject
         {
             ["resource"] = resources.UserInfo.Identifier,
             ["resource_name"] = resources.UserInfo.ResourceName,

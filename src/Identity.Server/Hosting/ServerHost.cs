@@ -249,7 +249,12 @@ public static class ServerHost
         headers.XContentTypeOptions = "nosniff";
         headers.XFrameOptions = "DENY";
         headers["Referrer-Policy"] = "same-origin";
-        headers["Cross-Origin-Opener-Policy"] = "same-origin";
+        if (!IsUnder(context, "/connect"))
+        {
+            // Applications open the authorize and end-session endpoints in popups and wait for them: an opener policy, on a redirect too, would cut the two apart.
+            headers["Cross-Origin-Opener-Policy"] = "same-origin";
+        }
+
         headers.ContentSecurityPolicy = IsUnder(context, "/docs")
             ? "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
             : "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";

@@ -20,6 +20,7 @@ public static class IdentityPagesExtensions
         services.AddSingleton<SameOrigin>();
         services.AddSingleton<PageLanguage>();
         services.AddSingleton<PageHeaders>();
+        services.AddSingleton<FormPostPage>();
         services.AddScoped<PageServices>();
         services.AddScoped<ScopeWords>();
         services.AddRazorPages(options => options.Conventions.AddFolderApplicationModelConvention("/", model =>

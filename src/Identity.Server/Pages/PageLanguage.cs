@@ -15,15 +15,18 @@ internal sealed class PageLanguage : IAsyncResourceFilter
     /// <summary>The languages that have texts.</summary>
     public static IReadOnlyList<string> Languages { get; } = ["en", "de"];
 
-    public async Task OnResourceExecutionAsync(ResourceExecutingContext context, ResourceExecutionDelegate next)
+    public Task OnResourceExecutionAsync(ResourceExecutingContext context, ResourceExecutionDelegate next) => SpeakAsync(context.HttpContext, () => next());
+
+    /// <summary>Runs what writes a page in the language chosen for it.</summary>
+    public static async Task SpeakAsync(HttpContext context, Func<Task> write)
     {
-        var chosen = Choose(context.HttpContext.Request);
+        var chosen = Choose(context.Request);
         var (culture, uiCulture) = (CultureInfo.CurrentCulture, CultureInfo.CurrentUICulture);
         CultureInfo.CurrentCulture = chosen;
         CultureInfo.CurrentUICulture = chosen;
         try
         {
-            await next();
+            await write();
         }
         finally
         {
