@@ -27,7 +27,7 @@ public sealed record Api(string Name, string Algorithm = "ES256", string Typ = "
     public bool IsReference => Format == "reference";
 }
 
-/// <summary>A server with an API of every kind behind it, on a clock of its own that is right until a test moves it; its keys are at hand to forge with.</summary>
+/// <summary>A server with an API of every kind behind it, on a clock that goes with those of the programs it talks to; its keys are at hand to forge with.</summary>
 public sealed class ApiWorld : IAsyncLifetime
 {
     public const string Secret = "an-api-secret-of-at-least-32-characters";
@@ -58,7 +58,7 @@ public sealed class ApiWorld : IAsyncLifetime
 
     public HostedServer Server => _server!;
 
-    public FakeTimeProvider Time { get; } = new(DateTimeOffset.UtcNow.AddHours(-2));
+    public OffsetTimeProvider Time { get; } = new(TimeSpan.FromHours(-2));
 
     public HttpClient Http { get; private set; } = null!;
 
