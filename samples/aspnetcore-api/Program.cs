@@ -20,6 +20,16 @@ builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJw
     options.TokenValidationParameters.ClockSkew = TimeSpan.FromSeconds(30);
     options.Events = new JwtBearerEvents
     {
+        OnTokenValidated = context =>
+        {
+            // RFC 9068 §2.2: no access token is without it.
+            if (context.Principal?.FindFirst("client_id") is null)
+            {
+                context.Fail("client_id is missing.");
+            }
+
+            return Task.CompletedTask;
+        },
         OnForbidden = context =>
         {
             context.Response.Headers.WWWAuthenticate = "Bearer error=\"insufficient_scope\"";
