@@ -1,6 +1,8 @@
 // RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.1, OpenID Connect Core §3.1.2.2: is the authorization request sound?
+using System.Text.Json;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
+using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.OAuth.Authorize;
 
@@ -30,7 +32,7 @@ public sealed class AuthorizeValidation(IClientStore clients, ResourceCatalog re
         }
 
         // The mode decides how an error is told, so it comes next; an unknown one cannot be honoured, and is told by query.
-        var mode = parameters["response_mode"] ?? "query";
+        var mode = parameters["response_mode"] ?? ModeInside(parameters["request"]) ?? "query";
         var target = new RedirectTarget(redirectUri ?? client.RedirectUris[0], mode == "form_post" ? "form_post" : "query", parameters["state"]);
         AuthorizeValidationResult Fail(string code, string description) => new(null, new OAuthError(code, description), target);
 
@@ -163,6 +165,26 @@ public sealed class AuthorizeValidation(IClientStore clients, ResourceCatalog re
             },
             null,
             target);
+    }
+
+    // OpenID Connect Core §6.1: what stands in a request object counts. We take none, but a client that has put its wish for form_post
+    // into one can read the refusal only that way. The signature does not matter: anybody may ask for either mode outside as well.
+    private static string? ModeInside(string? requestObject)
+    {
+        if (requestObject?.Split('.') is not [_, var payload, _])
+        {
+            return null;
+        }
+
+        try
+        {
+            using var claims = JsonDocument.Parse(Base64UrlEncoder.DecodeBytes(payload));
+            return claims.RootElement.ValueKind == JsonValueKind.Object && claims.RootElement.TryGetProperty("response_mode", out var mode) && mode.ValueKind == JsonValueKind.String && mode.ValueEquals("form_post") ? "form_post" : null;
+        }
+        catch (Exception exception) when (exception is FormatException or JsonException)
+        {
+            return null;
+        }
     }
 
     /// <summary>RFC 7636 §4.3 and §4.4.1, S256 only; required unless the client is registered without.</summary>

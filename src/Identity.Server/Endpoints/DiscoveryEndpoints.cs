@@ -5,6 +5,7 @@ using Identity.OAuth;
 using Identity.OAuth.Discovery;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Resources;
+using Identity.Server.Pages.Branding;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Endpoints;
@@ -60,6 +61,11 @@ internal static class DiscoveryEndpoints
             if (document is null || now - document.Item1 > TimeSpan.FromSeconds(30))
             {
                 var json = await context.RequestServices.GetRequiredService<MetadataDocument>().BuildAsync(Paths, Locales, context.RequestAborted);
+
+                // OpenID Connect Discovery 1.0 §3: where the operator wrote them down, for applications as for people.
+                var branding = context.RequestServices.GetRequiredService<IOptions<BrandingOptions>>().Value;
+                Add(json, "op_policy_uri", branding.PrivacyUrl);
+                Add(json, "op_tos_uri", branding.TermsUrl);
                 document = _document = Tuple.Create(now, Encoding.UTF8.GetBytes(json.ToJsonString()));
             }
 
@@ -68,6 +74,14 @@ internal static class DiscoveryEndpoints
             context.Response.ContentType = "application/json";
             context.Response.ContentLength = document.Item2.Length;
             await context.Response.Body.WriteAsync(document.Item2, context.RequestAborted);
+        }
+
+        private static void Add(JsonObject document, string name, string? value)
+        {
+            if (value is not null)
+            {
+                document[name] = value;
+            }
         }
     }
 }

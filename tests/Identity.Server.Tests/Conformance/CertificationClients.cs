@@ -7,10 +7,10 @@ namespace Identity.Server.Tests.Conformance;
 /// <summary>The clients that docs/certification.md tells operators to register: what the guide says is what the tests run with.</summary>
 internal static partial class CertificationClients
 {
-    public static string Json { get; } = ClientsBlock().Match(File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "certification.md"))).Groups[1].Value;
+    public static string Json { get; } = ClientsBlock().Match(File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "certification.md"))).Groups["json"].Value;
 
     public static JsonObject Find(string clientId) => JsonNode.Parse(Json)!.AsArray().Select(client => client!.AsObject()).Single(client => (string?)client["client_id"] == clientId);
 
-    [GeneratedRegex(@"<!-- clients:.*?-->\s*```json\s*(.*?)```", RegexOptions.Singleline)]
+    [GeneratedRegex(@"<!-- clients:.*?-->\s*```json\s*(?<json>.*?)```", RegexOptions.Singleline | RegexOptions.ExplicitCapture)]
     private static partial Regex ClientsBlock();
 }

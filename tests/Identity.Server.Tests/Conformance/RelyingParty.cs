@@ -280,7 +280,7 @@ public sealed class RelyingParty : IDisposable
         value.GroupBy(character => character).Sum(group => -(double)group.Count() / value.Length * Math.Log2((double)group.Count() / value.Length)) * value.Length;
 
     /// <summary>An unsigned JWT, as the suite makes request objects.</summary>
-    public static string Unsigned(JsonObject claims) => Base64UrlEncoder.Encode("{\"alg\":\"none\"}") + "." + Base64UrlEncoder.Encode(claims.ToJsonString()) + ".";
+    public static string WithoutSignature(JsonObject claims) => Base64UrlEncoder.Encode("{\"alg\":\"none\"}") + "." + Base64UrlEncoder.Encode(claims.ToJsonString()) + ".";
 
     public void Dispose()
     {

@@ -1,0 +1,2 @@
+namespace Identity.Server.Tests.Conformance;
+public sealed class HttpsIssuerTests;
