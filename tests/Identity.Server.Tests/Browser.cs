@@ -9,10 +9,14 @@ public sealed class Browser : IDisposable
 {
     private readonly HttpClient _http;
 
-    public Browser(Uri address)
+    /// <param name="address">Where paths are looked up.</param>
+    /// <param name="handler">How it connects; null: as by default.</param>
+    public Browser(Uri address, SocketsHttpHandler? handler = null)
     {
         Address = address;
-        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, CookieContainer = Cookies }) { BaseAddress = address };
+        handler ??= new SocketsHttpHandler();
+        (handler.AllowAutoRedirect, handler.CookieContainer) = (false, Cookies);
+        _http = new HttpClient(handler) { BaseAddress = address };
     }
 
     public Uri Address { get; }

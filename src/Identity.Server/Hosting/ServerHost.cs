@@ -172,6 +172,9 @@ public static class ServerHost
             .Validate(options => options.TokenFailuresPerAddress >= 1, "RateLimits:TokenFailuresPerAddress: expected 1 or more.").ValidateOnStart();
         services.AddSingleton<FailureLimiter>();
         services.AddIdentityPages(builder.Configuration);
+
+        // OWASP ASVS 5.0 §3.4.1: a year. Subdomains are not ours to bind; localhost, which is left out by default, is shared with every other server of the machine.
+        services.AddHsts(options => options.MaxAge = TimeSpan.FromDays(365));
         services.AddAntiforgery(options =>
         {
             options.Cookie.Name = settings.IsHttps ? "__Host-identity-form" : "identity-form";
