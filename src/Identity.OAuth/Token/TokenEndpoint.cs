@@ -101,7 +101,7 @@ public sealed class TokenEndpoint(
         // OpenID Connect Core §12.2: a refresh may bring an ID token; its nonce belongs to the authentication and is not repeated.
         if (grant is not null && grant.Scopes.Contains("openid", StringComparer.Ordinal))
         {
-            body["id_token"] = await idTokens.IssueAsync(client, proof.IsRefresh ? grant with { Nonce = null } : grant, person!, cancellationToken);
+            body["id_token"] = await idTokens.IssueAsync(client, proof.IsRefresh ? grant with { Nonce = null } : grant, person!, access.Value, cancellationToken);
         }
 
         return new TokenResponse(body, client.ClientId);

@@ -1,4 +1,6 @@
 // OpenID Connect Core §2 and §3.1.3.6: ID tokens.
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Identity.OAuth.Authorize;
@@ -7,6 +9,7 @@ using Identity.OAuth.Keys;
 using Identity.OAuth.Sessions;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.OAuth.Tokens;
 
@@ -15,7 +18,8 @@ public sealed class IdTokenIssuer(KeyRing keys, IOptions<OAuthOptions> options, 
 {
     private static readonly JsonWebTokenHandler Handler = new() { SetDefaultTimesOnTokenCreation = false };
 
-    public async ValueTask<string> IssueAsync(Client client, AuthorizationGrant grant, Subject person, CancellationToken cancellationToken)
+    /// <param name="accessToken">The access token that goes with it.</param>
+    public async ValueTask<string> IssueAsync(Client client, AuthorizationGrant grant, Subject person, string accessToken, CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
         var claims = new JsonObject
@@ -29,6 +33,7 @@ public sealed class IdTokenIssuer(KeyRing keys, IOptions<OAuthOptions> options, 
             ["acr"] = grant.Acr,
             ["amr"] = JsonSerializer.SerializeToNode(grant.Amr),
             ["sid"] = grant.SessionId,
+            ["at_hash"] = Hash(accessToken),
         };
         if (grant.Nonce is not null)
         {
@@ -46,4 +51,7 @@ public sealed class IdTokenIssuer(KeyRing keys, IOptions<OAuthOptions> options, 
         var key = await keys.GetSigningKeyAsync(client.IdTokenSignedResponseAlg, cancellationToken);
         return Handler.CreateToken(claims.ToJsonString(), key.Credentials, new Dictionary<string, object>(StringComparer.Ordinal) { [JwtHeaderParameterNames.Typ] = "JWT" });
     }
+
+    // §3.1.3.6: the left half, by the hash of the signature's algorithm, which is SHA-256 for all that we sign with.
+    private static string Hash(string token) => Base64UrlEncoder.Encode(SHA256.HashData(Encoding.ASCII.GetBytes(token))[..16]);
 }

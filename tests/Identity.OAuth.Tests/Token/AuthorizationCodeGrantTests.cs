@@ -1,7 +1,10 @@
 // RFC 6749 §4.1.3 and RFC 7636: the lines of the security catalogue under "Authorization code", at the engine.
+using System.Security.Cryptography;
+using System.Text;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Tokens;
 using Identity.OAuth.UserInfo;
+using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.OAuth.Tests.Token;
 
@@ -31,7 +34,8 @@ public sealed class AuthorizationCodeGrantTests : IAsyncDisposable
         Assert.Equal(OAuthHost.Ada, (string)idToken["sub"]!);
         Assert.Equal("n-0S6_WzA2Mj", (string)idToken["nonce"]!);
         Assert.Equal(_host.Now.ToUnixTimeSeconds(), (long)idToken["iat"]!);
-        Assert.Equal(["acr", "amr", "aud", "auth_time", "exp", "iat", "iss", "nonce", "sid", "sub"], idToken.Select(claim => claim.Key).Order());
+        Assert.Equal(Base64UrlEncoder.Encode(SHA256.HashData(Encoding.ASCII.GetBytes((string)body["access_token"]!)).AsSpan(0, 16).ToArray()), (string)idToken["at_hash"]!);
+        Assert.Equal(["acr", "amr", "at_hash", "aud", "auth_time", "exp", "iat", "iss", "nonce", "sid", "sub"], idToken.Select(claim => claim.Key).Order());
         Assert.Equal("RS256", (string)OAuthHost.Header((string)body["id_token"]!)["alg"]!);
         Assert.NotNull(await _host.ValidateAsync((string)body["access_token"]!));
     }
