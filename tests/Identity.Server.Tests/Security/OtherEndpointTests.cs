@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
@@ -226,6 +228,61 @@ public sealed class OtherEndpointTests(RunningServer server)
             var claims = Claims();
             change(claims);
             Assert.Equal("invalid_client", (string?)(await AssertAsync(claims)).Body["error"]);
+        }
+    }
+
+    [Fact]
+    public async Task ClientAssertion_WhenItBringsOrPointsToItsOwnKey_IsRefusedAndNobodyIsAsked()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var keys = $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/keys";
+        using var own = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var point = own.ExportParameters(includePrivateParameters: false).Q;
+        var jwk = new JsonObject { ["kty"] = "EC", ["crv"] = "P-256", ["x"] = Base64UrlEncoder.Encode(point.X), ["y"] = Base64UrlEncoder.Encode(point.Y) };
+        var claims = new JsonObject { ["iss"] = "web-jwt", ["sub"] = "web-jwt", ["aud"] = server.Issuer, ["jti"] = Guid.NewGuid().ToString(), ["exp"] = DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeSeconds() };
+        JsonObject[] headers =
+        [
+            new() { ["jku"] = keys },
+            new() { ["x5u"] = keys },
+            new() { ["jwk"] = jwk },
+            new() { ["kid"] = "../../../../dev/null" },
+            new() { ["kid"] = "' OR 1=1 --" },
+            new() { ["kid"] = keys },
+            new() { ["kid"] = new string('k', 1024 * 1024) },
+        ];
+        foreach (var header in headers)
+        {
+            header["alg"] = "ES256";
+            var signed = Base64UrlEncoder.Encode(header.ToJsonString()) + "." + Base64UrlEncoder.Encode(claims.ToJsonString());
+            await RefusedAsync(signed + "." + Base64UrlEncoder.Encode(own.SignData(Encoding.ASCII.GetBytes(signed), HashAlgorithmName.SHA256)));
+        }
+
+        // Signed with nothing, with zeros, and with our public key for a secret.
+        var body = Base64UrlEncoder.Encode(claims.ToJsonString());
+        foreach (var algorithm in (string[])["none", "None", "NONE", ""])
+        {
+            await RefusedAsync(Base64UrlEncoder.Encode($"{{\"alg\":\"{algorithm}\"}}") + "." + body + ".");
+        }
+
+        var es256 = Base64UrlEncoder.Encode("{\"alg\":\"ES256\",\"kid\":\"client-key\"}") + "." + body;
+        await RefusedAsync(es256 + ".");
+        await RefusedAsync(es256 + "." + Base64UrlEncoder.Encode(new byte[64]));
+        var hs256 = Base64UrlEncoder.Encode("{\"alg\":\"HS256\",\"kid\":\"client-key\"}") + "." + body;
+        foreach (var secret in new[] { Encoding.ASCII.GetBytes(server.ClientKey.ExportSubjectPublicKeyInfoPem()), server.ClientKey.ExportSubjectPublicKeyInfo() })
+        {
+            await RefusedAsync(hs256 + "." + Base64UrlEncoder.Encode(HMACSHA256.HashData(secret, Encoding.ASCII.GetBytes(hs256))));
+        }
+
+        // A JWE has five parts, and its zip could be a bomb.
+        await RefusedAsync(Base64UrlEncoder.Encode("{\"alg\":\"dir\",\"enc\":\"A256GCM\",\"zip\":\"DEF\"}") + "..AAAA.AAAA.AAAA");
+        Assert.False(listener.Pending());
+
+        async Task RefusedAsync(string assertion)
+        {
+            var (status, answer) = await server.PostAsync(
+                "/connect/revoke", null, ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", assertion), ("client_id", "web-jwt"), ("token", "x"));
+            Assert.True((int)status is >= 400 and < 500 && (string?)answer["error"] is "invalid_client" or "invalid_request", $"{(int)status} {answer.ToJsonString()} {assertion[..Math.Min(200, assertion.Length)]}");
         }
     }
 
