@@ -61,7 +61,7 @@ if ! dotnet build Identity.sln -c Release -nologo -v q -clp:ErrorsOnly; then
 fi
 
 passed=0 failed=0 skipped=0
-log=$(mktemp)
+log=$(mktemp) failures=$(mktemp)
 projects=()
 if [ $# -gt 0 ]; then
     for name in "$@"; do projects+=("$(ls tests/Identity."$name".Tests/*.csproj tests/"$name"/Identity.*.Tests.csproj 2>/dev/null | head -1)"); done
@@ -70,16 +70,25 @@ else
 fi
 for project in "${projects[@]}"; do
     say "Testing $(basename "$project" .csproj)"
-    dotnet test "$project" -c Release --no-build --nologo --logger "console;verbosity=minimal" -- RunConfiguration.TestSessionTimeout=2400000 2>&1 | tee "$log"
+    dotnet test "$project" -c Release --no-build --nologo --logger "console;verbosity=minimal" -- RunConfiguration.TestSessionTimeout=2400000 2>&1 | tee "$log" | grep -vE '\[SKIP\]|^  Skipped '
     status=${PIPESTATUS[0]}
     # "Passed!  - Failed:     0, Passed:    42, Skipped:     1, Total:    43, …"
     summary=$(grep -E 'Failed: +[0-9]+, Passed: +[0-9]+' "$log" | tail -1)
     f=$(sed -nE 's/.*Failed: +([0-9]+),.*/\1/p' <<<"$summary"); p=$(sed -nE 's/.*Passed: +([0-9]+),.*/\1/p' <<<"$summary"); s=$(sed -nE 's/.*Skipped: +([0-9]+),.*/\1/p' <<<"$summary")
     passed=$((passed + ${p:-0})); failed=$((failed + ${f:-0})); skipped=$((skipped + ${s:-0}))
+    # What failed is told again at the end: whoever has only the last lines of the output needs nothing else.
+    awk -v project="$(basename "$project" .csproj)" '
+        /^  Failed / { print project ":" $0; lines = 25; next }
+        /^  (Passed|Skipped) / || /^\[xUnit/ { lines = 0 }
+        lines > 0 { print; lines-- }' "$log" >> "$failures"
     # A crash of the test host leaves no summary, or one without a failure: it counts as one.
     if [ "$status" -ne 0 ] && [ "${f:-0}" -eq 0 ]; then failed=$((failed + 1)); fi
 done
-rm -f "$log"
+if [ -s "$failures" ]; then
+    say "What failed"
+    cat "$failures"
+fi
+rm -f "$log" "$failures"
 
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
