@@ -22,7 +22,7 @@ public sealed class FlowTests(BrowserFixture fixture)
         await page.GetByLabel("New password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
         await visit.PressAsync("Create account");
 
-        await page.WaitForURLAsync("**/verify-email?*");
+        await page.ArriveAtAsync("**/verify-email?*");
         await page.GetByLabel("Six-digit code").FillAsync(await fixture.Server.ReadCodeAsync(visit.Email));
         await visit.PressAsync("Confirm");
 
@@ -58,7 +58,7 @@ public sealed class FlowTests(BrowserFixture fixture)
             await visit.PressAsync("Continue");
         }
 
-        await visit.Page.WaitForURLAsync(fixture.Callback);
+        await visit.Page.ArriveAtAsync(fixture.Callback);
         await Assertions.Expect(visit.Page.Locator("output")).ToHaveTextAsync("code iss state");
         visit.AssertPolicyHeld();
     }
@@ -78,7 +78,7 @@ public sealed class FlowTests(BrowserFixture fixture)
         await page.Keyboard.TypeAsync(BrowserFixture.Password);
         await TabToAsync(page, "Sign in");
         await page.Keyboard.PressAsync("Enter");
-        await page.WaitForURLAsync("**/consent?*");
+        await page.ArriveAtAsync("**/consent?*");
         await TabToAsync(page, "Allow");
         await page.Keyboard.PressAsync("Enter");
         Assert.NotEmpty((await visit.CalledBackAsync())["code"]);
@@ -135,7 +135,7 @@ public sealed class FlowTests(BrowserFixture fixture)
         await page.GetByRole(AriaRole.Link, new() { Name = "Forgot your password?" }).ClickAsync();
         await page.GetByLabel("E-mail address").FillAsync(visit.Email);
         await visit.PressAsync("Send code");
-        await page.WaitForURLAsync("**/reset-password?*");
+        await page.ArriveAtAsync("**/reset-password?*");
         await page.GetByLabel("Six-digit code").FillAsync(await fixture.Server.ReadCodeAsync(visit.Email));
         await page.GetByLabel("New password", new() { Exact = true }).FillAsync("copper lantern meadow");
         await visit.PressAsync("Set new password");
@@ -143,7 +143,7 @@ public sealed class FlowTests(BrowserFixture fixture)
         await Assertions.Expect(page.GetByText("You have a new password.")).ToBeVisibleAsync();
         await page.GetByLabel("Password", new() { Exact = true }).FillAsync("copper lantern meadow");
         await visit.PressAsync("Sign in");
-        await page.WaitForURLAsync("**/consent?*");
+        await page.ArriveAtAsync("**/consent?*");
         visit.AssertPolicyHeld();
     }
 
@@ -163,13 +163,13 @@ public sealed class FlowTests(BrowserFixture fixture)
         await page.GetByRole(AriaRole.Link, new() { Name = "Send me a code by e-mail" }).ClickAsync();
         await page.GetByLabel("E-mail address").FillAsync(visit.Email);
         await visit.PressAsync("Send code");
-        await page.WaitForURLAsync("**/signin/code?*");
+        await page.ArriveAtAsync("**/signin/code?*");
         var code = await fixture.Server.ReadCodeAsync(visit.Email, not: first);
 
         // Pasted as it stands in some mails.
         await page.GetByLabel("Six-digit code").FillAsync(code[..3] + " " + code[3..]);
         await visit.PressAsync("Sign in");
-        await page.WaitForURLAsync("**/account");
+        await page.ArriveAtAsync("**/account");
         visit.AssertPolicyHeld();
     }
 
@@ -188,7 +188,7 @@ public sealed class FlowTests(BrowserFixture fixture)
         await page.GetByRole(AriaRole.Button, new() { Name = "Hide: Password" }).ClickAsync();
         await Assertions.Expect(field).ToHaveAttributeAsync("type", "password");
         await visit.PressAsync("Sign in");
-        await page.WaitForURLAsync("**/account");
+        await page.ArriveAtAsync("**/account");
         visit.AssertPolicyHeld();
     }
 
@@ -222,7 +222,7 @@ public sealed class FlowTests(BrowserFixture fixture)
         await second.Page.GetByLabel("E-mail address or user name").FillAsync(first.Email);
         await second.Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
         await second.PressAsync("Sign in");
-        await second.Page.WaitForURLAsync("**/account");
+        await second.Page.ArriveAtAsync("**/account");
 
         await second.GotoAsync("/account/sessions");
         await Assertions.Expect(second.Page.GetByText("This browser")).ToHaveCountAsync(1);

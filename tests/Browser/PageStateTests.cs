@@ -152,7 +152,7 @@ public sealed class PageStateTests(BrowserFixture fixture)
             await other.Page.GetByLabel("E-mail address or user name").FillAsync(visit.Email);
             await other.Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
             await other.PressAsync("Sign in");
-            await other.Page.WaitForURLAsync("**/account");
+            await other.Page.ArriveAtAsync("**/account");
             await visit.GotoAsync("/account/sessions");
         },
         ["account-apps-empty"] = async (visit, _) =>
@@ -178,7 +178,7 @@ public sealed class PageStateTests(BrowserFixture fixture)
     {
         await using var visit = await fixture.VisitAsync();
         await States[state](visit, fixture);
-        await visit.Page.WaitForLoadStateAsync();
+        await visit.Page.LoadAsync();
         foreach (var width in (int[])[1280, 390])
         {
             await visit.Page.SetViewportSizeAsync(width, width == 390 ? 780 : 800);

@@ -17,7 +17,7 @@ public sealed class SinglePageAppTests(BrowserFixture fixture)
         Assert.Equal("Ada Lovelace", user.GetProperty("profile").GetProperty("name").GetString());
 
         await PressAsync(visit, "Sign out");
-        await visit.Page.WaitForURLAsync(fixture.SinglePageApp.AbsoluteUri + "*");
+        await visit.Page.ArriveAtAsync(fixture.SinglePageApp.AbsoluteUri + "*");
         await ExpectAsync(visit, "Signed out");
 
         // The server's own session is over, and what the application held is worth nothing.

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 
 namespace Identity.Browser.Tests;
@@ -47,7 +48,7 @@ public sealed class Visit : IAsyncDisposable
         await Page.GetByLabel("E-mail address or user name").FillAsync(Email);
         await Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
         await PressAsync("Sign in");
-        await Page.WaitForURLAsync("**/account");
+        await Page.ArriveAtAsync("**/account");
     }
 
     public Task PressAsync(string button) => Page.GetByRole(AriaRole.Button, new() { Name = button, Exact = true }).ClickAsync();
@@ -55,7 +56,7 @@ public sealed class Visit : IAsyncDisposable
     /// <summary>Where the application was called back, with what.</summary>
     public async Task<Dictionary<string, string>> CalledBackAsync()
     {
-        await Page.WaitForURLAsync(_fixture.Callback + "?*");
+        await Page.ArriveAtAsync(_fixture.Callback + "?*");
         return Microsoft.AspNetCore.WebUtilities.QueryHelpers.ParseQuery(new Uri(Page.Url).Query).ToDictionary(pair => pair.Key, pair => pair.Value.ToString(), StringComparer.Ordinal);
     }
 
@@ -74,4 +75,24 @@ public sealed class Visit : IAsyncDisposable
     public void AssertPolicyHeld() => Assert.Empty(_breaches);
 
     public ValueTask DisposeAsync() => new(_context.CloseAsync());
+}
+
+/// <summary>Waiting for pages by what can be seen of them at any time.</summary>
+internal static class Arrivals
+{
+    /// <summary>
+    /// Waits for the address and a loaded document. Both are looked at, not listened for: on a busy machine the load event can have
+    /// come before the wait for it began, and <see cref="IPage.WaitForURLAsync(string, PageWaitForURLOptions?)"/> then never ends.
+    /// </summary>
+    /// <param name="page">The page.</param>
+    /// <param name="url">With * for anything; ** at its start for any origin.</param>
+    public static async Task ArriveAtAsync(this IPage page, string url)
+    {
+        var pattern = "^" + Regex.Escape(url).Replace(@"\*\*", ".*", StringComparison.Ordinal).Replace(@"\*", ".*", StringComparison.Ordinal) + "$";
+        await Assertions.Expect(page).ToHaveURLAsync(new Regex(pattern), new() { Timeout = 20_000 });
+        await page.LoadAsync();
+    }
+
+    public static Task LoadAsync(this IPage page) =>
+        page.EvaluateAsync("() => document.readyState === 'complete' || new Promise(done => addEventListener('load', () => done()))");
 }
