@@ -29,6 +29,7 @@ public sealed class OneTimeCodeService(
     TimeProvider timeProvider) : IOneTimeCodes, ICodeIssuer
 {
     private static readonly TimeSpan LimitWindow = TimeSpan.FromMinutes(15);
+    private static readonly Caller s_queue = new(Ip: null, UserAgent: null, ActorId: "otp_requests");
 
     public async Task<GeneratedCode> GenerateAsync(CodeRecipient recipient, string? channel, string purpose, Caller caller, CancellationToken cancellationToken)
     {
@@ -37,12 +38,13 @@ public sealed class OneTimeCodeService(
             return new GeneratedCode.ChannelUnavailable();
         }
 
-        var made = await MakeAsync(recipient, chosen, purpose, caller, cancellationToken);
-        if (made.RetryAfter is { } wait)
+        var account = await lookup.FindAsync(recipient, cancellationToken);
+        if (await CountAsync(recipient, account, caller, cancellationToken) is { } wait)
         {
             return new GeneratedCode.RateLimited(wait);
         }
 
+        var made = await MakeAsync(recipient, account, chosen, purpose, caller, cancellationToken);
         if (made.Message is not null)
         {
             delivery.Post(chosen, made.Message);
@@ -51,20 +53,28 @@ public sealed class OneTimeCodeService(
         return new GeneratedCode.Sent(made.Id, chosen, made.MaskedDestination, made.ExpiresAt);
     }
 
+    public async Task<CodeIssue.Refused?> AdmitAsync(CodeRequest request, CancellationToken cancellationToken)
+    {
+        var recipient = Recipient(request);
+        if (Channel(recipient, request.Channel) is null)
+        {
+            return NoChannel;
+        }
+
+        return await CountAsync(recipient, await lookup.FindAsync(recipient, cancellationToken), s_queue, cancellationToken) is { } wait
+            ? new(FormattableString.Invariant($"Too many codes were asked for. Try again in {Math.Ceiling(wait.TotalSeconds)} seconds."))
+            : null;
+    }
+
     public async Task<CodeIssue> IssueAsync(CodeRequest request, Func<CodeRequestAnswer, CancellationToken, Task<bool>> beforeDelivery, CancellationToken cancellationToken)
     {
-        var recipient = new CodeRecipient(request.AccountId, request.AccountId is null ? request.Email : null, request.AccountId is null && request.Email is null ? request.PhoneNumber : null);
+        var recipient = Recipient(request);
         if (Channel(recipient, request.Channel) is not { } chosen)
         {
-            return new CodeIssue.Refused("This channel is not available.");
+            return NoChannel;
         }
 
-        var made = await MakeAsync(recipient, chosen, request.Purpose, new Caller(Ip: null, UserAgent: null, ActorId: "otp_requests"), cancellationToken);
-        if (made.RetryAfter is not null)
-        {
-            return new CodeIssue.Refused(FormattableString.Invariant($"Too many codes were asked for. Try again in {Math.Ceiling(made.RetryAfter.Value.TotalSeconds)} seconds."));
-        }
-
+        var made = await MakeAsync(recipient, await lookup.FindAsync(recipient, cancellationToken), chosen, request.Purpose, s_queue, cancellationToken);
         var answer = new CodeRequestAnswer(made.Id, chosen, made.MaskedDestination, made.ExpiresAt);
         if (!await beforeDelivery(answer, cancellationToken))
         {
@@ -182,40 +192,47 @@ public sealed class OneTimeCodeService(
         throw new InvalidOperationException("An address could not be marked as verified: the account was changed by others twenty times meanwhile.");
     }
 
-    private sealed record Made(Guid Id, string MaskedDestination, DateTimeOffset ExpiresAt, PersonalMessage? Message, TimeSpan? RetryAfter);
+    private static CodeIssue.Refused NoChannel => new("This channel is not available.");
 
-    private async Task<Made> MakeAsync(CodeRecipient recipient, string channel, string purpose, Caller caller, CancellationToken cancellationToken)
+    private static CodeRecipient Recipient(CodeRequest request) =>
+        new(request.AccountId, request.AccountId is null ? request.Email : null, request.AccountId is null && request.Email is null ? request.PhoneNumber : null);
+
+    private static string Named(CodeRecipient recipient) =>
+        recipient.AccountId?.ToString("N") ?? recipient.Email?.Trim().ToUpperInvariant() ?? recipient.PhoneNumber?.Trim() ?? "";
+
+    /// <summary>Null where one more code may be made; else how long until then.</summary>
+    private async Task<TimeSpan?> CountAsync(CodeRecipient recipient, Account? account, Caller caller, CancellationToken cancellationToken)
     {
         var settings = options.Value;
-        var named = recipient.AccountId?.ToString("N") ?? recipient.Email?.Trim().ToUpperInvariant() ?? recipient.PhoneNumber?.Trim() ?? "";
         if (caller.Ip is not null)
         {
             var perAddress = await limiter.AcquireAsync("otp:" + caller.Ip, settings.OneTimeCodesPerAddress, LimitWindow, cancellationToken);
             if (!perAddress.Allowed)
             {
-                return new(Guid.Empty, "", default, null, perAddress.RetryAfter);
+                return perAddress.RetryAfter;
             }
         }
 
         // Counted by account where there is one, so that naming it three ways does not triple the limit; by name where there is none.
         // Not by purpose: those are the callers' to make up, and each code is a message in somebody's inbox.
-        var account = await lookup.FindAsync(recipient, cancellationToken);
-        var perAccount = await limiter.AcquireAsync("otp_for:" + (account?.Id.ToString("N") ?? named), settings.OneTimeCodesPerAccount, LimitWindow, cancellationToken);
-        if (!perAccount.Allowed)
-        {
-            return new(Guid.Empty, "", default, null, perAccount.RetryAfter);
-        }
+        var perAccount = await limiter.AcquireAsync("otp_for:" + (account?.Id.ToString("N") ?? Named(recipient)), settings.OneTimeCodesPerAccount, LimitWindow, cancellationToken);
+        return perAccount.Allowed ? null : perAccount.RetryAfter;
+    }
 
+    private sealed record Made(Guid Id, string MaskedDestination, DateTimeOffset ExpiresAt, PersonalMessage? Message);
+
+    private async Task<Made> MakeAsync(CodeRecipient recipient, Account? account, string channel, string purpose, Caller caller, CancellationToken cancellationToken)
+    {
         var now = timeProvider.GetUtcNow();
         var id = Guid.CreateVersion7(now);
-        var expiresAt = now + settings.OneTimeCodeLifetime;
+        var expiresAt = now + options.Value.OneTimeCodeLifetime;
         var code = RandomNumberGenerator.GetInt32(1_000_000).ToString("D6", CultureInfo.InvariantCulture);
         var destination = Destination(account, channel);
         await store.ReplaceAsync(new OneTimeCode(id, account?.Id, channel, purpose, Hash(id, account?.Id, channel, destination, purpose, code), now, expiresAt), cancellationToken);
         await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
 
         var usable = account is { IsActive: true } && destination is not null && (purpose != OneTimeCodePurposes.Login || MaySignIn(account, channel));
-        return new(id, Mask(recipient, channel, destination, named), expiresAt, usable ? Message(id, destination!, channel, purpose, code) : null, RetryAfter: null);
+        return new(id, Mask(recipient, channel, destination, Named(recipient)), expiresAt, usable ? Message(id, destination!, channel, purpose, code) : null);
     }
 
     private string? Channel(CodeRecipient recipient, string? asked)

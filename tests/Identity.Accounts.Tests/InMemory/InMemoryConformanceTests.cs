@@ -32,3 +32,5 @@ public sealed class InMemoryOneTimeCodeStoreTests() : OneTimeCodeStoreConformanc
 public sealed class InMemoryRateLimiterTests() : RateLimiterConformance(new InMemoryFixture());
 
 public sealed class InMemoryAuditLogTests() : AuditLogConformance(new InMemoryFixture());
+
+public sealed class InMemoryProcessedMessagesTests() : ProcessedMessagesConformance(new InMemoryFixture());

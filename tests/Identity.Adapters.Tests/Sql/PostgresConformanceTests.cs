@@ -34,4 +34,6 @@ public sealed class PostgresOneTimeCodeStoreTests(PostgresFixture fixture) : One
 
 public sealed class PostgresAuditLogTests(PostgresFixture fixture) : AuditLogConformance(fixture);
 
+public sealed class PostgresProcessedMessagesTests(PostgresFixture fixture) : ProcessedMessagesConformance(fixture);
+
 public sealed class PostgresOutboxTests(PostgresFixture fixture) : OutboxConformance(fixture);

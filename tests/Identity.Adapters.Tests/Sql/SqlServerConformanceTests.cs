@@ -34,4 +34,6 @@ public sealed class SqlServerOneTimeCodeStoreTests(SqlServerFixture fixture) : O
 
 public sealed class SqlServerAuditLogTests(SqlServerFixture fixture) : AuditLogConformance(fixture);
 
+public sealed class SqlServerProcessedMessagesTests(SqlServerFixture fixture) : ProcessedMessagesConformance(fixture);
+
 public sealed class SqlServerOutboxTests(SqlServerFixture fixture) : OutboxConformance(fixture);

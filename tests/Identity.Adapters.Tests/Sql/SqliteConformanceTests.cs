@@ -34,4 +34,6 @@ public sealed class SqliteOneTimeCodeStoreTests(SqliteFixture fixture) : OneTime
 
 public sealed class SqliteAuditLogTests(SqliteFixture fixture) : AuditLogConformance(fixture);
 
+public sealed class SqliteProcessedMessagesTests(SqliteFixture fixture) : ProcessedMessagesConformance(fixture);
+
 public sealed class SqliteOutboxTests(SqliteFixture fixture) : OutboxConformance(fixture);

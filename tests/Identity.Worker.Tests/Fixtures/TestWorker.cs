@@ -70,6 +70,8 @@ internal sealed class RecordingIssuer : ICodeIssuer
     /// <summary>Runs in place of sending; throwing is a failed delivery.</summary>
     public Func<CodeRequest, Task> Deliver { get; set; } = _ => Task.CompletedTask;
 
+    public Task<CodeIssue.Refused?> AdmitAsync(CodeRequest request, CancellationToken cancellationToken) => Task.FromResult<CodeIssue.Refused?>(null);
+
     public async Task<CodeIssue> IssueAsync(CodeRequest request, Func<CodeRequestAnswer, CancellationToken, Task<bool>> beforeDelivery, CancellationToken cancellationToken)
     {
         await Before(request);

@@ -5,6 +5,7 @@ using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.OneTimeCodes.Requests;
 using Identity.Accounts.RateLimits;
 using Identity.Accounts.Sessions;
 using Microsoft.Extensions.DependencyInjection;
@@ -25,6 +26,7 @@ public static class AccountStores
         .AddSingleton<ISessionStore>(provider => provider.GetRequiredService<InMemorySessionStore>())
         .AddSingleton<IOneTimeCodeStore, InMemoryOneTimeCodes>()
         .AddSingleton<IRateLimiter, InMemoryRateLimiter>()
+        .AddSingleton<IProcessedMessages, InMemoryProcessedMessages>()
         .AddSingleton<InMemoryAuditLog>()
         .AddSingleton<IAuditLog>(provider => provider.GetRequiredService<InMemoryAuditLog>());
 }
@@ -464,6 +466,70 @@ public sealed class InMemoryRateLimiter(TimeProvider timeProvider) : IRateLimite
             return Task.FromResult(count <= limit ? new RateLimitLease(Allowed: true, TimeSpan.Zero) : new RateLimitLease(Allowed: false, start + window - now));
         }
     }
+}
+
+public sealed class InMemoryProcessedMessages : IProcessedMessages
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, Row> _rows = new(StringComparer.Ordinal);
+
+    public Task<MessageClaim> ClaimAsync(string messageId, Guid claim, DateTimeOffset now, DateTimeOffset claimedUntil, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (!_rows.TryGetValue(messageId, out var row) || row.ExpiresAt <= now)
+            {
+                _rows[messageId] = new(claim, claimedUntil, expiresAt, null);
+                return Task.FromResult(new MessageClaim(MessageState.Claimed, null));
+            }
+
+            if (row.Answer is null && row.ClaimedUntil <= now)
+            {
+                _rows[messageId] = new(claim, claimedUntil, expiresAt, null);
+                return Task.FromResult(new MessageClaim(MessageState.ClaimedAgain, null));
+            }
+
+            return Task.FromResult(new MessageClaim(row.Answer is null ? MessageState.Busy : MessageState.Done, row.Answer));
+        }
+    }
+
+    public Task<bool> TryCommitAsync(string messageId, Guid claim, string answer, DateTimeOffset expiresAt, CancellationToken cancellationToken) =>
+        Task.FromResult(Change(messageId, claim, row => row.Answer is null ? row with { Answer = answer, ExpiresAt = expiresAt } : null));
+
+    public Task ReleaseAsync(string messageId, Guid claim, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        Change(messageId, claim, row => row with { Answer = null, ClaimedUntil = now });
+        return Task.CompletedTask;
+    }
+
+    public Task ForgetAsync(string messageId, Guid claim, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (_rows.TryGetValue(messageId, out var row) && row.Claim == claim)
+            {
+                _rows.Remove(messageId);
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private bool Change(string messageId, Guid claim, Func<Row, Row?> change)
+    {
+        lock (_lock)
+        {
+            if (_rows.TryGetValue(messageId, out var row) && row.Claim == claim && change(row) is { } changed)
+            {
+                _rows[messageId] = changed;
+                return true;
+            }
+
+            return false;
+        }
+    }
+
+    private sealed record Row(Guid Claim, DateTimeOffset ClaimedUntil, DateTimeOffset ExpiresAt, string? Answer);
 }
 
 public sealed class InMemoryAuditLog : IAuditLog

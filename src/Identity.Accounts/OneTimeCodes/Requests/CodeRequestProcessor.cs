@@ -29,7 +29,7 @@ public sealed record CodeRequestResult(CodeRequestFate Fate, byte[] Reply, strin
 /// Works on requests for one-time codes, whatever carried them. One code is sent per message id, also when the process is killed
 /// at any point: the id is claimed, the code made, and the claim committed with the answer right before the code is sent.
 /// Killed before the commit, the next one to get the message makes a new code (the first was never sent); killed after it,
-/// the next one gives the same answer and sends nothing.
+/// the next one gives the same answer and sends nothing. An id is counted against the limits once, however often it is begun.
 /// </summary>
 public sealed partial class CodeRequestProcessor(
     IProcessedMessages processed,
@@ -56,7 +56,7 @@ public sealed partial class CodeRequestProcessor(
         try
         {
             return id is null
-                ? await IssueAsync(request, (_, _) => Task.FromResult(true), cancellationToken)
+                ? await AdmitAsync(request, cancellationToken) ?? await IssueAsync(request, (_, _) => Task.FromResult(true), cancellationToken)
                 : await ProcessOnceAsync(request, id, cancellationToken);
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
@@ -79,25 +79,28 @@ public sealed partial class CodeRequestProcessor(
                 return new(CodeRequestFate.Finished, CodeRequest.FormatAnswer(request.Framing, answer!), "repeated");
         }
 
+        // What was begun before was admitted then: a refusal forgets the id, and so does a failure before the limits had answered.
+        var admitted = state == MessageState.ClaimedAgain;
         try
         {
-            var result = await IssueAsync(
+            if (!admitted && await AdmitAsync(request, cancellationToken) is { } refusal)
+            {
+                await processed.ForgetAsync(id, claim, cancellationToken);
+                return refusal;
+            }
+
+            admitted = true;
+            return await IssueAsync(
                 request,
                 (made, token) => processed.TryCommitAsync(id, claim, CodeRequest.Serialize(made), Later(made.ExpiresAt, now + options.Value.OneTimeCodeLifetime), token),
                 cancellationToken);
-            if (result.Outcome is "refused")
-            {
-                await processed.ReleaseAsync(id, claim, cancellationToken);
-            }
-
-            return result;
         }
         catch
         {
             // The failure is the news; if the store is away too, the claim runs out, or the answer stands without a code.
             try
             {
-                await processed.ReleaseAsync(id, claim, CancellationToken.None);
+                await (admitted ? processed.ReleaseAsync(id, claim, timeProvider.GetUtcNow(), CancellationToken.None) : processed.ForgetAsync(id, claim, CancellationToken.None));
             }
             catch (Exception exception)
             {
@@ -108,11 +111,17 @@ public sealed partial class CodeRequestProcessor(
         }
     }
 
+    private async Task<CodeRequestResult?> AdmitAsync(CodeRequest request, CancellationToken cancellationToken) =>
+        await issuer.AdmitAsync(request, cancellationToken) is { } refused ? Refusal(request, refused) : null;
+
+    private static CodeRequestResult Refusal(CodeRequest request, CodeIssue.Refused refused) =>
+        new(CodeRequestFate.Finished, CodeRequest.FormatError(request.Framing, refused.Message), "refused");
+
     private async Task<CodeRequestResult> IssueAsync(CodeRequest request, Func<CodeRequestAnswer, CancellationToken, Task<bool>> beforeDelivery, CancellationToken cancellationToken) =>
         await issuer.IssueAsync(request, beforeDelivery, cancellationToken) switch
         {
             CodeIssue.Sent sent => new(CodeRequestFate.Finished, CodeRequest.FormatAnswer(request.Framing, CodeRequest.Serialize(sent.Answer)), "sent"),
-            CodeIssue.Refused refused => new(CodeRequestFate.Finished, CodeRequest.FormatError(request.Framing, refused.Message), "refused"),
+            CodeIssue.Refused refused => Refusal(request, refused),
             _ => new(CodeRequestFate.Retry, CodeRequest.FormatError(request.Framing, FailedMessage), "busy", "claim lost"),
         };
 

@@ -21,7 +21,13 @@ public abstract record CodeIssue
 public interface ICodeIssuer
 {
     /// <summary>
-    /// Makes a code; asks <paramref name="beforeDelivery"/> once it is stored and before it is sent, and sends it only on true.
+    /// Counts the request against the limits of whom it is for; null where it may go on. Once for a request, however often it has to be
+    /// begun again: five failed deliveries of one code are not five codes.
+    /// </summary>
+    Task<CodeIssue.Refused?> AdmitAsync(CodeRequest request, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Makes a code for a request that was admitted; asks <paramref name="beforeDelivery"/> once it is stored and before it is sent, and sends it only on true.
     /// For an unknown account it asks as well.
     /// </summary>
     Task<CodeIssue> IssueAsync(CodeRequest request, Func<CodeRequestAnswer, CancellationToken, Task<bool>> beforeDelivery, CancellationToken cancellationToken);

@@ -3,8 +3,11 @@ namespace Identity.Accounts.OneTimeCodes.Requests;
 /// <summary>How a message id was found.</summary>
 public enum MessageState
 {
-    /// <summary>The caller's to work on, until the claim runs out.</summary>
+    /// <summary>New, and the caller's to work on until the claim runs out.</summary>
     Claimed,
+
+    /// <summary>Begun before and not finished: by one that was killed, or that gave it back. The caller's to work on as well.</summary>
+    ClaimedAgain,
 
     /// <summary>Somebody else works on it.</summary>
     Busy,
@@ -24,12 +27,18 @@ public sealed record MessageClaim(MessageState State, string? Answer);
 /// </summary>
 public interface IProcessedMessages
 {
-    /// <summary>One atomic statement: claims an id that is new, or whose claim ran out before it was committed.</summary>
+    /// <summary>Claims an id that is new, or whose claim ran out or was given back; for exactly one of those who ask at once.</summary>
     Task<MessageClaim> ClaimAsync(string messageId, Guid claim, DateTimeOffset now, DateTimeOffset claimedUntil, DateTimeOffset expiresAt, CancellationToken cancellationToken);
 
     /// <summary>One atomic statement: true if <paramref name="claim"/> still holds the id; the answer is kept until <paramref name="expiresAt"/>.</summary>
     Task<bool> TryCommitAsync(string messageId, Guid claim, string answer, DateTimeOffset expiresAt, CancellationToken cancellationToken);
 
-    /// <summary>Forgets the id if <paramref name="claim"/> holds it, committed or not: its work failed and may be begun again.</summary>
-    Task ReleaseAsync(string messageId, Guid claim, CancellationToken cancellationToken);
+    /// <summary>
+    /// Gives the id back if <paramref name="claim"/> holds it, committed or not: its work failed, and whoever claims it next begins it again
+    /// (<see cref="MessageState.ClaimedAgain"/>).
+    /// </summary>
+    Task ReleaseAsync(string messageId, Guid claim, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>Forgets the id if <paramref name="claim"/> holds it: nothing was done for it, and it is new to whoever claims it next.</summary>
+    Task ForgetAsync(string messageId, Guid claim, CancellationToken cancellationToken);
 }

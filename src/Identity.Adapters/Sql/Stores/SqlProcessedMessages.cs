@@ -17,7 +17,7 @@ internal sealed class SqlProcessedMessages(StoreDatabase database) : IProcessedM
             ["answer"] = "NULL",
             ["expires_at"] = "excluded.expires_at",
         },
-        where: "old.expires_at <= {4} OR (old.answer IS NULL AND old.claimed_until <= {4})");
+        where: "old.expires_at <= {4}");
 
     public async Task<MessageClaim> ClaimAsync(string messageId, Guid claim, DateTimeOffset now, DateTimeOffset claimedUntil, DateTimeOffset expiresAt, CancellationToken cancellationToken)
     {
@@ -26,6 +26,16 @@ internal sealed class SqlProcessedMessages(StoreDatabase database) : IProcessedM
         if (await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(_claim, values, token), cancellationToken) == 1)
         {
             return new(MessageState.Claimed, null);
+        }
+
+        var again = await database.WriteAsync(
+            (context, token) => context.ProcessedMessages
+                .Where(r => r.Key == key && r.Answer == null && r.ClaimedUntil <= now)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.Claim, claim).SetProperty(r => r.ClaimedUntil, claimedUntil).SetProperty(r => r.ExpiresAt, expiresAt), token),
+            cancellationToken);
+        if (again == 1)
+        {
+            return new(MessageState.ClaimedAgain, null);
         }
 
         var answer = await database.ReadAsync(
@@ -44,7 +54,17 @@ internal sealed class SqlProcessedMessages(StoreDatabase database) : IProcessedM
             cancellationToken) == 1;
     }
 
-    public Task ReleaseAsync(string messageId, Guid claim, CancellationToken cancellationToken)
+    public Task ReleaseAsync(string messageId, Guid claim, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var key = Text.Hash(messageId);
+        return database.WriteAsync(
+            (context, token) => context.ProcessedMessages
+                .Where(r => r.Key == key && r.Claim == claim)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.Answer, (string?)null).SetProperty(r => r.ClaimedUntil, now), token),
+            cancellationToken);
+    }
+
+    public Task ForgetAsync(string messageId, Guid claim, CancellationToken cancellationToken)
     {
         var key = Text.Hash(messageId);
         return database.WriteAsync(
