@@ -1,7 +1,7 @@
-using System.Net.Mail;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Identity.Accounts.Registration;
 using Identity.Api.Json;
 
 namespace Identity.Api.Contracts;
@@ -9,7 +9,6 @@ namespace Identity.Api.Contracts;
 /// <summary>What members of several bodies have in common.</summary>
 internal static partial class Formats
 {
-    public const int LongestEmail = 254;
     public const int LongestName = 100;
 
     /// <summary>Longer than any password that is accepted, short enough that hashing one costs nothing more.</summary>
@@ -20,8 +19,8 @@ internal static partial class Formats
     public static string RequiredEmail(this JsonBody body, string name)
     {
         var before = body.Problems.Count;
-        var email = body.Required(name, LongestEmail);
-        if (body.Problems.Count == before && !IsEmail(email))
+        var email = body.Required(name, EmailAddress.MaximumLength);
+        if (body.Problems.Count == before && !EmailAddress.IsWellFormed(email))
         {
             body.Problem($"{name} must be an email");
         }
@@ -29,7 +28,7 @@ internal static partial class Formats
         return email;
     }
 
-    public static string? Email(this JsonBody body, string name) => body.Checked(name, LongestEmail, IsEmail, "must be an email");
+    public static string? Email(this JsonBody body, string name) => body.Checked(name, EmailAddress.MaximumLength, EmailAddress.IsWellFormed, "must be an email");
 
     public static string? PhoneNumber(this JsonBody body, string name) =>
         body.Checked(name, 16, text => E164().IsMatch(text), "must be a phone number in E.164 form, such as +4915112345678");
@@ -52,12 +51,6 @@ internal static partial class Formats
         return metadata;
     }
 
-    public static bool IsEmail(string text) =>
-        text.Length <= LongestEmail
-        && Address().IsMatch(text)
-        && MailAddress.TryCreate(text, out var address)
-        && string.Equals(address.Address, text, StringComparison.Ordinal);
-
     private static string? Checked(this JsonBody body, string name, int longest, Func<string, bool> isRight, string otherwise)
     {
         var before = body.Problems.Count;
@@ -74,10 +67,6 @@ internal static partial class Formats
 
         return text;
     }
-
-    // RFC 5321 without quoted local parts and address literals, which no mailbox of a person has.
-    [GeneratedRegex(@"^[^\s@""(),:;<>\[\]\\\p{C}]{1,64}@[^\s@""(),:;<>\[\]\\\p{C}]{1,253}$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
-    private static partial Regex Address();
 
     [GeneratedRegex(@"^\+[1-9][0-9]{6,14}$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex E164();

@@ -1,4 +1,5 @@
 using Identity.Accounts.Passwords;
+using Identity.Accounts.Registration;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
@@ -10,12 +11,12 @@ public sealed class ForgotPasswordModel(PageServices services, IPasswords passwo
     [BindProperty(SupportsGet = true, Name = "Email")]
     public string? Email { get; set; }
 
-    public void OnGet() => Email ??= FieldRules.IsEmail(Context.LoginHint) ? Context.LoginHint : null;
+    public void OnGet() => Email ??= EmailAddress.IsWellFormed(Context.LoginHint) ? Context.LoginHint : null;
 
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
         var email = Email?.Trim() ?? "";
-        if (!FieldRules.IsEmail(email))
+        if (!EmailAddress.IsWellFormed(email))
         {
             Problem(nameof(Email), T["Problem.Email"]);
             return Invalid();

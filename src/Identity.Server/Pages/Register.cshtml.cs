@@ -31,7 +31,7 @@ public sealed class RegisterModel(PageServices services, IRegistration registrat
             return SeeOther(ReturnUrl);
         }
 
-        Email ??= FieldRules.IsEmail(Context.LoginHint) ? Context.LoginHint : null;
+        Email ??= EmailAddress.IsWellFormed(Context.LoginHint) ? Context.LoginHint : null;
         return Page();
     }
 
@@ -48,7 +48,7 @@ public sealed class RegisterModel(PageServices services, IRegistration registrat
             Problem(nameof(LastName), T["Problem.TooLong", 100]);
         }
 
-        if (!FieldRules.IsEmail(email))
+        if (!EmailAddress.IsWellFormed(email))
         {
             Problem(nameof(Email), T["Problem.Email"]);
         }

@@ -1,5 +1,6 @@
 using Identity.Accounts;
 using Identity.Accounts.Passwords;
+using Identity.Accounts.Registration;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -33,7 +34,7 @@ public sealed class ResetPasswordModel(PageServices services, IPasswords passwor
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
         var email = Email?.Trim() ?? "";
-        if (!FieldRules.IsEmail(email))
+        if (!EmailAddress.IsWellFormed(email))
         {
             Problem(nameof(Email), T["Problem.Email"]);
         }
@@ -73,7 +74,7 @@ public sealed class ResetPasswordModel(PageServices services, IPasswords passwor
     public async Task<IActionResult> OnPostResendAsync(CancellationToken cancellationToken)
     {
         var email = Email?.Trim() ?? "";
-        if (!FieldRules.IsEmail(email))
+        if (!EmailAddress.IsWellFormed(email))
         {
             Problem(nameof(Email), T["Problem.Email"]);
             return Invalid();

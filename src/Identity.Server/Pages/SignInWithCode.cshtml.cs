@@ -1,5 +1,6 @@
 using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.Registration;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -22,7 +23,7 @@ public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes cod
     [BindProperty(SupportsGet = true, Name = "again")]
     public string? Again { get; set; }
 
-    public bool AsksForCode => Sent is not null && FieldRules.IsEmail(Email);
+    public bool AsksForCode => Sent is not null && EmailAddress.IsWellFormed(Email);
 
     public string CodeLife => HumanTime.Length(T, options.Value.OneTimeCodeLifetime);
 
@@ -33,7 +34,7 @@ public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes cod
             return NotFound();
         }
 
-        Email ??= FieldRules.IsEmail(Context.LoginHint) ? Context.LoginHint : null;
+        Email ??= EmailAddress.IsWellFormed(Context.LoginHint) ? Context.LoginHint : null;
         return Page();
     }
 
@@ -100,7 +101,7 @@ public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes cod
     private bool ReadEmail(out string email)
     {
         email = Email?.Trim() ?? "";
-        if (FieldRules.IsEmail(email))
+        if (EmailAddress.IsWellFormed(email))
         {
             return true;
         }

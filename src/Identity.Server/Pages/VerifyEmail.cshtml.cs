@@ -1,5 +1,6 @@
 using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.Registration;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -74,7 +75,7 @@ public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes,
     private bool ReadEmail(out string email)
     {
         email = Email?.Trim() ?? "";
-        if (FieldRules.IsEmail(email))
+        if (EmailAddress.IsWellFormed(email))
         {
             return true;
         }

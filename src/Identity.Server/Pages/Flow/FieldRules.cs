@@ -7,20 +7,6 @@ namespace Identity.Server.Pages.Flow;
 /// <summary>Rules that pages can tell before they ask a service; the service decides.</summary>
 public static class FieldRules
 {
-    private const int LongestEmail = 254;
-
-    /// <summary>Loose on purpose: the code that is sent there proves an address, not its spelling.</summary>
-    public static bool IsEmail(string? text)
-    {
-        if (text is not { Length: >= 3 and <= LongestEmail } || text.Any(c => char.IsWhiteSpace(c) || char.IsControl(c)))
-        {
-            return false;
-        }
-
-        var at = text.LastIndexOf('@');
-        return at > 0 && text.IndexOf('@', StringComparison.Ordinal) == at && at < text.Length - 1 && text[^1] != '.' && text[at + 1] != '.';
-    }
-
     /// <summary>What to do about a new password; null: nothing that can be seen from here.</summary>
     public static string? NewPassword(IStringLocalizer texts, AccountsOptions options, string? password)
     {

@@ -3,6 +3,7 @@ using System.Globalization;
 using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.Registration;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
@@ -91,7 +92,7 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
             Problem("Form.UserName", T["Account.UserNameMalformed"]);
         }
 
-        if (!FieldRules.IsEmail(Form.Email?.Trim()))
+        if (!EmailAddress.IsWellFormed(Form.Email?.Trim()))
         {
             Problem("Form.Email", T["Problem.Email"]);
         }
