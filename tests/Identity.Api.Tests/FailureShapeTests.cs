@@ -103,6 +103,8 @@ public sealed class FailureShapeTests(ApiServer server)
     [InlineData("multipart/form-data; boundary=x")]
     [InlineData("application/xml")]
     [InlineData("application/json; charset=utf-16")]
+    [InlineData("application/json; charset=utf-7")]
+    [InlineData("application/x-www-form-urlencoded; charset=utf-7")]
     [InlineData("nonsense")]
     [InlineData(null)]
     public async Task ContentType_WhenNotJson_Answers415(string? type)

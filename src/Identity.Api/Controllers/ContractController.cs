@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Identity.Accounts;
 using Identity.Api.Contracts;
+using Identity.Api.Json;
 using Identity.OAuth.FirstParty;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
@@ -12,6 +13,7 @@ namespace Identity.Api.Controllers;
 /// <summary>What the controllers of /api/identity share: how a success is answered and what is known of the caller.</summary>
 [ApiController]
 [Produces("application/json")]
+[JsonOnly]
 public abstract class ContractController : ControllerBase
 {
     /// <summary>Where the request comes from.</summary>

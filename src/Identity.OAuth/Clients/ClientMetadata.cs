@@ -252,7 +252,7 @@ public static class ClientMetadata
             reader.Problem("jwks_uri", "jwks and jwks_uri exclude each other (RFC 7591 section 2)");
         }
 
-        if (jwksUri is not null && (!Uri.TryCreate(jwksUri, UriKind.Absolute, out var uri) || (uri.Scheme != "https" && !uri.IsLoopback)))
+        if (jwksUri is not null && (!Uri.TryCreate(jwksUri, UriKind.Absolute, out var uri) || (uri.Scheme != "https" && !(uri.Scheme == "http" && uri.IsLoopback))))
         {
             reader.Problem("jwks_uri", "expected an https address");
         }

@@ -1,6 +1,7 @@
 // RFC 6749 §3.1, §3.2 and appendix B: parameters come form-encoded, within bounds.
 using Identity.OAuth;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Net.Http.Headers;
 
 namespace Identity.Server.Endpoints;
 
@@ -22,6 +23,11 @@ internal static class FormReading
             return new OAuthError(OAuthErrors.InvalidRequest, "The body must be application/x-www-form-urlencoded.");
         }
 
+        if (!HasReadableCharset(request))
+        {
+            return new OAuthError(OAuthErrors.InvalidRequest, "The body must be UTF-8.");
+        }
+
         if (request.ContentLength > MaximumBody)
         {
             return new OAuthError(OAuthErrors.InvalidRequest, "The body is too large.");
@@ -37,6 +43,15 @@ internal static class FormReading
             return new OAuthError(OAuthErrors.InvalidRequest, "The body is too large or malformed.");
         }
     }
+
+    /// <summary>
+    /// False for a form in another encoding than UTF-8 (RFC 6749 appendix B), which the platform would read as it says, so that we saw
+    /// something else than what checked it before us; and for UTF-7 it throws.
+    /// </summary>
+    public static bool HasReadableCharset(HttpRequest request) =>
+        !MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
+        || !type.Charset.HasValue
+        || type.Charset.Value!.Trim('"').ToUpperInvariant() is "UTF-8" or "UTF8" or "US-ASCII";
 
     /// <summary>False where two Authorization headers were sent.</summary>
     public static bool TryReadAuthorization(HttpRequest request, out string? authorization)

@@ -15,6 +15,7 @@ using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.Extensions.Options;
+using Microsoft.OpenApi;
 
 namespace Identity.Server.Hosting;
 
@@ -66,7 +67,7 @@ public static class ServerHost
         configure?.Invoke(builder);
         var settings = ServerSettings.Read(builder.Configuration, builder.Environment.IsDevelopment());
 
-        AddLogging(builder, settings);
+        builder.AddSafeLogging(settings.IsDevelopment);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -106,25 +107,6 @@ public static class ServerHost
         await Seeding.RunAsync(app.Services, settings, app.Configuration, console, CancellationToken.None);
     }
 
-    private static void AddLogging(WebApplicationBuilder builder, ServerSettings settings)
-    {
-        builder.Logging.ClearProviders();
-        if (settings.IsDevelopment)
-        {
-            builder.Logging.AddSimpleConsole(options => options.SingleLine = true);
-        }
-        else
-        {
-            builder.Logging.AddJsonConsole(options => options.UseUtcTimestamp = true);
-        }
-
-        // Hosting logs whole request lines at Information: hints and login names travel in them.
-        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
-        builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
-        builder.Logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Warning);
-        builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
-    }
-
     private static void AddServices(WebApplicationBuilder builder, ServerSettings settings)
     {
         var services = builder.Services;
@@ -161,7 +143,17 @@ public static class ServerHost
 
         services.AddOptions<CompatibilityOptions>().BindConfiguration(CompatibilityOptions.Section);
         services.AddIdentityApi();
-        services.AddOpenApi("v1", options => options.AddIdentityApi());
+        services.AddOpenApi("v1", options =>
+        {
+            options.AddIdentityApi();
+
+            // Not the Host header of whoever asks.
+            options.AddDocumentTransformer((document, _, _) =>
+            {
+                document.Servers = [new OpenApiServer { Url = settings.PublicUrl }];
+                return Task.CompletedTask;
+            });
+        });
 
         services.AddSingleton<BrowserSession>();
         services.AddSingleton<IBrowserSession>(provider => provider.GetRequiredService<BrowserSession>());
@@ -210,6 +202,7 @@ public static class ServerHost
         }
 
         app.UsePageErrors();
+        app.Use(RequireReadableForm);
 
         // Inside the pages' errors: a fault of the API is told as JSON before a page is thought of.
         app.UseIdentityApi();
@@ -222,6 +215,18 @@ public static class ServerHost
         app.UseAuthentication();
         app.UseAuthorization();
         app.UseAntiforgery();
+    }
+
+    // The protocol's endpoints tell it in their own way.
+    private static Task RequireReadableForm(HttpContext context, RequestDelegate next)
+    {
+        if (IsUnder(context, "/connect") || IsUnder(context, "/api") || !context.Request.HasFormContentType || FormReading.HasReadableCharset(context.Request))
+        {
+            return next(context);
+        }
+
+        context.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
+        return Task.CompletedTask;
     }
 
     private static void Map(WebApplication app)

@@ -23,6 +23,8 @@ public sealed class TokenEndpointTests(RunningServer server)
     [InlineData("application/json", "{\"grant_type\":\"client_credentials\"}")]
     [InlineData("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\nclient_credentials\r\n--x--\r\n")]
     [InlineData("text/plain", "grant_type=client_credentials")]
+    [InlineData("application/x-www-form-urlencoded; charset=utf-7", "grant_type=client_credentials")]
+    [InlineData("application/x-www-form-urlencoded; charset=\"UTF-16\"", "grant_type=client_credentials")]
     public async Task TokenEndpoint_WhenTheBodyIsNotAForm_AnswersInvalidRequest(string type, string body)
     {
         using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
