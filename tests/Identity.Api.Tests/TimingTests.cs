@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using Identity.Tests.Shared;
 
 namespace Identity.Api.Tests;
 
@@ -8,8 +8,6 @@ namespace Identity.Api.Tests;
 /// </summary>
 public sealed class TimingTests
 {
-    private const int Pairs = 150;
-
     [Fact]
     public async Task Login_WhenUnknownOrWrong_TakesAsLong()
     {
@@ -43,40 +41,6 @@ public sealed class TimingTests
             400);
     }
 
-    private static async Task CompareAsync(Func<int, Task<Answer>> one, Func<int, Task<Answer>> other, int status)
-    {
-        for (var i = 0; i < 10; i++)
-        {
-            Assert.Equal(status, (int)(await one(-1 - i)).Status);
-            Assert.Equal(status, (int)(await other(i)).Status);
-        }
-
-        var ones = new List<double>();
-        var differences = new List<double>();
-        for (var i = 0; i < Pairs; i++)
-        {
-            // Either goes first as often.
-            var (first, second) = (i % 2 == 0) ? (await TimeAsync(one, i), await TimeAsync(other, i)) : Swap(await TimeAsync(other, i), await TimeAsync(one, i));
-            ones.Add(first);
-            differences.Add(first - second);
-        }
-
-        var (median, difference) = (Median(ones), Median(differences));
-        Assert.True(Math.Abs(difference) < Math.Max(0.15 * median, 1.0), $"They differ by {difference:F2} ms where the median is {median:F2} ms.");
-
-        static (double, double) Swap(double a, double b) => (b, a);
-    }
-
-    private static async Task<double> TimeAsync(Func<int, Task<Answer>> send, int i)
-    {
-        var started = Stopwatch.GetTimestamp();
-        await send(i);
-        return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
-    }
-
-    private static double Median(List<double> values)
-    {
-        values.Sort();
-        return values[values.Count / 2];
-    }
+    private static Task CompareAsync(Func<int, Task<Answer>> one, Func<int, Task<Answer>> other, int status) =>
+        PairedTiming.AssertAlikeAsync(async i => Assert.Equal(status, (int)(await one(i)).Status), async i => Assert.Equal(status, (int)(await other(i)).Status));
 }

@@ -10,35 +10,69 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.Server.Tests;
 
-/// <summary>One server for the black-box tests, with clients and APIs of every kind; and the ways a client or a person talks to it.</summary>
-public sealed class RunningServer : IAsyncLifetime
+/// <summary>One server for the black-box tests, with clients and APIs of every kind.</summary>
+public sealed class RunningServer : Node, IAsyncLifetime
 {
-    public const string Secret = "a-client-secret-of-at-least-32-characters";
-    public const string RedirectUri = "http://127.0.0.1:4711/callback";
     public const string Notes = "https://api.example.com/notes";
     public const string Orders = "https://api.example.com/orders";
-    public const string Password = "a sound pass phrase 7";
-
-    /// <summary>RFC 7636 appendix B.</summary>
-    public const string Verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-    public const string Challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("identity-server-test-");
     private ServerProcess? _process;
 
-    public ECDsa ClientKey { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+    public override Uri Address => _process!.Address;
 
-    public Uri Address => _process!.Address;
+    public ECDsa ClientKey { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
     public string Issuer => $"http://localhost:{_process!.Port}";
 
     public string Output => _process!.Output;
 
-    public HttpClient Http { get; private set; } = null!;
+    private string Outbox => Path.Combine(_directory.FullName, "data", "outbox");
+
+    /// <summary>Every mail so far, whole.</summary>
+    public IReadOnlyList<string> Mails() => [.. (Directory.Exists(Outbox) ? Directory.GetFiles(Outbox, "*.eml") : []).Select(File.ReadAllText)];
+
+    /// <summary>The mail to this address; it is written behind the answer.</summary>
+    public async Task<string> MailToAsync(string email)
+    {
+        for (var attempt = 0; attempt < 400; attempt++)
+        {
+            if (Mails().FirstOrDefault(mail => mail.Contains("To: " + email, StringComparison.Ordinal)) is { } mail)
+            {
+                return mail;
+            }
+
+            await Task.Delay(50);
+        }
+
+        throw new InvalidOperationException("No mail came.");
+    }
 
     public async ValueTask InitializeAsync()
     {
-        var point = ClientKey.ExportParameters(includePrivateParameters: false).Q;
+        var settings = await WriteClientsAsync(_directory.FullName, ClientKey);
+        settings["DATA_DIR"] = Path.Combine(_directory.FullName, "data");
+        settings["OAuth__RefreshGrace"] = "00:00:02";
+        _process = ServerProcess.Start(settings);
+        await _process.WaitReadyAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Dispose();
+        if (_process is not null)
+        {
+            await _process.DisposeAsync();
+        }
+
+        ClientKey.Dispose();
+        _directory.Delete(recursive: true);
+    }
+
+    /// <summary>Writes the files with clients and APIs of every kind; settings of a server that has them, and does not mind being asked often.</summary>
+    internal static async Task<Dictionary<string, string>> WriteClientsAsync(string directory, ECDsa clientKey)
+    {
+        var point = clientKey.ExportParameters(includePrivateParameters: false).Q;
         var jwks = new JsonObject { ["keys"] = new JsonArray(new JsonObject { ["kty"] = "EC", ["crv"] = "P-256", ["kid"] = "client-key", ["alg"] = "ES256", ["x"] = Base64UrlEncoder.Encode(point.X), ["y"] = Base64UrlEncoder.Encode(point.Y) }) };
         const string scopes = "openid profile email address phone offline_access notes.read notes.write orders.read legacy.read opaque.read reports.read";
         JsonObject Web(string id, string method) => new()
@@ -71,145 +105,20 @@ public sealed class RunningServer : IAsyncLifetime
             new JsonObject { ["resource"] = "legacy", ["scopes_supported"] = new JsonArray("legacy.read"), ["access_token_signed_response_alg"] = "RS256", ["access_token_typ"] = "JWT" },
             new JsonObject { ["resource"] = "opaque", ["scopes_supported"] = new JsonArray("opaque.read"), ["access_token_format"] = "reference" },
         };
-        await File.WriteAllTextAsync(Path.Combine(_directory.FullName, "clients.json"), clients.ToJsonString());
-        await File.WriteAllTextAsync(Path.Combine(_directory.FullName, "resources.json"), resources.ToJsonString());
-        _process = ServerProcess.Start(new Dictionary<string, string>(StringComparer.Ordinal)
+        await File.WriteAllTextAsync(Path.Combine(directory, "clients.json"), clients.ToJsonString());
+        await File.WriteAllTextAsync(Path.Combine(directory, "resources.json"), resources.ToJsonString());
+        return new(StringComparer.Ordinal)
         {
-            ["DATA_DIR"] = Path.Combine(_directory.FullName, "data"),
-            ["CLIENTS_FILE"] = Path.Combine(_directory.FullName, "clients.json"),
-            ["RESOURCES_FILE"] = Path.Combine(_directory.FullName, "resources.json"),
+            ["CLIENTS_FILE"] = Path.Combine(directory, "clients.json"),
+            ["RESOURCES_FILE"] = Path.Combine(directory, "resources.json"),
             ["ADMIN_EMAIL"] = "admin@example.com",
             ["ADMIN_PASSWORD"] = Password,
             ["Accounts__PasswordHashIterations"] = "1000",
             ["Accounts__SignInsPerAddress"] = "100000",
             ["Accounts__OneTimeCodesPerAddress"] = "100000",
             ["RateLimits__TokenFailuresPerAddress"] = "1000000",
-            ["OAuth__RefreshGrace"] = "00:00:02",
-        });
-        await _process.WaitReadyAsync();
-        Http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = Address };
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        Http?.Dispose();
-        if (_process is not null)
-        {
-            await _process.DisposeAsync();
-        }
-
-        ClientKey.Dispose();
-        _directory.Delete(recursive: true);
-    }
-
-    /// <summary>Registers somebody new over /api/identity.</summary>
-    public async Task<(string Id, string Email)> RegisterAsync()
-    {
-        var email = $"p{Guid.NewGuid():N}@example.com";
-        using var answer = await Http.PostAsJsonAsync(new Uri(Address, "/api/identity/register"), new { email, password = Password });
-        var body = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
-        Assert.True(answer.IsSuccessStatusCode, body.ToJsonString());
-        return ((string)body["id"]!, email);
-    }
-
-    /// <summary>A browser in which somebody new is signed in.</summary>
-    public async Task<Browser> SignedInAsync()
-    {
-        var (_, email) = await RegisterAsync();
-        var browser = new Browser(Address);
-        await browser.SignInAsync(email, Password);
-        return browser;
-    }
-
-    public string AuthorizeUrl(string client = "spa", string scope = "openid email offline_access", params (string Name, string? Value)[] changes)
-    {
-        var parameters = new Dictionary<string, string?>(StringComparer.Ordinal)
-        {
-            ["response_type"] = "code",
-            ["client_id"] = client,
-            ["redirect_uri"] = RedirectUri,
-            ["scope"] = scope,
-            ["state"] = "s1",
-            ["nonce"] = "n1",
-            ["code_challenge"] = Challenge,
-            ["code_challenge_method"] = "S256",
         };
-        foreach (var (name, value) in changes)
-        {
-            parameters[name] = value;
-        }
-
-        return "/connect/authorize?" + string.Join('&', parameters.Where(pair => pair.Value is not null).Select(pair => pair.Key + "=" + Uri.EscapeDataString(pair.Value!)));
     }
-
-    /// <summary>A fresh code for the signed-in person.</summary>
-    public async Task<string> CodeAsync(Browser browser, string client = "spa", string scope = "openid email offline_access", params (string Name, string? Value)[] changes)
-    {
-        using var answer = await browser.GetAsync(AuthorizeUrl(client, scope, changes));
-        var query = Query(answer.Headers.Location);
-        return query.GetValueOrDefault("code") ?? throw new InvalidOperationException($"{(int)answer.StatusCode} {answer.Headers.Location} {await answer.Content.ReadAsStringAsync()}");
-    }
-
-    public async Task<(HttpStatusCode Status, JsonNode Body)> PostAsync(string path, string? client, params (string Name, string Value)[] fields)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Address, path)) { Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value))) };
-        if (client is not null)
-        {
-            request.Headers.Authorization = Basic(client, Secret);
-        }
-
-        using var answer = await Http.SendAsync(request);
-        var text = await answer.Content.ReadAsStringAsync();
-        return (answer.StatusCode, text.Length == 0 ? new JsonObject() : JsonNode.Parse(text)!);
-    }
-
-    public Task<(HttpStatusCode Status, JsonNode Body)> RedeemAsync(string code, string client = "spa", params (string Name, string Value)[] changes)
-    {
-        var fields = new Dictionary<string, string>(StringComparer.Ordinal) { ["grant_type"] = "authorization_code", ["client_id"] = client, ["code"] = code, ["redirect_uri"] = RedirectUri, ["code_verifier"] = Verifier };
-        foreach (var (name, value) in changes)
-        {
-            fields[name] = value;
-        }
-
-        return PostAsync("/connect/token", client: null, [.. fields.Where(pair => pair.Value.Length > 0).Select(pair => (pair.Key, pair.Value))]);
-    }
-
-    public Task<(HttpStatusCode Status, JsonNode Body)> RefreshAsync(string token, string client = "spa", params (string Name, string Value)[] more) =>
-        PostAsync("/connect/token", client: null, [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", token), .. more]);
-
-    /// <summary>The tokens of a whole code flow.</summary>
-    public async Task<JsonNode> TokensAsync(Browser browser, string client = "spa", string scope = "openid email offline_access", params (string Name, string? Value)[] changes)
-    {
-        var (status, body) = await RedeemAsync(await CodeAsync(browser, client, scope, changes), client);
-        Assert.True(status == HttpStatusCode.OK, body.ToJsonString());
-        return body;
-    }
-
-    public async Task<string> ServiceTokenAsync(string scope)
-    {
-        var (status, body) = await PostAsync("/connect/token", "service", ("grant_type", "client_credentials"), ("scope", scope));
-        Assert.True(status == HttpStatusCode.OK, body.ToJsonString());
-        return (string)body["access_token"]!;
-    }
-
-    public async Task<HttpStatusCode> UserInfoAsync(string token)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(Address, "/connect/userinfo"));
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
-        using var answer = await Http.SendAsync(request);
-        return answer.StatusCode;
-    }
-
-    public static AuthenticationHeaderValue Basic(string id, string secret) =>
-        new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(WebUtility.UrlEncode(id) + ":" + WebUtility.UrlEncode(secret))));
-
-    public static Dictionary<string, string> Query(Uri? location) =>
-        location is null ? [] : (location.IsAbsoluteUri ? location.Query : location.OriginalString[Math.Max(0, location.OriginalString.IndexOf('?', StringComparison.Ordinal))..]).TrimStart('?')
-            .Split('&', StringSplitOptions.RemoveEmptyEntries).Select(pair => pair.Split('=', 2)).ToDictionary(pair => pair[0], pair => Uri.UnescapeDataString(pair[^1]), StringComparer.Ordinal);
-
-    public static JsonObject Payload(string jwt) => JsonNode.Parse(Base64UrlEncoder.Decode(jwt.Split('.')[1]))!.AsObject();
-
-    public static JsonObject Header(string jwt) => JsonNode.Parse(Base64UrlEncoder.Decode(jwt.Split('.')[0]))!.AsObject();
 
     private static JsonObject Set(JsonObject client, string name, JsonNode value)
     {
