@@ -57,7 +57,7 @@ public sealed class RefreshTokenGrant(
         }
 
         // Before anything of the request is looked at: a stolen token betrays itself whatever it is sent with.
-        if (generation != family.Generation && !IsInGrace(family, generation, now))
+        if (generation != family.Generation && !IsInGrace(family, generation))
         {
             return await ReuseAsync(family, cancellationToken);
         }
@@ -106,7 +106,7 @@ public sealed class RefreshTokenGrant(
             }
 
             family = current;
-            if (!IsInGrace(family, generation, now))
+            if (!IsInGrace(family, generation))
             {
                 return await ReuseAsync(family, cancellationToken);
             }
@@ -119,8 +119,9 @@ public sealed class RefreshTokenGrant(
 
     // The one before the valid generation, for a while: a tab that asked at the same time, or whose answer was lost, gets the same successor.
     // Counted from the rotation, so reuse does not renew the window.
-    private bool IsInGrace(RefreshFamily family, int generation, DateTimeOffset now) =>
-        generation == family.Generation - 1 && now < family.RotatedAt + options.Value.RefreshGrace;
+    // By the clock of now, not of when the request came: it may have waited. A window of no length has nobody inside, whatever the clocks of two nodes say.
+    private bool IsInGrace(RefreshFamily family, int generation) =>
+        generation == family.Generation - 1 && options.Value.RefreshGrace > TimeSpan.Zero && timeProvider.GetUtcNow() < family.RotatedAt + options.Value.RefreshGrace;
 
     // Two hold the token, and which of them is the thief cannot be told: the family, its access tokens and its session die.
     private async Task<Outcome<GrantProof>> ReuseAsync(RefreshFamily family, CancellationToken cancellationToken)

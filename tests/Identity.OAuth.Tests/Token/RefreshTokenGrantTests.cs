@@ -3,8 +3,10 @@ using System.Text.Json.Nodes;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Sessions;
+using Identity.OAuth.Storage;
 using Identity.OAuth.Tokens;
 using Identity.Tests.Shared.InMemory;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.OAuth.Tests.Token;
 
@@ -102,6 +104,19 @@ public sealed class RefreshTokenGrantTests : IAsyncDisposable
         var first = await BeginAsync(host, client);
         var outcomes = await OAuthHost.RaceAsync(() => host.RefreshAsync(client, Refresh(first)));
         Assert.Single(outcomes, outcome => outcome.Error is null);
+    }
+
+    // A request that read the clock before another rotated, or at a node whose clock is behind, is not inside a window of no length.
+    [Fact]
+    public async Task Refresh_WithoutGraceByAClockBehindTheRotation_IsReuse()
+    {
+        await using var host = new OAuthHost(
+            options => options.RefreshGrace = TimeSpan.Zero,
+            more: services => services.AddSingleton<IRefreshFamilyStore>(provider => new FastClock(provider.GetRequiredService<InMemoryRefreshFamilies>())));
+        var client = await host.AddPublicClientAsync();
+        var first = await BeginAsync(host, client);
+        await host.SucceedAsync(host.RefreshAsync(client, Refresh(first)));
+        await OAuthHost.FailAsync(host.RefreshAsync(client, Refresh(first)), "invalid_grant");
     }
 
     [Fact]
@@ -257,4 +272,16 @@ public sealed class RefreshTokenGrantTests : IAsyncDisposable
         await host.SucceedAsync(host.RedeemAsync(client, await host.IssueCodeAsync(client, scope)));
 
     private static string Refresh(JsonObject body) => (string)body["refresh_token"]!;
+
+    /// <summary>The store as a node leaves it whose clock is a second ahead.</summary>
+    private sealed class FastClock(IRefreshFamilyStore inner) : IRefreshFamilyStore
+    {
+        public Task CreateAsync(RefreshFamily family, CancellationToken cancellationToken) => inner.CreateAsync(family, cancellationToken);
+
+        public Task<RefreshFamily?> FindAsync(Guid id, CancellationToken cancellationToken) => inner.FindAsync(id, cancellationToken);
+
+        public Task<bool> TryRotateAsync(Guid id, int generation, DateTimeOffset now, CancellationToken cancellationToken) => inner.TryRotateAsync(id, generation, now.AddSeconds(1), cancellationToken);
+
+        public Task RevokeAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken) => inner.RevokeAsync(id, now, cancellationToken);
+    }
 }
