@@ -19,6 +19,9 @@ public sealed record Answer(HttpStatusCode Status, string Text, string? ContentT
 
     public string Value(string name) => (string)Json[name]!;
 
+    /// <summary>Whatever it is, it is not our fault.</summary>
+    public void AssertNoFault() => Assert.True((int)Status < 500, $"{(int)Status}: {Text}");
+
     /// <summary>The contract's failure: these four members, nothing else, as JSON.</summary>
     public JsonNode AssertFailure(int status, string errorCode)
     {

@@ -56,6 +56,24 @@ public sealed class FailureShapeTests(ApiServer server)
     [InlineData("\u0000")]
     public async Task Body_WhenBroken_Answers400(string body) => (await server.PostAsync("login", body)).AssertFailure(400, "invalid_json");
 
+    // Valid JSON, but no text: what looks names up and hashes passwords must not trip over it.
+    [Fact]
+    public async Task Values_WhenTheyAreNoText_AreRefusedLikeAnyOther()
+    {
+        foreach (var member in (string[])["email", "userName", "username", "phoneNumber"])
+        {
+            Assert.InRange((int)(await server.PostAsync("login", "{\"" + member + "\":\"\\ufffe\",\"password\":\"\\uffff\\ufffe\"}")).Status, 400, 401);
+        }
+
+        (await server.PostAsync("password/forgot", "{\"email\":\"\\ufffe@example.com\"}")).AssertNoFault();
+        (await server.PostAsync("otp/generate", "{\"email\":\"\\ufffe@example.com\"}")).AssertNoFault();
+        (await server.PostAsync("otp/verify", "{\"email\":\"\\ufffe@example.com\",\"code\":\"\\ufffe\"}")).AssertNoFault();
+        (await server.PostAsync("password/reset", "{\"email\":\"\\ufffe@example.com\",\"code\":\"000000\",\"newPassword\":\"a pass phrase \\ufffe\"}")).AssertNoFault();
+        var email = $"p{Guid.NewGuid():N}@example.com";
+        (await server.PostAsync("register", "{\"email\":\"" + email + "\",\"password\":\"a pass phrase \\ufffe\",\"firstName\":\"\\ufffe\"}")).AssertNoFault();
+        (await server.PostAsync("login", "{\"email\":\"" + email + "\",\"password\":\"a pass phrase \\ufffe\"}")).AssertNoFault();
+    }
+
     [Fact]
     public async Task Body_WhenEmpty_SaysSo() => (await server.PostAsync("login", "")).AssertProblems("the body should not be empty");
 

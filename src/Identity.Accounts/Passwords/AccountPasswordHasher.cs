@@ -8,21 +8,8 @@ namespace Identity.Accounts.Passwords;
 /// <summary>Identity's hasher, after NFKC: one keyboard sends é as one code point, another as two; it is the same password.</summary>
 public sealed class AccountPasswordHasher(IOptions<PasswordHasherOptions> options) : PasswordHasher<Account>(options)
 {
-    public override string HashPassword(Account user, string password) => base.HashPassword(user, Normalize(password));
+    public override string HashPassword(Account user, string password) => base.HashPassword(user, password.ToNormalForm(NormalizationForm.FormKC));
 
     public override PasswordVerificationResult VerifyHashedPassword(Account user, string hashedPassword, string providedPassword) =>
-        base.VerifyHashedPassword(user, hashedPassword, Normalize(providedPassword));
-
-    private static string Normalize(string password)
-    {
-        try
-        {
-            return password.Normalize(NormalizationForm.FormKC);
-        }
-        catch (ArgumentException)
-        {
-            // Half a surrogate pair is no text: taken as it came.
-            return password;
-        }
-    }
+        base.VerifyHashedPassword(user, hashedPassword, providedPassword.ToNormalForm(NormalizationForm.FormKC));
 }

@@ -34,7 +34,7 @@ public sealed class PasswordPolicy(IOptions<AccountsOptions> options) : IPasswor
             return [AccountTexts.PasswordTooLong(settings.MaximumPasswordLength)];
         }
 
-        var plain = password.Normalize(NormalizationForm.FormKC).Trim().ToLowerInvariant();
+        var plain = password.ToNormalForm(NormalizationForm.FormKC).Trim().ToLowerInvariant();
         if (Common.Contains(plain) || Common.Contains(plain.TrimEnd('!', '.', '?', '1', '2', '3')) || IsMonotone(plain))
         {
             return [AccountTexts.PasswordCommon];

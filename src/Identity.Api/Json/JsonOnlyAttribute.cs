@@ -16,6 +16,7 @@ internal sealed class JsonOnlyAttribute : Attribute, IResourceFilter
         factories.RemoveType<FormValueProviderFactory>();
         factories.RemoveType<FormFileValueProviderFactory>();
         factories.RemoveType<JQueryFormValueProviderFactory>();
+        factories.RemoveType<JQueryQueryStringValueProviderFactory>();
     }
 
     public void OnResourceExecuted(ResourceExecutedContext context)

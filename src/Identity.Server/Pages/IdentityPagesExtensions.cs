@@ -2,6 +2,7 @@ using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.ModelBinding;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Pages;
@@ -30,6 +31,13 @@ public static class IdentityPagesExtensions
             model.Filters.Add(new ServiceFilterAttribute<PageLanguage>());
             model.Filters.Add(new ServiceFilterAttribute<PageHeaders>());
         }));
+
+        // Nothing here is written in jQuery's brackets, and a name with one bracket too few makes its reader throw.
+        services.Configure<MvcOptions>(options =>
+        {
+            options.ValueProviderFactories.RemoveType<JQueryFormValueProviderFactory>();
+            options.ValueProviderFactories.RemoveType<JQueryQueryStringValueProviderFactory>();
+        });
         return services;
     }
 
