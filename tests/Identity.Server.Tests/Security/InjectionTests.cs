@@ -143,4 +143,22 @@ public sealed class InjectionTests(RunningServer server)
             Assert.Equal((path, status), (path, (int)answer.StatusCode));
         }
     }
+
+    [Theory]
+    [InlineData("a[[")]
+    [InlineData("a]")]
+    [InlineData("[")]
+    [InlineData("a[b][")]
+    [InlineData("a.b.c[0].d")]
+    [InlineData(".")]
+    public async Task FieldName_WithStrayBrackets_IsIgnored(string name)
+    {
+        using var browser = new Browser(server.Address);
+        using var form = await browser.SubmitAsync("/signin", new() { ["username"] = "nobody@example.com", ["current-password"] = "x" }, change: fields => fields[name] = "1");
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, form.StatusCode);
+        using var query = await browser.GetAsync("/signin?" + Uri.EscapeDataString(name) + "=1");
+        Assert.Equal(HttpStatusCode.OK, query.StatusCode);
+        using var api = await server.Http.PostAsJsonAsync(new Uri(server.Address, "/api/identity/login?" + Uri.EscapeDataString(name) + "=1"), new { email = "nobody@example.com", password = "x" });
+        Assert.Equal(HttpStatusCode.Unauthorized, api.StatusCode);
+    }
 }

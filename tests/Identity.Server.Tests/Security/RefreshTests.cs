@@ -102,4 +102,59 @@ public sealed class RefreshTests(RunningServer server)
 
         Assert.Equal("invalid_grant", (string?)(await server.RefreshAsync(token)).Body["error"]);
     }
+
+    [Fact]
+    public async Task Refresh_WhenTheAccountIsDisabled_IsDeadAlsoAfterwards()
+    {
+        var (id, email) = await server.RegisterAsync();
+        using var browser = new Browser(server.Address);
+        await browser.SignInAsync(email, RunningServer.Password);
+        var tokens = await server.TokensAsync(browser);
+        var admin = await LoginAsync("admin@example.com");
+        foreach (var isActive in (bool[])[false, true])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Put, new Uri(server.Address, "/api/identity/users/" + id)) { Content = JsonContent.Create(new { isActive }) };
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", admin);
+            using var changed = await server.Http.SendAsync(request);
+            Assert.True(changed.IsSuccessStatusCode, await changed.Content.ReadAsStringAsync());
+            Assert.Equal("invalid_grant", (string?)(await server.RefreshAsync((string)tokens["refresh_token"]!)).Body["error"]);
+            Assert.Equal(HttpStatusCode.Unauthorized, await server.UserInfoAsync((string)tokens["access_token"]!));
+        }
+    }
+
+    [Fact]
+    public async Task Refresh_WhenConsentIsTakenBack_IsDeadAndOtherClientsTokensLive()
+    {
+        using var browser = await server.SignedInAsync();
+        using (var asked = await browser.GetAsync(server.AuthorizeUrl("asks")))
+        {
+            Assert.StartsWith("/consent", asked.Headers.Location!.OriginalString, StringComparison.Ordinal);
+            using var allowed = await browser.SubmitAsync(asked.Headers.Location.OriginalString, [], "Allow");
+            Assert.Equal(HttpStatusCode.SeeOther, allowed.StatusCode);
+        }
+
+        var tokens = await server.TokensAsync(browser, "asks");
+        var others = await server.TokensAsync(browser);
+        using var revoked = await browser.SubmitAsync("/account/apps", [], "Disconnect");
+        Assert.Equal(HttpStatusCode.SeeOther, revoked.StatusCode);
+        Assert.Equal("invalid_grant", (string?)(await server.RefreshAsync((string)tokens["refresh_token"]!, "asks")).Body["error"]);
+        Assert.Equal(HttpStatusCode.Unauthorized, await server.UserInfoAsync((string)tokens["access_token"]!));
+        Assert.Equal(HttpStatusCode.OK, (await server.RefreshAsync((string)others["refresh_token"]!)).Status);
+    }
+
+    [Fact]
+    public async Task Refresh_WhenTheSessionEnds_IsDead()
+    {
+        using var browser = await server.SignedInAsync();
+        var tokens = await server.TokensAsync(browser);
+        using var gone = await browser.SubmitAsync("/signout", []);
+        Assert.Equal("invalid_grant", (string?)(await server.RefreshAsync((string)tokens["refresh_token"]!)).Body["error"]);
+        Assert.Equal(HttpStatusCode.Unauthorized, await server.UserInfoAsync((string)tokens["access_token"]!));
+    }
+
+    private async Task<string> LoginAsync(string email)
+    {
+        using var login = await server.Http.PostAsJsonAsync(new Uri(server.Address, "/api/identity/login"), new { email, password = RunningServer.Password });
+        return (string)System.Text.Json.Nodes.JsonNode.Parse(await login.Content.ReadAsStringAsync())!["accessToken"]!;
+    }
 }
