@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Identity.Api.Json;
+using Identity.OAuth.Storage;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
@@ -8,7 +9,7 @@ namespace Identity.Api.Failures;
 
 /// <summary>
 /// Sees to it that whatever goes wrong under /api/identity is told in the contract's shape: what routing refused (404, 405, 415),
-/// what the server refused (broken requests, bodies too large), and our own faults.
+/// what the server refused (broken requests, bodies too large), a store that is away, and our own faults.
 /// </summary>
 internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMiddleware> logger)
 {
@@ -51,7 +52,7 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
             var traceId = Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
             logger.RequestFailed(traceId, exception);
             context.Response.Clear();
-            await (Failure.OfStatus(StatusCodes.Status500InternalServerError) with { TraceId = traceId }).WriteAsync(context);
+            await (StoreOutage.Is(exception) ? Failure.OfStatus(StatusCodes.Status503ServiceUnavailable) : Failure.OfStatus(StatusCodes.Status500InternalServerError) with { TraceId = traceId }).WriteAsync(context);
             return;
         }
 

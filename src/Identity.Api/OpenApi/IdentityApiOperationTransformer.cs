@@ -108,6 +108,7 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
         }
 
         failures.Add(Failure.OfStatus(StatusCodes.Status500InternalServerError) with { TraceId = "4bf92f3577b34da6a3ce929d0e0e4736" });
+        failures.Add(Failure.OfStatus(StatusCodes.Status503ServiceUnavailable));
         operation.Responses ??= [];
         foreach (var group in failures.GroupBy(failure => failure.StatusCode))
         {

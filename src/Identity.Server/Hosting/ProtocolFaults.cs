@@ -1,11 +1,11 @@
 // RFC 6749 §5.2 and RFC 7009 §2.2.1: our own faults at the JSON endpoints. An outage is a 503, and nothing is let through because of it.
-using System.Data.Common;
 using Identity.OAuth;
+using Identity.OAuth.Storage;
 using Identity.Server.Endpoints;
 
 namespace Identity.Server.Hosting;
 
-/// <summary>Answers exceptions at the protocol's JSON endpoints, and turns outages into 503 for the pages.</summary>
+/// <summary>Answers exceptions at the protocol's JSON endpoints. (People are told by the status page.)</summary>
 internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<ProtocolFaults> logger)
 {
     private static readonly string[] JsonEndpoints = ["/connect/token", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/userinfo", "/connect/jwks", "/.well-known"];
@@ -30,10 +30,10 @@ internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<Proto
         {
             LogFault(exception, context.Request.Path);
             context.Response.Clear();
-            var outage = IsOutage(exception);
+            var outage = StoreOutage.Is(exception);
             if (outage)
             {
-                context.Response.Headers.RetryAfter = "5";
+                context.Response.Headers.RetryAfter = StoreOutage.RetryAfter;
             }
 
             await ProtocolResponses.WriteAsync(context, outage
@@ -41,8 +41,6 @@ internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<Proto
                 : new OAuthError(OAuthErrors.ServerError, "Something went wrong on our side.", StatusCodes.Status500InternalServerError));
         }
     }
-
-    public static bool IsOutage(Exception exception) => exception is DbException or TimeoutException or IOException or InvalidOperationException { InnerException: DbException or TimeoutException } || exception.InnerException is DbException;
 
     [LoggerMessage(5002, LogLevel.Error, "A request to {Path} failed")]
     private partial void LogFault(Exception exception, string path);

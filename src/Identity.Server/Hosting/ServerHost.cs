@@ -12,6 +12,7 @@ using Identity.OAuth.Sessions;
 using Identity.Server.Endpoints;
 using Identity.Server.Pages;
 using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.Extensions.Options;
@@ -194,7 +195,6 @@ public static class ServerHost
         }
 
         app.Use(SecurityHeaders);
-        app.UseMiddleware<ProtocolFaults>();
         if (!settings.IsDevelopment)
         {
             app.UseHsts();
@@ -204,9 +204,12 @@ public static class ServerHost
         app.UsePageErrors();
         app.Use(RequireReadableForm);
 
-        // Inside the pages' errors: a fault of the API is told as JSON before a page is thought of.
+        // Inside the pages' errors: a fault of the endpoints and the API is told as JSON before a page is thought of.
+        app.UseMiddleware<ProtocolFaults>();
         app.UseIdentityApi();
-        app.UseWhen(context => !MachinePaths.Any(path => IsUnder(context, path)), pages => pages.Use(async (context, next) =>
+
+        // Not for the page that tells of a fault: what failed there would fail again.
+        app.UseWhen(context => context.Features.Get<IExceptionHandlerFeature>() is null && !MachinePaths.Any(path => IsUnder(context, path)), pages => pages.Use(async (context, next) =>
         {
             await context.RequestServices.GetRequiredService<BrowserSession>().SetUserAsync(context);
             await next(context);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Identity.OAuth;
+using Identity.OAuth.Storage;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
@@ -35,8 +36,16 @@ public sealed class StatusModel(PageServices services) : IdentityPageModel(servi
     private void Show()
     {
         // Asked for by its own address there is nothing to tell: no such page.
-        var happened = HttpContext.Features.Get<IStatusCodeReExecuteFeature>() is not null || HttpContext.Features.Get<IExceptionHandlerFeature>() is not null;
+        var fault = HttpContext.Features.Get<IExceptionHandlerFeature>()?.Error;
+        var happened = fault is not null || HttpContext.Features.Get<IStatusCodeReExecuteFeature>() is not null;
         var status = happened && Code is >= 400 and <= 599 ? Code : StatusCodes.Status404NotFound;
+        if (fault is not null && StoreOutage.Is(fault))
+        {
+            // RFC 9110 §15.6.4: it passes.
+            status = StatusCodes.Status503ServiceUnavailable;
+            Response.Headers.RetryAfter = StoreOutage.RetryAfter;
+        }
+
         Response.StatusCode = status;
         Error = HttpContext.Features.Get<PageError>()?.Error;
         Kind = status switch
