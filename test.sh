@@ -64,7 +64,11 @@ passed=0 failed=0 skipped=0
 log=$(mktemp) failures=$(mktemp)
 projects=()
 if [ $# -gt 0 ]; then
-    for name in "$@"; do projects+=("$(ls tests/Identity."$name".Tests/*.csproj tests/"$name"/Identity.*.Tests.csproj 2>/dev/null | head -1)"); done
+    for name in "$@"; do
+        project=$(ls tests/Identity."$name".Tests/*.csproj tests/"$name"/Identity.*.Tests.csproj 2>/dev/null | head -1)
+        [ -n "$project" ] || { echo "There are no tests called $name."; echo "0 passed, 1 failed"; exit 1; }
+        projects+=("$project")
+    done
 else
     projects=(tests/*/Identity.*.Tests.csproj)
 fi

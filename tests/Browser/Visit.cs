@@ -93,6 +93,19 @@ internal static class Arrivals
         await page.LoadAsync();
     }
 
-    public static Task LoadAsync(this IPage page) =>
-        page.EvaluateAsync("() => document.readyState === 'complete' || new Promise(done => addEventListener('load', () => done()))");
+    public static async Task LoadAsync(this IPage page)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await page.EvaluateAsync("() => document.readyState === 'complete' || new Promise(done => addEventListener('load', () => done()))");
+                return;
+            }
+            catch (PlaywrightException exception) when (attempt < 10 && exception.Message.Contains("Execution context was destroyed", StringComparison.Ordinal))
+            {
+                // The document went on to another while it was looked at.
+            }
+        }
+    }
 }

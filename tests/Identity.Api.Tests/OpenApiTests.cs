@@ -5,17 +5,17 @@ namespace Identity.Api.Tests;
 public sealed class OpenApiTests(ApiServer server)
 {
     [Theory]
-    [InlineData("register", "post", "201", "400", "409", "413", "415", "429", "500")]
-    [InlineData("login", "post", "200", "400", "401", "403", "413", "415", "429", "500")]
-    [InlineData("refresh-token", "post", "200", "400", "401", "413", "415", "500")]
-    [InlineData("logout", "post", "200", "400", "401", "413", "415", "500")]
-    [InlineData("otp/generate", "post", "200", "400", "413", "415", "429", "500")]
-    [InlineData("otp/verify", "post", "200", "400", "413", "415", "429", "500")]
-    [InlineData("users/{id}", "get", "200", "401", "403", "404", "500")]
-    [InlineData("users/{id}", "put", "200", "400", "401", "403", "404", "409", "412", "413", "415", "500")]
-    [InlineData("password/change", "post", "200", "400", "401", "403", "413", "415", "429", "500")]
-    [InlineData("password/forgot", "post", "200", "400", "413", "415", "429", "500")]
-    [InlineData("password/reset", "post", "200", "400", "413", "415", "429", "500")]
+    [InlineData("register", "post", "201", "400", "409", "413", "415", "429", "500", "503")]
+    [InlineData("login", "post", "200", "400", "401", "403", "413", "415", "429", "500", "503")]
+    [InlineData("refresh-token", "post", "200", "400", "401", "413", "415", "500", "503")]
+    [InlineData("logout", "post", "200", "400", "401", "413", "415", "500", "503")]
+    [InlineData("otp/generate", "post", "200", "400", "413", "415", "429", "500", "503")]
+    [InlineData("otp/verify", "post", "200", "400", "413", "415", "429", "500", "503")]
+    [InlineData("users/{id}", "get", "200", "401", "403", "404", "500", "503")]
+    [InlineData("users/{id}", "put", "200", "400", "401", "403", "404", "409", "412", "413", "415", "500", "503")]
+    [InlineData("password/change", "post", "200", "400", "401", "403", "413", "415", "429", "500", "503")]
+    [InlineData("password/forgot", "post", "200", "400", "413", "415", "429", "500", "503")]
+    [InlineData("password/reset", "post", "200", "400", "413", "415", "429", "500", "503")]
     public async Task Document_WhenRead_DescribesTheRouteWithExamplesAndFailures(string route, string method, params string[] statuses)
     {
         var document = (await server.GetAsync("/openapi/v1.json")).Json;

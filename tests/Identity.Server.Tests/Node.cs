@@ -145,3 +145,9 @@ public abstract class Node(SocketsHttpHandler? handler = null) : IDisposable
         return handler;
     }
 }
+
+/// <summary>A server that somebody else started and ends.</summary>
+internal sealed class AddressedNode(Uri address, SocketsHttpHandler? handler = null) : Node(handler)
+{
+    public override Uri Address => address;
+}

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using Npgsql;
 
 namespace Identity.Tests.Shared;
@@ -84,6 +85,21 @@ public sealed class PostgresServer : IAsyncDisposable
         }
 
         return name;
+    }
+
+    /// <summary>What a server process is told to use a new database here, and a master key.</summary>
+    /// <param name="settings">Environment variables by name.</param>
+    /// <param name="host">Another way to this server; null: straight.</param>
+    public void AddSettings(IDictionary<string, string> settings, string? host = null)
+    {
+        var connection = new NpgsqlConnectionStringBuilder(ConnectionString);
+        settings["DB_PROVIDER"] = "postgres";
+        settings["DB_HOST"] = host ?? string.Create(CultureInfo.InvariantCulture, $"{connection.Host}:{connection.Port}");
+        settings["DB_NAME"] = NewDatabaseName();
+        settings["DB_USERNAME"] = connection.Username!;
+        settings["DB_PASSWORD"] = connection.Password ?? "none";
+        settings["DB_TLS"] = "off";
+        settings["MASTER_KEY"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
     }
 
     public async ValueTask DisposeAsync()

@@ -43,11 +43,12 @@ public sealed record AuthorizationGrant
     /// <summary>Issued by /api/identity: JWT_SECRET may sign its access tokens.</summary>
     public bool Compatibility { get; init; }
 
-    /// <summary>When a grant of this id began, to the millisecond: UUIDv7 says so itself (RFC 9562 §5.7).</summary>
+    /// <summary>When a grant of this id began, to the millisecond: UUIDv7 says so itself (RFC 9562 §5.7). An id that somebody made up may say any time.</summary>
     public static DateTimeOffset BeganAt(Guid grantId)
     {
         Span<byte> bytes = stackalloc byte[16];
         grantId.TryWriteBytes(bytes, bigEndian: true, out _);
-        return DateTimeOffset.FromUnixTimeMilliseconds((long)(BinaryPrimitives.ReadUInt64BigEndian(bytes) >> 16));
+        var milliseconds = (long)(BinaryPrimitives.ReadUInt64BigEndian(bytes) >> 16);
+        return DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(milliseconds, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()));
     }
 }

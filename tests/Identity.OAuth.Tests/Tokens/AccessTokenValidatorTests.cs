@@ -187,6 +187,39 @@ public sealed class AccessTokenValidatorTests : IAsyncDisposable
         Assert.Null(await _host.ValidateAsync(forged, acceptCompatibility: true));
     }
 
+    // As JSON, so that numbers no .NET type holds get through.
+    [Theory]
+    [InlineData("jti", "\"ffffffffffffffffffffffffffffffff.x\"")]
+    [InlineData("jti", "\"ffffffffffff7fffbfffffffffffffff.x\"")]
+    [InlineData("jti", "\"00000000000000000000000000000000.x\"")]
+    [InlineData("jti", "7")]
+    [InlineData("exp", "1e300")]
+    [InlineData("exp", "99999999999999999999")]
+    [InlineData("exp", "253402300800")]
+    [InlineData("exp", "-9223372036854775808")]
+    [InlineData("exp", "4000000000.5")]
+    [InlineData("exp", "\"4000000000\"")]
+    [InlineData("exp", "null")]
+    [InlineData("sid", "7")]
+    [InlineData("sid", "null")]
+    [InlineData("scope", "[\"openid\"]")]
+    [InlineData("aud", "{}")]
+    [InlineData("aud", "[7]")]
+    [InlineData("aud", "null")]
+    [InlineData("sub", "{}")]
+    [InlineData("sub", "\"x\",\"sub\":\"y\"")]
+    [InlineData("iss", "[]")]
+    public async Task CompatibilityToken_OfNonsenseThatIsRightlySigned_IsRefusedQuietly(string claim, string json)
+    {
+        var issued = (await _host.Get<FirstPartyTokenIssuer>().IssueAsync(_host.Sessions.Start(OAuthHost.Ada), OAuthHost.Cancel)).AccessToken;
+        var payload = OAuthHost.Payload(issued).DeepClone().AsObject();
+        payload.Remove(claim);
+        var text = payload.ToJsonString();
+        var input = issued.Split('.')[0] + "." + Base64UrlEncoder.Encode(text[..^1] + ",\"" + claim + "\":" + json + "}");
+        var forged = input + "." + Base64UrlEncoder.Encode(HMACSHA256.HashData(CompatibilitySecret, Encoding.ASCII.GetBytes(input)));
+        Assert.Null(await _host.ValidateAsync(forged, acceptCompatibility: true));
+    }
+
     private async Task<string> IssueAsync()
     {
         var client = await _host.AddPublicClientAsync();

@@ -69,8 +69,8 @@ public sealed partial class CanaryTests
         {
             await process.WaitReadyAsync();
             proxy.Target = new Uri($"http://127.0.0.1:{process.Port}");
-            using var node = isProduction ? new CanaryNode(proxy.Address, proxy.CreateHandler) : new CanaryNode(process.Address, null);
-            await DriveAsync(node, key, node.Address.GetLeftPart(UriPartial.Authority), Path.Combine(data, "outbox"), secrets, codes, failures);
+            using var node = isProduction ? new AddressedNode(proxy.Address, proxy.CreateHandler()) : new AddressedNode(process.Address);
+            await DriveAsync(node, () => new Browser(node.Address, isProduction ? proxy.CreateHandler() : null), key, node.Address.GetLeftPart(UriPartial.Authority), Path.Combine(data, "outbox"), secrets, codes, failures);
             await collector.WaitAsync(path => path.Contains("traces", StringComparison.Ordinal));
             await collector.WaitAsync(path => path.Contains("metrics", StringComparison.Ordinal));
             Assert.Equal(0, await process.TerminateAsync());
@@ -112,10 +112,10 @@ public sealed partial class CanaryTests
         directory.Delete(recursive: true);
     }
 
-    private static async Task DriveAsync(CanaryNode node, ECDsa key, string issuer, string outbox, Dictionary<string, string> secrets, List<string> codes, List<string> failures)
+    private static async Task DriveAsync(Node node, Func<Browser> open, ECDsa key, string issuer, string outbox, Dictionary<string, string> secrets, List<string> codes, List<string> failures)
     {
         const string email = "ada.canary@example.com";
-        using var browser = node.NewBrowser();
+        using var browser = open();
         using (await browser.SubmitAsync("/register", new() { ["username"] = email, ["new-password"] = Password }))
         {
         }
@@ -190,7 +190,7 @@ public sealed partial class CanaryTests
         await KeepAsync(await browser.SubmitAsync("/forgot-password", new() { ["username"] = email }));
         codes.Add(await ReadCodeAsync(outbox, codes));
         await KeepAsync(await browser.SubmitAsync("/reset-password?email=ada.canary%40example.com", new() { ["one-time-code"] = codes[1], ["new-password"] = LastPassword }));
-        using var again = node.NewBrowser();
+        using var again = open();
         await again.SignInAsync(email, LastPassword);
         secrets["another session cookie"] = Cookie(again);
         await node.PostAsync("/connect/revoke", "web-basic", ("token", refresh), ("token_type_hint", access));
@@ -259,13 +259,6 @@ public sealed partial class CanaryTests
 
     [GeneratedRegex(@"\b[0-9]{6}\b")]
     private static partial Regex Code();
-
-    private sealed class CanaryNode(Uri address, Func<SocketsHttpHandler>? handler) : Node(handler?.Invoke())
-    {
-        public override Uri Address => address;
-
-        public Browser NewBrowser() => new(address, handler?.Invoke());
-    }
 
     /// <summary>Takes OTLP over HTTP and keeps it as text.</summary>
     private sealed class Collector : IAsyncDisposable

@@ -16,5 +16,5 @@ public sealed class FuzzTests(RunningServer server)
     }
 
     /// <summary>IDENTITY_TEST_FUZZ=100000 looks longer than a test run does.</summary>
-    internal static int Requests => int.TryParse(Environment.GetEnvironmentVariable("IDENTITY_TEST_FUZZ"), out var wanted) ? wanted : 3000;
+    internal static int Requests => int.TryParse(Environment.GetEnvironmentVariable("IDENTITY_TEST_FUZZ"), out var wanted) ? wanted : 2000;
 }

@@ -24,7 +24,7 @@ public sealed class LifetimeTests
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using var server = await HostedServer.StartAsync(s_clients, time: time);
-        using var node = new HostedNode(server.Url);
+        using var node = new AddressedNode(server.Url);
         using var browser = await node.SignedInAsync();
         var code = await node.CodeAsync(browser);
         time.Advance(TimeSpan.FromMinutes(1));
@@ -56,7 +56,7 @@ public sealed class LifetimeTests
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using var server = await HostedServer.StartAsync(s_clients, time: time);
-        using var node = new HostedNode(server.Url);
+        using var node = new AddressedNode(server.Url);
         using var browser = await node.SignedInAsync();
         using var other = await node.SignedInAsync();
         var hint = (string)(await node.TokensAsync(browser))["id_token"]!;
@@ -76,7 +76,7 @@ public sealed class LifetimeTests
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using var server = await HostedServer.StartAsync(time: time, settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Accounts:LockoutThreshold"] = "3", ["Accounts:LockoutDuration"] = "00:15:00" });
-        using var node = new HostedNode(server.Url);
+        using var node = new AddressedNode(server.Url);
         var (_, email) = await node.RegisterAsync();
         using var browser = new Browser(node.Address);
         for (var i = 0; i < 3; i++)
@@ -89,10 +89,5 @@ public sealed class LifetimeTests
         Assert.Equal(HttpStatusCode.UnprocessableEntity, locked.StatusCode);
         time.Advance(TimeSpan.FromMinutes(15));
         Assert.Equal("/account", (await browser.SignInAsync(email, Node.Password)).OriginalString);
-    }
-
-    private sealed class HostedNode(Uri address) : Node
-    {
-        public override Uri Address => address;
     }
 }

@@ -6,7 +6,6 @@ using System.Text.Json.Nodes;
 using Identity.Tests.Shared;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
-using Npgsql;
 
 namespace Identity.Server.Tests.Security;
 
@@ -199,18 +198,11 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
                 Assert.Skip(PostgresServer.WhatIsMissing);
             }
 
-            var connection = new NpgsqlConnectionStringBuilder(_database.ConnectionString);
             var settings = await RunningServer.WriteClientsAsync(_directory.FullName, ClientKey);
             var port = ServerProcess.FreePort();
             Issuer = $"http://localhost:{port}";
             settings["PUBLIC_URL"] = Issuer;
-            settings["DB_PROVIDER"] = "postgres";
-            settings["DB_HOST"] = $"{connection.Host}:{connection.Port}";
-            settings["DB_NAME"] = _database.NewDatabaseName();
-            settings["DB_USERNAME"] = connection.Username!;
-            settings["DB_PASSWORD"] = connection.Password ?? "none";
-            settings["DB_TLS"] = "off";
-            settings["MASTER_KEY"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
+            _database.AddSettings(settings);
             settings["OAuth__RefreshGrace"] = "00:00:00";
             foreach (var node in (string[])["a", "b"])
             {
@@ -222,7 +214,7 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
             }
 
             await Task.WhenAll(_processes.Select(process => process.WaitReadyAsync()));
-            (A, B) = (new ProcessNode(_processes[0].Address), new ProcessNode(_processes[1].Address));
+            (A, B) = (new AddressedNode(_processes[0].Address), new AddressedNode(_processes[1].Address));
         }
 
         public async ValueTask DisposeAsync()
@@ -241,11 +233,6 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
             B?.Dispose();
             ClientKey.Dispose();
             _directory.Delete(recursive: true);
-        }
-
-        private sealed class ProcessNode(Uri address) : Node
-        {
-            public override Uri Address => address;
         }
     }
 }

@@ -26,16 +26,10 @@ public sealed class OutageTests
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var settings = await RunningServer.WriteClientsAsync(directory.FullName, key);
         settings["DATA_DIR"] = Path.Combine(directory.FullName, "data");
-        settings["DB_PROVIDER"] = "postgres";
-        settings["DB_HOST"] = $"127.0.0.1:{line.Port}";
-        settings["DB_NAME"] = database.NewDatabaseName();
-        settings["DB_USERNAME"] = connection.Username!;
-        settings["DB_PASSWORD"] = connection.Password ?? "none";
-        settings["DB_TLS"] = "off";
-        settings["MASTER_KEY"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
+        database.AddSettings(settings, $"127.0.0.1:{line.Port}");
         await using var process = ServerProcess.Start(settings);
         await process.WaitReadyAsync();
-        using var node = new OneNode(process.Address);
+        using var node = new AddressedNode(process.Address);
         using var browser = await node.SignedInAsync();
         var tokens = await node.TokensAsync(browser, scope: "openid offline_access notes.read");
         var (access, refresh) = ((string)tokens["access_token"]!, (string)tokens["refresh_token"]!);
@@ -96,11 +90,6 @@ public sealed class OutageTests
     {
         var (status, body) = await answering;
         Assert.Equal((HttpStatusCode.ServiceUnavailable, "temporarily_unavailable"), (status, (string?)body["error"]));
-    }
-
-    private sealed class OneNode(Uri address) : Node
-    {
-        public override Uri Address => address;
     }
 
     /// <summary>The way to the database, which a test cuts and mends.</summary>
