@@ -61,10 +61,9 @@ public sealed class OutageTests
             Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
         }
 
-        foreach (var path in (string[])["/health/live", "/.well-known/openid-configuration", "/connect/jwks"])
+        using (var live = await node.Http.GetAsync(new Uri(node.Address, "/health/live")))
         {
-            using var answer = await node.Http.GetAsync(new Uri(node.Address, path));
-            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            Assert.Equal(HttpStatusCode.OK, live.StatusCode);
         }
 
         line.Mend();
