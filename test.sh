@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test. Ends with a line "N passed, N failed, N skipped".
 #   ./test.sh                 everything
-#   ./test.sh Server Api      only tests/Identity.Server.Tests and tests/Identity.Api.Tests
+#   ./test.sh Data Worker     only tests/Identity.Data.Tests and tests/Identity.Worker.Tests; Http is tests/Identity.Tests
 # IDENTITY_TEST_REQUIRE_SERVICES=1 makes a test fail, not skip, when its server, browser or Node is missing.
 # IDENTITY_TEST_NO_INSTALL=1 leaves the machine's packages alone.
 set -uo pipefail
@@ -65,12 +65,12 @@ log=$(mktemp) failures=$(mktemp)
 projects=()
 if [ $# -gt 0 ]; then
     for name in "$@"; do
-        project=$(ls tests/Identity."$name".Tests/*.csproj tests/"$name"/Identity.*.Tests.csproj 2>/dev/null | head -1)
+        [ "$name" = Http ] && project=tests/Identity.Tests/Identity.Tests.csproj || project=$(ls tests/Identity."$name".Tests/*.csproj 2>/dev/null | head -1)
         [ -n "$project" ] || { echo "There are no tests called $name."; echo "0 passed, 1 failed"; exit 1; }
         projects+=("$project")
     done
 else
-    projects=(tests/*/Identity.*.Tests.csproj)
+    projects=(tests/*/*.Tests.csproj)
 fi
 for project in "${projects[@]}"; do
     say "Testing $(basename "$project" .csproj)"

@@ -1,5 +1,5 @@
+using Identity.Accounts.Data;
 using Identity.Accounts.Sessions;
-using Identity.Adapters.Sql;
 
 namespace Identity.Worker;
 

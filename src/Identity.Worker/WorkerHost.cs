@@ -1,7 +1,7 @@
 using Identity.Accounts;
-using Identity.Adapters.Configuration;
-using Identity.Adapters.DataProtection;
-using Identity.Adapters.Sql;
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Keys;
+using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Identity.Adapters.Configuration;
+using Identity.ServiceDefaults.Settings;
 
 namespace Identity.Worker;
 

@@ -12,8 +12,8 @@ using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
 using Identity.OAuth.Token;
 using Identity.OAuth.Tokens;
-using Identity.Tests.Shared;
-using Identity.Tests.Shared.InMemory;
+using Identity.Tests.Kit;
+using Identity.Tests.Kit.InMemory;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.IdentityModel.Tokens;
 

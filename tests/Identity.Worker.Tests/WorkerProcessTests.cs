@@ -1,12 +1,12 @@
 using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Credentials;
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Sessions;
-using Identity.Adapters.Configuration;
-using Identity.Adapters.DataProtection;
-using Identity.Adapters.Sql;
+using Identity.ServiceDefaults.Settings;
 using Identity.Worker.Tests.Fixtures;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Events;
+using Identity.Accounts.Profile;
 using Identity.Accounts.Registration;
 using Identity.Accounts.Sessions;
 using Microsoft.AspNetCore.Identity;

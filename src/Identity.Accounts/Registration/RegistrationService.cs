@@ -6,6 +6,7 @@ using Identity.Accounts.Credentials;
 using Identity.Accounts.Delivery;
 using Identity.Accounts.Events;
 using Identity.Accounts.Passwords;
+using Identity.Accounts.Profile;
 using Identity.Accounts.RateLimits;
 using Identity.Accounts.Texts;
 using Microsoft.AspNetCore.Identity;

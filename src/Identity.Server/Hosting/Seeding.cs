@@ -4,9 +4,9 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Administration;
-using Identity.Adapters.Configuration;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
+using Identity.ServiceDefaults.Settings;
 
 namespace Identity.Server.Hosting;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
-using Identity.Adapters.Configuration;
+using Identity.ServiceDefaults.Settings;
 
 namespace Identity.Server.Hosting;
 

@@ -1,8 +1,8 @@
 using Identity.Accounts;
-using Identity.Adapters.Configuration;
 using Identity.OAuth;
 using Identity.OAuth.Clients;
 using Identity.Server.Pages.Flow;
+using Identity.ServiceDefaults.Settings;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 

@@ -1,5 +1,5 @@
-using Identity.Tests.Shared.Conformance;
-using Identity.Tests.Shared.InMemory;
+using Identity.Tests.Kit.Conformance;
+using Identity.Tests.Kit.InMemory;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.OAuth.Tests.InMemory;

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Identity.OAuth.Keys;
-using Identity.Tests.Shared.InMemory;
+using Identity.Tests.Kit.InMemory;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.OAuth.Tests.Keys;
@@ -138,7 +138,7 @@ public sealed class KeyRingTests : IAsyncDisposable
     {
         var first = await SigningKidAsync(Ring);
         await using var late = new OAuthHost(keys: _store, more: services =>
-            services.AddClock(new Identity.Tests.Shared.FakeTimeProvider(_host.Now.AddDays(-1))));
+            services.AddClock(new Identity.Tests.Kit.FakeTimeProvider(_host.Now.AddDays(-1))));
         Assert.Equal(first, await SigningKidAsync(late.Get<KeyRing>()));
     }
 

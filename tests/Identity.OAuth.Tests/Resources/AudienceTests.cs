@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Storage;
-using Identity.Tests.Shared.InMemory;
+using Identity.Tests.Kit.InMemory;
 
 namespace Identity.OAuth.Tests.Resources;
 

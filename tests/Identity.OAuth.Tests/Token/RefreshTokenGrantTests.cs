@@ -5,7 +5,7 @@ using Identity.OAuth.Consents;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
 using Identity.OAuth.Tokens;
-using Identity.Tests.Shared.InMemory;
+using Identity.Tests.Kit.InMemory;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.OAuth.Tests.Token;

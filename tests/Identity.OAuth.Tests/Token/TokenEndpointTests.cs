@@ -1,6 +1,6 @@
 // RFC 6749 §2.3, §3.2, §4.4 and §5.2: the phases every token request runs through.
 using Identity.OAuth.Tokens;
-using Identity.Tests.Shared.InMemory;
+using Identity.Tests.Kit.InMemory;
 
 namespace Identity.OAuth.Tests.Token;
 

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 using Identity.Accounts;
+using Identity.Accounts.Data;
 using Identity.Accounts.OneTimeCodes.Requests;
-using Identity.Adapters.Configuration;
-using Identity.Adapters.RabbitMq;
-using Identity.Adapters.Sql;
+using Identity.ServiceDefaults.Settings;
+using Identity.Worker.Broker;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;

@@ -1,0 +1,145 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.RegularExpressions;
+using Identity.Accounts.Data.Tables;
+using Microsoft.Data.SqlClient;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace Identity.Accounts.Data;
+
+/// <summary>The little that LINQ cannot say and that each provider says in its own way.</summary>
+internal abstract class SqlDialect
+{
+    /// <summary>A time as a parameter of hand-written SQL.</summary>
+    public abstract object Time(DateTimeOffset time);
+
+    /// <summary>An id as a parameter of hand-written SQL.</summary>
+    public virtual object Id(Guid id) => GuidBytesConverter.Of(id);
+
+    /// <summary>
+    /// "Insert, or where the key exists already change the row if a condition holds", as one atomic statement; 1 row is affected if
+    /// either happened, else 0. Expressions call the stored row <c>old</c> and the given one <c>excluded</c>.
+    /// </summary>
+    public abstract string Upsert(string table, IReadOnlyList<string> keys, IReadOnlyList<string> columns, IReadOnlyDictionary<string, string> set, string? where);
+
+    /// <summary>Waits for a lock that ends with the transaction. Two transactions never hold the same name.</summary>
+    public abstract Task LockAsync(IdentityDbContext context, string name, CancellationToken cancellationToken);
+
+    /// <summary>Takes the lock that lets one node at a time migrate; it belongs to the connection, so it dies with the process.</summary>
+    public virtual string MigrationLock => "";
+
+    public virtual string MigrationUnlock => "";
+
+    /// <summary>True, with what the database said of it (it names the index or its columns), where a unique index refused the row.</summary>
+    public abstract bool IsUniqueViolation(Exception exception, [NotNullWhen(true)] out string? detail);
+
+    /// <summary>Whether the database rolled the whole transaction back to free others; doing it again is right.</summary>
+    public virtual bool IsDeadlock(Exception exception) => false;
+
+    protected static string Quote(string name) => $"\"{name}\"";
+
+    protected static string List(IEnumerable<string> names) => string.Join(", ", names);
+
+    protected static string Parameters(int count) => string.Join(", ", Enumerable.Range(0, count).Select(i => "{" + i.ToString(System.Globalization.CultureInfo.InvariantCulture) + "}"));
+
+    protected static TException? Find<TException>(Exception exception)
+        where TException : Exception => exception as TException ?? exception.InnerException as TException;
+}
+
+/// <summary>SQLite and PostgreSQL share the upsert.</summary>
+internal abstract class OnConflictDialect : SqlDialect
+{
+    public override string Upsert(string table, IReadOnlyList<string> keys, IReadOnlyList<string> columns, IReadOnlyDictionary<string, string> set, string? where)
+    {
+        var insert = $"INSERT INTO {table} AS old ({List(columns.Select(Quote))}) VALUES ({Parameters(columns.Count)}) ON CONFLICT ({List(keys.Select(Quote))}) DO ";
+        return set.Count == 0
+            ? insert + "NOTHING"
+            : insert + "UPDATE SET " + List(set.Select(s => $"{Quote(s.Key)} = {s.Value}")) + (where is null ? "" : " WHERE " + where);
+    }
+}
+
+internal sealed class SqliteDialect : OnConflictDialect
+{
+    private const int Constraint = 19;
+    private const int UniqueIndex = 2067;
+    private const int PrimaryKey = 1555;
+
+    public override object Time(DateTimeOffset time) => UnixMicrosecondsConverter.Of(time);
+
+    // The write gate lets one transaction in at a time, and it begins by taking the file's write lock.
+    public override Task LockAsync(IdentityDbContext context, string name, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public override bool IsUniqueViolation(Exception exception, [NotNullWhen(true)] out string? detail)
+    {
+        var found = Find<SqliteException>(exception) is { SqliteErrorCode: Constraint, SqliteExtendedErrorCode: UniqueIndex or PrimaryKey } refusal ? refusal : null;
+        detail = found?.Message;
+        return found is not null;
+    }
+}
+
+internal sealed class PostgresDialect : OnConflictDialect
+{
+    public override object Time(DateTimeOffset time) => UtcMicrosecondsConverter.Of(time);
+
+    public override object Id(Guid id) => id;
+
+    public override string MigrationLock => "SELECT pg_advisory_lock(7209186123771)";
+
+    public override string MigrationUnlock => "SELECT pg_advisory_unlock(7209186123771)";
+
+    public override Task LockAsync(IdentityDbContext context, string name, CancellationToken cancellationToken) =>
+        context.Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock(hashtextextended({name}, 0))", cancellationToken);
+
+    public override bool IsUniqueViolation(Exception exception, [NotNullWhen(true)] out string? detail)
+    {
+        var found = Find<PostgresException>(exception) is { SqlState: PostgresErrorCodes.UniqueViolation } refusal ? refusal : null;
+        detail = found is null ? null : found.ConstraintName ?? found.MessageText;
+        return found is not null;
+    }
+
+    public override bool IsDeadlock(Exception exception) =>
+        Find<PostgresException>(exception) is { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure };
+}
+
+internal sealed partial class SqlServerDialect : SqlDialect
+{
+    public override object Time(DateTimeOffset time) => UtcMicrosecondsConverter.Of(time);
+
+    public override string MigrationLock =>
+        "DECLARE @result int; EXEC @result = sp_getapplock @Resource = 'identity_migrations', @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 600000; IF @result < 0 RAISERROR('The lock was not granted.', 16, 1);";
+
+    public override string MigrationUnlock => "EXEC sp_releaseapplock @Resource = 'identity_migrations', @LockOwner = 'Session'";
+
+    // Without HOLDLOCK two MERGEs may both find no row and the second fails on the key.
+    public override string Upsert(string table, IReadOnlyList<string> keys, IReadOnlyList<string> columns, IReadOnlyDictionary<string, string> set, string? where)
+    {
+        var names = List(columns.Select(Quote));
+        var update = set.Count == 0
+            ? ""
+            : $" WHEN MATCHED{(where is null ? "" : $" AND ({where})")} THEN UPDATE SET {List(set.Select(s => $"{Quote(s.Key)} = {s.Value}"))}";
+        return $"MERGE INTO {table} WITH (HOLDLOCK) AS old USING (VALUES ({Parameters(columns.Count)})) AS excluded ({names}) ON "
+            + string.Join(" AND ", keys.Select(k => $"old.{Quote(k)} = excluded.{Quote(k)}"))
+            + update
+            + $" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({List(columns.Select(c => $"excluded.{Quote(c)}"))});";
+    }
+
+    public override Task LockAsync(IdentityDbContext context, string name, CancellationToken cancellationToken) =>
+        context.Database.ExecuteSqlAsync(
+            $"DECLARE @result int; EXEC @result = sp_getapplock @Resource = {name}, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 15000; IF @result < 0 RAISERROR('The lock was not granted.', 16, 1);",
+            cancellationToken);
+
+    public override bool IsUniqueViolation(Exception exception, [NotNullWhen(true)] out string? detail)
+    {
+        var found = Find<SqlException>(exception) is { Number: 2601 or 2627 } refusal ? refusal : null;
+
+        // The message ends in the duplicate value, which a caller could have made look like the name of an index.
+        detail = found is null ? null : IndexName().Match(found.Message).Value;
+        return found is not null;
+    }
+
+    public override bool IsDeadlock(Exception exception) => Find<SqlException>(exception) is { Number: 1205 };
+
+    [GeneratedRegex("(?:ix|pk)_[a-z_]+", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex IndexName();
+}

@@ -1,0 +1,47 @@
+using System.Security.Cryptography;
+using System.Text;
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
+using Identity.ServiceDefaults.Settings;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.EntityFrameworkCore;
+
+namespace Identity.Accounts.Data.Keys;
+
+/// <summary>What has to be true of the key ring before a node may use the store. Runs under the start's lock.</summary>
+internal sealed class StoreKeyRing(StoreDatabase database, MasterKey masterKey, IKeyManager keyManager, TimeProvider timeProvider)
+{
+    private const string CheckName = "master_key_check";
+
+    private readonly string _insert = database.Dialect.Upsert(
+        "store_values",
+        ["name"],
+        ["name", "value"],
+        new Dictionary<string, string>(StringComparer.Ordinal),
+        where: null);
+
+    public async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        await CheckMasterKeyAsync(cancellationToken);
+
+        // Made here rather than at first use, where two nodes would each make one and not yet know the other's.
+        var now = timeProvider.GetUtcNow();
+        if (!keyManager.GetAllKeys().Any(k => !k.IsRevoked && k.ActivationDate <= now && k.ExpirationDate > now))
+        {
+            keyManager.CreateNewKey(now, now.AddDays(90));
+        }
+    }
+
+    private async Task CheckMasterKeyAsync(CancellationToken cancellationToken)
+    {
+        // Derived one way: who reads the database learns nothing of the key.
+        var check = Convert.ToBase64String(masterKey.Derive("key-check"));
+        object[] values = [CheckName, check];
+        await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(_insert, values, token), cancellationToken);
+        var stored = await database.ReadAsync((context, token) => context.StoreValues.Where(r => r.Name == CheckName).Select(r => r.Value).FirstAsync(token), cancellationToken);
+        if (!CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(stored), Encoding.ASCII.GetBytes(check)))
+        {
+            throw new StartFailureException("MASTER_KEY: expected the master key that this database was first started with; its keys are encrypted under that one (set MASTER_KEY, or restore DATA_DIR/master.key).");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using System.Data.Common;
+using Identity.Accounts.Data.Tables;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace Identity.Accounts.Data;
+
+/// <summary>PostgreSQL and SQL Server: the server does the queueing, contexts come from a pool.</summary>
+internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> options, SqlDialect dialect) : StoreDatabase
+    where TContext : IdentityDbContext
+{
+    private const int DeadlockAttempts = 5;
+
+    private readonly PooledDbContextFactory<TContext> _contexts = new(options, poolSize: 128);
+
+    public override SqlDialect Dialect { get; } = dialect;
+
+    public override async Task<T> ReadAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> query, CancellationToken cancellationToken)
+    {
+        await using var context = _contexts.CreateDbContext();
+        return await query(context, cancellationToken);
+    }
+
+    public override Task<T> WriteAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statement, CancellationToken cancellationToken) =>
+        RetryDeadlocksAsync(() => ReadAsync(statement, cancellationToken));
+
+    public override Task<T> TransactAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statements, CancellationToken cancellationToken) =>
+        RetryDeadlocksAsync(async () =>
+        {
+            await using var context = _contexts.CreateDbContext();
+            await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
+            var result = await statements(context, cancellationToken);
+
+            // Once sent, a commit's fate is the server's: a caller who leaves now must not make it look undone.
+            await transaction.CommitAsync(CancellationToken.None);
+            return result;
+        });
+
+    public override async Task MigrateAsync(Func<CancellationToken, Task> prepare, CancellationToken cancellationToken)
+    {
+        await using var context = _contexts.CreateDbContext();
+        await CreateAsync(context, cancellationToken);
+        context.Database.SetCommandTimeout(TimeSpan.FromMinutes(10));
+        await context.Database.OpenConnectionAsync(cancellationToken);
+        await context.Database.ExecuteSqlRawAsync(Dialect.MigrationLock, cancellationToken);
+        await RefuseOlderAsync(context, cancellationToken);
+        await context.Database.MigrateAsync(cancellationToken);
+        await prepare(cancellationToken);
+        await context.Database.ExecuteSqlRawAsync(Dialect.MigrationUnlock, cancellationToken);
+    }
+
+    public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private static async Task CreateAsync(IdentityDbContext context, CancellationToken cancellationToken)
+    {
+        var creator = context.GetService<IRelationalDatabaseCreator>();
+        if (await creator.ExistsAsync(cancellationToken))
+        {
+            return;
+        }
+
+        try
+        {
+            await creator.CreateAsync(cancellationToken);
+        }
+        catch (DbException)
+        {
+            // Another node may have made it in between; anything else is an outage or a missing right, and is told.
+            if (!await creator.ExistsAsync(cancellationToken))
+            {
+                throw;
+            }
+        }
+    }
+
+    private async Task<T> RetryDeadlocksAsync<T>(Func<Task<T>> work)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await work();
+            }
+            catch (Exception exception) when (attempt < DeadlockAttempts && Dialect.IsDeadlock(exception))
+            {
+                // Rolled back as a whole by the server: run again.
+            }
+        }
+    }
+}

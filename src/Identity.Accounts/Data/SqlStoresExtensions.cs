@@ -1,0 +1,81 @@
+using Identity.Accounts;
+using Identity.Accounts.Audit;
+using Identity.Accounts.Credentials;
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Keys;
+using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Events;
+using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.OneTimeCodes.Requests;
+using Identity.Accounts.Profile;
+using Identity.Accounts.RateLimits;
+using Identity.Accounts.Sessions;
+using Identity.ServiceDefaults.Settings;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Accounts.Data;
+
+/// <summary>Composition of the relational stores.</summary>
+public static class SqlStoresExtensions
+{
+    /// <summary>
+    /// Every store of the engine and the accounts on one relational database, its health check (tag <c>ready</c>) and
+    /// <see cref="StoreCleanUp"/>. Nothing is opened before <see cref="InitializeStoresAsync"/>.
+    /// </summary>
+    public static IServiceCollection AddSqlStores(this IServiceCollection services, StorageSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(settings);
+        services.AddOptions();
+        services.AddSingleton<StoreDatabase>(provider => settings.Provider switch
+        {
+            DatabaseProvider.Sqlite => new SqliteDatabase(settings, provider),
+            DatabaseProvider.Postgres => new ServerDatabase<PostgresIdentityDbContext>(ProviderOptions.Postgres(settings.ConnectionString, provider), new PostgresDialect()),
+            DatabaseProvider.SqlServer => new ServerDatabase<SqlServerIdentityDbContext>(ProviderOptions.SqlServer(settings.ConnectionString, provider), new SqlServerDialect()),
+            _ => throw new InvalidOperationException($"No database provider {settings.Provider}."),
+        });
+
+        services.AddSingleton<IAccountStore, SqlAccountStore>();
+        services.AddSingleton<ICredentialStore, SqlCredentialStore>();
+        services.AddSingleton<IMetadataStore, SqlMetadataStore>();
+        services.AddSingleton<ISessionStore, SqlSessionStore>();
+        services.AddSingleton<IOneTimeCodeStore, SqlOneTimeCodeStore>();
+        services.AddSingleton<IOutbox, SqlOutbox>();
+        services.AddSingleton<IProcessedMessages, SqlProcessedMessages>();
+        services.AddSingleton<IAuditLog, SqlAuditLog>();
+        services.AddSingleton<IRateLimiter, SqlRateLimiter>();
+
+        services.AddSingleton(provider => new StoreCleanUp(
+            provider.GetRequiredService<StoreDatabase>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<IOptions<AccountsOptions>>()));
+        services.AddHealthChecks().AddCheck<DatabaseHealthCheck>("database", tags: ["ready"]);
+        return services;
+    }
+
+    /// <summary>
+    /// To be awaited after the host is built and before it runs: creates or migrates the database under a lock, checks that the
+    /// master key is the one the store was made under, and makes the first Data Protection key.
+    /// </summary>
+    /// <exception cref="StartFailureException">One line for the operator.</exception>
+    public static async Task InitializeStoresAsync(this IServiceProvider services, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        var settings = services.GetRequiredService<StorageSettings>();
+        var keyRing = services.GetService<StoreKeyRing>();
+        try
+        {
+            await services.GetRequiredService<StoreDatabase>().MigrateAsync(
+                token => keyRing is null ? Task.CompletedTask : keyRing.PrepareAsync(token),
+                cancellationToken);
+        }
+        catch (Exception exception) when (exception is System.Data.Common.DbException or IOException or UnauthorizedAccessException or TimeoutException || exception.InnerException is System.Data.Common.DbException)
+        {
+            var reason = (exception as System.Data.Common.DbException ?? exception.InnerException ?? exception).Message.ReplaceLineEndings(" ");
+            throw new StartFailureException($"{(settings.Provider == DatabaseProvider.Sqlite ? "DATA_DIR" : "DB_HOST")}: expected a usable database ({settings.Description}); it answers: {reason}", exception);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using Identity.Accounts.Data.Tables;
+using Identity.ServiceDefaults.Settings;
+using Microsoft.EntityFrameworkCore;
+
+namespace Identity.Accounts.Data;
+
+/// <summary>
+/// How stores reach the database. A store says what it does (read, one statement, a transaction); how that is run best
+/// differs by provider. What fails throws: no caller may take an outage for an answer.
+/// </summary>
+internal abstract class StoreDatabase : IAsyncDisposable, IDisposable
+{
+    public abstract SqlDialect Dialect { get; }
+
+    /// <summary>Reads, without tracking and without a transaction.</summary>
+    public abstract Task<T> ReadAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> query, CancellationToken cancellationToken);
+
+    /// <summary>Runs one writing statement; it is durable when the task completes.</summary>
+    public abstract Task<T> WriteAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statement, CancellationToken cancellationToken);
+
+    /// <summary>Runs several statements as one. It may be run again where the database chose it as a deadlock's victim.</summary>
+    public abstract Task<T> TransactAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statements, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Creates the database where it is missing, brings its schema up to date and then runs <paramref name="prepare"/>, which makes
+    /// what must exist once. Of several nodes that start at once, one at a time does all of it.
+    /// </summary>
+    public abstract Task MigrateAsync(Func<CancellationToken, Task> prepare, CancellationToken cancellationToken);
+
+    /// <exception cref="StartFailureException">The database was made before the schema that this version begins with.</exception>
+    protected static async Task RefuseOlderAsync(IdentityDbContext context, CancellationToken cancellationToken)
+    {
+        var applied = (await context.Database.GetAppliedMigrationsAsync(cancellationToken)).ToList();
+        if (applied.Count > 0 && !applied.Contains(context.Database.GetMigrations().First(), StringComparer.Ordinal))
+        {
+            throw new StartFailureException("DB_NAME: expected an empty database, or one of this version; this one was made before the first release and cannot be carried over (embedded: move DATA_DIR away).");
+        }
+    }
+
+    public abstract ValueTask DisposeAsync();
+
+    /// <summary>For owners that know no other way; what was accepted is still written.</summary>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+}

@@ -1,0 +1,186 @@
+namespace Identity.Accounts.Data.Tables;
+
+internal sealed class AccountRow
+{
+    public Guid Id { get; set; }
+
+    public required string Email { get; set; }
+
+    public required string NormalizedEmail { get; set; }
+
+    public string? UserName { get; set; }
+
+    public string? NormalizedUserName { get; set; }
+
+    public string? PhoneNumber { get; set; }
+
+    public string? FirstName { get; set; }
+
+    public string? LastName { get; set; }
+
+    public bool EmailVerified { get; set; }
+
+    public bool PhoneNumberVerified { get; set; }
+
+    public bool IsActive { get; set; }
+
+    public required string Roles { get; set; }
+
+    public required string Profile { get; set; }
+
+    public DateTimeOffset CreatedAt { get; set; }
+
+    public DateTimeOffset UpdatedAt { get; set; }
+
+    public DateTimeOffset? LastLoginAt { get; set; }
+
+    public required string SecurityStamp { get; set; }
+
+    public long Version { get; set; }
+
+    public int AccessFailedCount { get; set; }
+
+    public DateTimeOffset? LockoutEnd { get; set; }
+}
+
+internal sealed class CredentialRow
+{
+    public Guid AccountId { get; set; }
+
+    public string? PasswordHash { get; set; }
+
+    public DateTimeOffset? PasswordChangedAt { get; set; }
+}
+
+internal sealed class MetadataRow
+{
+    public Guid AccountId { get; set; }
+
+    public required string Document { get; set; }
+}
+
+internal sealed class SessionRow
+{
+    public required string Id { get; set; }
+
+    public Guid AccountId { get; set; }
+
+    public DateTimeOffset CreatedAt { get; set; }
+
+    public DateTimeOffset AuthenticatedAt { get; set; }
+
+    public required string Amr { get; set; }
+
+    public required string Acr { get; set; }
+
+    public DateTimeOffset SignInUntil { get; set; }
+
+    public DateTimeOffset LastSeenAt { get; set; }
+
+    public DateTimeOffset ExpiresAt { get; set; }
+
+    public DateTimeOffset? EndedAt { get; set; }
+
+    /// <summary>One a line: one UPDATE can then add one that is not there yet.</summary>
+    public required string ClientIds { get; set; }
+
+    public string? Ip { get; set; }
+
+    public string? UserAgent { get; set; }
+
+    public string? DeviceId { get; set; }
+}
+
+internal sealed class OneTimeCodeRow
+{
+    public Guid Id { get; set; }
+
+    public Guid? AccountId { get; set; }
+
+    public required string Channel { get; set; }
+
+    public required string Purpose { get; set; }
+
+    public required byte[] CodeHash { get; set; }
+
+    public DateTimeOffset CreatedAt { get; set; }
+
+    public DateTimeOffset ExpiresAt { get; set; }
+
+    public int Guesses { get; set; }
+
+    public DateTimeOffset? UsedAt { get; set; }
+}
+
+internal sealed class OutboxRow
+{
+    public long Sequence { get; set; }
+
+    public required string Exchange { get; set; }
+
+    public required string RoutingKey { get; set; }
+
+    public Guid MessageId { get; set; }
+
+    public Guid AccountId { get; set; }
+
+    public required string Body { get; set; }
+
+    public DateTimeOffset CreatedAt { get; set; }
+
+    public string? ClaimedBy { get; set; }
+
+    public DateTimeOffset? ClaimedUntil { get; set; }
+}
+
+internal sealed class AuditRow
+{
+    public Guid Id { get; set; }
+
+    public DateTimeOffset Time { get; set; }
+
+    public required string Action { get; set; }
+
+    public required string Outcome { get; set; }
+
+    public Guid? AccountId { get; set; }
+
+    public string? ActorId { get; set; }
+
+    public string? ClientId { get; set; }
+
+    public string? SessionId { get; set; }
+
+    public string? Ip { get; set; }
+
+    public string? UserAgent { get; set; }
+}
+
+internal sealed class RateLimitRow
+{
+    /// <summary>SHA-256 (base64url) of the key: keys hold addresses and e-mail addresses.</summary>
+    public required string Key { get; set; }
+
+    public DateTimeOffset WindowStart { get; set; }
+
+    public int Count { get; set; }
+
+    public DateTimeOffset ExpiresAt { get; set; }
+}
+
+internal sealed class DataProtectionKeyRow
+{
+    public long Id { get; set; }
+
+    public required string FriendlyName { get; set; }
+
+    /// <summary>The key element; its secret part is encrypted under the master key.</summary>
+    public required string Xml { get; set; }
+}
+
+internal sealed class StoreValueRow
+{
+    public required string Name { get; set; }
+
+    public required string Value { get; set; }
+}

@@ -1,0 +1,16 @@
+namespace Identity.Accounts.Data.Tables;
+
+internal sealed class ProcessedMessageRow
+{
+    /// <summary>SHA-256 (base64url) of the message id, which is the sender's to choose and compares byte by byte so.</summary>
+    public required string Key { get; set; }
+
+    public Guid Claim { get; set; }
+
+    public DateTimeOffset ClaimedUntil { get; set; }
+
+    /// <summary>Set once the work is committed to.</summary>
+    public string? Answer { get; set; }
+
+    public DateTimeOffset ExpiresAt { get; set; }
+}

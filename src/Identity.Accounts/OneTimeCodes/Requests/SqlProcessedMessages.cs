@@ -1,0 +1,75 @@
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
+using Identity.Accounts.OneTimeCodes.Requests;
+using Microsoft.EntityFrameworkCore;
+
+namespace Identity.Accounts.OneTimeCodes.Requests;
+
+internal sealed class SqlProcessedMessages(StoreDatabase database) : IProcessedMessages
+{
+    private readonly string _claim = database.Dialect.Upsert(
+        "processed_messages",
+        ["key"],
+        ["key", "claim", "claimed_until", "expires_at"],
+        new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["claim"] = "excluded.claim",
+            ["claimed_until"] = "excluded.claimed_until",
+            ["answer"] = "NULL",
+            ["expires_at"] = "excluded.expires_at",
+        },
+        where: "old.expires_at <= {4}");
+
+    public async Task<MessageClaim> ClaimAsync(string messageId, Guid claim, DateTimeOffset now, DateTimeOffset claimedUntil, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+    {
+        var key = Text.Hash(messageId);
+        object[] values = [key, database.Dialect.Id(claim), database.Dialect.Time(claimedUntil), database.Dialect.Time(expiresAt), database.Dialect.Time(now)];
+        if (await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(_claim, values, token), cancellationToken) == 1)
+        {
+            return new(MessageState.Claimed, null);
+        }
+
+        var again = await database.WriteAsync(
+            (context, token) => context.ProcessedMessages
+                .Where(r => r.Key == key && r.Answer == null && r.ClaimedUntil <= now)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.Claim, claim).SetProperty(r => r.ClaimedUntil, claimedUntil).SetProperty(r => r.ExpiresAt, expiresAt), token),
+            cancellationToken);
+        if (again == 1)
+        {
+            return new(MessageState.ClaimedAgain, null);
+        }
+
+        var answer = await database.ReadAsync(
+            (context, token) => context.ProcessedMessages.Where(r => r.Key == key).Select(r => r.Answer).FirstOrDefaultAsync(token),
+            cancellationToken);
+        return answer is null ? new(MessageState.Busy, null) : new(MessageState.Done, answer);
+    }
+
+    public async Task<bool> TryCommitAsync(string messageId, Guid claim, string answer, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+    {
+        var key = Text.Hash(messageId);
+        return await database.WriteAsync(
+            (context, token) => context.ProcessedMessages
+                .Where(r => r.Key == key && r.Claim == claim && r.Answer == null)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.Answer, answer).SetProperty(r => r.ExpiresAt, expiresAt), token),
+            cancellationToken) == 1;
+    }
+
+    public Task ReleaseAsync(string messageId, Guid claim, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var key = Text.Hash(messageId);
+        return database.WriteAsync(
+            (context, token) => context.ProcessedMessages
+                .Where(r => r.Key == key && r.Claim == claim)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.Answer, (string?)null).SetProperty(r => r.ClaimedUntil, now), token),
+            cancellationToken);
+    }
+
+    public Task ForgetAsync(string messageId, Guid claim, CancellationToken cancellationToken)
+    {
+        var key = Text.Hash(messageId);
+        return database.WriteAsync(
+            (context, token) => context.ProcessedMessages.Where(r => r.Key == key && r.Claim == claim).ExecuteDeleteAsync(token),
+            cancellationToken);
+    }
+}

@@ -1,0 +1,171 @@
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Events;
+using Identity.Accounts.Sessions;
+using Microsoft.EntityFrameworkCore;
+
+namespace Identity.Accounts.Sessions;
+
+internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
+{
+    // Compiled once: asked at every request that carries a token or a cookie.
+    private readonly Func<IdentityDbContext, string, CancellationToken, Task<SessionRow?>> _find =
+        EF.CompileAsyncQuery((IdentityDbContext context, string id, CancellationToken token) => context.Sessions.FirstOrDefault(r => r.Id == id));
+
+    public Task CreateAsync(Session session, LifecycleEvent created, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return database.TransactAsync(
+            async (context, token) =>
+            {
+                context.Add(new SessionRow
+                {
+                    Id = session.Id,
+                    AccountId = session.AccountId,
+                    CreatedAt = session.CreatedAt,
+                    AuthenticatedAt = session.AuthenticatedAt,
+                    Amr = Text.Words(session.Amr),
+                    Acr = session.Acr,
+                    SignInUntil = session.SignInUntil,
+                    LastSeenAt = session.LastSeenAt,
+                    ExpiresAt = session.ExpiresAt,
+                    EndedAt = session.EndedAt,
+                    ClientIds = string.Join('\n', session.ClientIds),
+                    Ip = session.Ip,
+                    UserAgent = session.UserAgent,
+                    DeviceId = session.DeviceId,
+                });
+                await context.SaveChangesAsync(token);
+                await SqlOutbox.AppendAsync(database, context, [created], token);
+                return true;
+            },
+            cancellationToken);
+    }
+
+    public async ValueTask<Session?> FindAsync(string id, CancellationToken cancellationToken)
+    {
+        var row = await database.ReadAsync((context, token) => _find(context, id, token), cancellationToken);
+        return row is null ? null : Map(row);
+    }
+
+    public async Task<IReadOnlyList<Session>> ListLiveAsync(Guid accountId, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var rows = await database.ReadAsync(
+            (context, token) => context.Sessions
+                .Where(r => r.AccountId == accountId && r.EndedAt == null && r.ExpiresAt > now)
+                .OrderByDescending(r => r.CreatedAt)
+                .ToListAsync(token),
+            cancellationToken);
+        return [.. rows.Select(Map)];
+    }
+
+    public async Task<bool> AuthenticateAgainAsync(string id, DateTimeOffset at, IReadOnlyList<string> amr, string acr, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        var words = Text.Words(amr);
+        return await database.WriteAsync(
+            (context, token) => context.Sessions
+                .Where(r => r.Id == id && r.EndedAt == null && r.ExpiresAt > at && r.AuthenticatedAt < at)
+                .ExecuteUpdateAsync(
+                    set => set
+                        .SetProperty(r => r.AuthenticatedAt, at)
+                        .SetProperty(r => r.LastSeenAt, at)
+                        .SetProperty(r => r.Amr, words)
+                        .SetProperty(r => r.Acr, acr)
+                        .SetProperty(r => r.SignInUntil, until)
+                        .SetProperty(r => r.ExpiresAt, r => r.ExpiresAt < until ? until : r.ExpiresAt),
+                    token),
+            cancellationToken) == 1;
+    }
+
+    public Task TouchAsync(string id, DateTimeOffset now, CancellationToken cancellationToken) => database.WriteAsync(
+        (context, token) => context.Sessions
+            .Where(r => r.Id == id && r.EndedAt == null && r.LastSeenAt < now)
+            .ExecuteUpdateAsync(set => set.SetProperty(r => r.LastSeenAt, now), token),
+        cancellationToken);
+
+    public Task AttachClientAsync(string id, string clientId, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(clientId);
+        if (clientId.Length == 0 || clientId.Contains('\n', StringComparison.Ordinal))
+        {
+            throw new ArgumentException("A client id is one line of ASCII.", nameof(clientId));
+        }
+
+        var line = "\n" + clientId + "\n";
+        return database.WriteAsync(
+            (context, token) => context.Sessions
+                .Where(r => r.Id == id && (r.ExpiresAt < until || !("\n" + r.ClientIds + "\n").Contains(line)))
+                .ExecuteUpdateAsync(
+                    set => set
+                        .SetProperty(r => r.ClientIds, r => ("\n" + r.ClientIds + "\n").Contains(line) ? r.ClientIds : r.ClientIds == "" ? clientId : r.ClientIds + "\n" + clientId)
+                        .SetProperty(r => r.ExpiresAt, r => r.ExpiresAt < until ? until : r.ExpiresAt),
+                    token),
+            cancellationToken);
+    }
+
+    public Task<bool> EndAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken) => database.TransactAsync(
+        async (context, token) =>
+        {
+            // First, as in EndAllAsync: taken after the row, the two could wait for each other.
+            await SqlOutbox.LockAsync(database, context, destroyed.AccountId, token);
+            var ended = await context.Sessions
+                .Where(r => r.Id == id && r.EndedAt == null)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.EndedAt, now), token) == 1;
+            if (ended)
+            {
+                await context.RefreshFamilies
+                    .Where(r => r.SessionId == id && r.RevokedAt == null)
+                    .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now), token);
+                await SqlOutbox.AppendAsync(database, context, [destroyed], token);
+            }
+
+            return ended;
+        },
+        cancellationToken);
+
+    /// <summary>Ends an account's live sessions as a part of a change of the account; those that it ended.</summary>
+    public static async Task<IReadOnlyList<Session>> EndAllAsync(StoreDatabase database, IdentityDbContext context, Guid accountId, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        // Whoever makes a session takes this lock before its commit: a session is seen here, or made after the change that ends the others.
+        await SqlOutbox.LockAsync(database, context, accountId, cancellationToken);
+        var rows = await context.Sessions.Where(r => r.AccountId == accountId && r.EndedAt == null && r.ExpiresAt > now).ToListAsync(cancellationToken);
+        if (rows.Count > 0)
+        {
+            var ids = rows.Select(r => r.Id).ToArray();
+            await context.Sessions.Where(r => ids.Contains(r.Id) && r.EndedAt == null).ExecuteUpdateAsync(set => set.SetProperty(r => r.EndedAt, now), cancellationToken);
+            await context.RefreshFamilies
+                .Where(r => ids.Contains(r.SessionId) && r.RevokedAt == null)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now), cancellationToken);
+        }
+
+        return [.. rows.Select(Map)];
+    }
+
+    public async Task<IReadOnlyList<Session>> ListExpiredAsync(DateTimeOffset now, int limit, CancellationToken cancellationToken)
+    {
+        var rows = await database.ReadAsync(
+            (context, token) => context.Sessions
+                .Where(r => r.ExpiresAt <= now && r.EndedAt == null)
+                .OrderBy(r => r.ExpiresAt)
+                .Take(limit)
+                .ToListAsync(token),
+            cancellationToken);
+        return [.. rows.Select(Map)];
+    }
+
+    private static Session Map(SessionRow row) => new(
+        row.Id,
+        row.AccountId,
+        row.CreatedAt,
+        row.AuthenticatedAt,
+        Text.ParseWords(row.Amr),
+        row.Acr,
+        row.SignInUntil,
+        row.LastSeenAt,
+        row.ExpiresAt,
+        row.EndedAt,
+        row.ClientIds.Length == 0 ? [] : row.ClientIds.Split('\n'),
+        row.Ip,
+        row.UserAgent,
+        row.DeviceId);
+}

@@ -1,0 +1,62 @@
+// RFC 7009: read from the database at every check, so that what is acknowledged at one node holds at all.
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
+using Identity.OAuth.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Identity.OAuth.Storage;
+
+internal sealed class SqlDenyList(StoreDatabase database, TimeProvider timeProvider) : IDenyList
+{
+    // Compiled once: asked for every token, for its jti alone, with its grant, or with what its person allowed its client.
+    private readonly Func<IdentityDbContext, string, DateTimeOffset, DateTimeOffset, CancellationToken, Task<bool>> _isDenied =
+        EF.CompileAsyncQuery((IdentityDbContext context, string id, DateTimeOffset grantedAt, DateTimeOffset now, CancellationToken token) =>
+            context.DenyEntries.Any(r => r.Id == id && r.GrantedUntil >= grantedAt && r.ExpiresAt > now));
+
+    private readonly Func<IdentityDbContext, string, string, DateTimeOffset, DateTimeOffset, CancellationToken, Task<bool>> _isEitherDenied =
+        EF.CompileAsyncQuery((IdentityDbContext context, string first, string second, DateTimeOffset grantedAt, DateTimeOffset now, CancellationToken token) =>
+            context.DenyEntries.Any(r => (r.Id == first || r.Id == second) && r.GrantedUntil >= grantedAt && r.ExpiresAt > now));
+
+    private readonly Func<IdentityDbContext, string, string, string, DateTimeOffset, DateTimeOffset, CancellationToken, Task<bool>> _isAnyOfThreeDenied =
+        EF.CompileAsyncQuery((IdentityDbContext context, string first, string second, string third, DateTimeOffset grantedAt, DateTimeOffset now, CancellationToken token) =>
+            context.DenyEntries.Any(r => (r.Id == first || r.Id == second || r.Id == third) && r.GrantedUntil >= grantedAt && r.ExpiresAt > now));
+
+    private readonly string _upsert = database.Dialect.Upsert(
+        "deny_entries",
+        ["id"],
+        ["id", "granted_until", "expires_at"],
+        new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["granted_until"] = "CASE WHEN old.granted_until < excluded.granted_until THEN excluded.granted_until ELSE old.granted_until END",
+            ["expires_at"] = "CASE WHEN old.expires_at < excluded.expires_at THEN excluded.expires_at ELSE old.expires_at END",
+        },
+        where: "old.expires_at < excluded.expires_at OR old.granted_until < excluded.granted_until");
+
+    public Task DenyAsync(string id, DateTimeOffset grantedUntil, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        object[] values = [id, database.Dialect.Time(grantedUntil), database.Dialect.Time(until)];
+        return database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(_upsert, values, token), cancellationToken);
+    }
+
+    public async ValueTask<bool> IsDeniedAsync(ReadOnlyMemory<string> ids, DateTimeOffset grantedAt, CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        switch (ids.Length)
+        {
+            case 0:
+                return false;
+            case 1:
+                var id = ids.Span[0];
+                return await database.ReadAsync((context, token) => _isDenied(context, id, grantedAt, now, token), cancellationToken);
+            case 2:
+                var (first, second) = (ids.Span[0], ids.Span[1]);
+                return await database.ReadAsync((context, token) => _isEitherDenied(context, first, second, grantedAt, now, token), cancellationToken);
+            case 3:
+                var (one, two, three) = (ids.Span[0], ids.Span[1], ids.Span[2]);
+                return await database.ReadAsync((context, token) => _isAnyOfThreeDenied(context, one, two, three, grantedAt, now, token), cancellationToken);
+            default:
+                var all = ids.ToArray();
+                return await database.ReadAsync((context, token) => context.DenyEntries.AnyAsync(r => all.Contains(r.Id) && r.GrantedUntil >= grantedAt && r.ExpiresAt > now, token), cancellationToken);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
+
+namespace Identity.ServiceDefaults.Settings;
+
+/// <summary>Durations as settings write them: <c>30s</c>, <c>15m</c>, <c>1h</c>, <c>7d</c>, or whole seconds.</summary>
+public static class Durations
+{
+    public const string Expected = "expected a positive duration such as 30s, 15m, 1h, 7d, or whole seconds";
+
+    // Ten years: beyond it a duration is a typing error, and arithmetic with DateTimeOffset stays safe.
+    private const long MaximumSeconds = 3650L * 24 * 60 * 60;
+
+    /// <summary>False for anything else, for zero, and for more than ten years.</summary>
+    public static bool TryParse(string? text, out TimeSpan duration)
+    {
+        duration = TimeSpan.Zero;
+        text = text?.Trim();
+        if (string.IsNullOrEmpty(text))
+        {
+            return false;
+        }
+
+        var (digits, factor) = text[^1] switch
+        {
+            's' => (text[..^1], 1L),
+            'm' => (text[..^1], 60L),
+            'h' => (text[..^1], 60L * 60),
+            'd' => (text[..^1], 24L * 60 * 60),
+            _ => (text, 1L),
+        };
+        if (!long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var count) || count == 0 || count > MaximumSeconds / factor)
+        {
+            return false;
+        }
+
+        duration = TimeSpan.FromSeconds(count * factor);
+        return true;
+    }
+
+    /// <summary>The setting <paramref name="name"/>, or <paramref name="defaultValue"/> where it is unset or empty; a bad one adds its line to <paramref name="problems"/>.</summary>
+    public static TimeSpan Read(IConfiguration configuration, string name, TimeSpan defaultValue, ICollection<string> problems)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        ArgumentNullException.ThrowIfNull(problems);
+        var text = configuration[name];
+        if (string.IsNullOrEmpty(text))
+        {
+            return defaultValue;
+        }
+
+        if (TryParse(text, out var duration))
+        {
+            return duration;
+        }
+
+        problems.Add($"{name}: {Expected}.");
+        return defaultValue;
+    }
+}

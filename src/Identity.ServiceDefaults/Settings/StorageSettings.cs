@@ -1,0 +1,339 @@
+using System.Buffers.Text;
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Microsoft.Data.SqlClient;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Configuration;
+using Npgsql;
+
+namespace Identity.ServiceDefaults.Settings;
+
+/// <summary>The kinds of relational database.</summary>
+public enum DatabaseProvider
+{
+    Sqlite,
+    Postgres,
+    SqlServer,
+}
+
+/// <summary>Where data is kept: DB_HOST, DB_NAME, DB_USERNAME, DB_PASSWORD, DB_PROVIDER, DB_TLS, DATA_DIR and MASTER_KEY, validated.</summary>
+public sealed class StorageSettings
+{
+    public required DatabaseProvider Provider { get; init; }
+
+    /// <summary>Holds the password: never log it.</summary>
+    public required string ConnectionString { get; init; }
+
+    /// <summary>Absolute path of the directory of embedded files. Need not exist yet.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary>MASTER_KEY, 32 bytes; null: the file <c>master.key</c> in <see cref="DataDirectory"/>.</summary>
+    public byte[]? MasterKey { get; init; }
+
+    /// <summary>What may be shown: provider, server and database; never a user name or password.</summary>
+    public required string Description { get; init; }
+
+    /// <summary>Settings for a SQLite file <c>identity.db</c> in a directory, as the embedded default has them.</summary>
+    public static StorageSettings Embedded(string dataDirectory, byte[]? masterKey = null)
+    {
+        var directory = Path.GetFullPath(dataDirectory);
+        var file = Path.Combine(directory, "identity.db");
+        return new()
+        {
+            Provider = DatabaseProvider.Sqlite,
+            DataDirectory = directory,
+            MasterKey = masterKey,
+            ConnectionString = SqliteConnectionString(file),
+            Description = $"SQLite file {file}",
+        };
+    }
+
+    /// <summary>
+    /// Reads the settings; null, with a line per bad value in <paramref name="problems"/>, where one cannot be used.
+    /// A server that is half configured is such a problem: the embedded file is never a fallback for it.
+    /// </summary>
+    public static StorageSettings? Read(IConfiguration configuration, ICollection<string> problems)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        ArgumentNullException.ThrowIfNull(problems);
+        var before = problems.Count;
+        foreach (var notYet in (string[])["MONGO_URI", "REDIS_HOST"])
+        {
+            // Going on without it would be a silent fall-back to another store than the one configured.
+            if (Value(configuration, notYet) is not null)
+            {
+                problems.Add($"{notYet}: expected to be unset: this version keeps everything in the relational database.");
+            }
+        }
+
+        var directory = ReadDirectory(configuration, problems);
+        var masterKey = ReadMasterKey(configuration, problems);
+        var host = Value(configuration, "DB_HOST");
+        var provider = ReadProvider(configuration, host is not null, problems);
+        if (problems.Count > before)
+        {
+            return null;
+        }
+
+        if (provider == DatabaseProvider.Sqlite)
+        {
+            if (host is not null)
+            {
+                problems.Add("DB_HOST: expected to be unset where DB_PROVIDER is sqlite, which is a file in DATA_DIR.");
+            }
+            else if (Value(configuration, "DB_PROVIDER") is null)
+            {
+                foreach (var name in (string[])["DB_NAME", "DB_USERNAME", "DB_PASSWORD"])
+                {
+                    if (Value(configuration, name) is not null)
+                    {
+                        problems.Add($"{name}: expected only together with DB_HOST, which is unset (DB_PROVIDER=sqlite chooses the embedded file).");
+                    }
+                }
+            }
+
+            return problems.Count > before ? null : Embedded(directory, masterKey);
+        }
+
+        if (host is null)
+        {
+            problems.Add("DB_HOST: expected a host, host,port or host:port, since DB_PROVIDER names a server.");
+            return null;
+        }
+
+        return ReadServer(configuration, provider, host, directory, masterKey, problems);
+    }
+
+    private static StorageSettings? ReadServer(IConfiguration configuration, DatabaseProvider provider, string hostSetting, string directory, byte[]? masterKey, ICollection<string> problems)
+    {
+        var before = problems.Count;
+        if (!TryParseHost(hostSetting, out var host, out var port))
+        {
+            problems.Add("DB_HOST: expected a host, host,port or host:port with a port from 1 to 65535 (an IPv6 address in brackets).");
+        }
+
+        var name = Value(configuration, "DB_NAME") ?? "identity";
+        var longest = provider == DatabaseProvider.Postgres ? 63 : 128;
+        if (Encoding.UTF8.GetByteCount(name) > longest || name.Any(char.IsControl) || string.IsNullOrWhiteSpace(name))
+        {
+            problems.Add($"DB_NAME: expected a database name of at most {longest} characters.");
+        }
+
+        var userName = Value(configuration, "DB_USERNAME");
+        var password = Value(configuration, "DB_PASSWORD");
+        if (userName is null && (provider == DatabaseProvider.Postgres || password is not null))
+        {
+            problems.Add("DB_USERNAME: expected a user name beside DB_HOST.");
+        }
+        else if (provider == DatabaseProvider.SqlServer && userName is not null && password is null)
+        {
+            problems.Add("DB_PASSWORD: expected the password of DB_USERNAME.");
+        }
+
+        var tls = Value(configuration, "DB_TLS");
+        if (tls is not (null or "verify" or "require" or "off"))
+        {
+            problems.Add("DB_TLS: expected verify, require or off.");
+        }
+
+        if (problems.Count > before)
+        {
+            return null;
+        }
+
+        return new()
+        {
+            Provider = provider,
+            DataDirectory = directory,
+            MasterKey = masterKey,
+            ConnectionString = provider == DatabaseProvider.Postgres
+                ? PostgresConnectionString(host, port, name, userName!, password, tls)
+                : SqlServerConnectionString(host, port, name, userName, password, tls),
+            Description = string.Create(CultureInfo.InvariantCulture, $"{(provider == DatabaseProvider.Postgres ? "PostgreSQL" : "SQL Server")} at {host}{(port is null ? "" : ":" + port.Value.ToString(CultureInfo.InvariantCulture))}, database {name}"),
+        };
+    }
+
+    internal static string SqliteConnectionString(string file) => new SqliteConnectionStringBuilder
+    {
+        DataSource = file,
+        ForeignKeys = true,
+        Mode = SqliteOpenMode.ReadWriteCreate,
+        DefaultTimeout = 15,
+    }.ConnectionString;
+
+    private static string PostgresConnectionString(string host, int? port, string name, string userName, string? password, string? tls)
+    {
+        var builder = new NpgsqlConnectionStringBuilder
+        {
+            Host = host,
+            Port = port ?? 5432,
+            Database = name,
+            Username = userName,
+            Password = password,
+            ApplicationName = "identity",
+            Timeout = 10,
+            CommandTimeout = 20,
+            // PostgreSQL's own default is 100 connections in all: room for a second node.
+            MaxPoolSize = 45,
+            // The engine repeats a few dozen statements: prepared, the server plans each once a connection.
+            MaxAutoPrepare = 100,
+            AutoPrepareMinUsages = 5,
+        };
+        builder.SslMode = tls switch
+        {
+            "verify" => SslMode.VerifyFull,
+            "require" => SslMode.Require,
+            "off" => SslMode.Disable,
+            _ => builder.SslMode,
+        };
+        return builder.ConnectionString;
+    }
+
+    private static string SqlServerConnectionString(string host, int? port, string name, string? userName, string? password, string? tls)
+    {
+        var builder = new SqlConnectionStringBuilder
+        {
+            DataSource = port is null ? host : string.Create(CultureInfo.InvariantCulture, $"{host},{port}"),
+            InitialCatalog = name,
+            ApplicationName = "identity",
+            ConnectTimeout = 10,
+            CommandTimeout = 20,
+        };
+        if (userName is null)
+        {
+            builder.IntegratedSecurity = true;
+        }
+        else
+        {
+            builder.UserID = userName;
+            builder.Password = password;
+        }
+
+        switch (tls)
+        {
+            case "verify":
+                builder.Encrypt = SqlConnectionEncryptOption.Mandatory;
+                builder.TrustServerCertificate = false;
+                break;
+            case "require":
+                builder.Encrypt = SqlConnectionEncryptOption.Mandatory;
+                builder.TrustServerCertificate = true;
+                break;
+            case "off":
+                builder.Encrypt = SqlConnectionEncryptOption.Optional;
+                break;
+        }
+
+        return builder.ConnectionString;
+    }
+
+    private static string ReadDirectory(IConfiguration configuration, ICollection<string> problems)
+    {
+        const string Problem = "DATA_DIR: expected the path of a directory.";
+        var directory = Value(configuration, "DATA_DIR") ?? "data";
+        try
+        {
+            directory = Path.GetFullPath(directory);
+            if (File.Exists(directory))
+            {
+                problems.Add(Problem);
+            }
+        }
+        catch (Exception exception) when (exception is ArgumentException or NotSupportedException or PathTooLongException)
+        {
+            problems.Add(Problem);
+        }
+
+        return directory;
+    }
+
+    private static byte[]? ReadMasterKey(IConfiguration configuration, ICollection<string> problems)
+    {
+        if (Value(configuration, "MASTER_KEY") is not { } text)
+        {
+            return null;
+        }
+
+        var key = new byte[32];
+        if (!Base64.IsValid(text, out var length) || length != key.Length || !Convert.TryFromBase64String(text, key, out _))
+        {
+            problems.Add("MASTER_KEY: expected 32 bytes in base64 (openssl rand -base64 32).");
+            return null;
+        }
+
+        return key;
+    }
+
+    private static DatabaseProvider ReadProvider(IConfiguration configuration, bool hasHost, ICollection<string> problems)
+    {
+        switch (Value(configuration, "DB_PROVIDER")?.ToLowerInvariant())
+        {
+            case null:
+                return hasHost ? DatabaseProvider.SqlServer : DatabaseProvider.Sqlite;
+            case "sqlserver":
+                return DatabaseProvider.SqlServer;
+            case "postgres":
+                return DatabaseProvider.Postgres;
+            case "sqlite":
+                return DatabaseProvider.Sqlite;
+            default:
+                problems.Add("DB_PROVIDER: expected sqlserver, postgres or sqlite.");
+                return DatabaseProvider.Sqlite;
+        }
+    }
+
+    private static bool TryParseHost(string text, out string host, out int? port)
+    {
+        (host, port) = (text, null);
+        var portText = (string?)null;
+        if (text.StartsWith('[') && text.IndexOf(']', StringComparison.Ordinal) is var end and > 0)
+        {
+            host = text[1..end];
+            var rest = text[(end + 1)..];
+            if (rest.Length > 0)
+            {
+                if (rest[0] is not (':' or ','))
+                {
+                    return false;
+                }
+
+                portText = rest[1..];
+            }
+
+            if (!IPAddress.TryParse(host, out _))
+            {
+                return false;
+            }
+        }
+        else if (text.LastIndexOfAny([',', ':']) is var separator and >= 0)
+        {
+            host = text[..separator];
+            portText = text[(separator + 1)..];
+            if (Uri.CheckHostName(host) is not (UriHostNameType.Dns or UriHostNameType.IPv4))
+            {
+                return false;
+            }
+        }
+        else if (Uri.CheckHostName(host) is not (UriHostNameType.Dns or UriHostNameType.IPv4))
+        {
+            return false;
+        }
+
+        if (portText is null)
+        {
+            return true;
+        }
+
+        if (!int.TryParse(portText, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number is < 1 or > 65535)
+        {
+            return false;
+        }
+
+        port = number;
+        return true;
+    }
+
+    // Compose files pass unset variables as empty ones.
+    private static string? Value(IConfiguration configuration, string name) => configuration[name] is { Length: > 0 } value ? value : null;
+}

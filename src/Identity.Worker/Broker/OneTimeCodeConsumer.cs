@@ -1,0 +1,419 @@
+// The wire contract's queue otp_requests.
+using System.Globalization;
+using Identity.Accounts.Events;
+using Identity.Accounts.OneTimeCodes.Requests;
+using Identity.ServiceDefaults.Settings;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+
+namespace Identity.Worker.Broker;
+
+/// <summary>
+/// Takes requests from <c>otp_requests</c> and acknowledges each only after its work is done: answered, put into a retry queue,
+/// or dead-lettered with the reason. A retry waits in a queue of its own, so nothing behind it does.
+/// </summary>
+public sealed partial class OneTimeCodeConsumer(
+    RabbitMqConnection broker,
+    RabbitMqSettings settings,
+    CodeRequestProcessor processor,
+    EventMetrics metrics,
+    TimeProvider timeProvider,
+    ILogger<OneTimeCodeConsumer> logger) : BackgroundService
+{
+    public const string AttemptHeader = "x-attempt";
+    public const string ReasonHeader = "x-reason";
+
+    private static readonly TimeSpan s_drainTime = TimeSpan.FromSeconds(20);
+
+    private volatile bool _consuming;
+
+    /// <summary>Whether requests are being taken.</summary>
+    public bool IsConsuming => _consuming;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            while (true)
+            {
+                var connection = await broker.WaitAsync(stoppingToken);
+                try
+                {
+                    await ConsumeAsync(connection, stoppingToken);
+                }
+                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+                {
+                    LogInterrupted(exception.GetType().Name, exception.Message);
+                }
+                finally
+                {
+                    _consuming = false;
+                }
+
+                // A queue that cannot be declared, or is deleted again and again, must not spin.
+                await Task.Delay(TimeSpan.FromMilliseconds(250 + (500 * Random.Shared.NextDouble())), timeProvider, stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Drained.
+        }
+    }
+
+    private async Task ConsumeAsync(IConnection connection, CancellationToken stoppingToken)
+    {
+        await RabbitMqTopology.DeclareRequestsAsync(connection, settings.RetryDelays, stoppingToken);
+        var incoming = await connection.CreateChannelAsync(new CreateChannelOptions(false, false, consumerDispatchConcurrency: settings.Prefetch), stoppingToken);
+        await using var closingIncoming = incoming;
+        var outgoing = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), stoppingToken);
+        await using var closingOutgoing = outgoing;
+        await using var answers = new AnswerConnection(broker, settings.ConfirmTimeout);
+
+        await incoming.BasicQosAsync(0, settings.Prefetch, global: false, stoppingToken);
+        var ended = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        incoming.ChannelShutdownAsync += (_, reason) => End(reason.ReplyText);
+        outgoing.ChannelShutdownAsync += (_, reason) => End(reason.ReplyText);
+        var consumer = new AsyncEventingBasicConsumer(incoming);
+        // The broker cancels consumers of a queue that was deleted.
+        consumer.UnregisteredAsync += (_, _) => End("the queue is gone");
+
+        var stopping = false;
+        var working = new InFlight();
+        consumer.ReceivedAsync += async (_, delivery) =>
+        {
+            // What was fetched but not begun goes back to the queue with the channel.
+            if (Volatile.Read(ref stopping) || !working.TryEnter())
+            {
+                return;
+            }
+
+            try
+            {
+                await HandleAsync(incoming, outgoing, answers, delivery);
+            }
+            catch (Exception exception)
+            {
+                // Not acknowledged: it comes again, to whoever is there.
+                LogNotFinished(exception.GetType().Name, exception.Message);
+                await End("a request could not be finished");
+            }
+            finally
+            {
+                working.Leave();
+            }
+        };
+
+        var tag = await incoming.BasicConsumeAsync(RabbitMqTopology.RequestQueue, autoAck: false, consumer, stoppingToken);
+        _consuming = true;
+        LogConsuming(RabbitMqTopology.RequestQueue, settings.Prefetch);
+        try
+        {
+            LogEnded(await ended.Task.WaitAsync(stoppingToken));
+        }
+        finally
+        {
+            _consuming = false;
+            Volatile.Write(ref stopping, true);
+            if (incoming.IsOpen)
+            {
+                using var limit = new CancellationTokenSource(s_drainTime);
+                try
+                {
+                    await incoming.BasicCancelAsync(tag, cancellationToken: limit.Token);
+                    await working.DrainAsync().WaitAsync(limit.Token);
+                }
+                catch (Exception exception)
+                {
+                    LogNotDrained(exception.GetType().Name);
+                }
+            }
+        }
+
+        Task End(string reason)
+        {
+            ended.TrySetResult(reason);
+            return Task.CompletedTask;
+        }
+    }
+
+    private async Task HandleAsync(IChannel incoming, IChannel outgoing, AnswerConnection answers, BasicDeliverEventArgs delivery)
+    {
+        var started = timeProvider.GetTimestamp();
+        var properties = delivery.BasicProperties;
+        var result = delivery.Body.Length > settings.MaximumBodyBytes
+            ? new CodeRequestResult(CodeRequestFate.Dead, CodeRequest.FormatError(CodeRequestFraming.Bare, "The request is too large."), "invalid", "body larger than " + settings.MaximumBodyBytes.ToString(CultureInfo.InvariantCulture) + " bytes")
+            // Not the stopping token: what was begun is finished while the process drains.
+            : await processor.ProcessAsync(delivery.Body, properties.MessageId, CancellationToken.None);
+
+        var attempt = Attempt(properties);
+        var outcome = result.Outcome;
+        if (result.Fate == CodeRequestFate.Retry && attempt < settings.RetryDelays.Count)
+        {
+            await ForwardAsync(outgoing, RabbitMqTopology.RetryQueue(settings.RetryDelays[attempt]), delivery, headers => headers[AttemptHeader] = attempt + 1);
+            metrics.RequestRetried();
+        }
+        else
+        {
+            if (result.Fate != CodeRequestFate.Finished)
+            {
+                await ForwardAsync(outgoing, RabbitMqTopology.DeadLetterQueue, delivery, headers =>
+                {
+                    headers[ReasonHeader] = result.Reason;
+                    headers[AttemptHeader] = attempt + 1;
+                    headers["x-failed-at"] = timeProvider.GetUtcNow().UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
+                });
+                metrics.DeadLettered();
+                LogDeadLettered(result.Reason ?? outcome, attempt + 1);
+                outcome = "dead_lettered";
+            }
+
+            await AnswerAsync(answers, properties, result.Reply);
+            metrics.RequestFinished(outcome, timeProvider.GetElapsedTime(started));
+        }
+
+        await incoming.BasicAckAsync(delivery.DeliveryTag, multiple: false);
+    }
+
+    private static int Attempt(IReadOnlyBasicProperties properties) =>
+        properties.Headers is { } headers && headers.TryGetValue(AttemptHeader, out var value) && value is int or long or short or byte
+            ? (int)Math.Clamp(Convert.ToInt64(value, CultureInfo.InvariantCulture), 0, 1000)
+            : 0;
+
+    private async Task ForwardAsync(IChannel outgoing, string queue, BasicDeliverEventArgs delivery, Action<Dictionary<string, object?>> change)
+    {
+        var original = delivery.BasicProperties;
+        var headers = new Dictionary<string, object?>(StringComparer.Ordinal);
+        foreach (var (name, value) in original.Headers ?? new Dictionary<string, object?>(StringComparer.Ordinal))
+        {
+            // The broker's own record of dead-lettering; it writes it anew.
+            if (!name.StartsWith("x-death", StringComparison.Ordinal) && !name.StartsWith("x-first-death", StringComparison.Ordinal))
+            {
+                headers[name] = value;
+            }
+        }
+
+        change(headers);
+        var properties = new BasicProperties { Persistent = true, Headers = headers };
+        if (original.IsMessageIdPresent())
+        {
+            properties.MessageId = original.MessageId;
+        }
+
+        if (original.IsCorrelationIdPresent())
+        {
+            properties.CorrelationId = original.CorrelationId;
+        }
+
+        if (original.IsReplyToPresent())
+        {
+            properties.ReplyTo = original.ReplyTo;
+        }
+
+        if (original.IsContentTypePresent())
+        {
+            properties.ContentType = original.ContentType;
+        }
+
+        if (original.IsAppIdPresent())
+        {
+            properties.AppId = original.AppId;
+        }
+
+        using var timeout = new CancellationTokenSource(settings.ConfirmTimeout);
+        await outgoing.BasicPublishAsync("", queue, mandatory: true, properties, delivery.Body, timeout.Token);
+    }
+
+    private async Task AnswerAsync(AnswerConnection answers, IReadOnlyBasicProperties request, byte[] body)
+    {
+        if (!request.IsReplyToPresent() || request.ReplyTo is not { Length: > 0 } replyTo)
+        {
+            return;
+        }
+
+        var properties = new BasicProperties { ContentType = "application/json" };
+        if (request.IsCorrelationIdPresent())
+        {
+            properties.CorrelationId = request.CorrelationId;
+        }
+
+        try
+        {
+            await answers.SendAsync(replyTo, properties, body);
+        }
+        catch (Exception exception)
+        {
+            // Nobody waits any more, or the name is not one: the work is done all the same.
+            LogNotAnswered(exception.GetType().Name);
+        }
+    }
+
+    [LoggerMessage(3420, LogLevel.Information, "Taking requests from {Queue}, {Prefetch} at once")]
+    private partial void LogConsuming(string queue, int prefetch);
+
+    [LoggerMessage(3421, LogLevel.Warning, "Taking requests ended: {Reason}")]
+    private partial void LogEnded(string reason);
+
+    [LoggerMessage(3422, LogLevel.Warning, "Requests cannot be taken: {Kind}: {Reason}")]
+    private partial void LogInterrupted(string kind, string reason);
+
+    [LoggerMessage(3423, LogLevel.Warning, "A request could not be finished and comes again: {Kind}: {Reason}")]
+    private partial void LogNotFinished(string kind, string reason);
+
+    [LoggerMessage(3424, LogLevel.Warning, "A request was dead-lettered at attempt {Attempt}: {Reason}")]
+    private partial void LogDeadLettered(string reason, int attempt);
+
+    [LoggerMessage(3425, LogLevel.Information, "An answer could not be sent: {Kind}")]
+    private partial void LogNotAnswered(string kind);
+
+    [LoggerMessage(3426, LogLevel.Warning, "Not every request was finished before stopping ({Kind}); those come again")]
+    private partial void LogNotDrained(string kind);
+
+    /// <summary>Counts what is being worked on, and tells when it has come to nothing.</summary>
+    private sealed class InFlight
+    {
+        private readonly Lock _lock = new();
+        private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _count;
+        private bool _closed;
+
+        public bool TryEnter()
+        {
+            lock (_lock)
+            {
+                if (_closed)
+                {
+                    return false;
+                }
+
+                _count++;
+                return true;
+            }
+        }
+
+        public void Leave()
+        {
+            lock (_lock)
+            {
+                if (--_count == 0 && _closed)
+                {
+                    _drained.TrySetResult();
+                }
+            }
+        }
+
+        public Task DrainAsync()
+        {
+            lock (_lock)
+            {
+                _closed = true;
+                if (_count == 0)
+                {
+                    _drained.TrySetResult();
+                }
+
+                return _drained.Task;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Answers have a connection of their own: where they go is the sender's to choose, and a broker may close the whole connection
+    /// over a malformed direct reply-to. Requests in progress would come again with it, and that one again and again.
+    /// Answers are confirmed; one that was on its way when another's bad address closed the connection is sent again by itself.
+    /// </summary>
+    private sealed class AnswerConnection(RabbitMqConnection broker, TimeSpan timeout) : IAsyncDisposable
+    {
+        private readonly SemaphoreSlim _opening = new(1);
+        private readonly SemaphoreSlim _alone = new(1);
+        private (IConnection Connection, IChannel Channel)? _shared;
+
+        public async Task SendAsync(string replyTo, BasicProperties properties, byte[] body)
+        {
+            try
+            {
+                await PublishAsync(await SharedAsync(), replyTo, properties, body);
+                return;
+            }
+            catch (Exception exception) when (exception is not ObjectDisposedException)
+            {
+                // By this answer or by another's: told apart below.
+            }
+
+            // One at a time: a sender of many bad addresses costs one connection at a time.
+            await _alone.WaitAsync();
+            try
+            {
+                var (connection, channel) = await OpenAsync();
+                await using (connection)
+                await using (channel)
+                {
+                    await PublishAsync(channel, replyTo, properties, body);
+                }
+            }
+            finally
+            {
+                _alone.Release();
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await CloseAsync();
+            _opening.Dispose();
+            _alone.Dispose();
+        }
+
+        private async Task<IChannel> SharedAsync()
+        {
+            await _opening.WaitAsync();
+            try
+            {
+                if (_shared is { Channel: { IsOpen: true } open })
+                {
+                    return open;
+                }
+
+                await CloseAsync();
+                _shared = await OpenAsync();
+                return _shared.Value.Channel;
+            }
+            finally
+            {
+                _opening.Release();
+            }
+        }
+
+        private async Task<(IConnection Connection, IChannel Channel)> OpenAsync()
+        {
+            using var limit = new CancellationTokenSource(timeout);
+            var connection = await broker.OpenAnotherAsync(limit.Token);
+            try
+            {
+                return (connection, await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), limit.Token));
+            }
+            catch
+            {
+                await connection.DisposeAsync();
+                throw;
+            }
+        }
+
+        private async Task PublishAsync(IChannel channel, string replyTo, BasicProperties properties, byte[] body)
+        {
+            using var limit = new CancellationTokenSource(timeout);
+            await channel.BasicPublishAsync("", replyTo, mandatory: false, properties, body, limit.Token);
+        }
+
+        private async Task CloseAsync()
+        {
+            if (_shared is { } shared)
+            {
+                _shared = null;
+                await shared.Channel.DisposeAsync();
+                await shared.Connection.DisposeAsync();
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
+namespace Identity.Worker.Broker;
+
+/// <summary>Exchanges and queues: declared where they are missing, used as they are where they exist with other arguments.</summary>
+internal static class RabbitMqTopology
+{
+    public const string RequestQueue = "otp_requests";
+    public const string DeadLetterQueue = "otp_requests.dead";
+
+    // Kept long enough for an operator to notice, and not for ever.
+    private static readonly TimeSpan s_unroutedLife = TimeSpan.FromDays(7);
+
+    public static string RetryQueue(TimeSpan delay) => FormattableString.Invariant($"otp_requests.retry.{(long)delay.TotalMilliseconds}");
+
+    public static string UnroutedQueue(string exchange) => exchange + ".unrouted";
+
+    public static async Task DeclareEventsAsync(IConnection connection, IReadOnlyList<string> exchanges, CancellationToken cancellationToken)
+    {
+        foreach (var exchange in exchanges)
+        {
+            await EnsureAsync(
+                connection,
+                channel => channel.ExchangeDeclarePassiveAsync(exchange, cancellationToken),
+                channel => channel.ExchangeDeclareAsync(exchange, ExchangeType.Topic, durable: true, autoDelete: false, cancellationToken: cancellationToken),
+                cancellationToken);
+            await EnsureQueueAsync(
+                connection,
+                UnroutedQueue(exchange),
+                new Dictionary<string, object?>(StringComparer.Ordinal) { ["x-message-ttl"] = (long)s_unroutedLife.TotalMilliseconds, ["x-queue-mode"] = "lazy" },
+                cancellationToken);
+        }
+    }
+
+    public static async Task DeclareRequestsAsync(IConnection connection, IReadOnlyList<TimeSpan> retryDelays, CancellationToken cancellationToken)
+    {
+        await EnsureQueueAsync(connection, RequestQueue, null, cancellationToken);
+        await EnsureQueueAsync(connection, DeadLetterQueue, null, cancellationToken);
+        foreach (var delay in retryDelays)
+        {
+            // Nobody reads these: a message waits out its time and the broker moves it back.
+            await EnsureQueueAsync(
+                connection,
+                RetryQueue(delay),
+                new Dictionary<string, object?>(StringComparer.Ordinal)
+                {
+                    ["x-message-ttl"] = (long)delay.TotalMilliseconds,
+                    ["x-dead-letter-exchange"] = "",
+                    ["x-dead-letter-routing-key"] = RequestQueue,
+                },
+                cancellationToken);
+        }
+    }
+
+    private static Task EnsureQueueAsync(IConnection connection, string queue, Dictionary<string, object?>? arguments, CancellationToken cancellationToken) => EnsureAsync(
+        connection,
+        channel => channel.QueueDeclarePassiveAsync(queue, cancellationToken),
+        channel => channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: cancellationToken),
+        cancellationToken);
+
+    // A refusal closes the channel it was asked on, so each question has one of its own.
+    private static async Task EnsureAsync(IConnection connection, Func<IChannel, Task> passive, Func<IChannel, Task> declare, CancellationToken cancellationToken)
+    {
+        if (await TryAsync(connection, passive, Constants.NotFound, cancellationToken))
+        {
+            return;
+        }
+
+        // Precondition failed: somebody else declared it in between, with other arguments.
+        await TryAsync(connection, declare, Constants.PreconditionFailed, cancellationToken);
+    }
+
+    private static async Task<bool> TryAsync(IConnection connection, Func<IChannel, Task> question, ushort expectedRefusal, CancellationToken cancellationToken)
+    {
+        var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        await using (channel)
+        {
+            try
+            {
+                await question(channel);
+                return true;
+            }
+            catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == expectedRefusal)
+            {
+                return false;
+            }
+        }
+    }
+}

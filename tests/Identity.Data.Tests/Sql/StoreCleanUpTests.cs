@@ -1,0 +1,91 @@
+using System.Text.Json.Nodes;
+using Identity.Accounts.Audit;
+using Identity.Accounts.Data;
+using Identity.Accounts.Events;
+using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.RateLimits;
+using Identity.Accounts.Sessions;
+using Identity.OAuth.Storage;
+using Identity.Tests.Kit;
+using Identity.Tests.Kit.Conformance;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Identity.Data.Tests.Sql;
+
+public sealed class StoreCleanUpTests(SqliteFixture sqlite, PostgresFixture postgres)
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public Task Run_OnSqlite_DeletesWhatIsOverAndNothingElse() => RunAsync(sqlite);
+
+    [Fact]
+    public Task Run_OnPostgres_DeletesWhatIsOverAndNothingElse() => RunAsync(postgres);
+
+    private static async Task RunAsync(StoreFixture fixture)
+    {
+        var time = new FakeTimeProvider();
+        var now = time.GetUtcNow();
+        await using var services = (ServiceProvider)await (await fixture.IsolateAsync(time))();
+        var singleUse = services.GetRequiredService<ISingleUseStore>();
+        var families = services.GetRequiredService<IRefreshFamilyStore>();
+        var sessions = services.GetRequiredService<ISessionStore>();
+        var codes = services.GetRequiredService<IOneTimeCodeStore>();
+        var tokens = services.GetRequiredService<IReferenceTokenStore>();
+        var audit = services.GetRequiredService<IAuditLog>();
+        var replay = services.GetRequiredService<IReplayCache>();
+
+        // More than one batch of entries that all end at different times, and one that lives.
+        const int Many = 1_203;
+        await Task.WhenAll(Enumerable.Range(0, Many).Select(i => singleUse.SaveAsync(new("k", $"{i}", "c", "{}", now, now.AddMilliseconds(i)), Cancel)));
+        await singleUse.SaveAsync(new("k", "live", "c", "{}", now, now.AddDays(2)), Cancel);
+        var dead = RefreshFamilyStoreConformance.NewFamily(Guid.CreateVersion7(now), now.AddDays(-7));
+        var alive = RefreshFamilyStoreConformance.NewFamily(Guid.CreateVersion7(now), now);
+        await families.CreateAsync(dead, Cancel);
+        await families.CreateAsync(alive, Cancel);
+        await services.GetRequiredService<IDenyList>().DenyAsync("d", now.AddMinutes(1), Cancel);
+        Assert.True(await replay.TryAddAsync("k", "dead", now.AddMinutes(1), Cancel));
+        Assert.True(await replay.TryAddAsync("k", "live", now.AddDays(2), Cancel));
+        await tokens.SaveAsync(new("dead", "{}", now.AddMinutes(1)), Cancel);
+        await tokens.SaveAsync(new("live", "{}", now.AddDays(2)), Cancel);
+        await services.GetRequiredService<IRateLimiter>().AcquireAsync("r", 1, TimeSpan.FromMinutes(1), Cancel);
+        var code = new OneTimeCode(Guid.CreateVersion7(now), Guid.NewGuid(), "email", "login", [1], now, now.AddMinutes(5));
+        await codes.ReplaceAsync(code, Cancel);
+        var ended = await CreateSessionAsync(now.AddMinutes(1));
+        var expired = await CreateSessionAsync(now.AddMinutes(1));
+        var endedButKept = await CreateSessionAsync(now.AddDays(2));
+        await sessions.EndAsync(ended.Id, now, NewEvent(ended), Cancel);
+        await sessions.EndAsync(endedButKept.Id, now, NewEvent(endedButKept), Cancel);
+        await audit.WriteAsync(new(Guid.CreateVersion7(now), now.AddDays(-365), "old", "success", null, null, null, null, null, null), Cancel);
+        await audit.WriteAsync(new(Guid.CreateVersion7(now), now.AddDays(-360), "new", "success", null, null, null, null, null, null), Cancel);
+
+        time.Advance(TimeSpan.FromDays(1));
+        var cleanUp = services.GetRequiredService<StoreCleanUp>();
+        Assert.Equal(Many + 8, await cleanUp.RunAsync(Cancel));
+        Assert.Equal(0, await cleanUp.RunAsync(Cancel));
+
+        Assert.Null(await singleUse.FindAsync("k", "0", Cancel));
+        Assert.NotNull(await singleUse.FindAsync("k", "live", Cancel));
+        Assert.Null(await families.FindAsync(dead.Id, Cancel));
+        Assert.NotNull(await families.FindAsync(alive.Id, Cancel));
+        Assert.False(await replay.TryAddAsync("k", "live", now.AddDays(2), Cancel));
+        Assert.Null(await tokens.FindAsync("dead", Cancel));
+        Assert.NotNull(await tokens.FindAsync("live", Cancel));
+        Assert.Null(await codes.FindAsync(code.Id, Cancel));
+        Assert.Null(await sessions.FindAsync(ended.Id, Cancel));
+        Assert.NotNull(await sessions.FindAsync(endedButKept.Id, Cancel));
+
+        // Nobody has ended it yet: its end is still to be told.
+        Assert.Equal([expired.Id], (await sessions.ListExpiredAsync(time.GetUtcNow(), 10, Cancel)).Select(s => s.Id));
+        Assert.Equal(["new"], (await audit.ListAsync(null, 10, Cancel)).Select(r => r.Action));
+
+        async Task<Session> CreateSessionAsync(DateTimeOffset expiresAt)
+        {
+            var session = new Session(Guid.NewGuid().ToString("N"), Guid.NewGuid(), now, now, [], "1", now, now, expiresAt, null, [], null, null, null);
+            await sessions.CreateAsync(session, NewEvent(session), Cancel);
+            return session;
+        }
+
+        LifecycleEvent NewEvent(Session session) => new(Guid.CreateVersion7(now), EventExchanges.Session, EventTypes.SessionDestroyed, session.AccountId, now, new JsonObject());
+    }
+}

@@ -1,0 +1,84 @@
+using Identity.Accounts.Data;
+using Identity.OAuth.Keys;
+using Identity.ServiceDefaults.Settings;
+using Microsoft.EntityFrameworkCore;
+
+namespace Identity.Data.Tests.Sql;
+
+public sealed class StoreStartTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    private StorageSettings Settings => StorageSettings.Embedded(Path.Combine(_directory.Path, "data"));
+
+    public void Dispose() => _directory.Dispose();
+
+    [Fact]
+    public async Task Start_WhenDoneTwice_ReadsWhatTheFirstProtected()
+    {
+        byte[] secret;
+        await using (var first = await StoreHost.StartAsync(Settings))
+        {
+            secret = first.Get<IKeyProtector>().Protect([1, 2, 3]);
+        }
+
+        await using var second = await StoreHost.StartAsync(Settings);
+        Assert.Equal([1, 2, 3], second.Get<IKeyProtector>().Unprotect(secret));
+    }
+
+    [Fact]
+    public async Task Start_WhenMasterKeyIsAnother_StopsWithOneLine()
+    {
+        await using (await StoreHost.StartAsync(Settings))
+        {
+        }
+
+        var other = StorageSettings.Embedded(Settings.DataDirectory, masterKey: new byte[32]);
+        var failure = await Assert.ThrowsAsync<StartFailureException>(() => StoreHost.StartAsync(other));
+        Assert.StartsWith("MASTER_KEY:", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', failure.Message);
+    }
+
+    [Fact]
+    public async Task Start_WhenTheDatabaseIsOlderThanTheFirstRelease_StopsWithOneLine()
+    {
+        await using (var host = await StoreHost.StartAsync(Settings))
+        {
+            await host.Get<StoreDatabase>().WriteAsync(
+                (context, token) => context.Database.ExecuteSqlRawAsync("UPDATE \"__EFMigrationsHistory\" SET \"MigrationId\" = '20261124022603_Initial'", token),
+                TestContext.Current.CancellationToken);
+        }
+
+        var failure = await Assert.ThrowsAsync<StartFailureException>(() => StoreHost.StartAsync(Settings));
+        Assert.StartsWith("DB_NAME:", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', failure.Message);
+    }
+
+    [Fact]
+    public async Task Start_WhenManyNodesStartAtOnce_AllStartOnOneKeyRing()
+    {
+        var hosts = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => StoreHost.StartAsync(Settings))));
+        var secret = hosts[0].Get<IKeyProtector>().Protect([7]);
+        foreach (var host in hosts)
+        {
+            Assert.Equal([7], host.Get<IKeyProtector>().Unprotect(secret));
+            await host.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Start_OnUnix_KeepsFilesFromOthers()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Skip("Unix modes.");
+            return;
+        }
+
+        await using var host = await StoreHost.StartAsync(Settings);
+        foreach (var file in (string[])["master.key", "identity.db", "identity.db-wal"])
+        {
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(Settings.DataDirectory, file)));
+        }
+    }
+}

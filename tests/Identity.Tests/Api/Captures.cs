@@ -1,0 +1,100 @@
+using System.Collections.Concurrent;
+using System.Text.RegularExpressions;
+using Identity.Accounts.Delivery;
+using Microsoft.Extensions.Logging;
+
+namespace Identity.Tests.Api;
+
+/// <summary>Mail and SMS as they were handed over.</summary>
+public sealed partial class CapturedMessages
+{
+    private readonly List<(string Channel, PersonalMessage Message)> _messages = [];
+    private readonly List<(Func<string, PersonalMessage, bool> Matches, TaskCompletionSource<PersonalMessage> Found)> _waiting = [];
+    private readonly Lock _lock = new();
+
+    public IMessageSender Sender(string channel) => new CapturingSender(this, channel);
+
+    public int CountTo(string to)
+    {
+        lock (_lock)
+        {
+            return _messages.Count(message => message.Message.To == to);
+        }
+    }
+
+    /// <summary>The code in the <paramref name="nth"/> message to this address that has one; waits for it.</summary>
+    public async Task<string> CodeAsync(string to, int nth = 1)
+    {
+        TaskCompletionSource<PersonalMessage>? found = null;
+        lock (_lock)
+        {
+            var withCode = _messages.Where(message => message.Message.To == to && Code().IsMatch(message.Message.Text)).ToList();
+            if (withCode.Count >= nth)
+            {
+                return Code().Match(withCode[nth - 1].Message.Text).Value;
+            }
+
+            var missing = nth - withCode.Count;
+            found = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting.Add(((_, message) => message.To == to && Code().IsMatch(message.Text) && --missing == 0, found));
+        }
+
+        var message = await found.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        return Code().Match(message.Text).Value;
+    }
+
+    private void Add(string channel, PersonalMessage message)
+    {
+        lock (_lock)
+        {
+            _messages.Add((channel, message));
+            foreach (var waiting in _waiting.Where(waiting => waiting.Matches(channel, message)).ToList())
+            {
+                waiting.Found.TrySetResult(message);
+                _waiting.Remove(waiting);
+            }
+        }
+    }
+
+    [GeneratedRegex(@"\b[0-9]{6}\b")]
+    private static partial Regex Code();
+
+    private sealed class CapturingSender(CapturedMessages messages, string channel) : IMessageSender
+    {
+        public string Channel => channel;
+
+        public Task SendAsync(PersonalMessage message, CancellationToken cancellationToken)
+        {
+            messages.Add(channel, message);
+            return Task.CompletedTask;
+        }
+    }
+}
+
+/// <summary>Every log line at every level, with its exception.</summary>
+public sealed class CapturedLogs : ILoggerProvider
+{
+    private readonly ConcurrentQueue<string> _lines = new();
+
+    public IReadOnlyCollection<string> Lines => _lines;
+
+    public ILogger CreateLogger(string categoryName) => new CapturingLogger(this, categoryName);
+
+    public void Dispose()
+    {
+    }
+
+    private sealed class CapturingLogger(CapturedLogs logs, string category) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            var values = state is IEnumerable<KeyValuePair<string, object?>> pairs ? string.Join(' ', pairs.Select(pair => $"{pair.Key}={pair.Value}")) : "";
+            logs._lines.Enqueue($"{logLevel} {category} {eventId.Id} {formatter(state, exception)} {values} {exception}");
+        }
+    }
+}

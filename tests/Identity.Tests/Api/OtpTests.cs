@@ -1,0 +1,241 @@
+using System.Net;
+
+namespace Identity.Tests.Api;
+
+public sealed class OtpTests(ApiServer server)
+{
+    [Fact]
+    public async Task Generate_WhenKnownOrUnknown_AnswersTheSameMembers()
+    {
+        var person = await server.RegisterAsync();
+        var known = await server.PostAsync("otp/generate", new { email = person.Email });
+        var unknown = await server.PostAsync("otp/generate", new { email = "x" + person.Email[1..] });
+        foreach (var answer in (Answer[])[known, unknown])
+        {
+            answer.AssertOk();
+            Assert.Equal(["otpId", "channel", "destination", "expiresAt", "expiresIn"], answer.Json.Select(member => member.Key));
+            Assert.Equal("email", answer.Value("channel"));
+            Assert.Equal(300, (int)answer.Json["expiresIn"]!);
+            Assert.DoesNotContain(person.Email[1..10], answer.Text, StringComparison.OrdinalIgnoreCase);
+        }
+
+        Assert.Equal(known.Value("destination")[1..], unknown.Value("destination")[1..]);
+        Assert.Equal(known.Headers.Keys, unknown.Headers.Keys);
+    }
+
+    [Theory]
+    [InlineData("otpId", "code")]
+    [InlineData("otpId", "otp")]
+    [InlineData("email", "code")]
+    [InlineData("userId", "code")]
+    public async Task Verify_WhenRight_MarksTheEmailVerified_Once(string by, string codeMember)
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        var generated = await server.PostAsync("otp/generate", new { email = person.Email });
+        var code = await server.Messages.CodeAsync(person.Email);
+        var body = new Dictionary<string, string>
+        {
+            [by] = by switch { "otpId" => generated.Value("otpId"), "email" => person.Email, _ => person.Id },
+            [codeMember] = code,
+        };
+        var verified = await server.PostAsync("otp/verify", body);
+        verified.AssertOk();
+        Assert.Equal("""{"verified":true}""", verified.Text);
+        Assert.True((bool)(await server.GetAsync($"users/{person.Id}", tokens.Access)).Json["emailVerified"]!);
+        (await server.PostAsync("otp/verify", body)).AssertFailure(400, "otp_invalid");
+    }
+
+    [Fact]
+    public async Task Verify_WhenTheAddressChangedSince_DoesNotVerifyTheNewOne()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        var generated = await server.PostAsync("otp/generate", new { email = person.Email });
+        var code = await server.Messages.CodeAsync(person.Email);
+        (await server.PutAsync($"users/{person.Id}", new { email = $"someone-else{Guid.NewGuid():N}@example.com" }, tokens.Access)).AssertOk();
+        (await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code })).AssertFailure(400, "otp_invalid");
+        Assert.False((bool)(await server.GetAsync($"users/{person.Id}", tokens.Access)).Json["emailVerified"]!);
+    }
+
+    [Fact]
+    public async Task Verify_WhenBySms_MarksThePhoneVerified()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        var phoneNumber = "+4915" + Random.Shared.NextInt64(1_000_000_000, 9_999_999_999);
+        (await server.PutAsync($"users/{person.Id}", new { phoneNumber }, tokens.Access)).AssertOk();
+        var generated = await server.PostAsync("otp/generate", new { phoneNumber });
+        Assert.Equal("sms", generated.Value("channel"));
+        (await server.PostAsync("otp/verify", new { phoneNumber, code = await server.Messages.CodeAsync(phoneNumber) })).AssertOk();
+        var user = await server.GetAsync($"users/{person.Id}", tokens.Access);
+        Assert.True((bool)user.Json["phoneNumberVerified"]!);
+        Assert.False((bool)user.Json["emailVerified"]!);
+    }
+
+    [Fact]
+    public async Task Verify_WhenANewCodeWasAsked_RefusesTheOldOne()
+    {
+        var person = await server.RegisterAsync();
+        var first = await server.PostAsync("otp/generate", new { email = person.Email });
+        var firstCode = await server.Messages.CodeAsync(person.Email);
+        var second = await server.PostAsync("otp/generate", new { email = person.Email });
+        var secondCode = await server.Messages.CodeAsync(person.Email, nth: 2);
+        (await server.PostAsync("otp/verify", new { otpId = first.Value("otpId"), code = firstCode })).AssertFailure(400, "otp_invalid");
+        (await server.PostAsync("otp/verify", new { otpId = second.Value("otpId"), code = secondCode })).AssertOk();
+    }
+
+    [Fact]
+    public async Task Verify_WhenOfAnotherPurpose_IsRefused()
+    {
+        var person = await server.RegisterAsync();
+        var generated = await server.PostAsync("otp/generate", new { email = person.Email, purpose = "transaction" });
+        var code = await server.Messages.CodeAsync(person.Email);
+        (await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), purpose = "verification", code })).AssertFailure(400, "otp_invalid");
+        (await server.PostAsync("otp/verify", new { email = person.Email, code })).AssertFailure(400, "otp_invalid");
+        (await server.PostAsync("password/reset", new { email = person.Email, code, newPassword = "another pass phrase 8" })).AssertFailure(400, "otp_invalid");
+        (await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), purpose = "transaction", code })).AssertOk();
+    }
+
+    [Fact]
+    public async Task Verify_WhenFiveGuessesAreSpent_RefusesTheRightCode()
+    {
+        var person = await server.RegisterAsync();
+        var generated = await server.PostAsync("otp/generate", new { email = person.Email });
+        var code = await server.Messages.CodeAsync(person.Email);
+        for (var i = 0; i < 5; i++)
+        {
+            (await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code = Wrong(code) })).AssertFailure(400, "otp_invalid");
+        }
+
+        (await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code })).AssertFailure(400, "otp_invalid");
+    }
+
+    [Fact]
+    public async Task Verify_When50RaceWithTheRightCode_OneWins()
+    {
+        var person = await server.RegisterAsync();
+        var generated = await server.PostAsync("otp/generate", new { email = person.Email });
+        var code = await server.Messages.CodeAsync(person.Email);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code })));
+        Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
+        Assert.All(answers.Where(answer => answer.Status != HttpStatusCode.OK), answer => answer.AssertFailure(400, "otp_invalid"));
+    }
+
+    [Fact]
+    public async Task Verify_When50DifferentGuessesRace_FiveAreLookedAt()
+    {
+        // The right one is the last to be sent, after 49 wrong ones: it must find no guess left, whatever the order they arrive in.
+        var person = await server.RegisterAsync();
+        var generated = await server.PostAsync("otp/generate", new { email = person.Email });
+        var code = await server.Messages.CodeAsync(person.Email);
+        await Task.WhenAll(Enumerable.Range(0, 49).Select(i => server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code = Wrong(code, i) })));
+        (await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code })).AssertFailure(400, "otp_invalid");
+    }
+
+    [Fact]
+    public async Task Generate_WhenAskedTooOften_Answers429ForKnownAndUnknownAlike()
+    {
+        var person = await server.RegisterAsync();
+        foreach (var email in (string[])[person.Email, $"nobody{Guid.NewGuid():N}@example.com"])
+        {
+            var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => server.PostAsync("otp/generate", new { email })));
+            Assert.Equal(5, answers.Count(answer => answer.Status == HttpStatusCode.OK));
+            var refused = answers.Where(answer => answer.Status != HttpStatusCode.OK).ToList();
+            Assert.All(refused, answer => answer.AssertFailure(429, "too_many_requests"));
+            Assert.All(refused, answer => Assert.InRange(int.Parse(answer.Headers["Retry-After"]), 1, 900));
+        }
+    }
+
+    [Fact]
+    public async Task Generate_WhenTheChannelIsNotThere_SaysSo()
+    {
+        var person = await server.RegisterAsync();
+        (await server.PostAsync("otp/generate", new { email = person.Email, channel = "push" })).AssertFailure(400, "channel_unavailable");
+    }
+
+    [Fact]
+    public async Task Generate_WhenTheBodyDoesNotValidate_TellsEveryProblem()
+    {
+        (await server.PostAsync("otp/generate", "{}")).AssertProblems("one of userId, email, phoneNumber should not be empty");
+        (await server.PostAsync("otp/generate", new { userId = Guid.NewGuid(), email = "a@example.com" })).AssertProblems("only one of userId, email, phoneNumber should be given");
+        (await server.PostAsync("otp/generate", new { userId = 7, channel = "pigeon", purpose = "A B" })).AssertProblems(
+            "userId must be a UUID",
+            "purpose must be lower-case letters, digits and underscores",
+            "channel must be one of the following values: email, sms, push");
+        (await server.PostAsync("otp/verify", new { otpId = Guid.NewGuid() })).AssertProblems("code should not be empty");
+        (await server.PostAsync("otp/verify", new { code = "123456" })).AssertProblems("one of otpId, userId, email, phoneNumber should not be empty");
+    }
+
+    [Fact]
+    public async Task Verify_WhenNothingIsKnown_AnswersLikeAWrongCode()
+    {
+        (await server.PostAsync("otp/verify", new { otpId = Guid.NewGuid(), code = "123456" })).AssertFailure(400, "otp_invalid");
+        (await server.PostAsync("otp/verify", new { email = $"nobody{Guid.NewGuid():N}@example.com", code = "123456" })).AssertFailure(400, "otp_invalid");
+        var unknown = await server.PostAsync("otp/generate", new { email = $"nobody{Guid.NewGuid():N}@example.com" });
+        (await server.PostAsync("otp/verify", new { otpId = unknown.Value("otpId"), code = "123456" })).AssertFailure(400, "otp_invalid");
+    }
+
+    [Fact]
+    public async Task Verify_WhenPurposeIsLoginAndCodesMayNotSignIn_IsRefused()
+    {
+        var person = await server.RegisterAsync();
+        var generated = await server.PostAsync("otp/generate", new { email = person.Email, purpose = "login" });
+        (await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code = "000000" })).AssertFailure(400, "otp_invalid");
+        Assert.Equal(0, server.Messages.CountTo(person.Email));
+    }
+
+    internal static string Wrong(string code, int i = 0) => ((int.Parse(code) + 1 + i) % 1_000_000).ToString("D6");
+}
+
+public sealed class OtpTimeTests
+{
+    [Fact]
+    public async Task Verify_WhenFiveMinutesAreOver_IsRefused()
+    {
+        await using var server = await ApiServer.StartAsync([]);
+        var person = await server.RegisterAsync();
+        var generated = await server.PostAsync("otp/generate", new { email = person.Email });
+        var code = await server.Messages.CodeAsync(person.Email);
+        server.Time.Advance(TimeSpan.FromSeconds(300));
+        (await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code })).AssertFailure(400, "otp_invalid");
+    }
+
+    [Fact]
+    public async Task Verify_WhenJustBeforeFiveMinutes_Succeeds()
+    {
+        await using var server = await ApiServer.StartAsync([]);
+        var person = await server.RegisterAsync();
+        var generated = await server.PostAsync("otp/generate", new { email = person.Email });
+        var code = await server.Messages.CodeAsync(person.Email);
+        server.Time.Advance(TimeSpan.FromSeconds(299));
+        (await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code })).AssertOk();
+    }
+
+    [Fact]
+    public async Task Verify_WhenCodesMaySignIn_AnswersTokensToo()
+    {
+        await using var server = await ApiServer.StartAsync(new() { ["Accounts:AllowCodeSignIn"] = "true" });
+        var person = await server.RegisterAsync();
+
+        // An address that nobody has proved to be the account's signs nobody in.
+        (await server.PostAsync("otp/generate", new { email = person.Email, purpose = "login" })).AssertOk();
+        (await server.PostAsync("otp/generate", new { email = person.Email })).AssertOk();
+        (await server.PostAsync("otp/verify", new { email = person.Email, code = await server.Messages.CodeAsync(person.Email) })).AssertOk();
+        Assert.Equal(1, server.Messages.CountTo(person.Email));
+
+        var generated = await server.PostAsync("otp/generate", new { email = person.Email, purpose = "login" });
+        var code = await server.Messages.CodeAsync(person.Email, nth: 2);
+        var verified = await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code });
+        verified.AssertOk();
+        Assert.True((bool)verified.Json["verified"]!);
+        (await server.GetAsync($"users/{person.Id}", verified.Value("accessToken"))).AssertOk();
+        (await server.PostAsync("refresh-token", new { refreshToken = verified.Value("refreshToken") })).AssertOk();
+    }
+
+    [Fact]
+    public async Task Generate_WhenAnAddressAsksTooOften_Answers429()
+    {
+        await using var server = await ApiServer.StartAsync(new() { ["Accounts:OneTimeCodesPerAddress"] = "10" });
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => server.PostAsync("otp/generate", new { email = $"n{i}@example.com" }, ip: "192.0.2.9")));
+        Assert.Equal(10, answers.Count(answer => answer.Status == HttpStatusCode.OK));
+        Assert.All(answers.Where(answer => answer.Status != HttpStatusCode.OK), answer => answer.AssertFailure(429, "too_many_requests"));
+    }
+}

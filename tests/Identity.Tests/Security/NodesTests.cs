@@ -1,0 +1,238 @@
+// Security catalogue: what holds for one server holds for two with one store between them.
+using System.Net;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Identity.Tests.Kit;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Identity.Tests.Security;
+
+/// <summary>Two server processes on one PostgreSQL, started at once on an empty database. There is no grace window.</summary>
+public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTests.World>
+{
+    private const int Width = 50;
+
+    [Fact]
+    public async Task Code_WhenRedeemedFiftyTimesAtBothNodes_WorksOnce()
+    {
+        using var browser = await world.A.SignedInAsync();
+        var code = await world.A.CodeAsync(browser);
+        var results = await RaceAsync(node => node.RedeemAsync(code));
+        Assert.Single(results, result => result.Status == HttpStatusCode.OK);
+        Assert.All(results.Where(result => result.Status != HttpStatusCode.OK), result => Assert.Equal("invalid_grant", (string?)result.Body["error"]));
+    }
+
+    [Fact]
+    public async Task Refresh_WhenUsedFiftyTimesAtBothNodesWithoutAWindow_WorksOnceAndTheFamilyDies()
+    {
+        using var browser = await world.A.SignedInAsync();
+        var tokens = await world.A.TokensAsync(browser);
+        var results = await RaceAsync(node => node.RefreshAsync((string)tokens["refresh_token"]!));
+        var won = Assert.Single(results, result => result.Status == HttpStatusCode.OK);
+        Assert.All(results.Where(result => result.Status != HttpStatusCode.OK), result => Assert.Equal("invalid_grant", (string?)result.Body["error"]));
+
+        // 49 saw a token that was used before: nobody can tell which of them was the thief.
+        Assert.Equal("invalid_grant", (string?)(await world.B.RefreshAsync((string)won.Body["refresh_token"]!)).Body["error"]);
+        await Eventually401Async(world.A, (string)won.Body["access_token"]!);
+        await Eventually401Async(world.B, (string)won.Body["access_token"]!);
+    }
+
+    [Fact]
+    public async Task Refresh_WhenTheNodesTakeTurns_RotatesOnAndOn()
+    {
+        using var browser = await world.A.SignedInAsync();
+        var token = (string)(await world.A.TokensAsync(browser))["refresh_token"]!;
+        for (var i = 0; i < 6; i++)
+        {
+            var (status, body) = await (i % 2 == 0 ? world.B : world.A).RefreshAsync(token);
+            Assert.True(status == HttpStatusCode.OK, body.ToJsonString());
+            token = (string)body["refresh_token"]!;
+        }
+    }
+
+    [Fact]
+    public async Task ClientAssertion_WhenSentToBothNodesAtOnce_WorksOnce()
+    {
+        var claims = new JsonObject { ["iss"] = "web-jwt", ["sub"] = "web-jwt", ["aud"] = world.Issuer, ["jti"] = Guid.NewGuid().ToString(), ["exp"] = DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeSeconds() };
+        var assertion = new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(claims.ToJsonString(), new SigningCredentials(new ECDsaSecurityKey(world.ClientKey) { KeyId = "client-key" }, "ES256"));
+        var answers = await RaceAsync(node => node.PostAsync("/connect/revoke", null, ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", assertion), ("token", "x")));
+        Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
+        Assert.All(answers.Where(answer => answer.Status != HttpStatusCode.OK), answer => Assert.Equal("invalid_client", (string?)answer.Body["error"]));
+    }
+
+    [Fact]
+    public async Task Passwords_WhenGuessedWrongTwentyTimesAtBothNodes_CountAsTwentyAndLockEveryWayIn()
+    {
+        var (_, email) = await world.A.RegisterAsync();
+        using var browser = new Browser(world.A.Address);
+        await browser.SignInAsync(email, Node.Password);
+        var refresh = (string)(await world.A.TokensAsync(browser))["refresh_token"]!;
+        var answers = await RaceAsync(node => LoginAsync(node, email, "not the one"), 20);
+        Assert.All(answers, status => Assert.Equal(HttpStatusCode.Unauthorized, status));
+
+        foreach (var node in new[] { world.A, world.B })
+        {
+            Assert.Equal(HttpStatusCode.Unauthorized, await LoginAsync(node, email, Node.Password));
+            using var page = new Browser(node.Address);
+            using var refused = await page.SubmitAsync("/signin", new() { ["username"] = email, ["current-password"] = Node.Password });
+            Assert.Equal(HttpStatusCode.UnprocessableEntity, refused.StatusCode);
+            Assert.Equal("invalid_grant", (string?)(await node.RefreshAsync(refresh)).Body["error"]);
+        }
+    }
+
+    [Fact]
+    public async Task Email_WhenRegisteredFiftyTimesAtBothNodes_IsOnePersons()
+    {
+        var email = $"p{Guid.NewGuid():N}@example.com";
+        var answers = await RaceAsync(async node =>
+        {
+            using var answer = await node.Http.PostAsJsonAsync(new Uri(node.Address, "/api/identity/register"), new { email, password = Node.Password });
+            return answer.StatusCode;
+        });
+        Assert.Single(answers, status => (int)status is 200 or 201);
+        Assert.Equal(Width - 1, answers.Count(status => status == HttpStatusCode.Conflict));
+    }
+
+    [Fact]
+    public async Task Session_WhenItEndsAtOneNode_IsOverAtTheOther()
+    {
+        using var browser = await world.A.SignedInAsync();
+        var tokens = await world.A.TokensAsync(browser);
+
+        // The same browser at the other node: its cookie is readable there, and single sign-on holds.
+        var atB = new Uri(world.B.Address, world.B.AuthorizeUrl(changes: ("prompt", "none"))).AbsoluteUri;
+        using (var silent = await browser.GetAsync(atB))
+        {
+            Assert.Contains("code", RunningServer.Query(silent.Headers.Location).Keys);
+        }
+
+        Assert.Equal(HttpStatusCode.OK, await world.B.UserInfoAsync((string)tokens["access_token"]!));
+        var cookie = browser.Cookies.GetCookies(world.A.Address)["identity"]!.Value;
+        using var page = await browser.SubmitAsync("/signout", []);
+        using var thief = new Browser(world.B.Address);
+        thief.Cookies.Add(world.B.Address, new Cookie("identity", cookie));
+        using var after = await thief.GetAsync(world.B.AuthorizeUrl(changes: ("prompt", "none")));
+        Assert.Equal("login_required", RunningServer.Query(after.Headers.Location)["error"]);
+        Assert.Equal("invalid_grant", (string?)(await world.B.RefreshAsync((string)tokens["refresh_token"]!)).Body["error"]);
+        await Eventually401Async(world.B, (string)tokens["access_token"]!);
+    }
+
+    [Fact]
+    public async Task AccessToken_WhenRevokedAtOneNode_IsInactiveAtTheOther()
+    {
+        using var browser = await world.A.SignedInAsync();
+        var access = (string)(await world.A.TokensAsync(browser, scope: "openid notes.read"))["access_token"]!;
+        Assert.True((bool)(await world.B.PostAsync("/connect/introspect", "notes-api", ("token", access))).Body["active"]!);
+        Assert.Equal(HttpStatusCode.OK, (await world.A.PostAsync("/connect/revoke", null, ("client_id", "spa"), ("token", access))).Status);
+        await EventuallyAsync(async () => !(bool)(await world.B.PostAsync("/connect/introspect", "notes-api", ("token", access))).Body["active"]!, "the token is inactive at the other node");
+    }
+
+    [Fact]
+    public async Task Keys_WhenBothNodesStartAtOnce_AreTheSame()
+    {
+        var keys = await Task.WhenAll(new[] { world.A, world.B }.Select(node => node.Http.GetStringAsync(new Uri(node.Address, "/connect/jwks"))));
+        Assert.Equal(keys[0], keys[1]);
+    }
+
+    // PostgreSQL refuses NUL in a text, and half a surrogate pair has no UTF-8.
+    [Fact]
+    public async Task Server_WhenSentEveryKindOfBadValueOnPostgres_NeverFails()
+    {
+        var fuzz = new Fuzz(world.A, 4);
+        await fuzz.RunAsync(FuzzTests.Requests);
+        Assert.True(fuzz.Sent >= FuzzTests.Requests - 3);
+    }
+
+    private static async Task<HttpStatusCode> LoginAsync(Node node, string email, string password)
+    {
+        using var answer = await node.Http.PostAsJsonAsync(new Uri(node.Address, "/api/identity/login"), new { email, password });
+        return answer.StatusCode;
+    }
+
+    private Task<T[]> RaceAsync<T>(Func<Node, Task<T>> attempt, int width = Width) =>
+        Task.WhenAll(Enumerable.Range(0, width).Select(i => attempt(i % 2 == 0 ? world.A : world.B)));
+
+    private static Task Eventually401Async(Node node, string access) =>
+        EventuallyAsync(async () => await node.UserInfoAsync(access) == HttpStatusCode.Unauthorized, "the access token is worth nothing");
+
+    // What one node denies, another may learn up to a second later (docs/operations.md).
+    private static async Task EventuallyAsync(Func<Task<bool>> condition, string what)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        while (!await condition())
+        {
+            try
+            {
+                await timer.WaitForNextTickAsync(limit.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.Fail("Not in time: " + what);
+            }
+        }
+    }
+
+    /// <summary>PostgreSQL and two servers.</summary>
+    public sealed class World : IAsyncLifetime
+    {
+        private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("identity-nodes-test-");
+        private readonly List<ServerProcess> _processes = [];
+        private PostgresServer? _database;
+
+        public Node A { get; private set; } = null!;
+
+        public Node B { get; private set; } = null!;
+
+        public string Issuer { get; private set; } = "";
+
+        public ECDsa ClientKey { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+
+        public async ValueTask InitializeAsync()
+        {
+            _database = await PostgresServer.StartAsync();
+            if (_database is null)
+            {
+                Assert.Skip(PostgresServer.WhatIsMissing);
+            }
+
+            var settings = await RunningServer.WriteClientsAsync(_directory.FullName, ClientKey);
+            var port = ServerProcess.FreePort();
+            Issuer = $"http://localhost:{port}";
+            settings["PUBLIC_URL"] = Issuer;
+            _database.AddSettings(settings);
+            settings["OAuth__RefreshGrace"] = "00:00:00";
+            foreach (var node in (string[])["a", "b"])
+            {
+                _processes.Add(ServerProcess.Start(new Dictionary<string, string>(settings, StringComparer.Ordinal)
+                {
+                    ["PORT"] = (node == "a" ? port : ServerProcess.FreePort()).ToString(System.Globalization.CultureInfo.InvariantCulture),
+                    ["DATA_DIR"] = Path.Combine(_directory.FullName, node),
+                }));
+            }
+
+            await Task.WhenAll(_processes.Select(process => process.WaitReadyAsync()));
+            (A, B) = (new AddressedNode(_processes[0].Address), new AddressedNode(_processes[1].Address));
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var process in _processes)
+            {
+                await process.DisposeAsync();
+            }
+
+            if (_database is not null)
+            {
+                await _database.DisposeAsync();
+            }
+
+            A?.Dispose();
+            B?.Dispose();
+            ClientKey.Dispose();
+            _directory.Delete(recursive: true);
+        }
+    }
+}

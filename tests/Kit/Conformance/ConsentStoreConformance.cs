@@ -1,0 +1,59 @@
+using Identity.OAuth.Consents;
+using Identity.OAuth.Storage;
+
+namespace Identity.Tests.Kit.Conformance;
+
+public abstract class ConsentStoreConformance(StoreFixture fixture) : StoreConformance<IConsentStore>(fixture)
+{
+    private readonly string _subject = Unique();
+
+    [Fact]
+    public async Task Find_AfterSave_GivesIt()
+    {
+        await Store.SaveAsync(new(_subject, "c1", ["openid", "a"], Now), Cancel);
+        var found = await Store.FindAsync(_subject, "c1", Cancel);
+        Assert.Equal(["openid", "a"], found!.Scopes);
+        Assert.Equal(Now, found.GrantedAt);
+        Assert.Null(await Store.FindAsync(_subject, "c2", Cancel));
+        Assert.Null(await Store.FindAsync(Unique(), "c1", Cancel));
+    }
+
+    [Fact]
+    public async Task Save_WhenThere_Replaces()
+    {
+        await Store.SaveAsync(new(_subject, "c1", ["a"], Now), Cancel);
+        await Store.SaveAsync(new(_subject, "c2", ["a"], Now), Cancel);
+        Time.Advance(TimeSpan.FromMinutes(1));
+        await Store.SaveAsync(new(_subject, "c1", ["b"], Now), Cancel);
+        var all = await Store.ListAsync(_subject, Cancel);
+        Assert.Equal(["c1", "c2"], all.Select(c => c.ClientId).Order());
+        var replaced = all.Single(c => c.ClientId == "c1");
+        Assert.Equal(["b"], replaced.Scopes);
+        Assert.Equal(Now, replaced.GrantedAt);
+    }
+
+    [Fact]
+    public async Task Revoke_WhenDone_ForgetsTheConsentAndKillsItsFamiliesOnly()
+    {
+        var families = Get<IRefreshFamilyStore>();
+        var mine = RefreshFamilyStoreConformance.NewFamily(NewId(), Now, _subject, "c1");
+        var otherClient = RefreshFamilyStoreConformance.NewFamily(NewId(), Now, _subject, "c2");
+        var otherPerson = RefreshFamilyStoreConformance.NewFamily(NewId(), Now, Unique(), "c1");
+        foreach (var family in (RefreshFamily[])[mine, otherClient, otherPerson])
+        {
+            await families.CreateAsync(family, Cancel);
+        }
+
+        await Store.SaveAsync(new(_subject, "c1", ["a"], Now), Cancel);
+        await Store.SaveAsync(new(_subject, "c2", ["a"], Now), Cancel);
+        await Store.RevokeAsync(_subject, "c1", Now, Cancel);
+        await Store.RevokeAsync(_subject, "c1", Now, Cancel);
+
+        Assert.Null(await Store.FindAsync(_subject, "c1", Cancel));
+        Assert.NotNull(await Store.FindAsync(_subject, "c2", Cancel));
+        Assert.Equal(Now, (await families.FindAsync(mine.Id, Cancel))!.RevokedAt);
+        Assert.False(await families.TryRotateAsync(mine.Id, 1, Now, Cancel));
+        Assert.Null((await families.FindAsync(otherClient.Id, Cancel))!.RevokedAt);
+        Assert.Null((await families.FindAsync(otherPerson.Id, Cancel))!.RevokedAt);
+    }
+}

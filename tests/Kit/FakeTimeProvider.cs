@@ -1,0 +1,101 @@
+namespace Identity.Tests.Kit;
+
+/// <summary>A clock that stands still until a test moves it. Timers fire, in order, as it passes them.</summary>
+public sealed class FakeTimeProvider : TimeProvider
+{
+    private readonly Lock _lock = new();
+    private readonly List<FakeTimer> _timers = [];
+    private DateTimeOffset _now;
+
+    public FakeTimeProvider()
+        : this(new(2030, 1, 2, 3, 4, 5, TimeSpan.Zero))
+    {
+    }
+
+    public FakeTimeProvider(DateTimeOffset now) => _now = now.ToUniversalTime();
+
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override TimeZoneInfo LocalTimeZone => TimeZoneInfo.Utc;
+
+    public override DateTimeOffset GetUtcNow()
+    {
+        lock (_lock)
+        {
+            return _now;
+        }
+    }
+
+    public override long GetTimestamp() => GetUtcNow().UtcTicks;
+
+    public void Advance(TimeSpan by)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(by, TimeSpan.Zero);
+        var until = GetUtcNow() + by;
+        while (true)
+        {
+            FakeTimer? due;
+            lock (_lock)
+            {
+                due = _timers.Where(t => t.DueAt <= until).MinBy(t => t.DueAt);
+                if (due is null)
+                {
+                    _now = until;
+                    return;
+                }
+
+                _now = due.DueAt > _now ? due.DueAt : _now;
+                if (due.Period == Timeout.InfiniteTimeSpan)
+                {
+                    _timers.Remove(due);
+                }
+                else
+                {
+                    due.DueAt += due.Period;
+                }
+            }
+
+            due.Fire();
+        }
+    }
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = new FakeTimer(this, callback, state);
+        timer.Change(dueTime, period);
+        return timer;
+    }
+
+    private sealed class FakeTimer(FakeTimeProvider time, TimerCallback callback, object? state) : ITimer
+    {
+        public DateTimeOffset DueAt { get; set; }
+
+        public TimeSpan Period { get; private set; }
+
+        public void Fire() => callback(state);
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            lock (time._lock)
+            {
+                time._timers.Remove(this);
+                if (dueTime != Timeout.InfiniteTimeSpan)
+                {
+                    DueAt = time._now + dueTime;
+                    Period = period <= TimeSpan.Zero ? Timeout.InfiniteTimeSpan : period;
+                    time._timers.Add(this);
+                }
+            }
+
+            return true;
+        }
+
+        public void Dispose() => Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}

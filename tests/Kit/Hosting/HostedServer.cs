@@ -1,0 +1,130 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+using Identity.Accounts;
+using Identity.Accounts.Registration;
+using Identity.Server.Hosting;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Identity.Tests.Kit.Hosting;
+
+/// <summary>The real server in this process: on a free port of localhost, with a SQLite file in a directory of its own, and quick password hashes.</summary>
+public sealed partial class HostedServer : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly string _directory;
+
+    private HostedServer(WebApplication app, string directory, int port)
+    {
+        (_app, _directory) = (app, directory);
+        Url = new Uri(string.Create(CultureInfo.InvariantCulture, $"http://localhost:{port}"));
+    }
+
+    public Uri Url { get; }
+
+    public IServiceProvider Services => _app.Services;
+
+    public string OutboxDirectory => Path.Combine(_directory, "outbox");
+
+    /// <param name="clients">Content of CLIENTS_FILE; null: none.</param>
+    /// <param name="resources">Content of RESOURCES_FILE; null: none.</param>
+    /// <param name="time">The server's clock; null: the machine's.</param>
+    /// <param name="settings">More settings by name.</param>
+    public static async Task<HostedServer> StartAsync(string? clients = null, string? resources = null, TimeProvider? time = null, IReadOnlyDictionary<string, string>? settings = null)
+    {
+        var directory = Directory.CreateTempSubdirectory("identity-test-").FullName;
+        var port = FreePort();
+        var all = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["environment"] = "Development",
+            ["PORT"] = port.ToString(CultureInfo.InvariantCulture),
+            ["DATA_DIR"] = directory,
+            ["ADMIN_EMAIL"] = "admin@example.com",
+            ["ADMIN_PASSWORD"] = "correct horse battery staple",
+            ["Accounts:PasswordHashIterations"] = "1000",
+            ["Accounts:SignInsPerAddress"] = "100000",
+            ["Accounts:RegistrationsPerAddress"] = "100000",
+            ["Accounts:OneTimeCodesPerAddress"] = "100000",
+        };
+        foreach (var (name, content) in new[] { ("CLIENTS_FILE", clients), ("RESOURCES_FILE", resources) })
+        {
+            if (content is not null)
+            {
+                all[name] = Path.Combine(directory, name + ".json");
+                await File.WriteAllTextAsync(all[name], content);
+            }
+        }
+
+        foreach (var (name, value) in settings ?? new Dictionary<string, string>(StringComparer.Ordinal))
+        {
+            all[name] = value;
+        }
+
+        var app = ServerHost.Build([.. all.SelectMany(pair => new[] { "--" + pair.Key, pair.Value })], builder =>
+        {
+            if (time is not null)
+            {
+                builder.Services.RemoveAll<TimeProvider>();
+                builder.Services.AddSingleton(time);
+            }
+        });
+        await ServerHost.InitializeAsync(app, TextWriter.Null);
+        await app.StartAsync();
+        return new HostedServer(app, directory, port);
+    }
+
+    /// <summary>An account with this address and password.</summary>
+    public async Task<Account> RegisterAsync(string email, string password, string? firstName = null, string? lastName = null)
+    {
+        var result = await Services.GetRequiredService<IRegistration>().RegisterAsync(new NewAccount(email, password, FirstName: firstName, LastName: lastName), conceal: false, new Caller(null, null), CancellationToken.None);
+        return Assert.IsType<RegistrationResult.Created>(result).Account;
+    }
+
+    /// <summary>The code in the newest mail to an address. Mail is handed over behind the answer, so it may take a moment.</summary>
+    public async Task<string> ReadCodeAsync(string email, string? not = null)
+    {
+        for (var attempt = 0; attempt < 200; attempt++)
+        {
+            var files = Directory.Exists(OutboxDirectory) ? Directory.GetFiles(OutboxDirectory, "*.eml") : [];
+            foreach (var file in files.OrderDescending(StringComparer.Ordinal))
+            {
+                var text = await File.ReadAllTextAsync(file);
+                if (text.Contains("To: " + email, StringComparison.OrdinalIgnoreCase) && Code().Match(text[text.IndexOf("\r\n\r\n", StringComparison.Ordinal)..]) is { Success: true } match && match.Value != not)
+                {
+                    return match.Value;
+                }
+            }
+
+            await Task.Delay(50);
+        }
+
+        throw new InvalidOperationException($"No mail with a code for {email}.");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+        try
+        {
+            Directory.Delete(_directory, recursive: true);
+        }
+        catch (IOException)
+        {
+            // The database may be held a moment longer; the directory is a temporary one.
+        }
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    [GeneratedRegex(@"\b\d{6}\b")]
+    private static partial Regex Code();
+}

@@ -1,0 +1,69 @@
+using System.Diagnostics;
+
+namespace Identity.Tests.Kit;
+
+/// <summary>
+/// Whether two kinds of requests take as long. They are sent in turn, so that whatever else the machine does hits both, and the median
+/// of the differences is looked at: a hash that is left out would be most of the time of a request, far outside the bound.
+/// </summary>
+public static class PairedTiming
+{
+    private const int Pairs = 150;
+
+    // A difference that is there is there each time; one that the machine made is not.
+    private const int Rounds = 3;
+
+    /// <summary>Sends 150 pairs; on a difference beyond a seventh of the median (and the floor) 150 more, three times in all.</summary>
+    /// <param name="one">Sends one kind.</param>
+    /// <param name="other">Sends the other.</param>
+    /// <param name="floor">Milliseconds below which a difference is the machine's.</param>
+    public static async Task AssertAlikeAsync(Func<int, Task> one, Func<int, Task> other, double floor = 1.0)
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            await one(-1 - i);
+            await other(i);
+        }
+
+        for (var round = 1; ; round++)
+        {
+            var (median, difference) = await MeasureAsync(one, other, round * 1000);
+            if (Math.Abs(difference) < Math.Max(0.15 * median, floor))
+            {
+                return;
+            }
+
+            Assert.True(round < Rounds, $"They differ by {difference:F2} ms where the median is {median:F2} ms, {Rounds} times in turn.");
+        }
+    }
+
+    private static async Task<(double Median, double Difference)> MeasureAsync(Func<int, Task> one, Func<int, Task> other, int from)
+    {
+        var ones = new List<double>();
+        var differences = new List<double>();
+        for (var i = from; i < from + Pairs; i++)
+        {
+            // Either goes first as often.
+            var (first, second) = (i % 2 == 0) ? (await TimeAsync(one, i), await TimeAsync(other, i)) : Swap(await TimeAsync(other, i), await TimeAsync(one, i));
+            ones.Add(first);
+            differences.Add(first - second);
+        }
+
+        return (Median(ones), Median(differences));
+
+        static (double, double) Swap(double a, double b) => (b, a);
+    }
+
+    private static async Task<double> TimeAsync(Func<int, Task> send, int i)
+    {
+        var started = Stopwatch.GetTimestamp();
+        await send(i);
+        return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+    }
+
+    private static double Median(List<double> values)
+    {
+        values.Sort();
+        return values[values.Count / 2];
+    }
+}
