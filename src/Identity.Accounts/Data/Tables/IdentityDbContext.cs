@@ -53,6 +53,9 @@ internal abstract class IdentityDbContext(DbContextOptions options) : DbContext(
         OAuthModel(modelBuilder);
         AccountsModel(modelBuilder);
         HousekeepingModel(modelBuilder);
+
+        // A new table is one file: its row, and an IEntityTypeConfiguration beside it.
+        modelBuilder.ApplyConfigurationsFromAssembly(typeof(IdentityDbContext).Assembly);
         SnakeCase.Apply(modelBuilder);
     }
 
