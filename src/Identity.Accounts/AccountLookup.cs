@@ -4,29 +4,29 @@ using Microsoft.AspNetCore.Identity;
 
 namespace Identity.Accounts;
 
-/// <summary>Finds accounts by what people type.</summary>
-public sealed class AccountLookup(IAccountStore store, ILookupNormalizer normalizer)
+/// <summary>Finds accounts by what people type. Whatever kind of name it was said to be, each kind is tried: only an address holds '@', and only a number begins with '+'.</summary>
+public sealed class AccountLookup(IAccountStore store, ILookupNormalizer normalizer, AccountRules rules)
 {
-    public Task<Account?> FindAsync(LoginKind kind, string login, CancellationToken cancellationToken)
+    public async Task<Account?> FindAsync(LoginKind kind, string login, CancellationToken cancellationToken)
     {
-        login = login.Trim();
-        return kind switch
+        if (login.Contains('@', StringComparison.Ordinal))
         {
-            LoginKind.Email => store.FindByEmailAsync(normalizer.NormalizeEmail(login), cancellationToken),
-            LoginKind.UserName => store.FindByUserNameAsync(normalizer.NormalizeName(login), cancellationToken),
-            LoginKind.PhoneNumber => store.FindByPhoneNumberAsync(Digits(login), cancellationToken),
-            _ when login.Contains('@', StringComparison.Ordinal) => FindAsync(LoginKind.Email, login, cancellationToken),
-            _ when login.StartsWith('+') => FindAsync(LoginKind.PhoneNumber, login, cancellationToken),
-            _ => FindAsync(LoginKind.UserName, login, cancellationToken),
-        };
+            return await FindByEmailAsync(login, cancellationToken);
+        }
+
+        var name = login.WithoutEdges();
+        var number = rules.PhoneNumber(login);
+        var named = name.StartsWith('+') ? null : await store.FindByUserNameAsync(normalizer.NormalizeName(name), cancellationToken);
+        var numbered = number is null ? null : await store.FindByPhoneNumberAsync(number, cancellationToken);
+        return kind == LoginKind.PhoneNumber ? numbered ?? named : named ?? numbered;
     }
 
     public Task<Account?> FindAsync(CodeRecipient recipient, CancellationToken cancellationToken) =>
         recipient.AccountId is { } id ? store.FindAsync(id, cancellationToken)
-        : recipient.Email is { } email ? FindAsync(LoginKind.Email, email, cancellationToken)
-        : recipient.PhoneNumber is { } phone ? FindAsync(LoginKind.PhoneNumber, phone, cancellationToken)
+        : recipient.Email is { } email ? FindByEmailAsync(email, cancellationToken)
+        : rules.PhoneNumber(recipient.PhoneNumber) is { } number ? store.FindByPhoneNumberAsync(number, cancellationToken)
         : Task.FromResult<Account?>(null);
 
-    // E.164 as people write it: +43 (1) 234-567.
-    private static string Digits(string number) => string.Concat(number.Where(c => c is not (' ' or '-' or '(' or ')' or '.' or '/' or '\u00A0')));
+    private Task<Account?> FindByEmailAsync(string email, CancellationToken cancellationToken) =>
+        store.FindByEmailAsync(normalizer.NormalizeEmail(AccountRules.Email(email) ?? email.WithoutEdges()), cancellationToken);
 }

@@ -55,6 +55,9 @@ public sealed class AccountsOptions
     /// <summary>Days the audit trail is kept.</summary>
     public int AuditDays { get; set; } = 365;
 
+    /// <summary>DEFAULT_REGION: the region of phone numbers without a country code, such as DE; null: those are refused.</summary>
+    public string? DefaultRegion { get; set; }
+
     /// <summary>32 bytes for the keyed hash of one-time codes. Derived from the master key, so it is never in the database.</summary>
     public byte[] OneTimeCodeKey { get; set; } = [];
 }

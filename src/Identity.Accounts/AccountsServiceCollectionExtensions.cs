@@ -11,6 +11,7 @@ using Identity.Accounts.Registration;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
@@ -25,13 +26,17 @@ public static class AccountsServiceCollectionExtensions
     public static IServiceCollection AddIdentityAccounts(this IServiceCollection services, bool allowWeakHash = false)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.AddOptions<AccountsOptions>().BindConfiguration(AccountsOptions.Section).ValidateOnStart();
+        services.AddOptions<AccountsOptions>()
+            .BindConfiguration(AccountsOptions.Section)
+            .Configure<IConfiguration>((accounts, configuration) => accounts.DefaultRegion = configuration["DEFAULT_REGION"] is { Length: > 0 } region ? region : null)
+            .ValidateOnStart();
         services.AddSingleton<IValidateOptions<AccountsOptions>>(new AccountsOptionsValidation(allowWeakHash));
         services.TryAddSingleton<ILookupNormalizer, LookupNormalizer>();
         services.AddOptions<PasswordHasherOptions>().Configure<IOptions<AccountsOptions>>((hasher, accounts) => hasher.IterationCount = accounts.Value.PasswordHashIterations);
         services.TryAddSingleton<IPasswordHasher<Account>, AccountPasswordHasher>();
         services.AddSingleton<LifecycleEvents>();
         services.AddSingleton<AuditTrail>();
+        services.AddSingleton<AccountRules>();
         services.AddSingleton<AccountLookup>();
         services.AddSingleton<PasswordHashing>();
         services.AddSingleton<PasswordPolicy>();
@@ -46,6 +51,7 @@ public static class AccountsServiceCollectionExtensions
         services.AddSingleton<ISignIn, PasswordSignIn>();
         services.AddSingleton<RegistrationService>();
         services.AddSingleton<IRegistration>(provider => provider.GetRequiredService<RegistrationService>());
+        services.AddSingleton<RegistrationSignIn>();
         services.AddSingleton<IPasswords, PasswordService>();
         services.AddSingleton<AccountChangeService>();
         services.AddSingleton<IAccountChanges>(provider => provider.GetRequiredService<AccountChangeService>());
@@ -97,6 +103,11 @@ internal sealed class AccountsOptionsValidation(bool allowWeakHash) : IValidateO
         Check(options.RegistrationsPerAddress >= 1, nameof(options.RegistrationsPerAddress), "1 or more");
         Check(options.OneTimeCodeKey.Length >= 32, nameof(options.OneTimeCodeKey), "32 bytes or more, derived from the master key by the host");
         Check(options.AuditDays >= 1, nameof(options.AuditDays), "1 or more");
+        if (options.DefaultRegion is { } region && !AccountRules.IsRegion(region))
+        {
+            problems.Add("DEFAULT_REGION: expected the region of national phone numbers in two capital letters, such as DE.");
+        }
+
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
     }
 }

@@ -1,10 +1,41 @@
 namespace Identity.Accounts;
 
-/// <summary>Where a request comes from: for the audit trail, the limits per address, and the session it may lead to.</summary>
+/// <summary>Where a request comes from: for the audit trail, the limits per address, and the session it may lead to. What strangers say of themselves is cut here, whoever reads it.</summary>
 /// <param name="Ip">The client's address, as far as trusted proxies tell it.</param>
-/// <param name="UserAgent">At most 400 characters.</param>
+/// <param name="UserAgent">At most 400 characters are kept.</param>
 /// <param name="ClientId">The OAuth client it comes through.</param>
 /// <param name="ActorId">Who acts, where that is not the account itself: another account's id or a client id.</param>
 /// <param name="DeviceId">What the caller calls its device.</param>
 /// <param name="SessionId">The session this browser has: when the same person signs in again it goes on, instead of a new one.</param>
-public sealed record Caller(string? Ip, string? UserAgent, string? ClientId = null, string? ActorId = null, string? DeviceId = null, string? SessionId = null);
+/// <param name="BrowserMark">What this browser is known by across sign-ins and sign-outs; null: it keeps no cookies, or is none.</param>
+/// <param name="AccountId">Whose account the request is shown to come from already: by a live session or token, or by the registration that this browser just made.</param>
+public sealed record Caller(
+    string? Ip,
+    string? UserAgent,
+    string? ClientId = null,
+    string? ActorId = null,
+    string? DeviceId = null,
+    string? SessionId = null,
+    string? BrowserMark = null,
+    Guid? AccountId = null)
+{
+    public const int LongestUserAgent = 400;
+
+    private const int LongestName = 200;
+
+    public string? UserAgent { get; init => field = Cut(value, LongestUserAgent); } = Cut(UserAgent, LongestUserAgent);
+
+    public string? ClientId { get; init => field = Cut(value, LongestName); } = Cut(ClientId, LongestName);
+
+    public string? ActorId { get; init => field = Cut(value, LongestName); } = Cut(ActorId, LongestName);
+
+    public string? DeviceId { get; init => field = Cut(value, LongestName); } = Cut(DeviceId, LongestName);
+
+    // Not in the middle of a surrogate pair: half a character is no text, and a store would refuse it.
+    private static string? Cut(string? text, int longest) => text switch
+    {
+        null or "" => null,
+        _ when text.Length <= longest => text,
+        _ => text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)],
+    };
+}

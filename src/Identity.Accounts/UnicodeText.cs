@@ -1,4 +1,5 @@
 // Unicode Standard Annex #15: normal forms, of whatever a stranger sends.
+using System.Globalization;
 using System.Text;
 using Microsoft.AspNetCore.Identity;
 
@@ -19,6 +20,25 @@ internal static class UnicodeText
             return text;
         }
     }
+
+    /// <summary>Without white space and invisible marks at either end, which come along when text is copied.</summary>
+    public static string WithoutEdges(this string text)
+    {
+        var (start, end) = (0, text.Length);
+        while (start < end && IsEdge(text[start]))
+        {
+            start++;
+        }
+
+        while (end > start && IsEdge(text[end - 1]))
+        {
+            end--;
+        }
+
+        return text[start..end];
+    }
+
+    private static bool IsEdge(char c) => char.IsWhiteSpace(c) || char.GetUnicodeCategory(c) == UnicodeCategory.Format;
 }
 
 /// <summary>Names and addresses as they are looked up: as ASP.NET Core Identity does it, and without an exception for what is no text.</summary>

@@ -19,6 +19,7 @@ public sealed partial class SettingsTests
     [InlineData("CLIENTS_FILE", "/nowhere/clients.json")]
     [InlineData("ADMIN_EMAIL", "nobody")]
     [InlineData("MASTER_KEY", "short")]
+    [InlineData("DEFAULT_REGION", "Germany")]
     [InlineData("DB_PROVIDER", "oracle")]
     [InlineData("RABBITMQ_URIS", "http://x")]
     [InlineData("Accounts__MinimumPasswordLength", "3")]

@@ -7,7 +7,7 @@ public sealed class AuditTrail(IAuditLog log, TimeProvider timeProvider)
     {
         var now = timeProvider.GetUtcNow();
         return log.WriteAsync(
-            new AuditRecord(Guid.CreateVersion7(now), now, action, outcome, accountId, caller.ActorId, caller.ClientId, sessionId, caller.Ip, caller.UserAgent is { Length: > 400 } agent ? agent[..400] : caller.UserAgent),
+            new AuditRecord(Guid.CreateVersion7(now), now, action, outcome, accountId, caller.ActorId, caller.ClientId, sessionId, caller.Ip, caller.UserAgent),
             cancellationToken);
     }
 }

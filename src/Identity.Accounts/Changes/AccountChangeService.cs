@@ -15,6 +15,7 @@ public sealed class AccountChangeService(
     IAccountStore accounts,
     IMetadataStore metadata,
     ILookupNormalizer normalizer,
+    AccountRules rules,
     SessionService sessions,
     LifecycleEvents events,
     AuditTrail audit,
@@ -110,7 +111,7 @@ public sealed class AccountChangeService(
 
     private void Apply(Account account, AccountChange change)
     {
-        if (change.Email is { IsSet: true, Value: { } email } && email.Trim() is var address && address != account.Email)
+        if (change.Email is { IsSet: true, Value: { } email } && (AccountRules.Email(email) ?? email.Trim()) is var address && address != account.Email)
         {
             var normalized = normalizer.NormalizeEmail(address);
             account.EmailVerified &= normalized == account.NormalizedEmail;
@@ -119,12 +120,13 @@ public sealed class AccountChangeService(
 
         if (change.UserName.IsSet)
         {
-            (account.UserName, account.NormalizedUserName) = (change.UserName.Value, normalizer.NormalizeName(change.UserName.Value));
+            var userName = AccountRules.UserName(change.UserName.Value) ?? change.UserName.Value;
+            (account.UserName, account.NormalizedUserName) = (userName, normalizer.NormalizeName(userName));
         }
 
-        if (change.PhoneNumber.IsSet && change.PhoneNumber.Value != account.PhoneNumber)
+        if (change.PhoneNumber.IsSet && (rules.PhoneNumber(change.PhoneNumber.Value) ?? change.PhoneNumber.Value) is var number && number != account.PhoneNumber)
         {
-            (account.PhoneNumber, account.PhoneNumberVerified) = (change.PhoneNumber.Value, false);
+            (account.PhoneNumber, account.PhoneNumberVerified) = (number, false);
         }
 
         account.FirstName = change.FirstName.IsSet ? change.FirstName.Value : account.FirstName;

@@ -17,6 +17,7 @@ namespace Identity.Accounts.OneTimeCodes;
 /// <summary>Makes, delivers and checks one-time codes. Unknown recipients get the same answers, after the same work.</summary>
 public sealed class OneTimeCodeService(
     AccountLookup lookup,
+    AccountRules rules,
     IAccountStore accounts,
     IOneTimeCodeStore store,
     SessionService sessions,
@@ -101,8 +102,13 @@ public sealed class OneTimeCodeService(
     /// <summary>Uses a code up without acting on it, for callers that have work of their own to do with it (password reset).</summary>
     internal async Task<bool> TryUseAsync(Account? account, string purpose, string code, CancellationToken cancellationToken)
     {
+        if (AccountRules.Code(code) is not { } digits)
+        {
+            return false;
+        }
+
         var stored = await store.FindLatestAsync(account?.Id ?? Guid.Empty, purpose, cancellationToken);
-        var used = await store.TryUseAsync(stored?.Id ?? Guid.Empty, Hash(stored?.Id ?? Guid.Empty, stored?.AccountId, stored?.Channel, Destination(account, stored?.Channel), purpose, code), options.Value.OneTimeCodeGuesses, timeProvider.GetUtcNow(), cancellationToken);
+        var used = await store.TryUseAsync(stored?.Id ?? Guid.Empty, Hash(stored?.Id ?? Guid.Empty, stored?.AccountId, stored?.Channel, Destination(account, stored?.Channel), purpose, digits), options.Value.OneTimeCodeGuesses, timeProvider.GetUtcNow(), cancellationToken);
         return used && account is not null && stored!.AccountId == account.Id;
     }
 
@@ -117,6 +123,13 @@ public sealed class OneTimeCodeService(
             }
         }
 
+        if (AccountRules.Code(code) is not { } digits)
+        {
+            // Nothing was guessed: whatever is stored, a guess is not spent on it.
+            await audit.WriteAsync("otp_verify", "no_code", stored?.AccountId, caller, sessionId: null, cancellationToken);
+            return new TriedCode.Invalid();
+        }
+
         var known = stored is not null && (purpose is null || purpose == stored.Purpose);
         var account = await accounts.FindAsync((known ? stored!.AccountId : null) ?? Guid.Empty, cancellationToken);
         var open = account is { IsActive: true } && !lockout.IsLocked(account) && (stored!.Purpose != OneTimeCodePurposes.Login || MaySignIn(account, stored.Channel));
@@ -124,7 +137,7 @@ public sealed class OneTimeCodeService(
         // A guess that could not succeed spends none, but asks the store all the same: closed and unknown accounts must not answer sooner.
         var right = await store.TryUseAsync(
             open ? stored!.Id : Guid.Empty,
-            Hash(stored?.Id ?? Guid.Empty, stored?.AccountId, stored?.Channel, Destination(account, stored?.Channel), stored?.Purpose ?? "", code),
+            Hash(stored?.Id ?? Guid.Empty, stored?.AccountId, stored?.Channel, Destination(account, stored?.Channel), stored?.Purpose ?? "", digits),
             options.Value.OneTimeCodeGuesses,
             timeProvider.GetUtcNow(),
             cancellationToken);
@@ -197,8 +210,12 @@ public sealed class OneTimeCodeService(
     private static CodeRecipient Recipient(CodeRequest request) =>
         new(request.AccountId, request.AccountId is null ? request.Email : null, request.AccountId is null && request.Email is null ? request.PhoneNumber : null);
 
-    private static string Named(CodeRecipient recipient) =>
-        recipient.AccountId?.ToString("N") ?? recipient.Email?.Trim().ToUpperInvariant() ?? recipient.PhoneNumber?.Trim() ?? "";
+    private string Named(CodeRecipient recipient) =>
+        recipient.AccountId?.ToString("N")
+        ?? (AccountRules.Email(recipient.Email) ?? recipient.Email?.Trim())?.ToUpperInvariant()
+        ?? rules.PhoneNumber(recipient.PhoneNumber)
+        ?? recipient.PhoneNumber?.Trim()
+        ?? "";
 
     /// <summary>Null where one more code may be made; else how long until then.</summary>
     private async Task<TimeSpan?> CountAsync(CodeRecipient recipient, Account? account, Caller caller, CancellationToken cancellationToken)
@@ -244,7 +261,7 @@ public sealed class OneTimeCodeService(
     // Keyed, so that a leaked table of six digit codes is not a table of codes.
     // The destination is part of it: a code that was sent to one address proves nothing about another that the account has by now.
     private byte[] Hash(Guid id, Guid? accountId, string? channel, string? destination, string purpose, string code) =>
-        HMACSHA256.HashData(options.Value.OneTimeCodeKey, Encoding.UTF8.GetBytes($"otp.v2|{id:N}|{accountId:N}|{channel}|{destination?.ToUpperInvariant()}|{purpose}|{code.Trim()}"));
+        HMACSHA256.HashData(options.Value.OneTimeCodeKey, Encoding.UTF8.GetBytes($"otp.v2|{id:N}|{accountId:N}|{channel}|{destination?.ToUpperInvariant()}|{purpose}|{code}"));
 
     private static string? Destination(Account? account, string? channel) => channel == "email" ? account?.Email : account?.PhoneNumber;
 
@@ -257,14 +274,14 @@ public sealed class OneTimeCodeService(
     /// <summary>The same shape for an unknown recipient: from what was named, or made up from it by a keyed hash, always alike.</summary>
     private string Mask(CodeRecipient recipient, string channel, string? destination, string named)
     {
-        if (channel == "email" && (recipient.Email?.Trim() ?? destination) is { } email)
+        if (channel == "email" && (AccountRules.Email(recipient.Email) ?? recipient.Email?.Trim() ?? destination) is { } email)
         {
             // What cannot be an address is nobody's, and tells nothing.
             var at = email.LastIndexOf('@');
             return at > 0 && at + 1 < email.Length && !char.IsSurrogate(email[0]) && !char.IsSurrogate(email[at + 1]) ? $"{email[0]}***@{email[at + 1]}***{email[Math.Max(at + 2, email.LastIndexOf('.'))..]}" : "***";
         }
 
-        if (channel != "email" && (recipient.PhoneNumber ?? destination) is { Length: > 4 } phone)
+        if (channel != "email" && (rules.PhoneNumber(recipient.PhoneNumber) ?? recipient.PhoneNumber ?? destination) is { Length: > 4 } phone)
         {
             return string.Concat(phone.AsSpan(0, Math.Min(3, phone.Length - 4)), "*****", phone.AsSpan(phone.Length - 2));
         }

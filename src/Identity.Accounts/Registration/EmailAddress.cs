@@ -1,6 +1,8 @@
-// RFC 5321 §4.1.2, RFC 6531: the mailbox of a person, as it is typed.
+// RFC 5321 §4.1.2, RFC 6531, RFC 5891 §5 (IDNA): the mailbox of a person, as it is typed and as it is kept.
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Net.Mail;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Identity.Accounts.Registration;
@@ -20,6 +22,34 @@ public static partial class EmailAddress
         && Mailbox().IsMatch(text)
         && MailAddress.TryCreate(text, out var address)
         && string.Equals(address.Address, text, StringComparison.Ordinal);
+
+    /// <summary>
+    /// The one form of an address, for every way in: without white space and invisible marks around it, in NFC, and its domain in ASCII (IDNA)
+    /// where it was not. Null: it is none.
+    /// </summary>
+    public static string? Normalize(string? text)
+    {
+        if (text is null or { Length: > 4 * MaximumLength })
+        {
+            return null;
+        }
+
+        var address = text.WithoutEdges().ToNormalForm(NormalizationForm.FormC);
+        var at = address.LastIndexOf('@');
+        if (at > 0 && !Ascii.IsValid(address.AsSpan(at)))
+        {
+            try
+            {
+                address = string.Concat(address.AsSpan(0, at + 1), new IdnMapping { UseStd3AsciiRules = true }.GetAscii(address, at + 1));
+            }
+            catch (ArgumentException)
+            {
+                return null;
+            }
+        }
+
+        return IsWellFormed(address) ? address : null;
+    }
 
     [GeneratedRegex(@"^[^\s@""(),:;<>\[\]\\\p{C}]{1,64}@[^\s@""(),:;<>\[\]\\\p{C}]{1,253}\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Mailbox();

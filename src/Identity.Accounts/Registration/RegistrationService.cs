@@ -19,6 +19,7 @@ public sealed class RegistrationService(
     IAccountStore accounts,
     IMetadataStore metadata,
     ILookupNormalizer normalizer,
+    AccountRules rules,
     PasswordPolicy policy,
     PasswordHashing hashing,
     LifecycleEvents events,
@@ -84,14 +85,16 @@ public sealed class RegistrationService(
     public Account Create(NewAccount account)
     {
         var now = timeProvider.GetUtcNow();
+        var email = AccountRules.Email(account.Email) ?? account.Email.Trim();
+        var userName = AccountRules.UserName(account.UserName) ?? account.UserName;
         return new Account
         {
             Id = Guid.CreateVersion7(now),
-            Email = account.Email.Trim(),
-            NormalizedEmail = normalizer.NormalizeEmail(account.Email.Trim()),
-            UserName = account.UserName,
-            NormalizedUserName = normalizer.NormalizeName(account.UserName),
-            PhoneNumber = account.PhoneNumber,
+            Email = email,
+            NormalizedEmail = normalizer.NormalizeEmail(email),
+            UserName = userName,
+            NormalizedUserName = normalizer.NormalizeName(userName),
+            PhoneNumber = rules.PhoneNumber(account.PhoneNumber) ?? account.PhoneNumber,
             FirstName = account.FirstName,
             LastName = account.LastName,
             CreatedAt = now,

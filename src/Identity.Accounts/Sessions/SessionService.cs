@@ -168,7 +168,7 @@ public sealed class SessionService(
             EndedAt: null,
             caller.ClientId is null ? [] : [caller.ClientId],
             caller.Ip,
-            caller.UserAgent is { Length: > 400 } agent ? agent[..400] : caller.UserAgent,
+            caller.UserAgent,
             caller.DeviceId);
         await store.CreateAsync(session, events.SessionCreated(session), cancellationToken);
         return session;

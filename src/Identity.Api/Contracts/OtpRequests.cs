@@ -73,8 +73,8 @@ public sealed record VerifyOtpRequest
             Email = body.Email("email"),
             PhoneNumber = body.PhoneNumber("phoneNumber"),
             Purpose = OtpMembers.Purpose(body),
-            Code = body.Text("code", 32),
-            Otp = body.Text("otp", 32),
+            Code = body.Code("code"),
+            Otp = body.Code("otp"),
         };
         if (body.Problems.Count == 0 && string.IsNullOrEmpty(request.Code) && string.IsNullOrEmpty(request.Otp))
         {

@@ -41,7 +41,7 @@ public sealed record ResetPasswordRequest
     internal static ResetPasswordRequest Read(JsonBody body) => new()
     {
         Email = body.RequiredEmail("email"),
-        Code = body.Required("code", 32),
+        Code = body.RequiredCode("code"),
         NewPassword = body.NewPassword("newPassword", Formats.LongestPassword),
     };
 }

@@ -17,14 +17,8 @@ namespace Identity.Api.Controllers;
 public abstract class ContractController : ControllerBase
 {
     /// <summary>Where the request comes from.</summary>
-    private protected Caller Caller()
-    {
-        var userAgent = Request.Headers.UserAgent.ToString();
-        return new Caller(
-            HttpContext.Connection.RemoteIpAddress?.ToString(),
-            userAgent.Length == 0 ? null : userAgent[..Math.Min(userAgent.Length, 400)],
-            ClientId: FirstPartyTokenIssuer.ClientId);
-    }
+    private protected Caller Caller() =>
+        new(HttpContext.Connection.RemoteIpAddress?.ToString(), Request.Headers.UserAgent.ToString(), ClientId: FirstPartyTokenIssuer.ClientId);
 
     private protected IActionResult Success(object value, int statusCode = StatusCodes.Status200OK)
     {

@@ -1,6 +1,7 @@
 // RFC 8259 (JSON), RFC 7493 (I-JSON): what is ambiguous to one parser or another is refused.
 using System.Buffers;
 using System.Text.Json;
+using Identity.Accounts;
 using Identity.Accounts.Passwords;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
@@ -82,7 +83,7 @@ internal sealed class ContractInputFormatter : InputFormatter
                 return Refuse(context, Failure.Validation(["the body must be an object"]));
             }
 
-            var body = new JsonBody(document.RootElement, http.RequestServices.GetRequiredService<PasswordPolicy>());
+            var body = new JsonBody(document.RootElement, http.RequestServices.GetRequiredService<PasswordPolicy>(), http.RequestServices.GetRequiredService<AccountRules>());
             var model = Readers[context.ModelType](body);
             return body.Problems.Count == 0 ? await InputFormatterResult.SuccessAsync(model) : Refuse(context, Failure.Validation(body.Problems));
         }

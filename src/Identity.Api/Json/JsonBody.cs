@@ -2,17 +2,20 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Identity.Accounts;
 using Identity.Accounts.Passwords;
 
 namespace Identity.Api.Json;
 
 /// <summary>Reads members of a JSON object and collects a message for each that is not as it should be. Unknown members are ignored.</summary>
-internal sealed class JsonBody(JsonElement root, PasswordPolicy passwords)
+internal sealed class JsonBody(JsonElement root, PasswordPolicy passwords, AccountRules rules)
 {
     private readonly List<string> _problems = [];
 
     /// <summary>One line per problem, in the words of the service these routes come from.</summary>
     public IReadOnlyList<string> Problems => _problems;
+
+    public AccountRules Rules => rules;
 
     public void Problem(string message) => _problems.Add(message);
 
@@ -59,6 +62,31 @@ internal sealed class JsonBody(JsonElement root, PasswordPolicy passwords)
         }
 
         return text;
+    }
+
+    /// <summary>A one-time code: a text, or the number that some clients make of it, which has lost its leading zeros. Whether it is a code is judged with the code.</summary>
+    public string? Code(string name)
+    {
+        if (TryGet(name, out var value) && value.ValueKind == JsonValueKind.Number)
+        {
+            var number = value.GetRawText();
+            return number.All(char.IsAsciiDigit) ? number.PadLeft(AccountRules.CodeDigits, '0') : number;
+        }
+
+        return Text(name, 64);
+    }
+
+    /// <summary>A code that must be there.</summary>
+    public string RequiredCode(string name)
+    {
+        var before = _problems.Count;
+        var code = Code(name);
+        if (string.IsNullOrEmpty(code) && _problems.Count == before)
+        {
+            Problem($"{name} should not be empty");
+        }
+
+        return code ?? "";
     }
 
     /// <summary>A password as it shall be from now on: what the policy says of it stands beside the other problems, so that nobody mends one after the other.</summary>

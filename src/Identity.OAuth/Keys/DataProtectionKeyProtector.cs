@@ -1,3 +1,4 @@
+// RFC 7517 §4 (keys), at rest: their private halves only under the store's own protection.
 using Identity.OAuth.Keys;
 using Microsoft.AspNetCore.DataProtection;
 

@@ -1,3 +1,4 @@
+// RFC 7517 §4: the signing keys as they are stored.
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Identity.OAuth.Keys;

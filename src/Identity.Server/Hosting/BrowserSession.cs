@@ -1,6 +1,5 @@
 // OWASP ASVS 5.0 §7 and RFC 6265bis §4.1.3: the cookie that stands for a sign-in session, looked up in the store at every request.
 using System.Globalization;
-using System.Security.Claims;
 using System.Security.Cryptography;
 using Identity.Accounts;
 using Identity.Accounts.Sessions;
@@ -11,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Hosting;
 
 /// <summary>Writes, reads and takes away the session cookie. It carries the session's id and the moment of its last sign-in, encrypted and signed: a cookie kept from before a sign-out or another sign-in is worth nothing.</summary>
-public sealed class BrowserSession(SessionService sessions, IDataProtectionProvider protection, ServerSettings settings, IOptions<AccountsOptions> options) : IBrowserSession
+public sealed class BrowserSession(SessionService sessions, IDataProtectionProvider protection, IBrowserMark mark, ServerSettings settings, IOptions<AccountsOptions> options) : IBrowserSession
 {
     private static readonly object Key = new();
     private readonly IDataProtector _protector = protection.CreateProtector("identity.session-cookie.v2");
@@ -41,10 +40,11 @@ public sealed class BrowserSession(SessionService sessions, IDataProtectionProvi
     {
         if (await FindAsync(context) is { } before && before.Id != session.Id)
         {
-            await sessions.EndAsync(before.Id, SessionEndReasons.Logout, Callers(context), context.RequestAborted);
+            await sessions.EndAsync(before.Id, SessionEndReasons.Logout, Callers.Of(context), context.RequestAborted);
         }
 
         context.Items[Key] = session;
+        mark.Keep(context);
         context.Response.Cookies.Append(CookieName, _protector.Protect(Value(session)), Cookie(options.Value.SessionLifetime));
     }
 
@@ -52,25 +52,17 @@ public sealed class BrowserSession(SessionService sessions, IDataProtectionProvi
     {
         if (await FindAsync(context) is { } session)
         {
-            await sessions.EndAsync(session.Id, SessionEndReasons.Logout, Callers(context), context.RequestAborted);
+            await sessions.EndAsync(session.Id, SessionEndReasons.Logout, Callers.Of(context), context.RequestAborted);
         }
 
         context.Items[Key] = null;
         context.Response.Cookies.Delete(CookieName, Cookie(maxAge: null));
     }
 
-    /// <summary>Antiforgery tokens are bound to who is signed in, and to that very sign-in.</summary>
-    public async Task SetUserAsync(HttpContext context)
-    {
-        if (await FindAsync(context) is { } session)
-        {
-            context.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim("sub", $"{session.AccountId:D}/{Value(session)}")], "session"));
-        }
-    }
+    /// <summary>The session that <see cref="FindAsync"/> found for this request, for those who cannot wait.</summary>
+    internal static Session? Known(HttpContext context) => context.Items.TryGetValue(Key, out var known) ? (Session?)known : null;
 
     private static string Value(Session session) => string.Create(CultureInfo.InvariantCulture, $"{session.Id}/{session.AuthenticatedAt.ToUnixTimeMilliseconds()}");
-
-    private static Caller Callers(HttpContext context) => new(context.Connection.RemoteIpAddress?.ToString(), context.Request.Headers.UserAgent.ToString());
 
     private CookieOptions Cookie(TimeSpan? maxAge) => new() { HttpOnly = true, Secure = settings.IsHttps, SameSite = SameSiteMode.Lax, Path = "/", IsEssential = true, MaxAge = maxAge };
 

@@ -13,6 +13,7 @@ using Identity.Server.Endpoints;
 using Identity.Server.Pages;
 using Identity.Server.Pages.Flow;
 using Identity.ServiceDefaults.Settings;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.HttpOverrides;
@@ -160,6 +161,9 @@ public static class ServerHost
 
         services.AddSingleton<BrowserSession>();
         services.AddSingleton<IBrowserSession>(provider => provider.GetRequiredService<BrowserSession>());
+        services.AddSingleton<IBrowserMark, BrowserMark>();
+        services.AddSingleton<IRegistrationTicket, RegistrationTicket>();
+        services.AddSingleton<IAntiforgeryAdditionalDataProvider, FormBinding>();
         services.AddSingleton<Interactions>();
         services.AddSingleton<IInteractions>(provider => provider.GetRequiredService<Interactions>());
         services.AddSingleton<IReturnUrls, ReturnUrls>();
@@ -213,7 +217,7 @@ public static class ServerHost
         // Not for the page that tells of a fault: what failed there would fail again.
         app.UseWhen(context => context.Features.Get<IExceptionHandlerFeature>() is null && !MachinePaths.Any(path => IsUnder(context, path)), pages => pages.Use(async (context, next) =>
         {
-            await context.RequestServices.GetRequiredService<BrowserSession>().SetUserAsync(context);
+            await context.RequestServices.GetRequiredService<BrowserSession>().FindAsync(context);
             await next(context);
         }));
         app.UseRouting();

@@ -33,6 +33,9 @@ public sealed class ConsentModel(PageServices services, AuthorizeEndpoint author
         return Page();
     }
 
+    /// <summary>Another person, or nobody, is signed in by now: the authorize endpoint asks whom it must.</summary>
+    public override ValueTask<IActionResult?> OldFormAsync(string? handler) => new(SeeOther(ReturnUrl));
+
     public async Task<IActionResult> OnPostAllowAsync(CancellationToken cancellationToken)
     {
         if (await JudgeAsync(cancellationToken) is var (subject, consent))

@@ -1,3 +1,4 @@
+using Identity.Accounts;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Registration;
 using Identity.Server.Pages.Flow;
@@ -13,10 +14,15 @@ public sealed class ForgotPasswordModel(PageServices services, IPasswords passwo
 
     public void OnGet() => Email ??= EmailAddress.IsWellFormed(Context.LoginHint) ? Context.LoginHint : null;
 
+    protected override bool KeepsInput => true;
+
+    /// <summary>What it does it does for the address and the code, whoever is signed in here.</summary>
+    public override ValueTask<IActionResult?> OldFormAsync(string? handler) => default;
+
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
-        var email = Email?.Trim() ?? "";
-        if (!EmailAddress.IsWellFormed(email))
+        var email = AccountRules.Email(Email) ?? "";
+        if (email.Length == 0)
         {
             Problem(nameof(Email), T["Problem.Email"]);
             return Invalid();

@@ -49,8 +49,35 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
         await next();
     }
 
-    /// <summary>For a sign-in: the session that this browser has goes on where it is the same person's, so that an application that asks for a fresh sign-in signs nobody out of the others.</summary>
-    protected async ValueTask<Caller> SigningInAsync(IBrowserSession browser) => Caller with { SessionId = (await browser.FindAsync(HttpContext))?.Id };
+    /// <summary>Whether the page can be shown again from what was typed alone.</summary>
+    protected virtual bool KeepsInput => false;
+
+    /// <summary>
+    /// What becomes of a form that this browser opened before it signed in, out, or in as somebody else. Null: it is taken as it is, which is
+    /// for forms that act in nobody's name. Else by default the page is opened anew, and says what it would do now.
+    /// </summary>
+    /// <param name="handler">The form's, where the page has several.</param>
+    public virtual ValueTask<IActionResult?> OldFormAsync(string? handler) => new(SeeOther(Request.PathBase + Request.Path + Request.QueryString));
+
+    /// <summary>A form whose token is missing, another browser's or of a cookie that is gone: 400, with what was typed where the page can keep it.</summary>
+    public IActionResult RefuseForm(bool hasCookies)
+    {
+        if (!KeepsInput)
+        {
+            return BadRequest();
+        }
+
+        ModelState.Clear();
+        Problem(null, T[hasCookies ? "Problem.OldForm" : "Problem.NoCookies"]);
+        Response.StatusCode = StatusCodes.Status400BadRequest;
+        return Page();
+    }
+
+    /// <summary>
+    /// For a sign-in: the session that this browser has goes on where it is the same person's, so that an application that asks for a fresh
+    /// sign-in signs nobody out of the others; and the browser is told apart from a stranger's.
+    /// </summary>
+    protected async ValueTask<Caller> SigningInAsync(IBrowserSession browser) => Caller with { SessionId = (await browser.FindAsync(HttpContext))?.Id, BrowserMark = services.Mark.Of(HttpContext) };
 
     /// <summary>The person says no to the application they come from: it is told.</summary>
     protected IActionResult Declined() => SeeOther(CanDecline ? services.Interactions.Decline(ReturnUrl) : ReturnUrl);
@@ -82,4 +109,4 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
 }
 
 /// <summary>What every page model needs, so that their constructors name only what is theirs.</summary>
-public sealed record PageServices(IReturnUrls ReturnUrls, IInteractions Interactions, RequestContexts Contexts, IStringLocalizer<Texts> Texts);
+public sealed record PageServices(IReturnUrls ReturnUrls, IInteractions Interactions, RequestContexts Contexts, IBrowserMark Mark, IStringLocalizer<Texts> Texts);

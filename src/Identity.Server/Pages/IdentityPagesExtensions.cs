@@ -19,6 +19,7 @@ public static class IdentityPagesExtensions
         services.AddLocalization();
         services.AddSingleton<RequestContexts>();
         services.AddSingleton<SameOrigin>();
+        services.AddSingleton<OldForms>();
         services.AddSingleton<PageLanguage>();
         services.AddSingleton<PageHeaders>();
         services.AddSingleton<FormPostPage>();
@@ -26,10 +27,12 @@ public static class IdentityPagesExtensions
         services.AddScoped<ScopeWords>();
         services.AddRazorPages(options => options.Conventions.AddFolderApplicationModelConvention("/", model =>
         {
-            // Antiforgery is Razor Pages' own, on every page.
             model.Filters.Add(new ServiceFilterAttribute<SameOrigin>());
             model.Filters.Add(new ServiceFilterAttribute<PageLanguage>());
             model.Filters.Add(new ServiceFilterAttribute<PageHeaders>());
+
+            // After Razor Pages' own (1000): the last policy is the one in force.
+            model.Filters.Add(new ServiceFilterAttribute<OldForms> { Order = 2000 });
         }));
 
         // Nothing here is written in jQuery's brackets, and a name with one bracket too few makes its reader throw.
@@ -69,6 +72,9 @@ public static class IdentityPagesExtensions
     public static void MapIdentityPages(this IEndpointRouteBuilder endpoints)
     {
         endpoints.MapBrand();
+
+        // A Well-Known URL for Changing Passwords (W3C): password managers lead people there.
+        endpoints.MapMethods("/.well-known/change-password", [HttpMethods.Get, HttpMethods.Head], (HttpContext context) => Results.Redirect(context.Request.PathBase + "/account/password")).ExcludeFromDescription();
         endpoints.MapRazorPages();
     }
 

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Makes an account. Whether the address already had one is told to its owner by mail, never here.</summary>
-public sealed class RegisterModel(PageServices services, IRegistration registration, IOneTimeCodes codes, IBrowserSession browser, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class RegisterModel(PageServices services, IRegistration registration, IOneTimeCodes codes, IBrowserSession browser, IRegistrationTicket ticket, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty]
     public string? FirstName { get; set; }
@@ -37,7 +37,7 @@ public sealed class RegisterModel(PageServices services, IRegistration registrat
 
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
-        var email = Email?.Trim() ?? "";
+        var email = AccountRules.Email(Email) ?? "";
         if (Clean(FirstName) is { Length: > 100 })
         {
             Problem(nameof(FirstName), T["Problem.TooLong", 100]);
@@ -48,7 +48,7 @@ public sealed class RegisterModel(PageServices services, IRegistration registrat
             Problem(nameof(LastName), T["Problem.TooLong", 100]);
         }
 
-        if (!EmailAddress.IsWellFormed(email))
+        if (email.Length == 0)
         {
             Problem(nameof(Email), T["Problem.Email"]);
         }
@@ -69,6 +69,7 @@ public sealed class RegisterModel(PageServices services, IRegistration registrat
             case RegistrationResult.Created created:
                 // By id, not by address: a made-up account gets no code, and its address's owner was written to already.
                 await codes.GenerateAsync(new CodeRecipient(created.Account.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken);
+                ticket.Give(HttpContext, created.Account.Id);
                 return SeeOther(PageUrls.VerifyEmail(email, LinkReturnUrl, sent: true));
             case RegistrationResult.PasswordRefused refused:
                 Problem(nameof(Password), T["Password.Refused", string.Join(" ", refused.Problems)]);
@@ -81,6 +82,12 @@ public sealed class RegisterModel(PageServices services, IRegistration registrat
     }
 
     public IActionResult OnPostDecline() => Declined();
+
+    protected override bool KeepsInput => true;
+
+    /// <summary>Signed in in another tab meanwhile: that is what this form was for.</summary>
+    public override async ValueTask<IActionResult?> OldFormAsync(string? handler) =>
+        handler is null && await browser.FindAsync(HttpContext) is not null ? SeeOther(ReturnUrl) : null;
 
     private static string? Clean(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
 }

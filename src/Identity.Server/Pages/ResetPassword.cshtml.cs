@@ -31,15 +31,20 @@ public sealed class ResetPasswordModel(PageServices services, IPasswords passwor
     {
     }
 
+    protected override bool KeepsInput => true;
+
+    /// <summary>What it does it does for the address and the code, whoever is signed in here.</summary>
+    public override ValueTask<IActionResult?> OldFormAsync(string? handler) => default;
+
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
-        var email = Email?.Trim() ?? "";
-        if (!EmailAddress.IsWellFormed(email))
+        var email = AccountRules.Email(Email) ?? "";
+        if (email.Length == 0)
         {
             Problem(nameof(Email), T["Problem.Email"]);
         }
 
-        if (FieldRules.Code(Code) is null)
+        if (AccountRules.Code(Code) is null)
         {
             Problem(nameof(Code), T["Code.Malformed"]);
         }
@@ -54,7 +59,7 @@ public sealed class ResetPasswordModel(PageServices services, IPasswords passwor
             return Invalid();
         }
 
-        switch (await passwords.ResetAsync(email, FieldRules.Code(Code)!, Password!, Caller, cancellationToken))
+        switch (await passwords.ResetAsync(email, AccountRules.Code(Code)!, Password!, Caller, cancellationToken))
         {
             case PasswordChange.Changed:
                 // All sessions are dead; the cookie of one must not stay behind.
@@ -73,8 +78,8 @@ public sealed class ResetPasswordModel(PageServices services, IPasswords passwor
 
     public async Task<IActionResult> OnPostResendAsync(CancellationToken cancellationToken)
     {
-        var email = Email?.Trim() ?? "";
-        if (!EmailAddress.IsWellFormed(email))
+        var email = AccountRules.Email(Email) ?? "";
+        if (email.Length == 0)
         {
             Problem(nameof(Email), T["Problem.Email"]);
             return Invalid();

@@ -75,4 +75,10 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
     }
 
     public IActionResult OnPostDecline() => Declined();
+
+    protected override bool KeepsInput => true;
+
+    /// <summary>Signed in in another tab meanwhile: that is what this form was for.</summary>
+    public override async ValueTask<IActionResult?> OldFormAsync(string? handler) =>
+        handler is null && await browser.FindAsync(HttpContext) is not null ? SeeOther(ReturnUrl) : null;
 }

@@ -77,7 +77,7 @@ public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes cod
             return Invalid();
         }
 
-        if (FieldRules.Code(Code) is not { } code)
+        if (AccountRules.Code(Code) is not { } code)
         {
             Problem(nameof(Code), T["Code.Malformed"]);
             return Invalid();
@@ -98,10 +98,16 @@ public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes cod
 
     public IActionResult OnPostDecline() => Declined();
 
+    protected override bool KeepsInput => true;
+
+    /// <summary>Signed in in another tab meanwhile: that is what this form was for.</summary>
+    public override async ValueTask<IActionResult?> OldFormAsync(string? handler) =>
+        handler is not "Decline" && await browser.FindAsync(HttpContext) is not null ? SeeOther(ReturnUrl) : null;
+
     private bool ReadEmail(out string email)
     {
-        email = Email?.Trim() ?? "";
-        if (EmailAddress.IsWellFormed(email))
+        email = AccountRules.Email(Email) ?? "";
+        if (email.Length > 0)
         {
             return true;
         }

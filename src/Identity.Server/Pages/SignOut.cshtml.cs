@@ -23,6 +23,10 @@ public sealed class SignOutModel(PageServices services, IBrowserSession browser,
         return Page();
     }
 
+    /// <summary>Signed out in another tab meanwhile: that is what this form was for. Signed in as somebody else: they are asked.</summary>
+    public override async ValueTask<IActionResult?> OldFormAsync(string? handler) =>
+        await browser.FindAsync(HttpContext) is null ? SeeOther(NextUrl) : await base.OldFormAsync(handler);
+
     public async Task<IActionResult> OnPostAsync()
     {
         await browser.EndAsync(HttpContext);

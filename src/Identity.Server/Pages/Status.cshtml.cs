@@ -2,9 +2,12 @@ using System.Diagnostics;
 using System.Globalization;
 using Identity.OAuth;
 using Identity.OAuth.Storage;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Pages;
 
@@ -12,13 +15,13 @@ namespace Identity.Server.Pages;
 /// Says what went wrong in plain words, what the person can do, and an id to quote. Shown at the address where it happened, with its status.
 /// </summary>
 [IgnoreAntiforgeryToken]
-public sealed class StatusModel(PageServices services) : IdentityPageModel(services)
+public sealed class StatusModel(PageServices services, IOptions<AntiforgeryOptions> antiforgery) : IdentityPageModel(services)
 {
     /// <summary>From the route alone: the form that failed may have a field of that name.</summary>
     [FromRoute(Name = "code")]
     public int Code { get; set; }
 
-    /// <summary>Which texts: NotFound, TooMany, Expired, Request, Forbidden, Unavailable or Fault.</summary>
+    /// <summary>Which texts: NotFound, TooMany, Expired, Cookies, Request, Forbidden, Unavailable or Fault.</summary>
     public string Kind { get; private set; } = "NotFound";
 
     /// <summary>Length in words; null: not known.</summary>
@@ -26,6 +29,9 @@ public sealed class StatusModel(PageServices services) : IdentityPageModel(servi
 
     /// <summary>For the developers of the application that sent the person here.</summary>
     public OAuthError? Error { get; private set; }
+
+    /// <summary>The page whose form was refused, to open it again; null where it was none.</summary>
+    public string? AgainUrl { get; private set; }
 
     public string CorrelationId => Activity.Current?.TraceId.ToString() ?? HttpContext.TraceIdentifier;
 
@@ -55,9 +61,14 @@ public sealed class StatusModel(PageServices services) : IdentityPageModel(servi
             403 => "Forbidden",
             503 => "Unavailable",
             >= 500 => "Fault",
-            400 when Error is null && HttpMethods.IsPost(Request.Method) => "Expired",
+            400 when Error is null && HttpMethods.IsPost(Request.Method) => Request.Cookies.ContainsKey(antiforgery.Value.Cookie.Name!) ? "Expired" : "Cookies",
             _ => "Request",
         };
+        if (Kind is "Expired" or "Cookies" && HttpContext.Features.Get<IStatusCodeReExecuteFeature>() is { } refused && ReturnUrls.IsLocal(refused.OriginalPath))
+        {
+            AgainUrl = refused.OriginalPathBase + refused.OriginalPath + refused.OriginalQueryString;
+        }
+
         if (int.TryParse(Response.Headers.RetryAfter, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
         {
             RetryAfter = HumanTime.Length(T, TimeSpan.FromSeconds(seconds));

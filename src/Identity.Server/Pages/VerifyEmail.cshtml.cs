@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Proves an address with the code that was sent there. It says nothing about whether there is an account.</summary>
-public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes, IBrowserSession browser, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes, IBrowserSession browser, IRegistrationTicket ticket, RegistrationSignIn signIn, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "Email")]
     public string? Email { get; set; }
@@ -32,6 +32,11 @@ public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes,
     {
     }
 
+    protected override bool KeepsInput => true;
+
+    /// <summary>What it does it does for the address and the code, whoever is signed in here.</summary>
+    public override ValueTask<IActionResult?> OldFormAsync(string? handler) => default;
+
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
         if (!ReadEmail(out var email))
@@ -39,16 +44,24 @@ public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes,
             return Invalid();
         }
 
-        if (FieldRules.Code(Code) is not { } code)
+        if (AccountRules.Code(Code) is not { } code)
         {
             Problem(nameof(Code), T["Code.Malformed"]);
             return Invalid();
         }
 
-        switch (await codes.VerifyAsync(new CodeRecipient(null, email, null), OneTimeCodePurposes.Verification, code, Caller, cancellationToken))
+        var session = await browser.FindAsync(HttpContext);
+        var caller = await SigningInAsync(browser) with { AccountId = session?.AccountId ?? ticket.Read(HttpContext) };
+        switch (await codes.VerifyAsync(new CodeRecipient(null, email, null), OneTimeCodePurposes.Verification, code, caller, cancellationToken))
         {
+            case TriedCode.Verified when session is not null:
+                return SeeOther(ReturnUrl);
+            case TriedCode.Verified verified when verified.Account.Id == caller.AccountId && await signIn.SignInAsync(verified.Account, caller, cancellationToken) is { } started:
+                ticket.Take(HttpContext);
+                await browser.StartAsync(HttpContext, started);
+                return SeeOther(ReturnUrl);
             case TriedCode.Verified:
-                return SeeOther(await browser.FindAsync(HttpContext) is not null ? ReturnUrl : PageUrls.SignIn(LinkReturnUrl, email, "verified"));
+                return SeeOther(PageUrls.SignIn(LinkReturnUrl, email, "verified"));
             case TriedCode.RateLimited limited:
                 return Wait(limited.RetryAfter);
             default:
@@ -74,8 +87,8 @@ public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes,
 
     private bool ReadEmail(out string email)
     {
-        email = Email?.Trim() ?? "";
-        if (EmailAddress.IsWellFormed(email))
+        email = AccountRules.Email(Email) ?? "";
+        if (email.Length > 0)
         {
             return true;
         }

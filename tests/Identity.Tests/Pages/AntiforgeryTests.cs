@@ -53,19 +53,6 @@ public sealed class AntiforgeryTests(PagesFixture fixture)
         Assert.NotEqual(HttpStatusCode.BadRequest, (await browser.PostAsync(action, fields, request => request.Headers.Add("Origin", origins))).StatusCode);
     }
 
-    [Fact]
-    public async Task Form_OpenedBeforeSignIn_Is400AfterIt()
-    {
-        using var browser = fixture.Browser();
-        var email = PagesFixture.NewEmail();
-        await fixture.RegisterAsync(email);
-        var (action, fields) = PageClient.Form(await browser.ReadAsync("/register"));
-        Assert.Equal(HttpStatusCode.SeeOther, (await browser.SignInAsync(email, PagesFixture.Password)).StatusCode);
-        var answer = await browser.PostAsync(action, fields);
-        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
-        Assert.Contains("This page was open for too long", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
-    }
-
     private async Task<PageClient> OpenAsync(string page)
     {
         var browser = fixture.Browser();

@@ -51,9 +51,9 @@ public sealed class PageClient : IDisposable
     public static IHtmlDocument Parse(string html) => new HtmlParser().ParseDocument(html);
 
     /// <summary>The form on a page, as it would be sent: the one that posts to <paramref name="action"/>, or the first.</summary>
-    public static (string Action, Dictionary<string, string> Fields) Form(IHtmlDocument page, string? action = null)
+    public static (string Action, Dictionary<string, string> Fields) Form(IHtmlDocument page, string? action = null, string? field = null)
     {
-        var form = page.Forms.First(form => form.Method == "post" && (action is null || form.GetAttribute("action")!.Contains(action, StringComparison.Ordinal)));
+        var form = page.Forms.First(form => form.Method == "post" && (action is null || form.GetAttribute("action")!.Contains(action, StringComparison.Ordinal)) && (field is null || form.Elements.OfType<IHtmlInputElement>().Any(input => input.Name == field)));
         var fields = form.Elements.OfType<IHtmlInputElement>().Where(input => !string.IsNullOrEmpty(input.Name)).ToDictionary(input => input.Name!, input => input.Value, StringComparer.Ordinal);
         return (form.GetAttribute("action")!, fields);
     }
@@ -79,6 +79,10 @@ public sealed class PageClient : IDisposable
 
     public Task<HttpResponseMessage> SignInAsync(string login, string password, string returnUrl = "") =>
         SubmitAsync("/signin" + (returnUrl.Length == 0 ? "" : "?returnUrl=" + returnUrl), new Dictionary<string, string>(StringComparer.Ordinal) { ["Login"] = login, ["Password"] = password });
+
+    /// <summary>Signs in where somebody is signed in already, as an application asks for it.</summary>
+    public async Task SignInAgainAsync(string login, string password) =>
+        Assert.Equal(HttpStatusCode.SeeOther, (await SignInAsync(login, password, Uri.EscapeDataString(PagesFixture.AuthorizeUrl))).StatusCode);
 
     public async Task<bool> IsSignedInAsync() => (await GetAsync("/account")).StatusCode == HttpStatusCode.OK;
 

@@ -5,14 +5,6 @@ namespace Identity.Server.Pages.Flow;
 /// <summary>Where a page request comes from.</summary>
 public static class Callers
 {
-    private const int LongestUserAgent = 400;
-
-    public static Caller Of(HttpContext context, string? clientId = null)
-    {
-        var agent = context.Request.Headers.UserAgent.ToString();
-        return new Caller(
-            context.Connection.RemoteIpAddress?.ToString(),
-            agent.Length switch { 0 => null, > LongestUserAgent => agent[..LongestUserAgent], _ => agent },
-            clientId);
-    }
+    public static Caller Of(HttpContext context, string? clientId = null) =>
+        new(context.Connection.RemoteIpAddress?.ToString(), context.Request.Headers.UserAgent.ToString(), clientId);
 }

@@ -1,4 +1,3 @@
-using System.Text;
 using Identity.Accounts;
 using Microsoft.Extensions.Localization;
 
@@ -19,24 +18,5 @@ public static class FieldRules
         return length < options.MinimumPasswordLength ? texts["Password.TooShort", options.MinimumPasswordLength].Value
             : length > options.MaximumPasswordLength ? texts["Password.TooLong", options.MaximumPasswordLength].Value
             : null;
-    }
-
-    /// <summary>Digits of a code, without the spaces and hyphens that come along when it is copied; null: not a code.</summary>
-    public static string? Code(string? text)
-    {
-        var digits = new StringBuilder(6);
-        foreach (var c in text ?? "")
-        {
-            if (char.IsAsciiDigit(c))
-            {
-                digits.Append(c);
-            }
-            else if (!char.IsWhiteSpace(c) && c != '-')
-            {
-                return null;
-            }
-        }
-
-        return digits.Length == 6 ? digits.ToString() : null;
     }
 }

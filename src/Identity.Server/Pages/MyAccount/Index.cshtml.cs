@@ -3,20 +3,21 @@ using System.Globalization;
 using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.OneTimeCodes;
-using Identity.Accounts.Registration;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>The profile.</summary>
-public sealed class ProfileModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IOneTimeCodes codes, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class ProfileModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IOneTimeCodes codes, AccountRules rules, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     private const int LongestText = 200;
     private const int LongestUrl = 2000;
 
     [BindProperty]
     public ProfileForm Form { get; set; } = new();
+
+    protected override bool KeepsInput => true;
 
     public void OnGet() => Form = ProfileForm.Of(Person);
 
@@ -33,7 +34,7 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
         {
             UserName = Clean(Form.UserName),
             Email = Form.Email!.Trim(),
-            PhoneNumber = Phone(Form.PhoneNumber),
+            PhoneNumber = Clean(Form.PhoneNumber),
             FirstName = Clean(Form.FirstName),
             LastName = Clean(Form.LastName),
             Profile = Form.ToProfile(),
@@ -87,17 +88,17 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
         CheckText("Form.Nickname", Form.Nickname);
         CheckText("Form.FullName", Form.FullName);
         CheckText("Form.UserName", Form.UserName);
-        if (Clean(Form.UserName) is { } userName && (userName.Contains('@', StringComparison.Ordinal) || userName.Any(char.IsWhiteSpace)))
+        if (Clean(Form.UserName) is { } userName && userName != Person.UserName && AccountRules.UserName(userName) is null)
         {
             Problem("Form.UserName", T["Account.UserNameMalformed"]);
         }
 
-        if (!EmailAddress.IsWellFormed(Form.Email?.Trim()))
+        if (AccountRules.Email(Form.Email) is null)
         {
             Problem("Form.Email", T["Problem.Email"]);
         }
 
-        if (Phone(Form.PhoneNumber) is { } phone && (phone is not ['+', not '0', ..] || phone.Length is < 8 or > 16 || !phone.Skip(1).All(char.IsAsciiDigit)))
+        if (Clean(Form.PhoneNumber) is { } phone && phone != Person.PhoneNumber && rules.PhoneNumber(phone) is null)
         {
             Problem("Form.PhoneNumber", T["Account.PhoneMalformed"]);
         }
@@ -141,7 +142,4 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
     }
 
     private static string? Clean(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
-
-    // What people write between the digits; the service keeps E.164.
-    private static string? Phone(string? text) => Clean(text) is { } phone ? new string([.. phone.Where(c => !char.IsWhiteSpace(c) && c is not ('-' or '(' or ')' or '/' or '.'))]) : null;
 }

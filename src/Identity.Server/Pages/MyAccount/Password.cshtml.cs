@@ -18,6 +18,8 @@ public sealed class PasswordModel(PageServices services, IBrowserSession browser
 
     public string PasswordHint => T["Password.Hint", options.Value.MinimumPasswordLength, options.Value.MaximumPasswordLength];
 
+    protected override bool KeepsInput => true;
+
     public void OnGet()
     {
     }

@@ -1,0 +1,120 @@
+// RFC 5321 and RFC 5890 (mailboxes), ITU-T E.164 (numbers), UAX #15 and #44 (text): what members of an account may be, and the one form they are kept in.
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Identity.Accounts.Registration;
+using Microsoft.Extensions.Options;
+using PhoneNumbers;
+
+namespace Identity.Accounts;
+
+/// <summary>
+/// The rules for what people enter, for every door alike: route, page, queue, import, admin. Each reads what was typed and gives the one
+/// form that is stored and looked up; null: it is none.
+/// </summary>
+public sealed partial class AccountRules(IOptions<AccountsOptions> options)
+{
+    /// <summary>Digits of a one-time code.</summary>
+    public const int CodeDigits = 6;
+
+    private static readonly PhoneNumberUtil Phones = PhoneNumberUtil.GetInstance();
+
+    /// <summary>The address without what copying put around it, in NFC, its domain in ASCII where it was not.</summary>
+    public static string? Email(string? text) => EmailAddress.Normalize(text);
+
+    /// <summary>3 to 64 letters, digits, dots, dashes and underscores, in NFC. No '@', so that no user name can be taken for somebody's address.</summary>
+    public static string? UserName(string? text) =>
+        text is { Length: <= 256 } && text.WithoutEdges().ToNormalForm(NormalizationForm.FormC) is var name && UserNames().IsMatch(name) ? name : null;
+
+    /// <summary>
+    /// The six digits of a code, as people enter it: decimal digits of any script; spaces, hyphens and invisible marks are dropped.
+    /// Anything else is no code, which nobody has guessed with.
+    /// </summary>
+    public static string? Code(string? text)
+    {
+        if (text is null or { Length: > 64 })
+        {
+            return null;
+        }
+
+        var digits = new StringBuilder(CodeDigits);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (DecimalDigit(rune) is { } digit)
+            {
+                digits.Append(digit);
+            }
+            else if (!IsFiller(rune))
+            {
+                return null;
+            }
+        }
+
+        return digits.Length == CodeDigits ? digits.ToString() : null;
+    }
+
+    /// <summary>E.164. A number without country code is one of DEFAULT_REGION, where that is set; 00 stands for + everywhere.</summary>
+    public string? PhoneNumber(string? text)
+    {
+        if (text is null or { Length: > 64 } || Dialled(text) is not { } dialled)
+        {
+            return null;
+        }
+
+        var international = dialled[0] == '+' ? dialled : dialled.StartsWith("00", StringComparison.Ordinal) ? "+" + dialled[2..] : null;
+        if (international is null && options.Value.DefaultRegion is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            var number = Phones.Parse(international ?? dialled, international is null ? options.Value.DefaultRegion : "ZZ");
+            return Phones.IsPossibleNumberWithReason(number) == PhoneNumberUtil.ValidationResult.IS_POSSIBLE ? Phones.Format(number, PhoneNumberFormat.E164) : null;
+        }
+        catch (NumberParseException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Whether the region is one that national numbers can be of.</summary>
+    internal static bool IsRegion(string region) => Phones.GetSupportedRegions().Contains(region);
+
+    // Digits, with a + in front or not; null where there is anything that nobody writes into a number.
+    private static string? Dialled(string text)
+    {
+        var dialled = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (DecimalDigit(rune) is { } digit)
+            {
+                dialled.Append(digit);
+            }
+            else if (rune.Value is '+' or 0xFF0B)
+            {
+                if (dialled.Length > 0)
+                {
+                    return null;
+                }
+
+                dialled.Append('+');
+            }
+            else if (!IsFiller(rune) && rune.Value is not ('(' or ')' or '.' or '/'))
+            {
+                return null;
+            }
+        }
+
+        return dialled.Length > 2 ? dialled.ToString() : null;
+    }
+
+    private static int? DecimalDigit(Rune rune) => Rune.GetUnicodeCategory(rune) == UnicodeCategory.DecimalDigitNumber ? (int)Rune.GetNumericValue(rune) : null;
+
+    // Spaces of every width, hyphens and dashes, U+200B and its like.
+    private static bool IsFiller(Rune rune) =>
+        Rune.IsWhiteSpace(rune) || Rune.GetUnicodeCategory(rune) is UnicodeCategory.DashPunctuation or UnicodeCategory.Format;
+
+    [GeneratedRegex(@"^[\p{L}\p{Nd}._-]{3,64}\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex UserNames();
+}

@@ -1,0 +1,44 @@
+// NIST SP 800-63A §4: the code that comes by mail is confirmed by the browser that registered.
+using System.Globalization;
+using System.Security.Cryptography;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.DataProtection;
+
+namespace Identity.Server.Hosting;
+
+/// <summary>A cookie for an hour, encrypted and signed, with the account that this browser registered. With the code from the mail it signs in; alone it is worth nothing.</summary>
+public sealed class RegistrationTicket(IDataProtectionProvider protection, ServerSettings settings, TimeProvider timeProvider) : IRegistrationTicket
+{
+    private static readonly TimeSpan Lifetime = TimeSpan.FromHours(1);
+    private readonly IDataProtector _protector = protection.CreateProtector("identity.registration.v1");
+
+    private string CookieName => settings.IsHttps ? "__Host-identity-registered" : "identity-registered";
+
+    public void Give(HttpContext context, Guid accountId)
+    {
+        var until = (timeProvider.GetUtcNow() + Lifetime).ToUnixTimeSeconds();
+        context.Response.Cookies.Append(CookieName, _protector.Protect(string.Create(CultureInfo.InvariantCulture, $"{accountId:N}/{until}")), Cookie(Lifetime));
+    }
+
+    public Guid? Read(HttpContext context)
+    {
+        if (!context.Request.Cookies.TryGetValue(CookieName, out var cookie) || cookie is not { Length: > 0 and < 2000 })
+        {
+            return null;
+        }
+
+        try
+        {
+            var parts = _protector.Unprotect(cookie).Split('/');
+            return long.Parse(parts[1], CultureInfo.InvariantCulture) > timeProvider.GetUtcNow().ToUnixTimeSeconds() ? Guid.ParseExact(parts[0], "N") : null;
+        }
+        catch (CryptographicException)
+        {
+            return null;
+        }
+    }
+
+    public void Take(HttpContext context) => context.Response.Cookies.Delete(CookieName, Cookie(maxAge: null));
+
+    private CookieOptions Cookie(TimeSpan? maxAge) => new() { HttpOnly = true, Secure = settings.IsHttps, SameSite = SameSiteMode.Lax, Path = "/", IsEssential = true, MaxAge = maxAge };
+}

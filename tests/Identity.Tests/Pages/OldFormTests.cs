@@ -1,0 +1,204 @@
+// Security catalogue: a form that has grown old never loses work and says what to do; signing in elsewhere meanwhile continues.
+using System.Net;
+
+namespace Identity.Tests.Pages;
+
+[Collection(PagesCollection.Name)]
+public sealed class OldFormTests(PagesFixture fixture)
+{
+    [Theory]
+    [InlineData("/signin")]
+    [InlineData("/register")]
+    public async Task Form_WhenAnotherTabSignedInMeanwhile_GoesOnToTheApplication(string page)
+    {
+        using var browser = fixture.Browser();
+        var email = await PersonAsync();
+        var authorize = PagesFixture.AuthorizeUrl;
+        var (action, fields) = PageClient.Form(await browser.ReadAsync($"{page}?returnUrl={Uri.EscapeDataString(authorize)}"));
+        Assert.Equal(HttpStatusCode.SeeOther, (await browser.SignInAsync(email, PagesFixture.Password)).StatusCode);
+
+        fields["Email"] = fields["Login"] = email;
+        fields["Password"] = PagesFixture.Password;
+        var answer = await browser.PostAsync(action, fields);
+        Assert.Equal(HttpStatusCode.SeeOther, answer.StatusCode);
+        Assert.Equal(authorize, answer.Headers.Location!.OriginalString);
+        Assert.StartsWith("/consent?", (await browser.GetAsync(authorize)).Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SignIn_WhenAnotherTabSignedOutMeanwhile_SignsIn()
+    {
+        using var browser = fixture.Browser();
+        var email = await PersonAsync();
+        await browser.SignInAsync(email, PagesFixture.Password);
+        var (action, fields) = PageClient.Form(await browser.ReadAsync("/signin?returnUrl=" + Uri.EscapeDataString(PagesFixture.AuthorizeUrl)));
+        await browser.SubmitAsync("/signout", new Dictionary<string, string>(StringComparer.Ordinal));
+        Assert.False(await browser.IsSignedInAsync());
+        (fields["Login"], fields["Password"]) = (email, PagesFixture.Password);
+        Assert.Equal(HttpStatusCode.SeeOther, (await browser.PostAsync(action, fields)).StatusCode);
+        Assert.True(await browser.IsSignedInAsync());
+    }
+
+    [Fact]
+    public async Task Consent_WhenSomebodyElseSignedInMeanwhile_GrantsNothingAndAsksThem()
+    {
+        using var browser = fixture.Browser();
+        var (first, second) = (await PersonAsync(), await PersonAsync());
+        await browser.SignInAsync(first, PagesFixture.Password);
+        var consent = (await browser.GetAsync(PagesFixture.AuthorizeUrl)).Headers.Location!.OriginalString;
+        var (action, fields) = PageClient.Form(await browser.ReadAsync(consent));
+        await browser.SubmitAsync("/signout", new Dictionary<string, string>(StringComparer.Ordinal));
+        await browser.SignInAsync(second, PagesFixture.Password);
+
+        var answer = await browser.PostAsync(action, fields);
+        Assert.Equal(HttpStatusCode.SeeOther, answer.StatusCode);
+        Assert.StartsWith("/connect/authorize?", answer.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        var again = (await browser.GetAsync(answer.Headers.Location.OriginalString)).Headers.Location!.OriginalString;
+        Assert.StartsWith("/consent?", again, StringComparison.Ordinal);
+        Assert.Contains(second, await (await browser.GetAsync(again)).Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Consent_WhenSignedInAnewAsTheSamePerson_IsTaken()
+    {
+        using var browser = fixture.Browser();
+        var email = await PersonAsync();
+        await browser.SignInAsync(email, PagesFixture.Password);
+        var consent = (await browser.GetAsync(PagesFixture.AuthorizeUrl)).Headers.Location!.OriginalString;
+        var (action, fields) = PageClient.Form(await browser.ReadAsync(consent));
+        await browser.SubmitAsync("/signout", new Dictionary<string, string>(StringComparer.Ordinal));
+        await browser.SignInAsync(email, PagesFixture.Password);
+        var answer = await browser.PostAsync(action, fields);
+        Assert.Equal(HttpStatusCode.SeeOther, answer.StatusCode);
+        Assert.StartsWith("https://atlas.example.com/callback?", (await browser.GetAsync(answer.Headers.Location!.OriginalString)).Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SignOut_WhenAnotherTabSignedOutMeanwhile_IsDone()
+    {
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(await PersonAsync(), PagesFixture.Password);
+        var (action, fields) = PageClient.Form(await browser.ReadAsync("/signout"));
+        await browser.SubmitAsync("/signout", new Dictionary<string, string>(StringComparer.Ordinal));
+        var answer = await browser.PostAsync(action, fields);
+        Assert.Equal("/signed-out", answer.Headers.Location!.OriginalString);
+    }
+
+    [Fact]
+    public async Task SignOut_WhenSomebodyElseSignedInMeanwhile_AsksThem()
+    {
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(await PersonAsync(), PagesFixture.Password);
+        var (action, fields) = PageClient.Form(await browser.ReadAsync("/signout"));
+        await browser.SubmitAsync("/signout", new Dictionary<string, string>(StringComparer.Ordinal));
+        await browser.SignInAsync(await PersonAsync(), PagesFixture.Password);
+        Assert.Equal("/signout", (await browser.PostAsync(action, fields)).Headers.Location!.OriginalString);
+        Assert.True(await browser.IsSignedInAsync());
+    }
+
+    [Fact]
+    public async Task Account_WhenSignedInAnewAsTheSamePerson_IsSaved()
+    {
+        using var browser = fixture.Browser();
+        var email = await PersonAsync();
+        await browser.SignInAsync(email, PagesFixture.Password);
+        var (action, fields) = PageClient.Form(await browser.ReadAsync("/account"), field: "Form.Version");
+        await browser.SignInAgainAsync(email, PagesFixture.Password);
+        fields["Form.Nickname"] = "Countess";
+        Assert.Equal("/account?done=Saved", (await browser.PostAsync(action, fields)).Headers.Location!.OriginalString);
+        Assert.Contains("Countess", await (await browser.GetAsync("/account")).Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Account_WhenSomebodyElseSignedInMeanwhile_ChangesNobody()
+    {
+        using var browser = fixture.Browser();
+        var (first, second) = (await PersonAsync(), await PersonAsync());
+        await browser.SignInAsync(first, PagesFixture.Password);
+        var (action, fields) = PageClient.Form(await browser.ReadAsync("/account"), field: "Form.Version");
+        await browser.SubmitAsync("/signout", new Dictionary<string, string>(StringComparer.Ordinal));
+        await browser.SignInAsync(second, PagesFixture.Password);
+        fields["Form.Nickname"] = "Countess";
+        Assert.Equal(HttpStatusCode.SeeOther, (await browser.PostAsync(action, fields)).StatusCode);
+        var shown = await (await browser.GetAsync("/account")).Content.ReadAsStringAsync();
+        Assert.Contains(second, shown, StringComparison.Ordinal);
+        Assert.DoesNotContain("Countess", shown, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/signin", "Login")]
+    [InlineData("/register", "Email")]
+    [InlineData("/forgot-password", "Email")]
+    [InlineData("/reset-password?email=x%40example.com", "Email")]
+    public async Task Form_WhenTheBrowserSendsNoCookies_SaysSoAndKeepsWhatWasTyped(string page, string field)
+    {
+        using var browser = fixture.Browser();
+        var (action, fields) = PageClient.Form(await browser.ReadAsync(page));
+        browser.Cookies.Clear();
+        fields[field] = "typed@example.com";
+        fields["Password"] = "typed secret phrase";
+        var answer = await browser.PostAsync(action, fields);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        var shown = await answer.Content.ReadAsStringAsync();
+        Assert.Contains("Allow cookies for this site", shown, StringComparison.Ordinal);
+        Assert.Contains("typed@example.com", shown, StringComparison.Ordinal);
+        Assert.DoesNotContain("typed secret phrase", shown, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/signout")]
+    [InlineData("/account/sessions")]
+    public async Task Form_ThatCannotBeKept_LeadsBackToItsPage(string page)
+    {
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(await PersonAsync(), PagesFixture.Password);
+        var (action, fields) = PageClient.Form(await browser.ReadAsync(page));
+        fields.Remove("__RequestVerificationToken");
+        var answer = await browser.PostAsync(action, fields);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        var shown = PageClient.Parse(await answer.Content.ReadAsStringAsync());
+        Assert.Contains(shown.Links, link => link.GetAttribute("href") == action);
+    }
+
+    [Fact]
+    public async Task Form_OfAnotherKeyThanTheCookies_IsKeptAndWorksAtTheSecondTry()
+    {
+        // As after a browser's restart, which brings back its pages without their cookies.
+        using var browser = fixture.Browser();
+        var email = await PersonAsync();
+        var (action, fields) = PageClient.Form(await browser.ReadAsync("/signin"));
+        browser.Cookies.Clear();
+        await browser.ReadAsync("/signin");
+        (fields["Login"], fields["Password"]) = (email, PagesFixture.Password);
+        var refused = await browser.PostAsync(action, fields);
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+        var shown = PageClient.Parse(await refused.Content.ReadAsStringAsync());
+        Assert.Contains("open for too long", shown.Body!.TextContent, StringComparison.Ordinal);
+        (action, fields) = PageClient.Form(shown);
+        Assert.Equal(email, fields["Login"]);
+        fields["Password"] = PagesFixture.Password;
+        Assert.Equal(HttpStatusCode.SeeOther, (await browser.PostAsync(action, fields)).StatusCode);
+        Assert.True(await browser.IsSignedInAsync());
+    }
+
+    [Fact]
+    public async Task ChangePassword_AtItsWellKnownAddress_LeadsToThePage()
+    {
+        using var browser = fixture.Browser();
+        foreach (var method in (HttpMethod[])[HttpMethod.Get, HttpMethod.Head])
+        {
+            var answer = await browser.SendAsync(new HttpRequestMessage(method, "/.well-known/change-password"));
+            Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
+            Assert.Equal("/account/password", answer.Headers.Location!.OriginalString);
+        }
+
+        Assert.Equal(HttpStatusCode.NotFound, (await browser.GetAsync("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200")).StatusCode);
+    }
+
+    private async Task<string> PersonAsync()
+    {
+        var email = PagesFixture.NewEmail();
+        await fixture.RegisterAsync(email);
+        return email;
+    }
+}
