@@ -8,7 +8,7 @@ project=src/Identity.Accounts
 for provider in Sqlite Postgres SqlServer; do
     rm -rf "$project/Data/Migrations/$provider"
 done
-dotnet build "$project" -nologo -v q -clp:ErrorsOnly
+dotnet build "$project" --no-incremental -p:RunAnalyzers=false -nologo -v q -clp:ErrorsOnly
 for provider in Sqlite Postgres SqlServer; do
-    dotnet ef migrations add Initial --no-build --project "$project" --context "${provider}IdentityDbContext" --output-dir "Data/Migrations/$provider" --namespace "Identity.Accounts.Data.Migrations.$provider"
+    dotnet ef migrations add Initial --no-build --project "$project" --context "${provider}IdentityDbContext" --output-dir "Data/Migrations/$provider"
 done
