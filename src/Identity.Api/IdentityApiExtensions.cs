@@ -35,6 +35,7 @@ public static class IdentityApiExtensions
         services.AddAuthorization();
         services.AddSingleton<UserAccess>();
         services.AddSingleton<TokenAnswers>();
+        services.AddOpenIddict().AddServer(server => server.AddEventHandler(ContractAnswer.Descriptor));
         return services;
     }
 

@@ -30,6 +30,12 @@ public sealed class OAuthOptions
     /// <summary>The next signing key is published this long before it signs.</summary>
     public TimeSpan KeyPublishAhead { get; set; } = TimeSpan.FromDays(2);
 
+    /// <summary>Languages of the pages (BCP 47), for <c>ui_locales_supported</c>.</summary>
+    public IList<string> UiLocales { get; } = ["en"];
+
+    /// <summary>Further members of the metadata document, as <c>op_policy_uri</c>.</summary>
+    public IDictionary<string, string> Metadata { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
     /// <summary>32 bytes that authenticate refresh handles. Derived from the master key, so it is never in the database.</summary>
     public byte[] RefreshTokenKey { get; set; } = [];
 

@@ -1,13 +1,15 @@
 using Identity.OAuth.Authorize;
-using Identity.OAuth.Clients.ClientAuthentication;
+using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Discovery;
 using Identity.OAuth.EndSession;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Introspection;
 using Identity.OAuth.Keys;
+using Identity.OAuth.Refresh;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Revocation;
+using Identity.OAuth.Sessions;
 using Identity.OAuth.Token;
 using Identity.OAuth.Tokens;
 using Identity.OAuth.UserInfo;
@@ -17,7 +19,7 @@ using Microsoft.Extensions.Options;
 
 namespace Identity.OAuth;
 
-/// <summary>Composition of the engine. The host adds stores, <see cref="Sessions.ISessions"/> and <see cref="Sessions.ISubjects"/>.</summary>
+/// <summary>Composition of the authorization server. The host adds accounts and stores.</summary>
 public static class OAuthServiceCollectionExtensions
 {
     public static IServiceCollection AddIdentityOAuth(this IServiceCollection services)
@@ -28,36 +30,29 @@ public static class OAuthServiceCollectionExtensions
 
         services.AddSingleton<KeyRing>();
         services.AddSingleton<ResourceCatalog>();
-
-        // A method or a grant exists, and is announced, because it is registered here.
         services.TryAddSingleton<IClientKeySource, RegisteredClientKeys>();
-        services.AddSingleton<IClientAuthenticationMethod>(new ClientSecret("client_secret_basic"));
-        services.AddSingleton<IClientAuthenticationMethod>(new ClientSecret("client_secret_post"));
-        services.AddSingleton<IClientAuthenticationMethod, PrivateKeyJwt>();
-        services.AddSingleton<IClientAuthenticationMethod, NoAuthentication>();
-        services.AddSingleton<ClientAuthenticator>();
-
+        services.AddSingleton<PrivateKeyJwt>();
         services.AddSingleton<RefreshTokenHandle>();
-        services.AddSingleton<RefreshIssuance>();
-        services.AddSingleton<AccessTokenIssuer>();
-        services.AddSingleton<IdTokenIssuer>();
         services.AddSingleton<AccessTokenValidator>();
+        services.AddSingleton<IdTokenHintReader>();
+        services.AddSingleton<Subjects>();
+        services.AddSingleton<SignInSessions>();
+        services.AddSingleton<ConsentService>();
+        services.AddSingleton<AuthorizeRules>();
+        services.AddSingleton<AuthorizeDecision>();
+        services.AddSingleton<PushedRequests>();
+        services.AddSingleton<EndSessionEndpoint>();
+        services.AddSingleton<FamilyBeginning>();
+        services.AddSingleton<ReplayedCodes>();
+        services.AddSingleton<FirstPartyTokens>();
 
-        services.AddSingleton<ITokenGrant, AuthorizationCodeGrant>();
+        // A grant exists because it is registered here, and is allowed in OAuthServer.
+        services.AddSingleton<AuthorizationCodeGrant>();
+        services.AddSingleton<ITokenGrant>(provider => provider.GetRequiredService<AuthorizationCodeGrant>());
         services.AddSingleton<RefreshTokenGrant>();
         services.AddSingleton<ITokenGrant>(provider => provider.GetRequiredService<RefreshTokenGrant>());
         services.AddSingleton<ITokenGrant, ClientCredentialsGrant>();
-        services.AddSingleton<TokenEndpoint>();
-        services.AddSingleton<IdTokenHintReader>();
-        services.AddSingleton<ConsentService>();
-        services.AddSingleton<AuthorizeValidation>();
-        services.AddSingleton<AuthorizeEndpoint>();
-        services.AddSingleton<UserInfoEndpoint>();
-        services.AddSingleton<EndSessionEndpoint>();
-        services.AddSingleton<IntrospectionEndpoint>();
-        services.AddSingleton<RevocationEndpoint>();
-        services.AddSingleton<FirstPartyTokenIssuer>();
-        services.AddSingleton<MetadataDocument>();
+        services.AddOAuthServer();
         return services;
     }
 }
@@ -78,11 +73,11 @@ internal sealed class OAuthOptionsValidation : IValidateOptions<OAuthOptions>
             problems.Add("PUBLIC_URL: expected https (or http in Development)");
         }
 
-        Between(options.AccessTokenLifetime, TimeSpan.FromSeconds(10), AccessTokenIssuer.MaximumLifetime, "JWT_ACCESS_EXPIRY: expected 10s to 24h");
+        Between(options.AccessTokenLifetime, TimeSpan.FromSeconds(10), AccessTokenClaims.MaximumLifetime, "JWT_ACCESS_EXPIRY: expected 10s to 24h");
         Between(options.RefreshTokenLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365), "JWT_REFRESH_EXPIRY: expected 1m to 365d");
         Between(options.RefreshGrace, TimeSpan.Zero, TimeSpan.FromMinutes(1), "RefreshGrace: expected 0s to 1m");
         Between(options.CodeLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60), "CodeLifetime: expected 1s to 60s");
-        Between(options.IdTokenLifetime, TimeSpan.FromSeconds(10), AccessTokenIssuer.MaximumLifetime, "IdTokenLifetime: expected 10s to 24h");
+        Between(options.IdTokenLifetime, TimeSpan.FromSeconds(10), AccessTokenClaims.MaximumLifetime, "IdTokenLifetime: expected 10s to 24h");
         Between(options.ClockSkew, TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(59), "ClockSkew: expected 10s to 59s");
         Between(options.KeyPublishAhead, TimeSpan.FromMinutes(2), TimeSpan.FromDays(90), "KeyPublishAhead: expected 2m to 90d");
         Between(options.KeyRotation, options.KeyPublishAhead * 2, TimeSpan.FromDays(3650), "KeyRotation: expected at least twice KeyPublishAhead");

@@ -16,6 +16,8 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
 
     public override SqlDialect Dialect { get; } = dialect;
 
+    public override IdentityDbContext CreateContext() => _contexts.CreateDbContext();
+
     public override async Task<T> ReadAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> query, CancellationToken cancellationToken)
     {
         await using var context = _contexts.CreateDbContext();

@@ -6,7 +6,7 @@ namespace Identity.Accounts.Data;
 /// Remembers what was read for up to a second, so that a change made at another node holds here within that time.
 /// What was not found is not remembered: anybody can ask for what does not exist.
 /// </summary>
-internal sealed class ShortCache<TKey, TValue>(TimeProvider timeProvider)
+public sealed class ShortCache<TKey, TValue>(TimeProvider timeProvider)
     where TKey : notnull
     where TValue : class
 {

@@ -3,6 +3,7 @@ using Identity.Accounts;
 using Identity.Accounts.Data.Tables;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
+using OpenIddict.Abstractions;
 
 namespace Identity.Accounts.Data;
 
@@ -13,6 +14,9 @@ namespace Identity.Accounts.Data;
 public sealed class StoreCleanUp
 {
     private const int BatchSize = 500;
+
+    /// <summary>A code that comes again tells of a theft for as long as what it led to may live.</summary>
+    private static readonly TimeSpan KeepCodes = TimeSpan.FromDays(7);
 
     private readonly StoreDatabase _database;
     private readonly TimeProvider _timeProvider;
@@ -29,27 +33,28 @@ public sealed class StoreCleanUp
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         var now = _timeProvider.GetUtcNow();
-        return await DeleteAsync(c => c.SingleUse, r => r.KeepUntil, now, cancellationToken)
+        return await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.AuthorizationCode), r => r.ExpirationDate!.Value, now.UtcDateTime, cancellationToken)
+            + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null), r => r.ExpirationDate!.Value, (now - KeepCodes).UtcDateTime, cancellationToken)
             + await DeleteAsync(c => c.OneTimeCodes, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.ProcessedMessages, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.DenyEntries, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.ReplayEntries, r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.ReferenceTokens, r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.RefreshFamilies, r => r.ExpiresAt, now, cancellationToken)
+            + await DeleteAsync(c => c.Authorizations.Where(r => r.ExpiresAt != null && !r.Tokens.Any()), r => r.ExpiresAt!.Value, now, cancellationToken)
             + await DeleteAsync(c => c.RateLimits, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.Sessions.Where(r => r.EndedAt != null), r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.Audit, r => r.Time, now - TimeSpan.FromDays(_options.AuditDays), cancellationToken);
     }
 
-    private async Task<int> DeleteAsync<TRow>(Func<IdentityDbContext, IQueryable<TRow>> table, Expression<Func<TRow, DateTimeOffset>> time, DateTimeOffset until, CancellationToken cancellationToken)
+    private async Task<int> DeleteAsync<TRow, TTime>(Func<IdentityDbContext, IQueryable<TRow>> table, Expression<Func<TRow, TTime>> time, TTime until, CancellationToken cancellationToken)
         where TRow : class
+        where TTime : struct
     {
         var total = 0;
         while (true)
         {
             // A batch ends at a time rather than after a count: every table has an index on it, and composite keys need no join.
             var batchEnd = await _database.ReadAsync(
-                (context, token) => table(context).Where(NotAfter(time, until)).Select(time).OrderBy(t => t).Skip(BatchSize - 1).Select(t => (DateTimeOffset?)t).FirstOrDefaultAsync(token),
+                (context, token) => table(context).Where(NotAfter(time, until)).Select(time).OrderBy(t => t).Skip(BatchSize - 1).Select(t => (TTime?)t).FirstOrDefaultAsync(token),
                 cancellationToken);
             total += await _database.WriteAsync(
                 (context, token) => table(context).Where(NotAfter(time, batchEnd ?? until)).ExecuteDeleteAsync(token),
@@ -61,9 +66,9 @@ public sealed class StoreCleanUp
         }
     }
 
-    private static Expression<Func<TRow, bool>> NotAfter<TRow>(Expression<Func<TRow, DateTimeOffset>> time, DateTimeOffset until)
+    private static Expression<Func<TRow, bool>> NotAfter<TRow, TTime>(Expression<Func<TRow, TTime>> time, TTime until)
     {
-        Expression<Func<DateTimeOffset>> value = () => until;
+        Expression<Func<TTime>> value = () => until;
         return Expression.Lambda<Func<TRow, bool>>(Expression.LessThanOrEqual(time.Body, value.Body), time.Parameters);
     }
 }

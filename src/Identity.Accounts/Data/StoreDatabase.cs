@@ -8,9 +8,12 @@ namespace Identity.Accounts.Data;
 /// How stores reach the database. A store says what it does (read, one statement, a transaction); how that is run best
 /// differs by provider. What fails throws: no caller may take an outage for an answer.
 /// </summary>
-internal abstract class StoreDatabase : IAsyncDisposable, IDisposable
+public abstract class StoreDatabase : IAsyncDisposable, IDisposable
 {
     public abstract SqlDialect Dialect { get; }
+
+    /// <summary>A context for who works outside the two ways below; the caller disposes it.</summary>
+    public abstract IdentityDbContext CreateContext();
 
     /// <summary>Reads, without tracking and without a transaction.</summary>
     public abstract Task<T> ReadAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> query, CancellationToken cancellationToken);
@@ -40,5 +43,9 @@ internal abstract class StoreDatabase : IAsyncDisposable, IDisposable
     public abstract ValueTask DisposeAsync();
 
     /// <summary>For owners that know no other way; what was accepted is still written.</summary>
-    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+    public void Dispose()
+    {
+        DisposeAsync().AsTask().GetAwaiter().GetResult();
+        GC.SuppressFinalize(this);
+    }
 }

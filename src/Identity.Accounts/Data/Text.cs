@@ -7,7 +7,7 @@ using System.Text.Json.Serialization;
 namespace Identity.Accounts.Data;
 
 /// <summary>How values that are no column's type are written into text columns.</summary>
-internal static class Text
+public static class Text
 {
     private static readonly JsonSerializerOptions s_options = new()
     {

@@ -3,6 +3,7 @@ using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;
 using Microsoft.EntityFrameworkCore;
+using OpenIddict.Abstractions;
 
 namespace Identity.Accounts.Sessions;
 
@@ -113,9 +114,9 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
                 .ExecuteUpdateAsync(set => set.SetProperty(r => r.EndedAt, now), token) == 1;
             if (ended)
             {
-                await context.RefreshFamilies
+                await context.Authorizations
                     .Where(r => r.SessionId == id && r.RevokedAt == null)
-                    .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now), token);
+                    .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now).SetProperty(r => r.Status, OpenIddictConstants.Statuses.Revoked), token);
                 await SqlOutbox.AppendAsync(database, context, [destroyed], token);
             }
 
@@ -133,9 +134,9 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
         {
             var ids = rows.Select(r => r.Id).ToArray();
             await context.Sessions.Where(r => ids.Contains(r.Id) && r.EndedAt == null).ExecuteUpdateAsync(set => set.SetProperty(r => r.EndedAt, now), cancellationToken);
-            await context.RefreshFamilies
+            await context.Authorizations
                 .Where(r => ids.Contains(r.SessionId) && r.RevokedAt == null)
-                .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now), cancellationToken);
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now).SetProperty(r => r.Status, OpenIddictConstants.Statuses.Revoked), cancellationToken);
         }
 
         return [.. rows.Select(Map)];

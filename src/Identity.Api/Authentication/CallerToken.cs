@@ -8,7 +8,7 @@ namespace Identity.Api.Authentication;
 internal sealed record CallerToken(AccessToken Token)
 {
     /// <summary>A person's own token, issued by /api/identity.</summary>
-    public bool IsFirstParty => IsPerson && string.Equals(Token.ClientId, FirstPartyTokenIssuer.ClientId, StringComparison.Ordinal);
+    public bool IsFirstParty => IsPerson && string.Equals(Token.ClientId, FirstPartyClient.ClientId, StringComparison.Ordinal);
 
     /// <summary>A person stands behind it; else a client acts for itself.</summary>
     public bool IsPerson => Token.SessionId is not null;

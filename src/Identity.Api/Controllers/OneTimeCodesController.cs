@@ -64,7 +64,7 @@ public sealed class OneTimeCodesController(IOneTimeCodes codes, TokenAnswers ans
                 cancellationToken);
         return tried switch
         {
-            TriedCode.Verified { Session: { } session } verified => Posted(new VerifiedAndSignedInResponse(await answers.ForNewSessionAsync(verified.Account, session, cancellationToken))),
+            TriedCode.Verified { Session: { } session } verified => await answers.ForNewSessionAsync(verified.Account, session, cancellationToken),
             TriedCode.Verified => Posted(new VerifiedResponse(true)),
             TriedCode.Invalid => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.OtpInvalid, WrongCode),
             TriedCode.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),

@@ -22,7 +22,7 @@ public sealed class SignInController(
     ISignIn signIn,
     ISessionEnding sessions,
     ISessionStore sessionStore,
-    FirstPartyTokenIssuer tokens,
+    FirstPartyTokens tokens,
     TokenAnswers answers,
     ResourceCatalog resources) : ContractController
 {
@@ -49,7 +49,7 @@ public sealed class SignInController(
         };
         return await signIn.WithPasswordAsync(kind, login, request.Password, Caller() with { DeviceId = request.DeviceId }, cancellationToken) switch
         {
-            SignInAttempt.Succeeded succeeded => Posted(await answers.ForNewSessionAsync(succeeded.Account, succeeded.Session, cancellationToken)),
+            SignInAttempt.Succeeded succeeded => await answers.ForNewSessionAsync(succeeded.Account, succeeded.Session, cancellationToken),
             SignInAttempt.Refused => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidCredentials, WrongCredentials),
             SignInAttempt.EmailNotVerified => new Failure(StatusCodes.Status403Forbidden, ErrorCodes.EmailNotVerified, UnverifiedEmail),
             SignInAttempt.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
@@ -65,8 +65,8 @@ public sealed class SignInController(
     [Fails(400, ErrorCodes.ValidationFailed, "refreshToken should not be empty")]
     [Fails(401, ErrorCodes.InvalidRefreshToken, WrongRefreshToken)]
     public async Task<IActionResult> RefreshAsync([FromBody] RefreshTokenRequest request, CancellationToken cancellationToken) =>
-        await tokens.RefreshAsync(request.RefreshToken, cancellationToken) is { } issued && await answers.ForAsync(issued, cancellationToken) is { } answer
-            ? Posted(answer)
+        await tokens.RefreshAsync(request.RefreshToken, cancellationToken) is { } issue
+            ? new TokensResult(issue)
             : new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidRefreshToken, WrongRefreshToken);
 
     /// <summary>RFC 7009 §2.2 in spirit: a token that is worth nothing any more needs no ending, so its logout succeeds.</summary>

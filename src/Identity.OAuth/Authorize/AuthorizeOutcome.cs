@@ -13,8 +13,14 @@ public abstract record AuthorizeOutcome
     /// <summary>A page that tells the person: the client or its redirect_uri cannot be trusted, so nothing is sent anywhere.</summary>
     public sealed record ErrorPage(OAuthError Error) : AuthorizeOutcome;
 
-    /// <summary>An answer for the client, success or error, with state and iss (RFC 9207).</summary>
-    public sealed record Respond(RedirectTarget Target, IReadOnlyList<KeyValuePair<string, string>> Parameters, OAuthError? Error) : AuthorizeOutcome;
+    /// <summary>The client is told.</summary>
+    public sealed record Refuse(OAuthError Error) : AuthorizeOutcome;
+
+    /// <summary>The person is there and agrees: a code for this grant.</summary>
+    public sealed record Grant(AuthorizationGrant Granted) : AuthorizeOutcome;
+
+    /// <summary>The person is to make an account (Initiating User Registration via OpenID Connect 1.0).</summary>
+    public sealed record Register(Client Client, DateTimeOffset StartedAt) : AuthorizeOutcome;
 
     /// <summary>The person has to sign in, again or for the first time.</summary>
     /// <param name="Client">Whom they come from.</param>

@@ -1,6 +1,7 @@
 // RFC 6749 §4.1.1 and OpenID Connect Core §3.1.2.1: an authorization request that was found to be sound.
 using Identity.OAuth.Clients;
 using Identity.OAuth.Sessions;
+using OpenIddict.Server;
 
 namespace Identity.OAuth.Authorize;
 
@@ -9,11 +10,10 @@ namespace Identity.OAuth.Authorize;
 /// <param name="Denied">The person said no.</param>
 public sealed record Interaction(DateTimeOffset StartedAt, bool Denied);
 
-/// <summary>A request as the host read it.</summary>
-/// <param name="Parameters">The query, or the form.</param>
+/// <summary>Who is there. The host puts it on the request before OpenIddict looks at it.</summary>
 /// <param name="Session">The live sign-in session of this browser; null: nobody is signed in.</param>
 /// <param name="Interaction">What already happened because of this request; null: nothing.</param>
-public sealed record AuthorizeInput(RequestParameters Parameters, SessionInfo? Session, Interaction? Interaction);
+public sealed record Visitor(SessionInfo? Session, Interaction? Interaction);
 
 /// <summary>A sound request.</summary>
 public sealed record AuthorizeRequest
@@ -49,11 +49,16 @@ public sealed record AuthorizeRequest
 
     public required IReadOnlyList<string> AcrValues { get; init; }
 
+    /// <summary>The request as it was found sound; null: OpenIddict has not seen one.</summary>
+    public static AuthorizeRequest? Of(OpenIddictServerTransaction transaction) => transaction.GetProperty<AuthorizeRequest>(typeof(AuthorizeRequest).FullName!);
+
+    internal void KeepIn(OpenIddictServerTransaction transaction) => transaction.SetProperty(typeof(AuthorizeRequest).FullName!, this);
+
     public bool Asks(string prompt) => Prompts.Contains(prompt, StringComparer.Ordinal);
 }
 
 /// <summary>Where an answer goes and how.</summary>
 /// <param name="Uri">A registered redirect URI.</param>
-/// <param name="Mode"><c>query</c> or <c>form_post</c> (OAuth 2.0 Form Post Response Mode).</param>
+/// <param name="Mode"><c>query</c>, <c>fragment</c> or <c>form_post</c> (OAuth 2.0 Form Post Response Mode).</param>
 /// <param name="State">As sent.</param>
 public sealed record RedirectTarget(string Uri, string Mode, string? State);

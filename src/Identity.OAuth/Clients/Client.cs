@@ -76,6 +76,24 @@ public sealed record Client
     /// <summary><c>allowed_origins</c>: origins, besides those of its redirect_uris, whose scripts may call us (CORS).</summary>
     public IReadOnlyList<string> AllowedOrigins { get; init; } = [];
 
+    /// <summary><c>require_pushed_authorization_requests</c> (RFC 9126 §6): a request that was not pushed is refused.</summary>
+    public bool RequirePushedAuthorizationRequests { get; init; }
+
+    /// <summary><c>id_token_claims</c>: false keeps the claims of scopes out of the ID token; they are then at userinfo only.</summary>
+    public bool IdTokenClaims { get; init; } = true;
+
+    /// <summary><c>tls_client_auth_subject_dn</c> (RFC 8705 §2.1.2); null: the client has no certificate of a known authority.</summary>
+    public string? TlsClientAuthSubjectDn { get; init; }
+
+    /// <summary><c>tls_client_certificate_bound_access_tokens</c> (RFC 8705 §3.4).</summary>
+    public bool CertificateBoundAccessTokens { get; init; }
+
+    /// <summary><c>token_exchange_audiences</c>: the APIs that subject tokens may be exchanged for (RFC 8693); empty: none.</summary>
+    public IReadOnlyList<string> TokenExchangeAudiences { get; init; } = [];
+
+    /// <summary>Written down in a file: what has left the file is disabled at the next start.</summary>
+    public bool FromFile { get; init; }
+
     /// <summary>A disabled client gets nothing, and its refresh families are dead.</summary>
     public bool Disabled { get; init; }
 

@@ -1,7 +1,6 @@
 // RFC 7591 §2 and OpenID Connect Registration 1.0 §2: reading and checking client metadata, from wherever it comes.
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
-using Identity.OAuth.Clients.ClientAuthentication;
 using Identity.OAuth.Keys;
 using Microsoft.IdentityModel.Tokens;
 
@@ -35,7 +34,7 @@ public static class ClientMetadata
         {
             reader.Problem("client_id", "expected 1 to 200 visible ASCII characters");
         }
-        else if (id == FirstParty.FirstPartyTokenIssuer.ClientId)
+        else if (id == FirstParty.FirstPartyClient.ClientId)
         {
             reader.Problem("client_id", "this one is built in");
         }

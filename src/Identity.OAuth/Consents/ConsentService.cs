@@ -7,7 +7,7 @@ using Identity.OAuth.Tokens;
 namespace Identity.OAuth.Consents;
 
 /// <summary>Asks for, remembers and takes back consent.</summary>
-public sealed class ConsentService(IConsentStore store, IClientStore clients, IDenyList denyList, TimeProvider timeProvider)
+public sealed class ConsentService(ConsentStore store, ClientStore clients, IDenyList denyList, TimeProvider timeProvider)
 {
     /// <summary>Under which id the deny list knows all that a person allowed a client.</summary>
     public static string DenyId(string subject, string clientId) => "consent:" + SecureValue.Hash(subject + "\n" + clientId);
@@ -48,7 +48,7 @@ public sealed class ConsentService(IConsentStore store, IClientStore clients, ID
     public async Task RevokeAsync(string subject, string clientId, CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
-        await denyList.DenyAsync(DenyId(subject, clientId), grantedUntil: now, now + AccessTokenIssuer.MaximumLifetime, cancellationToken);
+        await denyList.DenyAsync(DenyId(subject, clientId), grantedUntil: now, now + AccessTokenClaims.MaximumLifetime, cancellationToken);
         await store.RevokeAsync(subject, clientId, now, cancellationToken);
     }
 }

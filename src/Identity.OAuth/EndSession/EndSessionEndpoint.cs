@@ -26,7 +26,7 @@ public abstract record EndSessionOutcome
 }
 
 /// <summary>Decides about sign-out requests.</summary>
-public sealed class EndSessionEndpoint(IClientStore clients, IdTokenHintReader hints)
+public sealed class EndSessionEndpoint(ClientStore clients, IdTokenHintReader hints)
 {
     public async Task<EndSessionOutcome> HandleAsync(RequestParameters parameters, SessionInfo? session, CancellationToken cancellationToken)
     {

@@ -2,7 +2,9 @@
 using System.Text.Json.Nodes;
 using Identity.OAuth.Tokens;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Primitives;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.OAuth.Keys;
@@ -11,13 +13,20 @@ namespace Identity.OAuth.Keys;
 /// The signing keys of all nodes. A key is published before it signs, and after it signed its last token until that token has died.
 /// The ring is read again every half minute, so a key made by one node is known to all long before it signs.
 /// </summary>
-public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOptions<OAuthOptions> options, TimeProvider timeProvider, ILogger<KeyRing> logger) : IDisposable
+public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOptions<OAuthOptions> options, TimeProvider timeProvider, ILogger<KeyRing> logger) : IDisposable
 {
     private static readonly TimeSpan RefreshEvery = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
 
     private readonly SemaphoreSlim _gate = new(1, 1);
     private volatile Ring? _ring;
+    private ConfigurationReloadToken _changed = new();
+
+    /// <summary>Signals that the published keys are others now.</summary>
+    public IChangeToken Changed => Volatile.Read(ref _changed);
+
+    /// <summary>The keys of the last look at the store; none before the first (<see cref="RefreshAsync"/> at start).</summary>
+    public IReadOnlyCollection<SigningKey> Published => _ring?.ByKid.Values ?? (IReadOnlyCollection<SigningKey>)[];
 
     /// <summary>The key that signs with <paramref name="algorithm"/> now.</summary>
     /// <exception cref="ArgumentException">The algorithm is not one of <see cref="SigningKey.SupportedAlgorithms"/>.</exception>
@@ -60,6 +69,9 @@ public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOp
 
     /// <summary>The JWK set as UTF-8 JSON: public members only.</summary>
     public async ValueTask<ReadOnlyMemory<byte>> GetJwksAsync(CancellationToken cancellationToken) => (await GetAsync(cancellationToken)).Jwks;
+
+    /// <summary>Reads the store again where the last look is half a minute old.</summary>
+    public async ValueTask EnsureFreshAsync(CancellationToken cancellationToken) => await GetAsync(cancellationToken);
 
     /// <summary>Reads the store, makes what is missing or due, and forgets what is dead. Also the warm-up at start.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
@@ -111,7 +123,13 @@ public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOp
             .OrderBy(key => key.Ordinal)
             .Select(key => (key, known?.GetValueOrDefault(key.Kid) ?? SigningKey.Import(key.Algorithm, protector.Unprotect(key.ProtectedKey))))
             .ToArray();
-        return _ring = new Ring(now, keys);
+        var ring = _ring = new Ring(now, keys);
+        if (known is null || known.Count != ring.ByKid.Count || !known.Keys.All(ring.ByKid.ContainsKey))
+        {
+            Interlocked.Exchange(ref _changed, new()).OnReload();
+        }
+
+        return ring;
     }
 
     private async Task<bool> MaintainAsync(IReadOnlyList<StoredSigningKey> stored, DateTimeOffset now, CancellationToken cancellationToken)
@@ -151,7 +169,7 @@ public sealed class KeyRing(ISigningKeyStore store, IKeyProtector protector, IOp
                 else if (i < keys.Length - 1 && keys[i + 1].ActivatesAt <= now)
                 {
                     // Its last token dies within a day. An id_token_hint is accepted after it expired, as long as its key is known: hence the rest.
-                    var until = keys[i + 1].ActivatesAt + settings.RefreshTokenLifetime + AccessTokenIssuer.MaximumLifetime;
+                    var until = keys[i + 1].ActivatesAt + settings.RefreshTokenLifetime + AccessTokenClaims.MaximumLifetime;
                     await store.SetRetirementAsync(key.Kid, until, cancellationToken);
                     logger.KeyRetiring(key.Kid, algorithm, until);
                     changed = true;

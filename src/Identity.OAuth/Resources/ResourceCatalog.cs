@@ -1,5 +1,7 @@
 // RFC 8707 (resource indicators), RFC 9728 (protected resources), RFC 9068 §3 (audience): which token is for whom.
+using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
+using OpenIddict.Abstractions;
 
 namespace Identity.OAuth.Resources;
 
@@ -10,10 +12,20 @@ namespace Identity.OAuth.Resources;
 public sealed record TokenTarget(IReadOnlyList<string> Audience, IReadOnlyList<string> Scopes, Resource Format);
 
 /// <summary>The declared APIs and our own, and what a token for some of them looks like.</summary>
-public sealed class ResourceCatalog(IResourceStore store, IOptions<OAuthOptions> options)
+public sealed class ResourceCatalog(ResourceStore store, IOptions<OAuthOptions> options)
 {
     /// <summary>OpenID Connect Core §5.4 and §11: scopes of the userinfo endpoint, whose resource identifier is the issuer.</summary>
-    public static IReadOnlyList<string> UserInfoScopes { get; } = ["openid", "profile", "email", "address", "phone", "offline_access"];
+    public static IReadOnlyList<string> UserInfoScopes { get; } = ["openid", "profile", "email", "address", "phone", "roles", "groups", "offline_access"];
+
+    /// <summary>Scopes that libraries send by default: left out of the grant where the client may not have them (OpenID Connect Core §3.1.2.1), not an error.</summary>
+    public static bool IsOptional(string scope) => scope != "openid" && UserInfoScopes.Contains(scope, StringComparer.Ordinal);
+
+    /// <summary>The <c>resource</c> values of a request.</summary>
+    public static IReadOnlyList<string> Requested(OpenIddictRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return (ImmutableArray<string?>?)request.GetParameter("resource") is { } values ? [.. values.OfType<string>()] : [];
+    }
 
     /// <summary>Scopes of /api/identity.</summary>
     public static IReadOnlyList<string> ApiScopes { get; } = ["identity.users.read", "identity.users.write"];

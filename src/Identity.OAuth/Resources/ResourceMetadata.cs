@@ -1,5 +1,6 @@
 // RFC 9728 §2: reading and checking the declaration of an API.
 using System.Text.Json.Nodes;
+using Identity.OAuth.Clients;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Tokens;
 
@@ -46,7 +47,7 @@ public static class ResourceMetadata
         if (document["access_token_lifetime"] is { } value)
         {
             lifetime = readDuration(value.ToString());
-            if (lifetime is null || lifetime < TimeSpan.FromSeconds(10) || lifetime > AccessTokenIssuer.MaximumLifetime)
+            if (lifetime is null || lifetime < TimeSpan.FromSeconds(10) || lifetime > AccessTokenClaims.MaximumLifetime)
             {
                 reader.Problem("access_token_lifetime", "expected 10s to 24h, written like 15m, 1h or as seconds");
             }

@@ -1,73 +1,42 @@
 // RFC 6749 §4.1.3 and RFC 7636 §4.6: redeeming an authorization code, once, by the client it was issued to.
-using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
+using Identity.OAuth.Refresh;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
 using Identity.OAuth.Tokens;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
-using Microsoft.IdentityModel.Tokens;
+using OpenIddict.Abstractions;
+using static OpenIddict.Server.OpenIddictServerEvents;
 
 namespace Identity.OAuth.Token;
 
-/// <summary><c>grant_type=authorization_code</c>.</summary>
-public sealed class AuthorizationCodeGrant(
-    ISingleUseStore codes,
-    IRefreshFamilyStore families,
-    IDenyList denyList,
-    ISessions sessions,
-    ResourceCatalog resources,
-    RefreshIssuance refresh,
-    IOptions<OAuthOptions> options,
-    TimeProvider timeProvider,
-    ILogger<AuthorizationCodeGrant> logger) : ITokenGrant
+/// <summary>
+/// <c>grant_type=authorization_code</c>. That it is the client's, unexpired and unused is seen by OpenIddict and <see cref="ReadTokens"/>;
+/// redirect_uri and verifier by <see cref="CodeRules"/>; <see cref="RedeemTokens"/> decides who of several is the one.
+/// </summary>
+public sealed class AuthorizationCodeGrant(IDenyList denyList, SignInSessions sessions, Subjects subjects, ResourceCatalog resources, Microsoft.Extensions.Options.IOptions<OAuthOptions> options) : ITokenGrant
 {
-    public string GrantType => "authorization_code";
+    public string GrantType => OpenIddictConstants.GrantTypes.AuthorizationCode;
 
-    public async Task<Outcome<GrantProof>> ProveAsync(RequestParameters parameters, Client client, CancellationToken cancellationToken)
+    public async Task<Outcome<TokenIssue>> ProveAsync(HandleTokenRequestContext context, Client client, CancellationToken cancellationToken)
     {
-        if (parameters["code"] is not { } code)
+        if (GrantClaim.Read(context.AuthorizationCodePrincipal) is not { } grant)
         {
-            return new OAuthError(OAuthErrors.InvalidRequest, "code is missing.");
+            return Invalid("not a code of ours");
         }
 
-        var key = SecureValue.Hash(code);
-        var entry = code.Length == 43 ? await codes.FindAsync(SingleUseKinds.AuthorizationCode, key, cancellationToken) : null;
-        if (entry is null || entry.ClientId != client.ClientId)
-        {
-            // Another client's try proves nothing about the one the code belongs to: it must not be able to kill its tokens.
-            return Invalid("unknown, or another client's");
-        }
+        return await IssueAsync(context.Request, client, grant, cancellationToken);
+    }
 
-        var grant = JsonSerializer.Deserialize<AuthorizationGrant>(entry.Payload)!;
-        if (entry.ConsumedAt is not null)
-        {
-            await KillAsync(grant, cancellationToken);
-            return Invalid("replayed");
-        }
-
-        if (entry.ExpiresAt <= timeProvider.GetUtcNow())
-        {
-            return Invalid("expired");
-        }
-
-        // RFC 6749 §4.1.3: identical to what the authorization request sent; absent only where that sent none.
-        if (parameters["redirect_uri"] != grant.RedirectUri && !(grant.RedirectUri is null && client.RedirectUris.Contains(parameters["redirect_uri"], StringComparer.Ordinal)))
-        {
-            return Invalid("another redirect_uri");
-        }
-
-        if (!ProvesPkce(grant.CodeChallenge, parameters["code_verifier"]))
-        {
-            return Invalid("wrong code_verifier");
-        }
-
-        var requested = parameters.All("resource");
+    /// <summary>What a person granted at the authorize or the device endpoint, as tokens; refused where it died since.</summary>
+    public async Task<Outcome<TokenIssue>> IssueAsync(OpenIddictRequest request, Client client, AuthorizationGrant grant, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(client);
+        ArgumentNullException.ThrowIfNull(grant);
+        var requested = ResourceCatalog.Requested(request);
         if (await resources.CheckAsync(requested, grant.Resources, grant.Scopes, cancellationToken) is { } error)
         {
             return error;
@@ -83,52 +52,24 @@ public sealed class AuthorizationCodeGrant(
             return Invalid("its session has ended");
         }
 
-        if (await denyList.IsDeniedAsync(new[] { ConsentService.DenyId(grant.Subject, grant.ClientId) }, AuthorizationGrant.BeganAt(grant.GrantId), cancellationToken))
+        if (await denyList.IsDeniedAsync(new[] { grant.GrantId.ToString("N") }, cancellationToken)
+            || await denyList.IsDeniedAsync(new[] { ConsentService.DenyId(grant.Subject, grant.ClientId) }, AuthorizationGrant.BeganAt(grant.GrantId), cancellationToken))
         {
             return Invalid("the person took back what it stands for");
         }
 
-        // The one step that decides: of any number of parallel redemptions, one.
-        if (!await codes.TryConsumeAsync(SingleUseKinds.AuthorizationCode, key, timeProvider.GetUtcNow(), cancellationToken))
+        if (await subjects.FindActiveAsync(grant.Subject, cancellationToken) is not { } person)
         {
-            await KillAsync(grant, cancellationToken);
-            return Invalid("replayed");
+            return Invalid("the account is unknown or disabled");
         }
 
-        if (!RefreshIssuance.IsDue(client, grant.Scopes))
+        return new TokenIssue(client, target, grant.GrantId)
         {
-            return new GrantProof(target, grant);
-        }
-
-        await refresh.BeginAsync(grant, cancellationToken);
-        return new GrantProof(target, grant, RefreshIssuance.FirstGeneration);
-    }
-
-    /// <summary>RFC 7636 §4.6, S256 only. A verifier without a challenge is a downgrade (RFC 9700 §4.8.2).</summary>
-    private static bool ProvesPkce(string? challenge, string? verifier)
-    {
-        if (challenge is null || verifier is null)
-        {
-            return challenge is null && verifier is null;
-        }
-
-        // §4.1: 43 to 128 unreserved characters.
-        if (verifier.Length is < 43 or > 128 || !verifier.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '.' or '_' or '~'))
-        {
-            return false;
-        }
-
-        var computed = Base64UrlEncoder.Encode(SHA256.HashData(Encoding.ASCII.GetBytes(verifier)));
-        return CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(computed), Encoding.ASCII.GetBytes(challenge));
-    }
-
-    // RFC 6749 §4.1.2: what the first redemption led to dies. It may not have written its family yet: the deny entry outlives one.
-    private async Task KillAsync(AuthorizationGrant grant, CancellationToken cancellationToken)
-    {
-        var now = timeProvider.GetUtcNow();
-        await denyList.DenyAsync(grant.GrantId.ToString("N"), now + options.Value.RefreshTokenLifetime + AccessTokenIssuer.MaximumLifetime, cancellationToken);
-        await families.RevokeAsync(grant.GrantId, now, cancellationToken);
-        logger.CodeReplayed(grant.ClientId, grant.GrantId);
+            Grant = grant,
+            Person = person,
+            RefreshGeneration = RefreshDue.IsDue(client, grant.Scopes) ? RefreshDue.FirstGeneration : null,
+            RefreshExpiresAt = AuthorizationGrant.BeganAt(grant.GrantId) + options.Value.RefreshTokenLifetime,
+        };
     }
 
     private static OAuthError Invalid(string detail) =>

@@ -1,38 +1,42 @@
 // RFC 6749 §4.4: a client acting for itself. Costs no store write.
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
+using OpenIddict.Abstractions;
+using static OpenIddict.Server.OpenIddictServerEvents;
 
 namespace Identity.OAuth.Token;
 
-/// <summary><c>grant_type=client_credentials</c>: confidential clients only.</summary>
-public sealed class ClientCredentialsGrant(ResourceCatalog resources) : ITokenGrant
+/// <summary><c>grant_type=client_credentials</c>: confidential clients only (OpenIddict refuses the others).</summary>
+public sealed class ClientCredentialsGrant(ResourceCatalog resources, TimeProvider timeProvider) : ITokenGrant
 {
-    public string GrantType => "client_credentials";
+    public string GrantType => OpenIddictConstants.GrantTypes.ClientCredentials;
 
-    public async Task<Outcome<GrantProof>> ProveAsync(RequestParameters parameters, Client client, CancellationToken cancellationToken)
+    public async Task<Outcome<TokenIssue>> ProveAsync(HandleTokenRequestContext context, Client client, CancellationToken cancellationToken)
     {
-        if (client.IsPublic)
-        {
-            return new OAuthError(OAuthErrors.UnauthorizedClient, "A public client cannot act for itself.");
-        }
-
-        // RFC 6749 §3.3: without scope the server's default applies: what the client is registered for, people's scopes aside.
-        var scopes = parameters.List("scope");
+        // RFC 6749 §3.3: without scope the client's default applies: what it is registered for, people's scopes aside. The answer tells it.
+        IReadOnlyList<string> scopes = context.Request.GetScopes();
         if (scopes.Count == 0)
         {
             scopes = [.. client.Scopes.Where(scope => !ResourceCatalog.UserInfoScopes.Contains(scope, StringComparer.Ordinal))];
         }
-        else if (scopes.Any(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) || ResourceCatalog.UserInfoScopes.Contains(scope, StringComparer.Ordinal)))
+        else
         {
-            return new OAuthError(OAuthErrors.InvalidScope, "A scope is unknown or not open to this client.");
+            // People's scopes are left out where a client sends them by default; any other that is not its own is an error.
+            scopes = [.. scopes.Where(scope => !ResourceCatalog.IsOptional(scope))];
+            if (scopes.Any(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) || ResourceCatalog.UserInfoScopes.Contains(scope, StringComparer.Ordinal)))
+            {
+                return new OAuthError(OAuthErrors.InvalidScope, "A scope is unknown or not open to this client.");
+            }
         }
 
-        var requested = parameters.All("resource");
+        var requested = ResourceCatalog.Requested(context.Request);
         if (await resources.CheckAsync(requested, [], scopes, cancellationToken) is { } error)
         {
             return error;
         }
 
-        return (await resources.ResolveAsync(requested, scopes, cancellationToken)).TryGet(out var target, out error) ? new GrantProof(target) : error;
+        return (await resources.ResolveAsync(requested, scopes, cancellationToken)).TryGet(out var target, out error)
+            ? new TokenIssue(client, target, Guid.CreateVersion7(timeProvider.GetUtcNow()))
+            : error;
     }
 }

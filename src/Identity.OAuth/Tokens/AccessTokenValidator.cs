@@ -1,15 +1,20 @@
 // RFC 9068 §4 and RFC 6750: what is checked of an access token that comes back to us.
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Consents;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
+using OpenIddict.Server;
+using static OpenIddict.Abstractions.OpenIddictConstants;
 
 namespace Identity.OAuth.Tokens;
 
@@ -31,7 +36,7 @@ public sealed record AccessToken(JsonObject Claims, string Typ)
     public IReadOnlyList<string> Scopes => Text("scope")?.Split(' ') ?? [];
 
     /// <summary>Claims that the <c>claims</c> parameter asked userinfo for, by name.</summary>
-    public IReadOnlyList<string> UserInfoClaims => Claims[AccessTokenIssuer.UserInfoClaims] is JsonArray names ? [.. names.Select(name => (string)name!)] : [];
+    public IReadOnlyList<string> UserInfoClaims => Claims[AccessTokenClaims.UserInfoClaims] is JsonArray names ? [.. names.Select(name => (string)name!)] : [];
 
     public IReadOnlyList<string> Audience => Claims["aud"] switch
     {
@@ -40,15 +45,20 @@ public sealed record AccessToken(JsonObject Claims, string Typ)
         null => [],
     };
 
+    /// <summary>The access token that the request was validated by, or with; null: none.</summary>
+    public static AccessToken? Of(OpenIddictServerTransaction transaction) => transaction.GetProperty<AccessToken>(typeof(AccessToken).FullName!);
+
+    internal void KeepIn(OpenIddictServerTransaction transaction) => transaction.SetProperty(typeof(AccessToken).FullName!, this);
+
     private string? Text(string name) => (string?)Claims[name];
 }
 
 /// <summary>Reads access tokens that this server issued, and says which still live.</summary>
 public sealed class AccessTokenValidator(
     KeyRing keys,
-    IReferenceTokenStore references,
+    StoreDatabase database,
     IDenyList denyList,
-    ISessions sessions,
+    SignInSessions sessions,
     IOptions<OAuthOptions> options,
     TimeProvider timeProvider)
 {
@@ -56,6 +66,9 @@ public sealed class AccessTokenValidator(
 
     /// <summary>The last second that has a date: 31 December 9999.</summary>
     private const long MaximumTime = 253_402_300_799;
+
+    private static readonly Func<IdentityDbContext, string, CancellationToken, Task<string?>> Reference = EF.CompileAsyncQuery((IdentityDbContext context, string hash, CancellationToken token) =>
+        context.Tokens.Where(r => r.ReferenceId == hash && r.Type == TokenTypeIdentifiers.AccessToken && r.Status == Statuses.Valid).Select(r => r.Payload).FirstOrDefault());
 
     private static readonly JsonWebTokenHandler Handler = new() { MapInboundClaims = false, MaximumTokenSizeInBytes = MaximumLength };
 
@@ -111,8 +124,9 @@ public sealed class AccessTokenValidator(
     }
 
     private async ValueTask<AccessToken?> ReadReferenceAsync(string value, CancellationToken cancellationToken) =>
-        value.Length == 43 && await references.FindAsync(SecureValue.Hash(value), cancellationToken) is { } stored
-            ? new AccessToken(JsonNode.Parse(stored.Claims)!.AsObject(), "reference")
+        value.Length == 43 && SecureValue.Hash(value) is var hash
+            && await database.ReadAsync((context, token) => Reference(context, hash, token), cancellationToken) is { } claims
+            ? new AccessToken(JsonNode.Parse(claims)!.AsObject(), "reference")
             : null;
 
     private async ValueTask<AccessToken?> ReadJwtAsync(string value, bool acceptCompatibility, CancellationToken cancellationToken)
@@ -179,7 +193,7 @@ public sealed class AccessTokenValidator(
 
         // What JWT_SECRET signs is a first-party session's token and nothing else.
         var token = new AccessToken(claims, jwt.Typ);
-        return !compatibility || (jwt.Typ == "JWT" && token.ClientId == FirstPartyTokenIssuer.ClientId && IsText(claims, "sid")) ? token : null;
+        return !compatibility || (jwt.Typ == "JWT" && token.ClientId == FirstPartyClient.ClientId && IsText(claims, "sid")) ? token : null;
     }
 
     // Whoever knows JWT_SECRET can sign anything: what is not of our making is no token, however well it is signed.
@@ -193,7 +207,7 @@ public sealed class AccessTokenValidator(
                 && (!claims.ContainsKey("sid") || IsText(claims, "sid"))
                 && (!claims.ContainsKey("scope") || IsText(claims, "scope"))
                 && (claims["aud"] is not JsonArray many ? IsText(claims, "aud") : many.All(IsText))
-                && (claims[AccessTokenIssuer.UserInfoClaims] is null || (claims[AccessTokenIssuer.UserInfoClaims] is JsonArray names && names.All(IsText)))
+                && (claims[AccessTokenClaims.UserInfoClaims] is null || (claims[AccessTokenClaims.UserInfoClaims] is JsonArray names && names.All(IsText)))
                 && claims["exp"] is JsonValue exp && exp.TryGetValue<long>(out var seconds) && seconds is > 0 and <= MaximumTime
                 ? claims
                 : null;

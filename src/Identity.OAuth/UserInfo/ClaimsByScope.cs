@@ -14,6 +14,8 @@ public static class ClaimsByScope
         ["email"] = ["email", "email_verified"],
         ["address"] = ["address"],
         ["phone"] = ["phone_number", "phone_number_verified"],
+        ["roles"] = ["roles"],
+        ["groups"] = ["groups"],
     };
 
     private static readonly HashSet<string> All = [.. Table.Values.SelectMany(claims => claims)];

@@ -1,6 +1,7 @@
 // RFC 6749 §2.3.1 and RFC 9700 §4.15: guessing at the token endpoint is bounded, by address. Success costs nothing, however much of it there is.
 using System.Threading.RateLimiting;
 using Identity.OAuth;
+using Identity.OAuth.Requests;
 using Identity.Server.Endpoints;
 using Microsoft.Extensions.Options;
 
@@ -33,10 +34,27 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options) : IDispos
 
     public void Dispose() => _failures.Dispose();
 
+    /// <summary>Around the token endpoint: refuses who guessed too often, and counts who guesses.</summary>
+    public async Task LimitAsync(HttpContext context, RequestDelegate next)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        if (!MayTry(context, out var wait))
+        {
+            await RefuseAsync(context, wait);
+            return;
+        }
+
+        await next(context);
+        if (context.Response.StatusCode is >= 400 and < 500)
+        {
+            Count(context);
+        }
+    }
+
     public static Task RefuseAsync(HttpContext context, TimeSpan retryAfter)
     {
         context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling(retryAfter.TotalSeconds)).ToString(System.Globalization.CultureInfo.InvariantCulture);
-        return ProtocolResponses.WriteAsync(context, new OAuthError(OAuthErrors.TemporarilyUnavailable, "Too many refused requests from this address.", StatusCodes.Status429TooManyRequests));
+        return ProtocolAnswers.WriteAsync(context, new OAuthError(OAuthErrors.TemporarilyUnavailable, "Too many refused requests from this address.", StatusCodes.Status429TooManyRequests));
     }
 
     private static string Address(HttpContext context) => context.Connection.RemoteIpAddress?.ToString() ?? "";

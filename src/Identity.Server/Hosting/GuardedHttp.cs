@@ -3,7 +3,6 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Identity.OAuth.Clients;
-using Identity.OAuth.Clients.ClientAuthentication;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.Server.Hosting;

@@ -1,5 +1,6 @@
 // RFC 6749 §5.2 and RFC 7009 §2.2.1: our own faults at the JSON endpoints. An outage is a 503, and nothing is let through because of it.
 using Identity.OAuth;
+using Identity.OAuth.Requests;
 using Identity.OAuth.Storage;
 using Identity.Server.Endpoints;
 
@@ -8,7 +9,7 @@ namespace Identity.Server.Hosting;
 /// <summary>Answers exceptions at the protocol's JSON endpoints. (People are told by the status page.)</summary>
 internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<ProtocolFaults> logger)
 {
-    private static readonly string[] JsonEndpoints = ["/connect/token", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/userinfo", "/connect/jwks", "/.well-known"];
+    private static readonly string[] JsonEndpoints = ["/connect/token", "/connect/par", "/connect/device", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/userinfo", "/connect/jwks", "/.well-known"];
 
     public async Task InvokeAsync(HttpContext context)
     {
@@ -36,7 +37,7 @@ internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<Proto
                 context.Response.Headers.RetryAfter = StoreOutage.RetryAfter;
             }
 
-            await ProtocolResponses.WriteAsync(context, outage
+            await ProtocolAnswers.WriteAsync(context, outage
                 ? new OAuthError(OAuthErrors.TemporarilyUnavailable, "The service cannot answer now. Try again later.", StatusCodes.Status503ServiceUnavailable)
                 : new OAuthError(OAuthErrors.ServerError, "Something went wrong on our side.", StatusCodes.Status500InternalServerError));
         }

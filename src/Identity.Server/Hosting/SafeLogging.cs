@@ -6,9 +6,11 @@ namespace Identity.Server.Hosting;
 /// <summary>The console log: levels that settings may change, and what none may turn on.</summary>
 internal static class SafeLogging
 {
-    // Request lines with their query, and the links and redirects that are made of it: codes, hints and tokens travel in them.
+    // Request lines with their query, and the links and redirects that are made of it: codes, hints and tokens travel in them. OpenIddict tells requests and
+    // answers at Information, and tokens at Trace.
     private static readonly string[] s_leaky =
     [
+        "OpenIddict",
         "Microsoft.AspNetCore.Hosting.Diagnostics",
         "Microsoft.AspNetCore.Http.Result",
         "Microsoft.AspNetCore.HttpLogging",

@@ -19,7 +19,7 @@ internal static class Seeding
         await SeedClientsAsync(services, settings, configuration, cancellationToken);
         if (settings.IsDevelopment)
         {
-            await SeedDemoClientsAsync(services.GetRequiredService<IClientStore>(), console, cancellationToken);
+            await SeedDemoClientsAsync(services.GetRequiredService<ClientStore>(), console, cancellationToken);
         }
 
         await SeedAdminAsync(services.GetRequiredService<AdminSeed>(), settings, console, cancellationToken);
@@ -27,7 +27,7 @@ internal static class Seeding
 
     private static async Task SeedResourcesAsync(IServiceProvider services, ServerSettings settings, IConfiguration configuration, CancellationToken cancellationToken)
     {
-        var store = services.GetRequiredService<IResourceStore>();
+        var store = services.GetRequiredService<ResourceStore>();
         var resources = new List<Resource>();
         foreach (var (source, document) in Documents(settings.ResourcesFile, "RESOURCES_FILE", configuration.GetSection("Resources")))
         {
@@ -58,7 +58,7 @@ internal static class Seeding
 
     private static async Task SeedClientsAsync(IServiceProvider services, ServerSettings settings, IConfiguration configuration, CancellationToken cancellationToken)
     {
-        var store = services.GetRequiredService<IClientStore>();
+        var store = services.GetRequiredService<ClientStore>();
         var clients = new List<Client>();
         foreach (var (source, document) in Documents(settings.ClientsFile, "CLIENTS_FILE", configuration.GetSection("Clients")))
         {
@@ -77,7 +77,7 @@ internal static class Seeding
         }
     }
 
-    private static async Task SeedDemoClientsAsync(IClientStore store, TextWriter console, CancellationToken cancellationToken)
+    private static async Task SeedDemoClientsAsync(ClientStore store, TextWriter console, CancellationToken cancellationToken)
     {
         if (await store.FindAsync("demo", cancellationToken) is null)
         {
@@ -104,7 +104,7 @@ internal static class Seeding
                 {
                     ClientId = "demo-service",
                     ClientName = "Demo service",
-                    SecretHashes = [OAuth.Clients.ClientAuthentication.ClientSecret.Hash(secret)],
+                    SecretHashes = [ClientSecret.Hash(secret)],
                     GrantTypes = ["client_credentials"],
                     ResponseTypes = [],
                     Scopes = ["identity.users.read", "identity.users.write"],

@@ -5,12 +5,14 @@ using Identity.Accounts.Events;
 using Identity.Api;
 using Identity.Api.OpenApi;
 using Identity.OAuth;
-using Identity.OAuth.Clients.ClientAuthentication;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Requests;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
 using Identity.Server.Endpoints;
 using Identity.Server.Pages;
+using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.Antiforgery;
@@ -19,6 +21,7 @@ using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.Extensions.Options;
 using Microsoft.OpenApi;
+using OpenIddict.Server.AspNetCore;
 
 namespace Identity.Server.Hosting;
 
@@ -29,7 +32,7 @@ public static class ServerHost
     private static readonly string[] MachinePaths =
     [
         "/api", "/health", "/.well-known", "/openapi", "/docs", "/css", "/js",
-        "/connect/token", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks",
+        "/connect/token", "/connect/par", "/connect/device", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks",
     ];
 
     /// <summary>The process's exit code. What the operator can mend ends the start with a line each, and code 1.</summary>
@@ -126,10 +129,28 @@ public static class ServerHost
             options.AccessTokenLifetime = settings.AccessTokenLifetime;
             options.RefreshTokenLifetime = settings.RefreshTokenLifetime;
             options.CompatibilitySecret = settings.JwtSecret;
+            options.UiLocales.Clear();
+            options.UiLocales.Add("en");
+            options.UiLocales.Add("de");
         });
+
+        // OpenID Connect Discovery 1.0 §3: where the operator wrote them down, for applications as for people.
+        services.AddOptions<OAuthOptions>().Configure<IOptions<BrandingOptions>>((options, branding) =>
+        {
+            if (branding.Value.PrivacyUrl is { } privacy)
+            {
+                options.Metadata["op_policy_uri"] = privacy;
+            }
+
+            if (branding.Value.TermsUrl is { } terms)
+            {
+                options.Metadata["op_tos_uri"] = terms;
+            }
+        });
+        services.AddOpenIddict().AddServer(server => server
+            .RemoveEventHandler(OpenIddictServerAspNetCoreHandlers.Authentication.ProcessFormPostResponse.Descriptor)
+            .AddEventHandler(FormPostAnswer.Descriptor));
         services.AddOptions<OAuthOptions>().BindConfiguration("OAuth");
-        services.AddSingleton<ISubjects, AccountSubjects>();
-        services.AddSingleton<ISessions, AccountSessions>();
         services.AddSingleton<GuardedHttp>();
         services.AddSingleton<IClientKeySource, FetchedClientKeys>();
 
@@ -220,6 +241,11 @@ public static class ServerHost
             await context.RequestServices.GetRequiredService<BrowserSession>().FindAsync(context);
             await next(context);
         }));
+        app.UseMiddleware<ProtocolRequests>();
+        app.UseMiddleware<CrossOrigin>();
+        app.UseMiddleware<Documents>();
+        app.UseWhen(context => context.Request.Path.Equals("/connect/token", StringComparison.OrdinalIgnoreCase), token => token.Use(token.ApplicationServices.GetRequiredService<FailureLimiter>().LimitAsync));
+        app.UseWhen(context => context.Request.Path.Equals(Authorize.Path, StringComparison.OrdinalIgnoreCase), authorize => authorize.Use(Authorize.FindVisitorAsync));
         app.UseRouting();
         app.UseAuthentication();
         app.UseAuthorization();
@@ -229,7 +255,7 @@ public static class ServerHost
     // The protocol's endpoints tell it in their own way.
     private static Task RequireReadableForm(HttpContext context, RequestDelegate next)
     {
-        if (IsUnder(context, "/connect") || IsUnder(context, "/api") || !context.Request.HasFormContentType || FormReading.HasReadableCharset(context.Request))
+        if (IsUnder(context, "/connect") || IsUnder(context, "/api") || !context.Request.HasFormContentType || ProtocolRequests.HasReadableCharset(context.Request))
         {
             return next(context);
         }
@@ -242,10 +268,9 @@ public static class ServerHost
     {
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
-        app.MapDiscovery();
         app.MapAuthorize();
-        app.MapTokens();
-        app.MapUserInfo();
+        app.MapEndSession();
+        app.MapUserInfoMetadata();
         app.MapOpenApi("/openapi/{documentName}.json");
         app.UseSwaggerUI(options =>
         {

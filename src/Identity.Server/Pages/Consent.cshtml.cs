@@ -12,7 +12,7 @@ namespace Identity.Server.Pages;
 /// <summary>
 /// Asks whether an application may have what it wants. What that is comes from the authorize endpoint's own judgement of the request, not from the address.
 /// </summary>
-public sealed class ConsentModel(PageServices services, AuthorizeEndpoint authorize, ConsentService consents, ISessions sessions, IInteractions interactions, IAccountStore accounts, IBrowserSession browser, ScopeWords words) : IdentityPageModel(services)
+public sealed class ConsentModel(PageServices services, AuthorizeRules rules, AuthorizeDecision decision, PushedRequests pushed, ConsentService consents, SignInSessions sessions, IInteractions interactions, IAccountStore accounts, IBrowserSession browser, ScopeWords words) : IdentityPageModel(services)
 {
     public IReadOnlyList<ScopeLine> Scopes { get; private set; } = [];
 
@@ -57,8 +57,10 @@ public sealed class ConsentModel(PageServices services, AuthorizeEndpoint author
         }
 
         var query = RequestContexts.Query(ReturnUrl).Select(pair => KeyValuePair.Create(pair.Key, (IReadOnlyList<string?>)pair.Value.ToArray()));
-        return RequestParameters.Read(query).TryGet(out var parameters, out _)
-            && await authorize.HandleAsync(new AuthorizeInput(parameters, info, interactions.Read(ReturnUrl)), cancellationToken) is AuthorizeOutcome.Consent consent
+        return RequestParameters.Read(query).TryGet(out var sent, out _)
+            && await pushed.ResolveAsync(sent, cancellationToken) is { } parameters
+            && (await rules.ValidateAsync(parameters, cancellationToken)).Request is { } request
+            && await decision.DecideAsync(request, new Visitor(info, interactions.Read(ReturnUrl)), cancellationToken) is AuthorizeOutcome.Consent consent
             ? (info.Subject, consent)
             : null;
     }

@@ -1,5 +1,7 @@
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
+using Identity.OAuth;
+using Microsoft.AspNetCore;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.ModelBinding;
@@ -45,7 +47,7 @@ public static class IdentityPagesExtensions
     }
 
     /// <summary>
-    /// Serves the pages' files, and shows pages for statuses without a body and for our own faults, where a person asked: requests that accept HTML, and those with a <see cref="PageError"/>.
+    /// Serves the pages' files, and shows pages for statuses without a body and for our own faults, where a person asked: requests that accept HTML, and refusals of the authorize and end-session endpoints.
     /// Goes before routing.
     /// </summary>
     public static IApplicationBuilder UsePageErrors(this IApplicationBuilder app)
@@ -60,7 +62,7 @@ public static class IdentityPagesExtensions
         app.Use(async (context, next) =>
         {
             await next(context);
-            if (context.Features.Get<IStatusCodePagesFeature>() is { } feature && context.Features.Get<PageError>() is null && !AcceptsHtml(context.Request))
+            if (context.Features.Get<IStatusCodePagesFeature>() is { } feature && context.Features.Get<OAuthError>() is null && context.GetOpenIddictServerResponse()?.Error is null && !AcceptsHtml(context.Request))
             {
                 feature.Enabled = false;
             }

@@ -11,7 +11,7 @@ namespace Identity.Server.Pages;
 /// <summary>
 /// What is running, and what to try next. Outside Development it is a front door and no more: how the service is set up is nobody's business there.
 /// </summary>
-public sealed class IndexModel(PageServices services, IOptions<OAuthOptions> options, IHostEnvironment environment, IServiceProvider provider, IClientStore clients, IBrowserSession browser, IAccountStore accounts) : IdentityPageModel(services)
+public sealed class IndexModel(PageServices services, IOptions<OAuthOptions> options, IHostEnvironment environment, IServiceProvider provider, ClientStore clients, IBrowserSession browser, IAccountStore accounts) : IdentityPageModel(services)
 {
     private const string DemoClientId = "demo";
 

@@ -5,6 +5,7 @@ using Identity.OAuth.Storage;
 using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -53,7 +54,8 @@ public sealed class StatusModel(PageServices services, IOptions<AntiforgeryOptio
         }
 
         Response.StatusCode = status;
-        Error = HttpContext.Features.Get<PageError>()?.Error;
+        Error = HttpContext.Features.Get<OAuthError>()
+            ?? (HttpContext.GetOpenIddictServerResponse() is { Error: { } error } response ? new OAuthError(error, response.ErrorDescription ?? "") : null);
         Kind = status switch
         {
             404 => "NotFound",

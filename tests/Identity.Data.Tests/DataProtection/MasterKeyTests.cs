@@ -77,7 +77,7 @@ public sealed class MasterKeyTests : IDisposable
     public async Task Store_AfterTheStart_HoldsTheKeyRingEncryptedOnly()
     {
         await using var host = await StoreHost.StartAsync(Settings);
-        Assert.Equal([9], host.Get<IKeyProtector>().Unprotect(host.Get<IKeyProtector>().Protect([9])));
+        Assert.Equal([9], host.Get<KeyProtector>().Unprotect(host.Get<KeyProtector>().Protect([9])));
         await using var connection = new SqliteConnection(Settings.ConnectionString);
         await connection.OpenAsync();
         await using var command = connection.CreateCommand();

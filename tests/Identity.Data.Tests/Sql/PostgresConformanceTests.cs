@@ -10,15 +10,11 @@ public sealed class PostgresSigningKeyStoreTests(PostgresFixture fixture) : Sign
 
 public sealed class PostgresConsentStoreTests(PostgresFixture fixture) : ConsentStoreConformance(fixture);
 
-public sealed class PostgresSingleUseStoreTests(PostgresFixture fixture) : SingleUseStoreConformance(fixture);
-
 public sealed class PostgresRefreshFamilyStoreTests(PostgresFixture fixture) : RefreshFamilyStoreConformance(fixture);
 
 public sealed class PostgresDenyListTests(PostgresFixture fixture) : DenyListConformance(fixture);
 
 public sealed class PostgresReplayCacheTests(PostgresFixture fixture) : ReplayCacheConformance(fixture);
-
-public sealed class PostgresReferenceTokenStoreTests(PostgresFixture fixture) : ReferenceTokenStoreConformance(fixture);
 
 public sealed class PostgresRateLimiterTests(PostgresFixture fixture) : RateLimiterConformance(fixture);
 

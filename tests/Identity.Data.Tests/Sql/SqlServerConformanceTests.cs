@@ -10,15 +10,11 @@ public sealed class SqlServerSigningKeyStoreTests(SqlServerFixture fixture) : Si
 
 public sealed class SqlServerConsentStoreTests(SqlServerFixture fixture) : ConsentStoreConformance(fixture);
 
-public sealed class SqlServerSingleUseStoreTests(SqlServerFixture fixture) : SingleUseStoreConformance(fixture);
-
 public sealed class SqlServerRefreshFamilyStoreTests(SqlServerFixture fixture) : RefreshFamilyStoreConformance(fixture);
 
 public sealed class SqlServerDenyListTests(SqlServerFixture fixture) : DenyListConformance(fixture);
 
 public sealed class SqlServerReplayCacheTests(SqlServerFixture fixture) : ReplayCacheConformance(fixture);
-
-public sealed class SqlServerReferenceTokenStoreTests(SqlServerFixture fixture) : ReferenceTokenStoreConformance(fixture);
 
 public sealed class SqlServerRateLimiterTests(SqlServerFixture fixture) : RateLimiterConformance(fixture);
 

@@ -10,15 +10,11 @@ public sealed class SqliteSigningKeyStoreTests(SqliteFixture fixture) : SigningK
 
 public sealed class SqliteConsentStoreTests(SqliteFixture fixture) : ConsentStoreConformance(fixture);
 
-public sealed class SqliteSingleUseStoreTests(SqliteFixture fixture) : SingleUseStoreConformance(fixture);
-
 public sealed class SqliteRefreshFamilyStoreTests(SqliteFixture fixture) : RefreshFamilyStoreConformance(fixture);
 
 public sealed class SqliteDenyListTests(SqliteFixture fixture) : DenyListConformance(fixture);
 
 public sealed class SqliteReplayCacheTests(SqliteFixture fixture) : ReplayCacheConformance(fixture);
-
-public sealed class SqliteReferenceTokenStoreTests(SqliteFixture fixture) : ReferenceTokenStoreConformance(fixture);
 
 public sealed class SqliteRateLimiterTests(SqliteFixture fixture) : RateLimiterConformance(fixture);
 

@@ -1,14 +1,19 @@
 using System.Text.Json.Nodes;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.RateLimits;
 using Identity.Accounts.Sessions;
+using Identity.OAuth.Refresh;
 using Identity.OAuth.Storage;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Conformance;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+
+using static OpenIddict.Abstractions.OpenIddictConstants;
 
 namespace Identity.Data.Tests.Sql;
 
@@ -27,18 +32,20 @@ public sealed class StoreCleanUpTests(SqliteFixture sqlite, PostgresFixture post
         var time = new FakeTimeProvider();
         var now = time.GetUtcNow();
         await using var services = (ServiceProvider)await (await fixture.IsolateAsync(time))();
-        var singleUse = services.GetRequiredService<ISingleUseStore>();
-        var families = services.GetRequiredService<IRefreshFamilyStore>();
+        var database = services.GetRequiredService<StoreDatabase>();
+        var families = services.GetRequiredService<RefreshFamilies>();
         var sessions = services.GetRequiredService<ISessionStore>();
         var codes = services.GetRequiredService<IOneTimeCodeStore>();
-        var tokens = services.GetRequiredService<IReferenceTokenStore>();
         var audit = services.GetRequiredService<IAuditLog>();
         var replay = services.GetRequiredService<IReplayCache>();
 
         // More than one batch of entries that all end at different times, and one that lives.
         const int Many = 1_203;
-        await Task.WhenAll(Enumerable.Range(0, Many).Select(i => singleUse.SaveAsync(new("k", $"{i}", "c", "{}", now, now.AddMilliseconds(i)), Cancel)));
-        await singleUse.SaveAsync(new("k", "live", "c", "{}", now, now.AddDays(2)), Cancel);
+        await AddTokensAsync(Enumerable.Range(0, Many).Select(i => ($"{i}", TokenTypeIdentifiers.Private.RequestToken, now.AddMilliseconds(i))));
+        await AddTokensAsync([("live request", TokenTypeIdentifiers.Private.RequestToken, now.AddDays(2))]);
+
+        // A code that comes again tells of a theft for a week.
+        await AddTokensAsync([("dead code", TokenTypeIdentifiers.Private.AuthorizationCode, now.AddDays(-7)), ("used code", TokenTypeIdentifiers.Private.AuthorizationCode, now)]);
         var dead = RefreshFamilyStoreConformance.NewFamily(Guid.CreateVersion7(now), now.AddDays(-7));
         var alive = RefreshFamilyStoreConformance.NewFamily(Guid.CreateVersion7(now), now);
         await families.CreateAsync(dead, Cancel);
@@ -46,8 +53,7 @@ public sealed class StoreCleanUpTests(SqliteFixture sqlite, PostgresFixture post
         await services.GetRequiredService<IDenyList>().DenyAsync("d", now.AddMinutes(1), Cancel);
         Assert.True(await replay.TryAddAsync("k", "dead", now.AddMinutes(1), Cancel));
         Assert.True(await replay.TryAddAsync("k", "live", now.AddDays(2), Cancel));
-        await tokens.SaveAsync(new("dead", "{}", now.AddMinutes(1)), Cancel);
-        await tokens.SaveAsync(new("live", "{}", now.AddDays(2)), Cancel);
+        await AddTokensAsync([("dead", TokenTypeIdentifiers.AccessToken, now.AddMinutes(1)), ("live", TokenTypeIdentifiers.AccessToken, now.AddDays(2))]);
         await services.GetRequiredService<IRateLimiter>().AcquireAsync("r", 1, TimeSpan.FromMinutes(1), Cancel);
         var code = new OneTimeCode(Guid.CreateVersion7(now), Guid.NewGuid(), "email", "login", [1], now, now.AddMinutes(5));
         await codes.ReplaceAsync(code, Cancel);
@@ -61,16 +67,15 @@ public sealed class StoreCleanUpTests(SqliteFixture sqlite, PostgresFixture post
 
         time.Advance(TimeSpan.FromDays(1));
         var cleanUp = services.GetRequiredService<StoreCleanUp>();
-        Assert.Equal(Many + 8, await cleanUp.RunAsync(Cancel));
+        Assert.Equal(Many + 9, await cleanUp.RunAsync(Cancel));
         Assert.Equal(0, await cleanUp.RunAsync(Cancel));
 
-        Assert.Null(await singleUse.FindAsync("k", "0", Cancel));
-        Assert.NotNull(await singleUse.FindAsync("k", "live", Cancel));
+        Assert.Equal(
+            ["live", "live request", "used code"],
+            await database.ReadAsync((context, token) => context.Tokens.OrderBy(row => row.ReferenceId).Select(row => row.ReferenceId!).ToListAsync(token), Cancel));
         Assert.Null(await families.FindAsync(dead.Id, Cancel));
         Assert.NotNull(await families.FindAsync(alive.Id, Cancel));
         Assert.False(await replay.TryAddAsync("k", "live", now.AddDays(2), Cancel));
-        Assert.Null(await tokens.FindAsync("dead", Cancel));
-        Assert.NotNull(await tokens.FindAsync("live", Cancel));
         Assert.Null(await codes.FindAsync(code.Id, Cancel));
         Assert.Null(await sessions.FindAsync(ended.Id, Cancel));
         Assert.NotNull(await sessions.FindAsync(endedButKept.Id, Cancel));
@@ -78,6 +83,14 @@ public sealed class StoreCleanUpTests(SqliteFixture sqlite, PostgresFixture post
         // Nobody has ended it yet: its end is still to be told.
         Assert.Equal([expired.Id], (await sessions.ListExpiredAsync(time.GetUtcNow(), 10, Cancel)).Select(s => s.Id));
         Assert.Equal(["new"], (await audit.ListAsync(null, 10, Cancel)).Select(r => r.Action));
+
+        Task AddTokensAsync(IEnumerable<(string Reference, string Type, DateTimeOffset ExpiresAt)> rows) => database.WriteAsync(
+            (context, token) =>
+            {
+                context.AddRange(rows.Select(row => new OAuthToken { Id = Guid.NewGuid(), ReferenceId = row.Reference, Type = row.Type, ExpirationDate = row.ExpiresAt.UtcDateTime }));
+                return context.SaveChangesAsync(token);
+            },
+            Cancel);
 
         async Task<Session> CreateSessionAsync(DateTimeOffset expiresAt)
         {

@@ -19,11 +19,11 @@ public sealed class StoreStartTests : IDisposable
         byte[] secret;
         await using (var first = await StoreHost.StartAsync(Settings))
         {
-            secret = first.Get<IKeyProtector>().Protect([1, 2, 3]);
+            secret = first.Get<KeyProtector>().Protect([1, 2, 3]);
         }
 
         await using var second = await StoreHost.StartAsync(Settings);
-        Assert.Equal([1, 2, 3], second.Get<IKeyProtector>().Unprotect(secret));
+        Assert.Equal([1, 2, 3], second.Get<KeyProtector>().Unprotect(secret));
     }
 
     [Fact]
@@ -58,10 +58,10 @@ public sealed class StoreStartTests : IDisposable
     public async Task Start_WhenManyNodesStartAtOnce_AllStartOnOneKeyRing()
     {
         var hosts = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => StoreHost.StartAsync(Settings))));
-        var secret = hosts[0].Get<IKeyProtector>().Protect([7]);
+        var secret = hosts[0].Get<KeyProtector>().Protect([7]);
         foreach (var host in hosts)
         {
-            Assert.Equal([7], host.Get<IKeyProtector>().Unprotect(secret));
+            Assert.Equal([7], host.Get<KeyProtector>().Unprotect(secret));
             await host.DisposeAsync();
         }
     }

@@ -35,7 +35,6 @@ public sealed partial class World : IAsyncDisposable
         services.AddLogging();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().Build());
         services.AddSingleton<TimeProvider>(Time);
-        services.AddInMemoryOAuthStores();
         services.AddInMemoryAccountStores();
         services.AddSingleton<IMessageSender>(Mail);
         services.AddSingleton<IMessageSender>(Sms);

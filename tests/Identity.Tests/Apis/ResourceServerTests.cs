@@ -84,7 +84,7 @@ public sealed class ResourceServerTests(ApiWorld world)
             var signedOut = await world.TokenAsync(ApiWorld.Redeem(await world.CodeAsync("openid " + api.Read, api.Identifier)));
             Assert.Equal(HttpStatusCode.OK, (await CallAsync("jose", api, (string)signedOut["access_token"]!, "?ask")).Status);
             var sid = (string)RunningServer.Payload((string)signedOut["id_token"]!)["sid"]!;
-            await world.Server.Services.GetRequiredService<ISessions>().EndAsync(sid, "logout", TestContext.Current.CancellationToken);
+            await world.Server.Services.GetRequiredService<SignInSessions>().EndAsync(sid, "logout", TestContext.Current.CancellationToken);
             Assert.Equal(HttpStatusCode.Unauthorized, (await CallAsync("jose", api, (string)signedOut["access_token"]!, "?ask")).Status);
         }
     }

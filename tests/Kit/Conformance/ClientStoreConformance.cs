@@ -4,7 +4,7 @@ using Identity.OAuth.Clients;
 
 namespace Identity.Tests.Kit.Conformance;
 
-public abstract class ClientStoreConformance(StoreFixture fixture) : StoreConformance<IClientStore>(fixture)
+public abstract class ClientStoreConformance(StoreFixture fixture) : StoreConformance<ClientStore>(fixture)
 {
     [Fact]
     public async Task Find_WhenUnknown_IsNull() => Assert.Null(await Store.FindAsync(Unique(), Cancel));

@@ -1,9 +1,10 @@
 using Identity.OAuth.Consents;
+using Identity.OAuth.Refresh;
 using Identity.OAuth.Storage;
 
 namespace Identity.Tests.Kit.Conformance;
 
-public abstract class ConsentStoreConformance(StoreFixture fixture) : StoreConformance<IConsentStore>(fixture)
+public abstract class ConsentStoreConformance(StoreFixture fixture) : StoreConformance<ConsentStore>(fixture)
 {
     private readonly string _subject = Unique();
 
@@ -35,7 +36,7 @@ public abstract class ConsentStoreConformance(StoreFixture fixture) : StoreConfo
     [Fact]
     public async Task Revoke_WhenDone_ForgetsTheConsentAndKillsItsFamiliesOnly()
     {
-        var families = Get<IRefreshFamilyStore>();
+        var families = Get<RefreshFamilies>();
         var mine = RefreshFamilyStoreConformance.NewFamily(NewId(), Now, _subject, "c1");
         var otherClient = RefreshFamilyStoreConformance.NewFamily(NewId(), Now, _subject, "c2");
         var otherPerson = RefreshFamilyStoreConformance.NewFamily(NewId(), Now, Unique(), "c1");

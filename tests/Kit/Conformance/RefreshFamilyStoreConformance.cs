@@ -1,8 +1,9 @@
+using Identity.OAuth.Refresh;
 using Identity.OAuth.Storage;
 
 namespace Identity.Tests.Kit.Conformance;
 
-public abstract class RefreshFamilyStoreConformance(StoreFixture fixture) : StoreConformance<IRefreshFamilyStore>(fixture)
+public abstract class RefreshFamilyStoreConformance(StoreFixture fixture) : StoreConformance<RefreshFamilies>(fixture)
 {
     public static RefreshFamily NewFamily(Guid id, DateTimeOffset now, string subject = "s", string clientId = "c1", string sessionId = "sid") =>
         new(id, clientId, subject, sessionId, ["openid", "a b"], ["https://api.example"], 1, now, now, now.AddDays(7), RevokedAt: null, """{"acr":"1"}""");

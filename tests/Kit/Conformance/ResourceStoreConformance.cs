@@ -3,7 +3,7 @@ using Identity.OAuth.Resources;
 
 namespace Identity.Tests.Kit.Conformance;
 
-public abstract class ResourceStoreConformance(StoreFixture fixture) : StoreConformance<IResourceStore>(fixture)
+public abstract class ResourceStoreConformance(StoreFixture fixture) : StoreConformance<ResourceStore>(fixture)
 {
     [Fact]
     public async Task List_AfterUpsert_GivesEveryMemberBack()

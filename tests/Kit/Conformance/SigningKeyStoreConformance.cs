@@ -2,7 +2,7 @@ using Identity.OAuth.Keys;
 
 namespace Identity.Tests.Kit.Conformance;
 
-public abstract class SigningKeyStoreConformance(StoreFixture fixture) : StoreConformance<ISigningKeyStore>(fixture)
+public abstract class SigningKeyStoreConformance(StoreFixture fixture) : StoreConformance<SigningKeyStore>(fixture)
 {
     // The port lists all keys, so each test has an algorithm of its own.
     private readonly string _algorithm = Unique()[..18];

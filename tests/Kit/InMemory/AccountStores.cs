@@ -16,7 +16,6 @@ namespace Identity.Tests.Kit.InMemory;
 /// <summary>The ports of accounts in memory, for tests of the services alone. The conformance suites hold them to what real stores do.</summary>
 public static class AccountStores
 {
-    /// <summary>Give it the families of the same world (<see cref="OAuthStores"/>), if sessions are to end theirs.</summary>
     public static IServiceCollection AddInMemoryAccountStores(this IServiceCollection services) => services
         .AddSingleton<InMemoryEvents>()
         .AddSingleton<InMemoryAccounts>()
@@ -280,7 +279,7 @@ public sealed class InMemoryMetadata : IMetadataStore
     }
 }
 
-public sealed class InMemorySessionStore(InMemoryEvents outbox, InMemoryRefreshFamilies? families = null) : ISessionStore
+public sealed class InMemorySessionStore(InMemoryEvents outbox) : ISessionStore
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Session> _sessions = new(StringComparer.Ordinal);
@@ -347,7 +346,6 @@ public sealed class InMemorySessionStore(InMemoryEvents outbox, InMemoryRefreshF
             }
 
             _sessions[id] = session with { EndedAt = now };
-            families?.RevokeWhere(family => family.SessionId == id, now);
             outbox.Add([destroyed]);
             return Task.FromResult(true);
         }
@@ -361,7 +359,6 @@ public sealed class InMemorySessionStore(InMemoryEvents outbox, InMemoryRefreshF
             foreach (var session in live)
             {
                 _sessions[session.Id] = session with { EndedAt = ending.At };
-                families?.RevokeWhere(family => family.SessionId == session.Id, ending.At);
             }
 
             outbox.Add(live.Select(ending.Destroyed));

@@ -9,7 +9,7 @@ using Npgsql;
 namespace Identity.Accounts.Data;
 
 /// <summary>The little that LINQ cannot say and that each provider says in its own way.</summary>
-internal abstract class SqlDialect
+public abstract class SqlDialect
 {
     /// <summary>A time as a parameter of hand-written SQL.</summary>
     public abstract object Time(DateTimeOffset time);
@@ -48,7 +48,7 @@ internal abstract class SqlDialect
 }
 
 /// <summary>SQLite and PostgreSQL share the upsert.</summary>
-internal abstract class OnConflictDialect : SqlDialect
+public abstract class OnConflictDialect : SqlDialect
 {
     public override string Upsert(string table, IReadOnlyList<string> keys, IReadOnlyList<string> columns, IReadOnlyDictionary<string, string> set, string? where)
     {
@@ -59,7 +59,7 @@ internal abstract class OnConflictDialect : SqlDialect
     }
 }
 
-internal sealed class SqliteDialect : OnConflictDialect
+public sealed class SqliteDialect : OnConflictDialect
 {
     private const int Constraint = 19;
     private const int UniqueIndex = 2067;
@@ -78,7 +78,7 @@ internal sealed class SqliteDialect : OnConflictDialect
     }
 }
 
-internal sealed class PostgresDialect : OnConflictDialect
+public sealed class PostgresDialect : OnConflictDialect
 {
     public override object Time(DateTimeOffset time) => UtcMicrosecondsConverter.Of(time);
 

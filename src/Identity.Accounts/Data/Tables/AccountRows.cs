@@ -1,6 +1,6 @@
 namespace Identity.Accounts.Data.Tables;
 
-internal sealed class AccountRow
+public sealed class AccountRow
 {
     public Guid Id { get; set; }
 
@@ -43,7 +43,7 @@ internal sealed class AccountRow
     public DateTimeOffset? LockoutEnd { get; set; }
 }
 
-internal sealed class CredentialRow
+public sealed class CredentialRow
 {
     public Guid AccountId { get; set; }
 
@@ -52,14 +52,14 @@ internal sealed class CredentialRow
     public DateTimeOffset? PasswordChangedAt { get; set; }
 }
 
-internal sealed class MetadataRow
+public sealed class MetadataRow
 {
     public Guid AccountId { get; set; }
 
     public required string Document { get; set; }
 }
 
-internal sealed class SessionRow
+public sealed class SessionRow
 {
     public required string Id { get; set; }
 
@@ -91,7 +91,7 @@ internal sealed class SessionRow
     public string? DeviceId { get; set; }
 }
 
-internal sealed class OneTimeCodeRow
+public sealed class OneTimeCodeRow
 {
     public Guid Id { get; set; }
 
@@ -112,7 +112,7 @@ internal sealed class OneTimeCodeRow
     public DateTimeOffset? UsedAt { get; set; }
 }
 
-internal sealed class OutboxRow
+public sealed class OutboxRow
 {
     public long Sequence { get; set; }
 
@@ -133,7 +133,7 @@ internal sealed class OutboxRow
     public DateTimeOffset? ClaimedUntil { get; set; }
 }
 
-internal sealed class AuditRow
+public sealed class AuditRow
 {
     public Guid Id { get; set; }
 
@@ -156,7 +156,7 @@ internal sealed class AuditRow
     public string? UserAgent { get; set; }
 }
 
-internal sealed class RateLimitRow
+public sealed class RateLimitRow
 {
     /// <summary>SHA-256 (base64url) of the key: keys hold addresses and e-mail addresses.</summary>
     public required string Key { get; set; }
@@ -168,7 +168,7 @@ internal sealed class RateLimitRow
     public DateTimeOffset ExpiresAt { get; set; }
 }
 
-internal sealed class DataProtectionKeyRow
+public sealed class DataProtectionKeyRow
 {
     public long Id { get; set; }
 
@@ -178,7 +178,7 @@ internal sealed class DataProtectionKeyRow
     public required string Xml { get; set; }
 }
 
-internal sealed class StoreValueRow
+public sealed class StoreValueRow
 {
     public required string Name { get; set; }
 

@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace Identity.Accounts.Data.Tables;
 
 /// <summary>SQLite has no time type: microseconds since 1970 (UTC) sort, compare and index as integers.</summary>
-internal sealed class UnixMicrosecondsConverter() : ValueConverter<DateTimeOffset, long>(
+public sealed class UnixMicrosecondsConverter() : ValueConverter<DateTimeOffset, long>(
     time => Of(time),
     value => DateTimeOffset.UnixEpoch.AddTicks(value * TimeSpan.TicksPerMicrosecond))
 {
@@ -11,7 +11,7 @@ internal sealed class UnixMicrosecondsConverter() : ValueConverter<DateTimeOffse
 }
 
 /// <summary>What every provider can hold exactly: UTC, to the microsecond. A driver that rounded up would let time run ahead.</summary>
-internal sealed class UtcMicrosecondsConverter() : ValueConverter<DateTimeOffset, DateTimeOffset>(
+public sealed class UtcMicrosecondsConverter() : ValueConverter<DateTimeOffset, DateTimeOffset>(
     time => Of(time),
     value => value.ToUniversalTime())
 {
@@ -22,7 +22,7 @@ internal sealed class UtcMicrosecondsConverter() : ValueConverter<DateTimeOffset
 /// UUIDv7 as 16 bytes in network order, which sort by time. (SQL Server compares uniqueidentifier from its last bytes on, so
 /// there a time-ordered id would be inserted at random places.)
 /// </summary>
-internal sealed class GuidBytesConverter() : ValueConverter<Guid, byte[]>(
+public sealed class GuidBytesConverter() : ValueConverter<Guid, byte[]>(
     id => Of(id),
     bytes => new Guid(bytes, bigEndian: true))
 {

@@ -3,28 +3,24 @@ using Microsoft.EntityFrameworkCore;
 namespace Identity.Accounts.Data.Tables;
 
 /// <summary>The one model of all relational databases. A subclass per provider exists because each has migrations of its own.</summary>
-internal abstract class IdentityDbContext(DbContextOptions options) : DbContext(options)
+public abstract class IdentityDbContext(DbContextOptions options) : DbContext(options)
 {
     /// <summary>Longest string that SQL Server can have as a key of nvarchar together with another column.</summary>
     private const int KeyLength = 200;
 
-    public DbSet<ClientRow> Clients => Set<ClientRow>();
+    public DbSet<OAuthApplication> Applications => Set<OAuthApplication>();
+
+    public DbSet<OAuthAuthorization> Authorizations => Set<OAuthAuthorization>();
+
+    public DbSet<OAuthToken> Tokens => Set<OAuthToken>();
 
     public DbSet<ResourceRow> Resources => Set<ResourceRow>();
 
     public DbSet<SigningKeyRow> SigningKeys => Set<SigningKeyRow>();
 
-    public DbSet<ConsentRow> Consents => Set<ConsentRow>();
-
-    public DbSet<SingleUseRow> SingleUse => Set<SingleUseRow>();
-
-    public DbSet<RefreshFamilyRow> RefreshFamilies => Set<RefreshFamilyRow>();
-
     public DbSet<DenyEntryRow> DenyEntries => Set<DenyEntryRow>();
 
     public DbSet<ReplayEntryRow> ReplayEntries => Set<ReplayEntryRow>();
-
-    public DbSet<ReferenceTokenRow> ReferenceTokens => Set<ReferenceTokenRow>();
 
     public DbSet<AccountRow> Accounts => Set<AccountRow>();
 
@@ -50,6 +46,7 @@ internal abstract class IdentityDbContext(DbContextOptions options) : DbContext(
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
+        modelBuilder.UseOpenIddict<OAuthApplication, OAuthAuthorization, OAuthScope, OAuthToken, Guid>();
         OAuthModel(modelBuilder);
         AccountsModel(modelBuilder);
         HousekeepingModel(modelBuilder);
@@ -61,11 +58,6 @@ internal abstract class IdentityDbContext(DbContextOptions options) : DbContext(
 
     private static void OAuthModel(ModelBuilder modelBuilder)
     {
-        modelBuilder.Entity<ClientRow>(row =>
-        {
-            row.ToTable("clients").HasKey(r => r.ClientId);
-            row.Property(r => r.ClientId).HasMaxLength(KeyLength);
-        });
         modelBuilder.Entity<ResourceRow>(row =>
         {
             row.ToTable("resources").HasKey(r => r.Identifier);
@@ -78,31 +70,6 @@ internal abstract class IdentityDbContext(DbContextOptions options) : DbContext(
             row.Property(r => r.Algorithm).HasMaxLength(20);
             row.HasIndex(r => new { r.Algorithm, r.Ordinal }).IsUnique();
         });
-        modelBuilder.Entity<ConsentRow>(row =>
-        {
-            row.ToTable("consents").HasKey(r => new { r.Subject, r.ClientId });
-            row.Property(r => r.Subject).HasMaxLength(KeyLength);
-            row.Property(r => r.ClientId).HasMaxLength(KeyLength);
-        });
-        modelBuilder.Entity<SingleUseRow>(row =>
-        {
-            row.ToTable("single_use").HasKey(r => new { r.Kind, r.Key });
-            row.Property(r => r.Kind).HasMaxLength(40);
-            row.Property(r => r.Key).HasMaxLength(64);
-            row.Property(r => r.ClientId).HasMaxLength(KeyLength);
-            row.HasIndex(r => r.KeepUntil);
-        });
-        modelBuilder.Entity<RefreshFamilyRow>(row =>
-        {
-            row.ToTable("refresh_families").HasKey(r => r.Id);
-            row.Property(r => r.Id).ValueGeneratedNever();
-            row.Property(r => r.ClientId).HasMaxLength(KeyLength);
-            row.Property(r => r.Subject).HasMaxLength(KeyLength);
-            row.Property(r => r.SessionId).HasMaxLength(64);
-            row.HasIndex(r => r.SessionId);
-            row.HasIndex(r => new { r.Subject, r.ClientId });
-            row.HasIndex(r => r.ExpiresAt);
-        });
         modelBuilder.Entity<DenyEntryRow>(row =>
         {
             row.ToTable("deny_entries").HasKey(r => r.Id);
@@ -113,12 +80,6 @@ internal abstract class IdentityDbContext(DbContextOptions options) : DbContext(
         {
             row.ToTable("replay_entries").HasKey(r => new { r.Kind, r.Key });
             row.Property(r => r.Kind).HasMaxLength(KeyLength);
-            row.Property(r => r.Key).HasMaxLength(64);
-            row.HasIndex(r => r.ExpiresAt);
-        });
-        modelBuilder.Entity<ReferenceTokenRow>(row =>
-        {
-            row.ToTable("reference_tokens").HasKey(r => r.Key);
             row.Property(r => r.Key).HasMaxLength(64);
             row.HasIndex(r => r.ExpiresAt);
         });

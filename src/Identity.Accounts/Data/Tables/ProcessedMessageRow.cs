@@ -1,6 +1,6 @@
 namespace Identity.Accounts.Data.Tables;
 
-internal sealed class ProcessedMessageRow
+public sealed class ProcessedMessageRow
 {
     /// <summary>SHA-256 (base64url) of the message id, which is the sender's to choose and compares byte by byte so.</summary>
     public required string Key { get; set; }

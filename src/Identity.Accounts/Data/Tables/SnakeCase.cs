@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Identity.Accounts.Data.Tables;
 
 /// <summary>Names columns, keys and indexes alike on every provider: lower case and underscores, which no provider needs quoted.</summary>
-internal static class SnakeCase
+public static class SnakeCase
 {
     public static void Apply(ModelBuilder modelBuilder)
     {

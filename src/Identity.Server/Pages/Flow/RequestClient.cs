@@ -35,7 +35,7 @@ public sealed record RequestContext(RequestClient? Client, string? LoginHint, st
 }
 
 /// <summary>Reads the request out of the return address. It decides nothing: the authorize endpoint looks at everything again.</summary>
-public sealed class RequestContexts(IClientStore clients)
+public sealed class RequestContexts(ClientStore clients)
 {
     public async Task<RequestContext> ReadAsync(string returnUrl, CancellationToken cancellationToken)
     {

@@ -10,7 +10,7 @@ namespace Identity.Server.Pages.MyAccount;
 public sealed record SessionLine(string Id, string Device, bool IsPhone, string? Place, string LastSeen, string Since, string? Apps, bool IsThis);
 
 /// <summary>Where somebody is signed in, and how to end it.</summary>
-public sealed class SessionsModel(PageServices services, IBrowserSession browser, IAccountChanges changes, ISessionStore sessions, ISessionEnding ending, IClientStore clients, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class SessionsModel(PageServices services, IBrowserSession browser, IAccountChanges changes, ISessionStore sessions, ISessionEnding ending, ClientStore clients, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     public IReadOnlyList<SessionLine> Sessions { get; private set; } = [];
 

@@ -10,7 +10,7 @@ public sealed class InMemoryFixture : StoreFixture
     public override bool HasNodes => false;
 
     public override ValueTask<IServiceProvider> OpenAsync(TimeProvider timeProvider) =>
-        new(new ServiceCollection().AddSingleton(timeProvider).AddInMemoryOAuthStores().AddInMemoryAccountStores().BuildServiceProvider());
+        new(new ServiceCollection().AddSingleton(timeProvider).AddInMemoryAccountStores().BuildServiceProvider());
 
     public override async ValueTask<Func<ValueTask<IServiceProvider>>> IsolateAsync(TimeProvider timeProvider)
     {

@@ -1,0 +1,72 @@
+// RFC 6749 §5.1 in the contract's words: precedes OpenIddict's ProcessJsonResponse on the routes of /api/identity, which are addresses of its token endpoint.
+using System.Text.Json;
+using Identity.Accounts.Changes;
+using Identity.Api.Contracts;
+using Identity.Api.Failures;
+using Identity.OAuth.FirstParty;
+using Identity.OAuth.Token;
+using Microsoft.AspNetCore;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using OpenIddict.Server;
+using OpenIddict.Server.AspNetCore;
+using static OpenIddict.Server.OpenIddictServerEvents;
+
+namespace Identity.Api;
+
+/// <summary>Signs the issue in: OpenIddict makes the tokens.</summary>
+internal sealed class TokensResult(TokenIssue issue) : IActionResult
+{
+    public Task ExecuteResultAsync(ActionContext context)
+    {
+        var http = context.HttpContext;
+        var transaction = http.Features.Get<OpenIddictServerAspNetCoreFeature>()?.Transaction
+            ?? throw new InvalidOperationException($"{http.Request.Path} is no address of the token endpoint: add it to {nameof(FirstPartyClient)}.{nameof(FirstPartyClient.TokenRoutes)}.");
+        return http.SignInAsync(OpenIddictServerAspNetCoreDefaults.AuthenticationScheme, issue.SignIn(transaction));
+    }
+}
+
+/// <summary>Writes the tokens and their user as the contract has them.</summary>
+internal sealed class ContractAnswer(IAccountChanges accounts, TimeProvider timeProvider) : IOpenIddictServerHandler<ApplyTokenResponseContext>
+{
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ApplyTokenResponseContext>()
+        .UseScopedHandler<ContractAnswer>()
+        .SetOrder(OpenIddictServerAspNetCoreHandlers.AttachHttpResponseCode<ApplyTokenResponseContext>.Descriptor.Order - 500)
+        .Build();
+
+    public async ValueTask HandleAsync(ApplyTokenResponseContext context)
+    {
+        var http = context.Transaction.GetHttpRequest()!.HttpContext;
+        if (!FirstPartyClient.TokenRoutes.Contains(http.Request.Path.Value, StringComparer.OrdinalIgnoreCase))
+        {
+            return;
+        }
+
+        context.HandleRequest();
+        if (TokenIssue.Of(context.Transaction) is not { Grant: { } grant } issue
+            || !string.IsNullOrEmpty(context.Error)
+            || await accounts.FindAsync(Guid.ParseExact(grant.Subject, "D"), context.CancellationToken) is not { } found)
+        {
+            await Failure.OfStatus(StatusCodes.Status401Unauthorized).WriteAsync(http);
+            return;
+        }
+
+        // Rounded: what was issued this moment has its whole life before it.
+        var tokens = new TokensResponse(
+            context.Response.AccessToken!,
+            context.Response.RefreshToken!,
+            "Bearer",
+            context.Response.ExpiresIn ?? 0,
+            (long)Math.Round((issue.RefreshExpiresAt!.Value - timeProvider.GetUtcNow()).TotalSeconds),
+            grant.SessionId,
+            UserResponse.Of(found.Account, found.Metadata));
+        object answer = http.Request.Path.Value!.EndsWith("/otp/verify", StringComparison.OrdinalIgnoreCase) ? new VerifiedAndSignedInResponse(tokens) : tokens;
+        http.Response.StatusCode = http.RequestServices.GetRequiredService<IOptions<CompatibilityOptions>>().Value.PostStatus;
+        http.Response.ContentType = "application/json; charset=utf-8";
+        http.Response.Headers.CacheControl = "no-store";
+        await http.Response.WriteAsync(JsonSerializer.Serialize(answer, answer.GetType(), ContractJson.Options), context.CancellationToken);
+    }
+}

@@ -1,0 +1,227 @@
+// Beside OpenIddict's own validation, which knows nothing of client metadata, resources, claims and hints: RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.1, OpenID Connect Core §3.1.2.2: is the authorization request sound?
+using System.Text.Json;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Resources;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Identity.OAuth.Authorize;
+
+/// <summary>What validation came to: a request; or an error, and where it may be sent.</summary>
+/// <param name="Request">A sound request.</param>
+/// <param name="Error">What is wrong with it.</param>
+/// <param name="Target">Where the error goes; null: nowhere but a page.</param>
+public sealed record AuthorizeValidationResult(AuthorizeRequest? Request, OAuthError? Error, RedirectTarget? Target);
+
+/// <summary>Checks authorization requests.</summary>
+public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resources, IdTokenHintReader hints)
+{
+    private static readonly string[] KnownModes = ["query", "fragment", "form_post"];
+    private static readonly string[] KnownPrompts = ["none", "login", "consent", "select_account", "create"];
+
+    /// <summary>
+    /// First who asks and where the answer would go: until both are known to be right, nothing is sent anywhere (RFC 6749 §4.1.2.1). Null: they are not.
+    /// </summary>
+    public async ValueTask<(Client Client, RedirectTarget Target)?> FindTargetAsync(RequestParameters parameters, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        if (parameters["client_id"] is not { } clientId || await clients.FindAsync(clientId, cancellationToken) is not { Disabled: false } client)
+        {
+            return null;
+        }
+
+        var redirectUri = parameters["redirect_uri"];
+        if (redirectUri is null ? client.RedirectUris.Count != 1 || parameters.List("scope").Contains("openid", StringComparer.Ordinal) : !RedirectUriMatcher.Matches(client.RedirectUris, redirectUri))
+        {
+            return null;
+        }
+
+        // The mode decides how an error is told; an unknown one cannot be honoured, and is told by query.
+        var mode = parameters["response_mode"] ?? ModeInside(parameters["request"]) ?? "query";
+        return (client, new RedirectTarget(redirectUri ?? client.RedirectUris[0], KnownModes.Contains(mode, StringComparer.Ordinal) ? mode : "query", parameters["state"]));
+    }
+
+    public async Task<AuthorizeValidationResult> ValidateAsync(RequestParameters parameters, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        var redirectUri = parameters["redirect_uri"];
+        if (await FindTargetAsync(parameters, cancellationToken) is not var (client, target))
+        {
+            return Page(parameters["client_id"] is not { } id || await clients.FindAsync(id, cancellationToken) is not { Disabled: false } ? "The client is not known."
+                : redirectUri is null ? "redirect_uri is missing."
+                : "redirect_uri is not registered for this client.");
+        }
+
+        AuthorizeValidationResult Fail(string code, string description) => new(null, new OAuthError(code, description), target);
+
+        if (parameters["response_mode"] is { } mode && !KnownModes.Contains(mode, StringComparer.Ordinal))
+        {
+            return Fail(OAuthErrors.InvalidRequest, "This response_mode is not supported.");
+        }
+
+        if (parameters["request"] is not null)
+        {
+            return Fail(OAuthErrors.RequestNotSupported, "Request objects are not supported.");
+        }
+
+        if (parameters["registration"] is not null)
+        {
+            return Fail(OAuthErrors.RegistrationNotSupported, "The registration parameter is not supported.");
+        }
+
+        if (parameters["response_type"] is not { } responseType)
+        {
+            return Fail(OAuthErrors.InvalidRequest, "response_type is missing.");
+        }
+
+        if (responseType != "code")
+        {
+            return Fail(OAuthErrors.UnsupportedResponseType, "The only response_type is code.");
+        }
+
+        if (!client.GrantTypes.Contains("authorization_code", StringComparer.Ordinal))
+        {
+            return Fail(OAuthErrors.UnauthorizedClient, "The client is not registered for the authorization code flow.");
+        }
+
+        if (PkceProblem(client, parameters) is { } pkce)
+        {
+            return Fail(OAuthErrors.InvalidRequest, pkce);
+        }
+
+        // RFC 6749 §3.3: without scope the client's default applies, and the answer tells it. What libraries send by themselves is left out where
+        // the client may not have it (OpenID Connect Core §3.1.2.1); any other scope that is not its own is an error.
+        var scopes = parameters.List("scope");
+        if (scopes.Count == 0)
+        {
+            scopes = [.. client.Scopes.Where(scope => scope is not ("openid" or "offline_access"))];
+        }
+        else if (scopes.Any(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) && !ResourceCatalog.IsOptional(scope)))
+        {
+            return Fail(OAuthErrors.InvalidScope, "A scope is unknown or not open to this client.");
+        }
+
+        scopes = [.. scopes.Where(scope => client.Scopes.Contains(scope, StringComparer.Ordinal))];
+
+        // OpenID Connect Core §11: where no refresh token can come of it the request for one is ignored.
+        if (!client.GrantTypes.Contains("refresh_token", StringComparer.Ordinal))
+        {
+            scopes = [.. scopes.Where(scope => scope != "offline_access")];
+        }
+
+        var resourceValues = parameters.All("resource");
+        if (await resources.CheckAsync(resourceValues, [], scopes, cancellationToken) is { } resourceError)
+        {
+            return new(null, resourceError, target);
+        }
+
+        var prompts = parameters.List("prompt");
+        if (prompts.Any(prompt => !KnownPrompts.Contains(prompt, StringComparer.Ordinal)) || (prompts.Contains("none", StringComparer.Ordinal) && prompts.Count > 1))
+        {
+            return Fail(OAuthErrors.InvalidRequest, "prompt has an unknown value, or none with another one.");
+        }
+
+        int? maxAge = client.DefaultMaxAge;
+        if (parameters["max_age"] is { } maxAgeText)
+        {
+            if (!int.TryParse(maxAgeText, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var seconds))
+            {
+                return Fail(OAuthErrors.InvalidRequest, "max_age is not a number of seconds.");
+            }
+
+            maxAge = seconds;
+        }
+
+        var claims = ClaimsRequest.Empty;
+        if (parameters["claims"] is { } claimsText && !ClaimsRequest.TryParse(claimsText, out claims))
+        {
+            return Fail(OAuthErrors.InvalidRequest, "The claims parameter is malformed.");
+        }
+
+        // §5.5.1.1: an essential acr must be met; acr_values are wishes.
+        if (claims.IdToken.TryGetValue("acr", out var acr) && acr.Essential && acr.Values.Count > 0 && !acr.Values.Any(value => AcrValues.Supported.Contains(value, StringComparer.Ordinal)))
+        {
+            return Fail(OAuthErrors.UnmetAuthenticationRequirements, "The authentication context asked for cannot be reached.");
+        }
+
+        string? subject = null;
+        if (parameters["id_token_hint"] is { } hintText)
+        {
+            if (await hints.ReadAsync(hintText, cancellationToken) is not { } hint || hint.ClientId != client.ClientId)
+            {
+                return Fail(OAuthErrors.InvalidRequest, "id_token_hint is not an ID token that this server issued to this client.");
+            }
+
+            subject = hint.Subject;
+        }
+
+        // §5.5.1: a requested sub value means that person and nobody else.
+        if (claims.IdToken.TryGetValue("sub", out var sub) && sub.Values.Count > 0)
+        {
+            if (sub.Values.Count > 1 || (subject is not null && subject != sub.Values[0]))
+            {
+                return Fail(OAuthErrors.InvalidRequest, "The claims parameter and id_token_hint name different people.");
+            }
+
+            subject = sub.Values[0];
+        }
+
+        return new(
+            new AuthorizeRequest
+            {
+                Client = client,
+                Redirect = target,
+                RedirectUri = redirectUri,
+                Scopes = scopes,
+                Resources = resourceValues,
+                CodeChallenge = parameters["code_challenge"],
+                Nonce = parameters["nonce"],
+                Prompts = prompts,
+                MaxAge = maxAge,
+                Subject = subject,
+                LoginHint = parameters["login_hint"],
+                ClaimsParameter = parameters["claims"],
+                Claims = claims,
+                AcrValues = parameters.List("acr_values"),
+            },
+            null,
+            target);
+    }
+
+    // OpenID Connect Core §6.1: what stands in a request object counts. We take none, but a client that has put its wish for form_post
+    // into one can read the refusal only that way. The signature does not matter: anybody may ask for either mode outside as well.
+    private static string? ModeInside(string? requestObject)
+    {
+        if (requestObject?.Split('.') is not [_, var payload, _])
+        {
+            return null;
+        }
+
+        try
+        {
+            using var claims = JsonDocument.Parse(Base64UrlEncoder.DecodeBytes(payload));
+            return claims.RootElement.ValueKind == JsonValueKind.Object && claims.RootElement.TryGetProperty("response_mode", out var mode) && mode.ValueKind == JsonValueKind.String && mode.ValueEquals("form_post") ? "form_post" : null;
+        }
+        catch (Exception exception) when (exception is FormatException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>RFC 7636 §4.3 and §4.4.1, S256 only; required unless the client is registered without.</summary>
+    private static string? PkceProblem(Client client, RequestParameters parameters)
+    {
+        var challenge = parameters["code_challenge"];
+        var method = parameters["code_challenge_method"];
+        if (challenge is null)
+        {
+            return method is not null ? "code_challenge is missing."
+                : client.RequirePkce || client.IsPublic ? "PKCE is required: send code_challenge with code_challenge_method S256." : null;
+        }
+
+        // SHA-256 in base64url is 43 characters, and nothing else can ever be met.
+        return method != "S256" ? "code_challenge_method must be S256."
+            : challenge.Length != 43 || !challenge.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_') ? "code_challenge is malformed." : null;
+    }
+
+    private static AuthorizeValidationResult Page(string description) => new(null, new OAuthError(OAuthErrors.InvalidRequest, description), null);
+}

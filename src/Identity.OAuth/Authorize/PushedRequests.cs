@@ -1,0 +1,42 @@
+// RFC 9126 §4: what a request_uri stands for, for the pages between: they see the reference only.
+using Microsoft.Extensions.DependencyInjection;
+using OpenIddict.Abstractions;
+using OpenIddict.Server;
+using static OpenIddict.Abstractions.OpenIddictConstants;
+using static OpenIddict.Server.OpenIddictServerEvents;
+
+namespace Identity.OAuth.Authorize;
+
+/// <summary>Resolves references to pushed requests.</summary>
+public sealed class PushedRequests(IServiceScopeFactory scopes)
+{
+    private const string Prefix = "urn:ietf:params:oauth:request_uri:";
+
+    /// <summary>The parameters themselves where they were pushed, else as given; null: the reference is worth nothing (any more), or is another client's.</summary>
+    public async Task<RequestParameters?> ResolveAsync(RequestParameters parameters, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        if (parameters["request_uri"] is not { } reference || !reference.StartsWith(Prefix, StringComparison.Ordinal))
+        {
+            return parameters;
+        }
+
+        await using var scope = scopes.CreateAsyncScope();
+        var transaction = await scope.ServiceProvider.GetRequiredService<IOpenIddictServerFactory>().CreateTransactionAsync();
+        var context = new ValidateTokenContext(transaction)
+        {
+            Token = reference[Prefix.Length..],
+            ValidTokenTypes = { TokenTypeIdentifiers.Private.RequestToken },
+            CancellationToken = cancellationToken,
+        };
+        await scope.ServiceProvider.GetRequiredService<IOpenIddictServerDispatcher>().DispatchAsync(context);
+        if (context.IsRejected || context.Principal?.GetClaim(Claims.Private.RequestParameters) is not { } json)
+        {
+            return null;
+        }
+
+        using var document = System.Text.Json.JsonDocument.Parse(json);
+        var pushed = RequestParameters.Of(new OpenIddictRequest(document.RootElement.Clone()));
+        return pushed["client_id"] == parameters["client_id"] ? pushed : null;
+    }
+}

@@ -1,0 +1,129 @@
+// RFC 7591 §2: clients, kept as OpenIddict applications. What its columns say is derived from the one record whenever it is written.
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
+using Identity.OAuth.FirstParty;
+using Microsoft.EntityFrameworkCore;
+using static OpenIddict.Abstractions.OpenIddictConstants;
+
+namespace Identity.OAuth.Clients;
+
+/// <summary>A client in both its forms.</summary>
+/// <param name="Application">As OpenIddict's managers read it. Shared by all requests: never changed.</param>
+/// <param name="Client">By the names of RFC 7591.</param>
+/// <param name="IsBuiltIn">It is in no table.</param>
+public sealed record ClientEntry(OAuthApplication Application, Client Client, bool IsBuiltIn = false);
+
+/// <summary>Reads clients through a cache of a second, so that a change at another node holds here within that time.</summary>
+public sealed class ClientStore(StoreDatabase database, TimeProvider timeProvider)
+{
+    private static readonly ClientEntry BuiltIn = new(Application(FirstPartyClient.Client, Guid.Empty), FirstPartyClient.Client, IsBuiltIn: true);
+
+    private static readonly string[] Columns =
+    [
+        "id", "client_id", "application_type", "client_secret", "client_type", "concurrency_token", "consent_type", "display_name", "json_web_key_set",
+        "permissions", "post_logout_redirect_uris", "redirect_uris", "requirements", "metadata", "updated_at",
+    ];
+
+    private readonly ShortCache<string, ClientEntry> _cache = new(timeProvider);
+    private readonly string _upsert = database.Dialect.Upsert(
+        "applications",
+        ["client_id"],
+        Columns,
+        Columns.Where(column => column is not ("id" or "client_id")).ToDictionary(column => column, column => "excluded." + column, StringComparer.Ordinal),
+        where: null);
+
+    /// <summary>The client, disabled or not; null: there is none of that id.</summary>
+    public async ValueTask<Client?> FindAsync(string clientId, CancellationToken cancellationToken) => (await FindEntryAsync(clientId, cancellationToken))?.Client;
+
+    public ValueTask<ClientEntry?> FindEntryAsync(string clientId, CancellationToken cancellationToken)
+    {
+        if (clientId == FirstPartyClient.ClientId)
+        {
+            return new(BuiltIn);
+        }
+
+        return _cache.GetAsync(
+            clientId,
+            async (id, token) =>
+            {
+                var row = await database.ReadAsync((context, t) => context.Applications.FirstOrDefaultAsync(r => r.ClientId == id, t), token);
+                return row is null ? null : new ClientEntry(row, Text.Parse<Client>(row.Metadata!));
+            },
+            cancellationToken);
+    }
+
+    /// <summary>All of them but the built-in one, by id.</summary>
+    public async ValueTask<IReadOnlyList<Client>> ListAsync(CancellationToken cancellationToken)
+    {
+        var documents = await database.ReadAsync((context, token) => context.Applications.OrderBy(r => r.ClientId).Select(r => r.Metadata!).ToListAsync(token), cancellationToken);
+        return [.. documents.Select(Text.Parse<Client>)];
+    }
+
+    public async Task UpsertAsync(Client client, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        var now = timeProvider.GetUtcNow();
+        var row = Application(client, Guid.CreateVersion7(now));
+        object?[] values =
+        [
+            database.Dialect.Id(row.Id), row.ClientId, row.ApplicationType, row.ClientSecret, row.ClientType, row.ConcurrencyToken, row.ConsentType, row.DisplayName, row.JsonWebKeySet,
+            row.Permissions, row.PostLogoutRedirectUris, row.RedirectUris, row.Requirements, row.Metadata, database.Dialect.Time(now),
+        ];
+        await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(_upsert, values!, token), cancellationToken);
+        _cache.Remove(client.ClientId);
+    }
+
+    private static OAuthApplication Application(Client client, Guid id) => new()
+    {
+        Id = id,
+        ClientId = client.ClientId,
+        ApplicationType = ApplicationTypes.Web,
+        ClientSecret = client.SecretHashes.Count == 0 ? null : string.Join(' ', client.SecretHashes),
+        ClientType = client.IsPublic ? ClientTypes.Public : ClientTypes.Confidential,
+        ConsentType = client.RequireConsent ? ConsentTypes.Explicit : ConsentTypes.Implicit,
+        DisplayName = client.ClientName,
+        JsonWebKeySet = client.Jwks,
+        Permissions = Text.Json(PermissionsOf(client)),
+        RedirectUris = Text.Json(client.RedirectUris),
+        PostLogoutRedirectUris = Text.Json(client.PostLogoutRedirectUris),
+        Requirements = Text.Json(RequirementsOf(client)),
+        Metadata = Text.Json(client),
+    };
+
+    private static List<string> PermissionsOf(Client client)
+    {
+        List<string> permissions = [Permissions.Endpoints.Token, Permissions.Endpoints.Revocation, .. client.GrantTypes.Select(grant => Permissions.Prefixes.GrantType + grant)];
+        if (!client.IsPublic)
+        {
+            permissions.Add(Permissions.Endpoints.Introspection);
+        }
+
+        if (client.GrantTypes.Contains(GrantTypes.AuthorizationCode, StringComparer.Ordinal))
+        {
+            permissions.AddRange([Permissions.Endpoints.Authorization, Permissions.Endpoints.PushedAuthorization, Permissions.Endpoints.EndSession, Permissions.ResponseTypes.Code]);
+        }
+
+        if (client.GrantTypes.Contains(GrantTypes.DeviceCode, StringComparer.Ordinal))
+        {
+            permissions.Add(Permissions.Endpoints.DeviceAuthorization);
+        }
+
+        return permissions;
+    }
+
+    private static List<string> RequirementsOf(Client client)
+    {
+        List<string> requirements = [];
+        if (client.RequirePkce || client.IsPublic)
+        {
+            requirements.Add(Requirements.Features.ProofKeyForCodeExchange);
+        }
+
+        if (client.RequirePushedAuthorizationRequests)
+        {
+            requirements.Add(Requirements.Features.PushedAuthorizationRequests);
+        }
+
+        return requirements;
+    }
+}

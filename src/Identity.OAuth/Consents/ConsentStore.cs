@@ -1,0 +1,72 @@
+// OpenID Connect Core §3.1.2.4: a remembered consent is a permanent authorization of OpenIddict, one per person and client.
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
+using Identity.OAuth.Clients;
+using Microsoft.EntityFrameworkCore;
+using static OpenIddict.Abstractions.OpenIddictConstants;
+
+namespace Identity.OAuth.Consents;
+
+/// <summary>What a person once allowed a client.</summary>
+public sealed record Consent(string Subject, string ClientId, IReadOnlyList<string> Scopes, DateTimeOffset GrantedAt);
+
+/// <summary>Remembers consents.</summary>
+public sealed class ConsentStore(StoreDatabase database, ClientStore clients, TimeProvider timeProvider)
+{
+    public async Task<Consent?> FindAsync(string subject, string clientId, CancellationToken cancellationToken)
+    {
+        var row = await database.ReadAsync((context, token) => Of(context, subject).Where(r => r.ClientId == clientId).OrderByDescending(r => r.GrantedAt).FirstOrDefaultAsync(token), cancellationToken);
+        return row is null ? null : Map(row);
+    }
+
+    public async Task<IReadOnlyList<Consent>> ListAsync(string subject, CancellationToken cancellationToken)
+    {
+        var rows = await database.ReadAsync((context, token) => Of(context, subject).OrderBy(r => r.ClientId).ToListAsync(token), cancellationToken);
+        return [.. rows.Select(Map)];
+    }
+
+    /// <summary>Adds or replaces.</summary>
+    public async Task SaveAsync(Consent consent, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(consent);
+        var entry = await clients.FindEntryAsync(consent.ClientId, cancellationToken);
+        await database.TransactAsync(
+            async (context, token) =>
+            {
+                // Two tabs that say yes at once write one row: the lock ends with the transaction.
+                await database.Dialect.LockAsync(context, "consent:" + consent.Subject, token);
+                await Of(context, consent.Subject).Where(r => r.ClientId == consent.ClientId).ExecuteDeleteAsync(token);
+                context.Add(new OAuthAuthorization
+                {
+                    Id = Guid.CreateVersion7(timeProvider.GetUtcNow()),
+                    ApplicationId = entry is { IsBuiltIn: false } ? entry.Application.Id : null,
+                    ClientId = consent.ClientId,
+                    Subject = consent.Subject,
+                    Scopes = Text.Json(consent.Scopes),
+                    Status = Statuses.Valid,
+                    Type = AuthorizationTypes.Permanent,
+                    CreationDate = consent.GrantedAt.UtcDateTime,
+                    GrantedAt = consent.GrantedAt,
+                    RotatedAt = consent.GrantedAt,
+                });
+                return await context.SaveChangesAsync(token);
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Forgets the consent and, in the same transaction, revokes the refresh families of this person and client.</summary>
+    public Task RevokeAsync(string subject, string clientId, DateTimeOffset now, CancellationToken cancellationToken) => database.TransactAsync(
+        async (context, token) =>
+        {
+            await Of(context, subject).Where(r => r.ClientId == clientId).ExecuteDeleteAsync(token);
+            return await context.Authorizations
+                .Where(r => r.Subject == subject && r.ClientId == clientId && r.Type == AuthorizationTypes.AdHoc && r.RevokedAt == null)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now).SetProperty(r => r.Status, Statuses.Revoked), token);
+        },
+        cancellationToken);
+
+    private static IQueryable<OAuthAuthorization> Of(IdentityDbContext context, string subject) =>
+        context.Authorizations.Where(r => r.Subject == subject && r.Type == AuthorizationTypes.Permanent);
+
+    private static Consent Map(OAuthAuthorization row) => new(row.Subject!, row.ClientId, Text.ParseList(row.Scopes!), row.GrantedAt);
+}

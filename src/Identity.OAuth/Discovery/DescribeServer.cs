@@ -1,0 +1,87 @@
+// RFC 8414 §2, OpenID Connect Discovery 1.0 §3: follows OpenIddict's Discovery.AttachAdditionalMetadata with what it cannot know, and what it says otherwise.
+using System.Text.Json.Nodes;
+using Identity.OAuth.Authorize;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Keys;
+using Identity.OAuth.Resources;
+using Microsoft.Extensions.Options;
+using OpenIddict.Server;
+using static OpenIddict.Server.OpenIddictServerEvents;
+using static OpenIddict.Server.OpenIddictServerHandlers;
+
+namespace Identity.OAuth.Discovery;
+
+/// <summary>What the metadata document says besides. It announces exactly what is on.</summary>
+internal sealed class DescribeServer(ResourceCatalog resources, IOptions<OAuthOptions> options) : IOpenIddictServerHandler<HandleConfigurationRequestContext>
+{
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<HandleConfigurationRequestContext>()
+        .UseSingletonHandler<DescribeServer>()
+        .SetOrder(OpenIddictServerHandlers.Discovery.AttachAdditionalMetadata.Descriptor.Order + 500)
+        .Build();
+
+    public async ValueTask HandleAsync(HandleConfigurationRequestContext context)
+    {
+        var known = await resources.ListAsync(context.CancellationToken);
+
+        // Scopes that only clients name are theirs alone and are not announced.
+        context.Scopes.Clear();
+        context.Scopes.UnionWith(known.SelectMany(resource => resource.ScopesSupported));
+        context.Claims.Clear();
+        context.Claims.UnionWith(["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid", .. ClaimsByScope.Claims]);
+        context.IdTokenSigningAlgorithms.Clear();
+        context.IdTokenSigningAlgorithms.UnionWith(SigningKey.SupportedAlgorithms);
+        context.GrantTypes.Remove(FirstParty.FirstPartyClient.GrantType);
+
+        var metadata = context.Metadata;
+        metadata["prompt_values_supported"] = List(["none", "login", "consent", "select_account", "create"]);
+        metadata["acr_values_supported"] = List(AcrValues.Supported);
+        metadata["display_values_supported"] = List(["page"]);
+        metadata["claim_types_supported"] = List(["normal"]);
+        metadata["claims_parameter_supported"] = true;
+        metadata["request_parameter_supported"] = false;
+        metadata["request_uri_parameter_supported"] = false;
+        metadata["authorization_response_iss_parameter_supported"] = true;
+        metadata["introspection_signing_alg_values_supported"] = List(SigningKey.SupportedAlgorithms);
+        metadata["ui_locales_supported"] = List(options.Value.UiLocales);
+        metadata["protected_resources"] = List(known.Select(resource => resource.Identifier).Where(identifier => Uri.TryCreate(identifier, UriKind.Absolute, out _)));
+        foreach (var endpoint in (string[])["token", "revocation", "introspection"])
+        {
+            metadata[endpoint + "_endpoint_auth_signing_alg_values_supported"] = List(PrivateKeyJwt.Algorithms);
+        }
+
+        foreach (var (name, value) in options.Value.Metadata)
+        {
+            metadata[name] = value;
+        }
+    }
+
+    private static JsonArray List(IEnumerable<string> values) => [.. values.Select(value => JsonValue.Create(value))];
+}
+
+/// <summary>The issuer is written without a trailing slash: clients in the field compare it character by character.</summary>
+internal sealed class WriteIssuer(IOptions<OAuthOptions> options) : IOpenIddictServerHandler<ApplyConfigurationResponseContext>
+{
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ApplyConfigurationResponseContext>()
+        .UseSingletonHandler<WriteIssuer>()
+        .SetOrder(int.MinValue + 60_000)
+        .Build();
+
+    public ValueTask HandleAsync(ApplyConfigurationResponseContext context)
+    {
+        if (string.IsNullOrEmpty(context.Error))
+        {
+            var response = context.Response!;
+            response["issuer"] = options.Value.Issuer;
+
+            // No registered member: certification warns of it.
+            response["pushed_authorization_request_endpoint_auth_methods_supported"] = null;
+
+            // A client's certificate is no method where none can be seen, and its own list says which methods introspect.
+            response["introspection_endpoint_auth_methods_supported"] = response["token_endpoint_auth_methods_supported"] is { } methods
+                ? new JsonArray([.. ((System.Collections.Immutable.ImmutableArray<string?>?)methods ?? []).Where(method => method != "none").Select(method => JsonValue.Create(method))])
+                : null;
+        }
+
+        return default;
+    }
+}

@@ -1,0 +1,97 @@
+// RFC 7662 §2.2: replaces OpenIddict's Introspection.ValidateTokenType, ValidateAuthorizedParty, AttachMetadataClaims and AttachApplicationClaims: who may see a
+// token is told by the client's metadata, and then it is told as it was issued.
+using Identity.OAuth.Clients;
+using Identity.OAuth.Refresh;
+using Identity.OAuth.Requests;
+using Identity.OAuth.Sessions;
+using Identity.OAuth.Storage;
+using Identity.OAuth.Tokens;
+using Microsoft.Extensions.Options;
+using OpenIddict.Abstractions;
+using OpenIddict.Server;
+using static OpenIddict.Abstractions.OpenIddictConstants;
+using static OpenIddict.Server.OpenIddictServerEvents;
+
+namespace Identity.OAuth.Introspection;
+
+/// <summary>Whether the token is the caller's business: its own client's, and that of the APIs in its audience.</summary>
+internal sealed class MaySee(ClientStore clients) : IOpenIddictServerHandler<ValidateIntrospectionRequestContext>
+{
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ValidateIntrospectionRequestContext>()
+        .UseSingletonHandler<MaySee>()
+        .SetOrder(OpenIddictServerHandlers.Introspection.ValidateAuthorizedParty.Descriptor.Order)
+        .Build();
+
+    public async ValueTask HandleAsync(ValidateIntrospectionRequestContext context)
+    {
+        var client = await clients.FindAsync(context.ClientId!, context.CancellationToken);
+        var principal = context.GenericTokenPrincipal!;
+        var may = client is not null && (principal.HasTokenType(TokenTypeIdentifiers.RefreshToken)
+            ? principal.HasPresenter(client.ClientId)
+            : AccessToken.Of(context.Transaction) is { } token
+                && (token.ClientId == client.ClientId
+                    || client.Introspects.Contains("*", StringComparer.Ordinal)
+                    || token.Audience.Any(audience => audience == client.ClientId || client.Introspects.Contains(audience, StringComparer.Ordinal))));
+        if (!may)
+        {
+            RefusalDetail.Set(context.Transaction, "not for the caller");
+            context.Reject(OAuthErrors.InvalidToken, "The token is not for the caller.");
+        }
+    }
+}
+
+/// <summary>The members of an active answer.</summary>
+internal sealed class DescribeToken(RefreshFamilies families, IDenyList denyList, SignInSessions sessions, IOptions<OAuthOptions> options, TimeProvider timeProvider)
+    : IOpenIddictServerHandler<HandleIntrospectionRequestContext>
+{
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<HandleIntrospectionRequestContext>()
+        .UseSingletonHandler<DescribeToken>()
+        .SetOrder(OpenIddictServerHandlers.Introspection.AttachMetadataClaims.Descriptor.Order)
+        .Build();
+
+    public async ValueTask HandleAsync(HandleIntrospectionRequestContext context)
+    {
+        if (AccessToken.Of(context.Transaction) is { } token)
+        {
+            context.TokenType = "Bearer";
+            context.TokenUsage = "access_token";
+            foreach (var (name, claim) in token.Claims)
+            {
+                // A note from us to our own userinfo.
+                if (name != AccessTokenClaims.UserInfoClaims)
+                {
+                    context.Claims[name] = claim!.DeepClone();
+                }
+            }
+
+            return;
+        }
+
+        await DescribeRefreshTokenAsync(context);
+    }
+
+    private async ValueTask DescribeRefreshTokenAsync(HandleIntrospectionRequestContext context)
+    {
+        var principal = context.GenericTokenPrincipal!;
+        var id = Guid.Parse(principal.GetClaim("family")!);
+        if (await families.FindAsync(id, context.CancellationToken) is not { RevokedAt: null } family
+            || family.Generation.ToString(System.Globalization.CultureInfo.InvariantCulture) != principal.GetClaim("generation")
+            || family.ExpiresAt <= timeProvider.GetUtcNow()
+            || await denyList.IsDeniedAsync(new[] { id.ToString("N") }, context.CancellationToken)
+            || await sessions.FindLiveAsync(family.SessionId, context.CancellationToken) is null)
+        {
+            context.Reject(OAuthErrors.InvalidToken, "The refresh token is not valid.");
+            return;
+        }
+
+        context.TokenUsage = "refresh_token";
+        context.Claims["token_type"] = "refresh_token";
+        context.Claims["iss"] = options.Value.Issuer;
+        context.Claims["sub"] = family.Subject;
+        context.Claims["client_id"] = family.ClientId;
+        context.Claims["sid"] = family.SessionId;
+        context.Claims["scope"] = string.Join(' ', family.Scopes);
+        context.Claims["iat"] = family.CreatedAt.ToUnixTimeSeconds();
+        context.Claims["exp"] = family.ExpiresAt.ToUnixTimeSeconds();
+    }
+}

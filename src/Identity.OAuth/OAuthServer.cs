@@ -1,0 +1,189 @@
+// The authorization server: OpenIddict's endpoints, flows, lifetimes and keys, and our handlers in order. The table of contents of this project.
+using Identity.Accounts.Data.Tables;
+using Identity.OAuth.Authorize;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Discovery;
+using Identity.OAuth.FirstParty;
+using Identity.OAuth.Introspection;
+using Identity.OAuth.Keys;
+using Identity.OAuth.Refresh;
+using Identity.OAuth.Requests;
+using Identity.OAuth.Revocation;
+using Identity.OAuth.Storage;
+using Identity.OAuth.Token;
+using Identity.OAuth.Tokens;
+using Identity.OAuth.UserInfo;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using OpenIddict.EntityFrameworkCore;
+using OpenIddict.Server;
+using OpenIddict.Server.AspNetCore;
+using static OpenIddict.Abstractions.OpenIddictConstants;
+using static OpenIddict.Server.OpenIddictServerEvents;
+using BuiltIn = OpenIddict.Server.OpenIddictServerHandlers;
+using Host = OpenIddict.Server.AspNetCore.OpenIddictServerAspNetCoreHandlers;
+
+namespace Identity.OAuth;
+
+/// <summary>OpenIddict, as this service sets it up.</summary>
+internal static class OAuthServer
+{
+    public static void AddOAuthServer(this IServiceCollection services)
+    {
+        services.AddOpenIddict().AddCore(AddCore).AddServer(AddServer);
+        services.AddScoped<IOpenIddictEntityFrameworkCoreContext, ScopedContext>();
+        services.AddSingleton<PublishedKeys>();
+        services.AddSingleton<IConfigureOptions<OpenIddictServerOptions>>(provider => provider.GetRequiredService<PublishedKeys>());
+        services.AddSingleton<IOptionsChangeTokenSource<OpenIddictServerOptions>>(provider => provider.GetRequiredService<PublishedKeys>());
+        services.AddOptions<OpenIddictServerOptions>().Configure<IOptions<OAuthOptions>, TimeProvider>(SetLifetimes);
+    }
+
+    // Applications, authorizations, scopes and tokens, in our database.
+    private static void AddCore(OpenIddictCoreBuilder core)
+    {
+        core.UseEntityFrameworkCore().ReplaceDefaultEntities<OAuthApplication, OAuthAuthorization, OAuthScope, OAuthToken, Guid>();
+        core.SetDefaultApplicationEntity<OAuthApplication>().SetDefaultAuthorizationEntity<OAuthAuthorization>().SetDefaultScopeEntity<OAuthScope>().SetDefaultTokenEntity<OAuthToken>();
+        core.ReplaceApplicationStore<OAuthApplication, ApplicationStore>();
+        core.ReplaceApplicationManager<OAuthApplication, ApplicationManager>();
+        core.ReplaceAuthorizationStore<OAuthAuthorization, AuthorizationStore>();
+        core.ReplaceTokenStore<OAuthToken, TokenStore>();
+        core.ReplaceTokenManager<OAuthToken, TokenManager>();
+
+        // The stores compare byte by byte and cache where it pays.
+        core.Configure(options => options.DisableAdditionalFiltering = options.DisableEntityCaching = true);
+    }
+
+    private static void AddServer(OpenIddictServerBuilder server)
+    {
+        // Endpoints: the first address is announced, the others answer too.
+        server.SetConfigurationEndpointUris(".well-known/openid-configuration", ".well-known/oauth-authorization-server")
+            .SetJsonWebKeySetEndpointUris("connect/jwks")
+            .SetAuthorizationEndpointUris("connect/authorize")
+            .SetTokenEndpointUris(["connect/token", .. FirstPartyClient.TokenRoutes.Select(route => route[1..])])
+            .SetPushedAuthorizationEndpointUris("connect/par")
+            .SetUserInfoEndpointUris("connect/userinfo")
+            .SetIntrospectionEndpointUris("connect/introspect")
+            .SetRevocationEndpointUris("connect/revoke", "connect/revocation")
+            .SetEndSessionEndpointUris("connect/endsession", "connect/logout");
+
+        // Flows.
+        server.AllowAuthorizationCodeFlow().AllowRefreshTokenFlow().AllowClientCredentialsFlow().AllowCustomFlow(FirstPartyClient.GrantType);
+        server.Configure(options =>
+        {
+            options.CodeChallengeMethods.Remove(CodeChallengeMethods.Plain);
+            options.ClientAuthenticationMethods.Clear();
+            options.ClientAuthenticationMethods.UnionWith([ClientAuthenticationMethods.ClientSecretBasic, ClientAuthenticationMethods.ClientSecretPost, ClientAuthenticationMethods.PrivateKeyJwt, ClientAuthenticationMethods.None]);
+        });
+
+        // Access tokens are read by APIs; scopes, resources and rotation are ours to decide.
+        server.DisableAccessTokenEncryption().DisableScopeValidation().DisableResourceValidation().DisableAudienceValidation();
+        server.IgnoreScopePermissions().IgnoreResourcePermissions().IgnoreAudiencePermissions();
+        server.DisableRollingRefreshTokens().DisableSlidingRefreshTokenExpiration();
+
+        // The pages of the host decide at these two, and tell errors.
+        server.UseAspNetCore()
+            .EnableAuthorizationEndpointPassthrough()
+            .EnableEndSessionEndpointPassthrough()
+            .EnableStatusCodePagesIntegration()
+            .SuppressJsonResponseIndentation()
+            .DisableTransportSecurityRequirement();
+
+        AddHandlers(server);
+    }
+
+    private static void SetLifetimes(OpenIddictServerOptions options, IOptions<OAuthOptions> ours, TimeProvider timeProvider)
+    {
+        options.Issuer = new Uri(ours.Value.Issuer);
+        options.TimeProvider = timeProvider;
+        options.AuthorizationCodeLifetime = ours.Value.CodeLifetime;
+        options.AccessTokenLifetime = ours.Value.AccessTokenLifetime;
+        options.IdentityTokenLifetime = ours.Value.IdTokenLifetime;
+        options.RefreshTokenLifetime = ours.Value.RefreshTokenLifetime;
+        options.RequestTokenLifetime = TimeSpan.FromSeconds(60);
+    }
+
+    // Each file's first line says which built-in handler it follows or replaces, and why.
+    private static void AddHandlers(OpenIddictServerBuilder server)
+    {
+        // Reading requests.
+        server.AddEventHandler(PublicAddress.Descriptor);
+        Replace(server, Host.ExtractPostRequest<ExtractTokenRequestContext>.Descriptor, ExtractTokenParameters.Descriptor);
+        server.AddEventHandler(FirstPartyHasNoCredentials.Descriptor);
+
+        // Clients.
+        server.AddEventHandler(AuthenticationRules.Descriptor);
+        server.AddEventHandler(GrantPermission.Descriptor);
+        server.RemoveEventHandler(BuiltIn.ValidateClientAssertionWellknownClaims.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Exchange.ValidateClientCredentialsParameters.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Introspection.ValidateClientCredentialsParameters.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Revocation.ValidateClientCredentialsParameters.Descriptor);
+
+        // Any token that is presented.
+        server.AddEventHandler(ReadTokens.Descriptor);
+        server.AddEventHandler(PresenterFirst.Descriptor);
+        server.AddEventHandler(DetectReplay.Descriptor);
+
+        // Authorize.
+        server.RemoveEventHandler(BuiltIn.Authentication.ValidateRequestParameter.Descriptor);
+        server.AddEventHandler(ApplyAuthorizeRules.Descriptor);
+        server.AddEventHandler(ApplyPushedRules.Descriptor);
+        server.AddEventHandler(RedirectErrors.Descriptor);
+        Replace(server, BuiltIn.Authentication.AttachIssuer.Descriptor, AttachIssuerToAnswer.Descriptor);
+
+        // Token: what must be proven, and by whom.
+        Replace(server, BuiltIn.Exchange.ValidateRedirectUri.Descriptor, CodeRules.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Exchange.ValidateCodeVerifier.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Exchange.ValidateProofKeyForCodeExchangeRequirement.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Exchange.ValidateGrantedScopes.Descriptor);
+        server.AddEventHandler(HandleGrants.Descriptor);
+
+        // Token: making them.
+        Replace(server, BuiltIn.RedeemTokenEntry.Descriptor, RedeemTokens.Descriptor);
+        server.AddEventHandler(RefreshDue.Descriptor);
+        Replace(server, BuiltIn.AttachAuthorization.Descriptor, AttachFamily.Descriptor);
+        server.AddEventHandler(AccessTokenPrincipal.Descriptor);
+        server.AddEventHandler(TokenCredentials.Descriptor);
+        Replace(server, BuiltIn.Protection.CreateTokenEntry.Descriptor, NameTokenEntry.Descriptor);
+        server.AddEventHandler(TokenClaims.Descriptor);
+        Replace(server, BuiltIn.Protection.AttachTokenPayload.Descriptor, WriteTokenEntry.Descriptor);
+        server.AddEventHandler(TellScope.Descriptor);
+
+        // Introspection, revocation, userinfo.
+        server.RemoveEventHandler(BuiltIn.Introspection.ValidateTokenType.Descriptor);
+        Replace(server, BuiltIn.Introspection.ValidateAuthorizedParty.Descriptor, MaySee.Descriptor);
+        Replace(server, BuiltIn.Introspection.AttachMetadataClaims.Descriptor, DescribeToken.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Introspection.AttachApplicationClaims.Descriptor);
+        server.AddEventHandler(SignedAnswer.Descriptor);
+        server.AddEventHandler(Host.AttachCacheControlHeader<ApplyIntrospectionResponseContext>.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Revocation.ValidateTokenType.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Revocation.ValidateAuthorizedParty.Descriptor);
+        Replace(server, BuiltIn.Revocation.RevokeToken.Descriptor, RevokeTokens.Descriptor);
+        Replace(server, Host.ExtractGetOrPostRequest<ExtractUserInfoRequestContext>.Descriptor, ExtractBearer.Descriptor);
+        server.RemoveEventHandler(Host.ExtractAccessToken<ExtractUserInfoRequestContext>.Descriptor);
+        server.AddEventHandler(RequireOpenId.Descriptor);
+        server.RemoveEventHandler(BuiltIn.UserInfo.AttachAudiences.Descriptor);
+        Replace(server, BuiltIn.UserInfo.AttachClaims.Descriptor, DescribePerson.Descriptor);
+        server.AddEventHandler(Host.AttachCacheControlHeader<ApplyUserInfoResponseContext>.Descriptor);
+
+        // Discovery.
+        server.AddEventHandler(DescribeServer.Descriptor);
+        server.AddEventHandler(WriteIssuer.Descriptor);
+
+        // Sign-out is decided by the host: a page says what is wrong with a request.
+        server.RemoveEventHandler(BuiltIn.Session.ValidatePostLogoutRedirectUriParameter.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Session.ValidateClientPostLogoutRedirectUri.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Session.ValidateAuthorizedParty.Descriptor);
+
+        // What refusals say.
+        server.AddEventHandler(WordErrors<ApplyAuthorizationResponseContext>.Descriptor);
+        server.AddEventHandler(WordErrors<ApplyPushedAuthorizationResponseContext>.Descriptor);
+        server.AddEventHandler(WordErrors<ApplyTokenResponseContext>.Descriptor);
+        server.AddEventHandler(WordErrors<ApplyIntrospectionResponseContext>.Descriptor);
+        server.AddEventHandler(WordErrors<ApplyRevocationResponseContext>.Descriptor);
+        server.AddEventHandler(WordErrors<ApplyUserInfoResponseContext>.Descriptor);
+        server.AddEventHandler(WordErrors<ApplyEndSessionResponseContext>.Descriptor);
+    }
+
+    private static void Replace(OpenIddictServerBuilder server, OpenIddictServerHandlerDescriptor builtIn, OpenIddictServerHandlerDescriptor ours) =>
+        server.RemoveEventHandler(builtIn).AddEventHandler(ours);
+}

@@ -1,0 +1,80 @@
+// RFC 6749 §6: replaces OpenIddict's AttachAuthorization. The ad-hoc authorization is the refresh family, and is written with the code in one commit.
+using System.Text.Json;
+using Identity.Accounts.Data.Tables;
+using Identity.OAuth.Authorize;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Sessions;
+using Identity.OAuth.Token;
+using Microsoft.Extensions.Options;
+using OpenIddict.Abstractions;
+using OpenIddict.Server;
+using static OpenIddict.Server.OpenIddictServerEvents;
+
+namespace Identity.OAuth.Refresh;
+
+/// <summary>Begins a family where a person grants something.</summary>
+internal sealed class AttachFamily(FamilyBeginning beginning) : IOpenIddictServerHandler<ProcessSignInContext>
+{
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ProcessSignInContext>()
+        .UseSingletonHandler<AttachFamily>()
+        .SetOrder(OpenIddictServerHandlers.AttachAuthorization.Descriptor.Order)
+        .Build();
+
+    /// <summary>The row that is still to be written with the code.</summary>
+    public static OAuthAuthorization? Pending(OpenIddictServerTransaction transaction) => transaction.GetProperty<OAuthAuthorization>(typeof(OAuthAuthorization).FullName!);
+
+    public async ValueTask HandleAsync(ProcessSignInContext context)
+    {
+        if (!(context.GenerateAuthorizationCode || context.EndpointType == OpenIddictServerEndpointType.EndUserVerification) || GrantClaim.Read(context.Principal) is not { } grant)
+        {
+            return;
+        }
+
+        context.Principal!.SetAuthorizationId(grant.GrantId.ToString("D"));
+        var row = await beginning.NewAsync(grant, context.CancellationToken);
+        context.Transaction.SetProperty(typeof(OAuthAuthorization).FullName!, row);
+        if (!context.GenerateAuthorizationCode)
+        {
+            await beginning.WriteAsync(row, context.CancellationToken);
+        }
+    }
+}
+
+/// <summary>Makes the rows of families, and keeps their session's record as long as them.</summary>
+public sealed class FamilyBeginning(RefreshFamilies families, ClientStore clients, SignInSessions sessions, Identity.Accounts.Data.StoreDatabase database, IOptions<OAuthOptions> options)
+{
+    /// <summary>The row of a grant that begins now, not yet written.</summary>
+    public async Task<OAuthAuthorization> NewAsync(AuthorizationGrant grant, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(grant);
+        var began = AuthorizationGrant.BeganAt(grant.GrantId);
+        var client = await clients.FindAsync(grant.ClientId, cancellationToken);
+
+        // Without a refresh token the session's record still has to outlive the access token: with it the token would die too early.
+        var expiresAt = began + (client is not null && RefreshDue.IsDue(client, grant.Scopes) ? options.Value.RefreshTokenLifetime : options.Value.CodeLifetime + options.Value.AccessTokenLifetime);
+        await sessions.AttachAsync(grant.SessionId, grant.ClientId, expiresAt, cancellationToken);
+        return await families.NewAsync(
+            new RefreshFamily(
+                grant.GrantId,
+                grant.ClientId,
+                grant.Subject,
+                grant.SessionId,
+                grant.Scopes,
+                grant.Resources,
+                RefreshDue.FirstGeneration,
+                RotatedAt: began,
+                CreatedAt: began,
+                expiresAt,
+                RevokedAt: null,
+                JsonSerializer.Serialize(grant)),
+            cancellationToken);
+    }
+
+    public Task WriteAsync(OAuthAuthorization row, CancellationToken cancellationToken) => database.WriteAsync(
+        (context, token) =>
+        {
+            context.Add(row);
+            return context.SaveChangesAsync(token);
+        },
+        cancellationToken);
+}

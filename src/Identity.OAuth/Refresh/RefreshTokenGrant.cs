@@ -1,0 +1,150 @@
+// RFC 6749 §6 and RFC 9700 §4.14: rotation with reuse detection, and a short window in which parallel tabs get the same successor.
+using System.Text.Json;
+using Identity.OAuth.Authorize;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Resources;
+using Identity.OAuth.Sessions;
+using Identity.OAuth.Storage;
+using Identity.OAuth.Token;
+using Identity.OAuth.Tokens;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using OpenIddict.Abstractions;
+using static OpenIddict.Server.OpenIddictServerEvents;
+
+namespace Identity.OAuth.Refresh;
+
+/// <summary><c>grant_type=refresh_token</c>. Its token is a handle of our own: OpenIddict's, which are rows, have several winners in a race (docs/decisions/0008).</summary>
+public sealed class RefreshTokenGrant(
+    RefreshTokenHandle handles,
+    RefreshFamilies families,
+    IDenyList denyList,
+    SignInSessions sessions,
+    Subjects subjects,
+    ResourceCatalog resources,
+    IOptions<OAuthOptions> options,
+    TimeProvider timeProvider,
+    ILogger<RefreshTokenGrant> logger) : ITokenGrant
+{
+    public string GrantType => "refresh_token";
+
+    public Task<Outcome<TokenIssue>> ProveAsync(HandleTokenRequestContext context, Client client, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return ProveAsync(context.Request.RefreshToken!, [.. context.Request.GetScopes()], ResourceCatalog.Requested(context.Request), client, cancellationToken);
+    }
+
+    /// <summary>The same for the routes of /api/identity, which have read the token themselves.</summary>
+    public async Task<Outcome<TokenIssue>> ProveAsync(string token, IReadOnlyList<string> scopes, IReadOnlyList<string> requested, Client client, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        if (!handles.TryRead(token, out var id, out var generation)
+            || await families.FindAsync(id, cancellationToken) is not { } family
+            || family.ClientId != client.ClientId)
+        {
+            return Invalid("unknown, or another client's");
+        }
+
+        var now = timeProvider.GetUtcNow();
+        if (family.RevokedAt is not null || family.ExpiresAt <= now)
+        {
+            return Invalid("revoked or expired");
+        }
+
+        // A replayed code denies the grant, perhaps before its family was written.
+        if (await denyList.IsDeniedAsync(new[] { id.ToString("N") }, cancellationToken))
+        {
+            return Invalid("the grant was denied");
+        }
+
+        if (await sessions.FindLiveAsync(family.SessionId, cancellationToken) is not { } session || session.Subject != family.Subject)
+        {
+            return Invalid("its session has ended");
+        }
+
+        // Before anything of the request is looked at: a stolen token betrays itself whatever it is sent with.
+        if (generation != family.Generation && !IsInGrace(family, generation))
+        {
+            return await ReuseAsync(family, cancellationToken);
+        }
+
+        // Before anything rotates: a lockout ends, and the token it met is then still good.
+        if (await subjects.FindActiveAsync(family.Subject, cancellationToken) is not { IsLockedOut: false } person)
+        {
+            return Invalid("the account is disabled or locked");
+        }
+
+        // RFC 6749 §6: less may be asked for, never more. Checked before anything changes.
+        // A scope that the operator took from the client since is gone from the grant too.
+        var granted = family.Scopes.Where(scope => client.Scopes.Contains(scope, StringComparer.Ordinal)).ToArray();
+        if (scopes.Any(scope => !granted.Contains(scope, StringComparer.Ordinal)))
+        {
+            return new OAuthError(OAuthErrors.InvalidScope, "A scope goes beyond what was granted.");
+        }
+
+        scopes = scopes.Count > 0 ? scopes : granted;
+        if (await resources.CheckAsync(requested, family.Resources, scopes, cancellationToken) is { } error)
+        {
+            return error;
+        }
+
+        if (!(await resources.ResolveAsync(requested.Count > 0 ? requested : family.Resources, scopes, cancellationToken)).TryGet(out var target, out error))
+        {
+            return error;
+        }
+
+        var grant = JsonSerializer.Deserialize<AuthorizationGrant>(family.Details)! with { Scopes = granted };
+
+        // A client registered without rotation keeps its token; only confidential ones may (RFC 9700 §4.14.2).
+        if (generation == family.Generation && (client.RotateRefreshTokens || client.IsPublic))
+        {
+            if (await families.TryRotateAsync(id, generation, now, cancellationToken))
+            {
+                return Proof(generation + 1);
+            }
+
+            // Somebody was faster, or killed it: look again.
+            if (await families.FindAsync(id, cancellationToken) is not { RevokedAt: null } current)
+            {
+                return Invalid("revoked meanwhile");
+            }
+
+            family = current;
+            if (!IsInGrace(family, generation))
+            {
+                return await ReuseAsync(family, cancellationToken);
+            }
+        }
+
+        return Proof(family.Generation);
+
+        TokenIssue Proof(int successor) => new(client, target, id)
+        {
+            Grant = grant,
+            Person = person,
+            RefreshGeneration = successor,
+            RefreshExpiresAt = family.ExpiresAt,
+            IsRefresh = true,
+        };
+    }
+
+    // The one before the valid generation, for a while: a tab that asked at the same time, or whose answer was lost, gets the same successor.
+    // Counted from the rotation, so reuse does not renew the window.
+    // By the clock of now, not of when the request came: it may have waited. A window of no length has nobody inside, whatever the clocks of two nodes say.
+    private bool IsInGrace(RefreshFamily family, int generation) =>
+        generation == family.Generation - 1 && options.Value.RefreshGrace > TimeSpan.Zero && timeProvider.GetUtcNow() < family.RotatedAt + options.Value.RefreshGrace;
+
+    // Two hold the token, and which of them is the thief cannot be told: the family, its access tokens and its session die.
+    private async Task<Outcome<TokenIssue>> ReuseAsync(RefreshFamily family, CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        await families.RevokeAsync(family.Id, now, cancellationToken);
+        await denyList.DenyAsync(family.Id.ToString("N"), now + AccessTokenClaims.MaximumLifetime, cancellationToken);
+        await sessions.EndAsync(family.SessionId, "refresh_reuse", cancellationToken);
+        logger.RefreshTokenReused(family.ClientId, family.Id, family.SessionId);
+        return Invalid("reused; its family was revoked");
+    }
+
+    private static OAuthError Invalid(string detail) =>
+        new(OAuthErrors.InvalidGrant, "The refresh token is not valid: unknown, used, expired or revoked.") { Detail = "refresh_token: " + detail };
+}

@@ -1,0 +1,77 @@
+// OpenID Connect Core §2 (sid, auth_time, acr, amr) and §5.1: the protocol's view of a sign-in session and of the person behind it.
+using System.Text.Json.Nodes;
+using Identity.Accounts;
+using Identity.Accounts.Profile;
+using Identity.Accounts.Sessions;
+
+namespace Identity.OAuth.Sessions;
+
+/// <summary>A live sign-in session as tokens tell of it.</summary>
+/// <param name="Id"><c>sid</c>.</param>
+/// <param name="Subject"><c>sub</c>.</param>
+/// <param name="AuthTime">When the person last proved who they are.</param>
+/// <param name="Acr">The authentication context class reached.</param>
+/// <param name="Amr">RFC 8176 method references: pwd, otp, …</param>
+public sealed record SessionInfo(string Id, string Subject, DateTimeOffset AuthTime, string Acr, IReadOnlyList<string> Amr)
+{
+    public static SessionInfo Of(Session session)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return new(session.Id, session.AccountId.ToString("D"), session.AuthenticatedAt, session.Acr, session.Amr);
+    }
+}
+
+/// <summary>Sign-in sessions by <c>sid</c>.</summary>
+public sealed class SignInSessions(SessionService sessions)
+{
+    private static readonly Caller Engine = new(Ip: null, UserAgent: null, ActorId: "oauth");
+
+    /// <summary>Null where the session has ended, has expired, or its account is disabled: what hangs on it is then dead.</summary>
+    public async ValueTask<SessionInfo?> FindLiveAsync(string sessionId, CancellationToken cancellationToken) =>
+        await sessions.FindLiveAsync(sessionId, cancellationToken) is { } session ? SessionInfo.Of(session) : null;
+
+    /// <summary>Notes that a client took part in the session, and keeps its record until <paramref name="until"/> at least.</summary>
+    public Task AttachAsync(string sessionId, string clientId, DateTimeOffset until, CancellationToken cancellationToken) =>
+        sessions.AttachClientAsync(sessionId, clientId, until, cancellationToken);
+
+    /// <summary>
+    /// Ends the session with its cookie, refresh families and access tokens, and writes <c>session.destroyed</c>, in one transaction.
+    /// Ending it again does nothing.
+    /// </summary>
+    /// <param name="reason">logout, revoked, expired, refresh_reuse, deactivated, password_changed or admin.</param>
+    public Task EndAsync(string sessionId, string reason, CancellationToken cancellationToken) => sessions.EndAsync(sessionId, reason, Engine, cancellationToken);
+}
+
+/// <summary>A person as claims.</summary>
+/// <param name="Id"><c>sub</c>.</param>
+/// <param name="Claims">
+/// OpenID Connect Core §5.1 claims by name, typed as there, plus roles, groups and entitlements (RFC 9068 §2.2.3.1).
+/// What is unset is left out, never empty or null.
+/// </param>
+public sealed record Subject(string Id, JsonObject Claims)
+{
+    /// <summary>Too many wrong passwords: nothing new is handed out until it ends, not by a refresh either. What was handed out goes on.</summary>
+    public bool IsLockedOut { get; init; }
+}
+
+/// <summary>People by <c>sub</c>.</summary>
+public sealed class Subjects(IAccountStore accounts, TimeProvider timeProvider)
+{
+    /// <summary>Null for an unknown or disabled account.</summary>
+    public async ValueTask<Subject?> FindActiveAsync(string subject, CancellationToken cancellationToken)
+    {
+        if (!Guid.TryParseExact(subject, "D", out var id) || await accounts.FindAsync(id, cancellationToken) is not { IsActive: true } account)
+        {
+            return null;
+        }
+
+        // Grafana, Argo CD, GitLab and Kubernetes call the same thing groups.
+        var claims = ProfileClaims.Of(account);
+        if (claims["roles"] is { } roles)
+        {
+            claims["groups"] = roles.DeepClone();
+        }
+
+        return new Subject(subject, claims) { IsLockedOut = account.LockoutEnd > timeProvider.GetUtcNow() };
+    }
+}

@@ -1,0 +1,28 @@
+using Identity.Accounts.Data.Keys;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Consents;
+using Identity.OAuth.Keys;
+using Identity.OAuth.Refresh;
+using Identity.OAuth.Resources;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Identity.OAuth.Storage;
+
+/// <summary>Composition of what the protocol keeps in the accounts' database.</summary>
+public static class OAuthStoresExtensions
+{
+    /// <summary>The engine's stores, the protection of its signing keys, and <see cref="OAuthOptions.RefreshTokenKey"/>. Needs AddSqlStores and AddStoreDataProtection.</summary>
+    public static IServiceCollection AddOAuthStores(this IServiceCollection services)
+    {
+        services.AddSingleton<ClientStore>();
+        services.AddSingleton<ResourceStore>();
+        services.AddSingleton<SigningKeyStore>();
+        services.AddSingleton<ConsentStore>();
+        services.AddSingleton<RefreshFamilies>();
+        services.AddSingleton<KeyProtector>();
+        services.AddSingleton<IDenyList, SqlDenyList>();
+        services.AddSingleton<IReplayCache, SqlReplayCache>();
+        services.AddOptions<OAuthOptions>().Configure<MasterKey>((options, masterKey) => options.RefreshTokenKey = masterKey.Derive("refresh-token"));
+        return services;
+    }
+}

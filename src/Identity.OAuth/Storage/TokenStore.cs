@@ -1,0 +1,97 @@
+// OpenIddict's token store on EF Core: reads without joins and tracking, writes through the one grouped writer where there is one.
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Caching.Memory;
+using Microsoft.Extensions.Options;
+using OpenIddict.Abstractions;
+using OpenIddict.EntityFrameworkCore;
+
+namespace Identity.OAuth.Storage;
+
+/// <summary>Rows of codes, device and user codes, pushed requests and reference tokens.</summary>
+internal sealed class TokenStore(
+    IMemoryCache cache,
+    IOpenIddictEntityFrameworkCoreContext context,
+    IOptionsMonitor<OpenIddictEntityFrameworkCoreOptions> options,
+    StoreDatabase database,
+    TimeProvider timeProvider) : OpenIddictEntityFrameworkCoreTokenStore<OAuthToken, OAuthApplication, OAuthAuthorization, Guid>(cache, context, options)
+{
+    private static readonly Func<IdentityDbContext, string, CancellationToken, Task<OAuthToken?>> ByReference =
+        EF.CompileAsyncQuery((IdentityDbContext context, string reference, CancellationToken token) => context.Tokens.FirstOrDefault(r => r.ReferenceId == reference));
+
+    private static readonly Func<IdentityDbContext, Guid, CancellationToken, Task<OAuthToken?>> ById =
+        EF.CompileAsyncQuery((IdentityDbContext context, Guid id, CancellationToken token) => context.Tokens.FirstOrDefault(r => r.Id == id));
+
+    public override ValueTask<OAuthToken> InstantiateAsync(CancellationToken cancellationToken) => new(new OAuthToken { Id = Guid.CreateVersion7(timeProvider.GetUtcNow()) });
+
+    public override async ValueTask CreateAsync(OAuthToken token, CancellationToken cancellationToken) => await CreateAsync(token, authorization: null, cancellationToken);
+
+    /// <summary>Both rows in one commit.</summary>
+    public Task CreateAsync(OAuthToken token, OAuthAuthorization? authorization, CancellationToken cancellationToken) => database.TransactAsync(
+        (context, cancellation) =>
+        {
+            if (authorization is not null)
+            {
+                context.Add(authorization);
+            }
+
+            context.Add(token);
+            return context.SaveChangesAsync(cancellation);
+        },
+        cancellationToken);
+
+    public override async ValueTask UpdateAsync(OAuthToken token, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await database.WriteAsync(
+                (context, cancellation) =>
+                {
+                    context.Attach(token);
+                    token.ConcurrencyToken = Guid.NewGuid().ToString();
+                    context.Update(token);
+                    return context.SaveChangesAsync(cancellation);
+                },
+                cancellationToken);
+        }
+        catch (DbUpdateConcurrencyException exception)
+        {
+            throw new OpenIddictExceptions.ConcurrencyException("The token was changed meanwhile.", exception);
+        }
+    }
+
+    public override async ValueTask<OAuthToken?> FindByIdAsync(string identifier, CancellationToken cancellationToken) =>
+        Guid.TryParse(identifier, out var id) ? await database.ReadAsync((context, token) => ById(context, id, token), cancellationToken) : null;
+
+    public override async ValueTask<OAuthToken?> FindByReferenceIdAsync(string identifier, CancellationToken cancellationToken) =>
+        await database.ReadAsync((context, token) => ByReference(context, identifier, token), cancellationToken);
+
+    public override ValueTask<string?> GetApplicationIdAsync(OAuthToken token, CancellationToken cancellationToken) => new(token.ApplicationId?.ToString());
+
+    public override ValueTask<string?> GetAuthorizationIdAsync(OAuthToken token, CancellationToken cancellationToken) => new(token.AuthorizationId?.ToString());
+
+    public override ValueTask SetApplicationIdAsync(OAuthToken token, string? identifier, CancellationToken cancellationToken)
+    {
+        token.ApplicationId = identifier is null ? null : Guid.Parse(identifier);
+        return default;
+    }
+
+    public override ValueTask SetAuthorizationIdAsync(OAuthToken token, string? identifier, CancellationToken cancellationToken)
+    {
+        token.AuthorizationId = identifier is null ? null : Guid.Parse(identifier);
+        return default;
+    }
+
+    /// <summary>Moves the token from one status to another, if it is in that one: true for exactly one caller.</summary>
+    public async ValueTask<bool> TryMoveAsync(Guid id, string from, string to, DateTimeOffset? redeemedAt, CancellationToken cancellationToken)
+    {
+        var redeemed = redeemedAt?.UtcDateTime;
+        return await database.WriteAsync(
+            (context, token) => context.Tokens.Where(r => r.Id == id && r.Status == from)
+                .ExecuteUpdateAsync(
+                    set => set.SetProperty(r => r.Status, to).SetProperty(r => r.RedemptionDate, r => redeemed ?? r.RedemptionDate).SetProperty(r => r.ConcurrencyToken, Guid.NewGuid().ToString()),
+                    token),
+            cancellationToken) == 1;
+    }
+}

@@ -1,0 +1,66 @@
+// RFC 6749 §4.1.2 and §10.5: replaces OpenIddict's RedeemTokenEntry. The one who loses the race for a code replays it: what the winner got dies.
+using System.Security.Claims;
+using Identity.OAuth.Authorize;
+using Identity.OAuth.Refresh;
+using Identity.OAuth.Storage;
+using Identity.OAuth.Tokens;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using OpenIddict.Abstractions;
+using OpenIddict.Server;
+using static OpenIddict.Server.OpenIddictServerEvents;
+
+namespace Identity.OAuth.Token;
+
+/// <summary>Uses up what the request came with: a code, a device code, a user code, a pushed request.</summary>
+internal sealed class RedeemTokens(IOpenIddictTokenManager tokens, ReplayedCodes replayed) : IOpenIddictServerHandler<ProcessSignInContext>
+{
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ProcessSignInContext>()
+        .UseScopedHandler<RedeemTokens>()
+        .SetOrder(OpenIddictServerHandlers.RedeemTokenEntry.Descriptor.Order)
+        .Build();
+
+    public async ValueTask HandleAsync(ProcessSignInContext context)
+    {
+        var authentication = context.Transaction.GetProperty<ProcessAuthenticationContext>(typeof(ProcessAuthenticationContext).FullName!);
+        if (authentication is null || Presented(context, authentication) is not { } principal || principal.GetTokenId() is not { Length: > 0 } id)
+        {
+            return;
+        }
+
+        if (await tokens.FindByIdAsync(id, context.CancellationToken) is { } token && await tokens.TryRedeemAsync(token, context.CancellationToken))
+        {
+            return;
+        }
+
+        if (GrantClaim.Read(principal) is { } grant)
+        {
+            await replayed.KillAsync(grant, context.CancellationToken);
+        }
+
+        context.Reject(context.EndpointType == OpenIddictServerEndpointType.Token ? OAuthErrors.InvalidGrant : OAuthErrors.InvalidRequest, "This was used before.");
+    }
+
+    private static ClaimsPrincipal? Presented(ProcessSignInContext context, ProcessAuthenticationContext authentication) => context.EndpointType switch
+    {
+        OpenIddictServerEndpointType.Authorization => authentication.RequestTokenPrincipal,
+        OpenIddictServerEndpointType.EndUserVerification => authentication.UserCodePrincipal,
+        OpenIddictServerEndpointType.Token when context.Request.IsAuthorizationCodeGrantType() => authentication.AuthorizationCodePrincipal,
+        OpenIddictServerEndpointType.Token when context.Request.IsDeviceCodeGrantType() => authentication.DeviceCodePrincipal,
+        _ => null,
+    };
+}
+
+/// <summary>What follows from a code that comes a second time.</summary>
+public sealed class ReplayedCodes(RefreshFamilies families, IDenyList denyList, IOptions<OAuthOptions> options, TimeProvider timeProvider, ILogger<ReplayedCodes> logger)
+{
+    /// <summary>RFC 6749 §4.1.2: what the first redemption led to dies, and what a redemption still under way may yet hand out.</summary>
+    public async Task KillAsync(AuthorizationGrant grant, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(grant);
+        var now = timeProvider.GetUtcNow();
+        await denyList.DenyAsync(grant.GrantId.ToString("N"), now + options.Value.RefreshTokenLifetime + AccessTokenClaims.MaximumLifetime, cancellationToken);
+        await families.RevokeAsync(grant.GrantId, now, cancellationToken);
+        logger.CodeReplayed(grant.ClientId, grant.GrantId);
+    }
+}

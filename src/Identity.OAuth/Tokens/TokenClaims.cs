@@ -1,0 +1,102 @@
+// RFC 9068 §2.2, OpenID Connect Core §2, RFC 7662: follows OpenIddict's Protection.AttachTokenMetadata, whose tokens carry internal claims (oi_…), an issuer
+// with a slash, and a jti that does not tell its grant.
+using System.Security.Claims;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Identity.Accounts.Data.Tables;
+using Identity.OAuth.FirstParty;
+using Identity.OAuth.Storage;
+using Identity.OAuth.Token;
+using Microsoft.Extensions.Options;
+using OpenIddict.Abstractions;
+using OpenIddict.Server;
+using static OpenIddict.Abstractions.OpenIddictConstants;
+using static OpenIddict.Server.OpenIddictServerEvents;
+using static OpenIddict.Server.OpenIddictServerHandlers;
+
+namespace Identity.OAuth.Tokens;
+
+/// <summary>Puts the claims of access and ID tokens in the place of those that OpenIddict collected; makes reference tokens.</summary>
+internal sealed class TokenClaims(IOptions<OAuthOptions> options, IOpenIddictTokenStore<OAuthToken> tokens, TimeProvider timeProvider) : IOpenIddictServerHandler<GenerateTokenContext>
+{
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<GenerateTokenContext>()
+        .UseScopedHandler<TokenClaims>()
+        .SetOrder(Protection.AttachTokenMetadata.Descriptor.Order + 500)
+        .Build();
+
+    public async ValueTask HandleAsync(GenerateTokenContext context)
+    {
+        if (TokenIssue.Of(context.Transaction) is not { } issue)
+        {
+            return;
+        }
+
+        var now = timeProvider.GetUtcNow();
+        var issuer = options.Value.Issuer;
+        if (context.TokenType == TokenTypeIdentifiers.IdentityToken)
+        {
+            Write(context, IdTokenClaims.Of(issue, issuer, now, options.Value.IdTokenLifetime, context.Principal.GetClaim(Claims.Nonce), context.Principal.GetClaim(Claims.AccessTokenHash)), "JWT");
+            return;
+        }
+
+        if (context.TokenType != TokenTypeIdentifiers.AccessToken)
+        {
+            return;
+        }
+
+        var isFirstParty = issue.Client.ClientId == FirstPartyClient.ClientId;
+        var claims = AccessTokenClaims.Of(issue, issuer, now, AccessTokenClaims.Lifetime(issue, options.Value));
+        if (context.Principal.GetClaim(Claims.Confirmation) is { } confirmation)
+        {
+            claims["cnf"] = JsonNode.Parse(confirmation);
+        }
+
+        if (issue.Target.Format.AccessTokenFormat == "reference" && !isFirstParty)
+        {
+            context.Token = await KeepAsync(issue, claims, now, context.CancellationToken);
+            return;
+        }
+
+        Write(context, claims, isFirstParty && options.Value.CompatibilitySecret is not null ? "JWT" : issue.Target.Format.AccessTokenTyp);
+    }
+
+    // Only its hash is kept, and the claims without a signature: whoever reads the table can use neither.
+    private async Task<string> KeepAsync(TokenIssue issue, JsonObject claims, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var value = SecureValue.Create();
+        await tokens.CreateAsync(
+            new OAuthToken
+            {
+                Id = Guid.CreateVersion7(now),
+                ReferenceId = SecureValue.Hash(value),
+                Payload = claims.ToJsonString(),
+                Type = TokenTypeIdentifiers.AccessToken,
+                Status = Statuses.Valid,
+                Subject = issue.SubjectId,
+                CreationDate = now.UtcDateTime,
+                ExpirationDate = DateTimeOffset.FromUnixTimeSeconds((long)claims["exp"]!).UtcDateTime,
+            },
+            cancellationToken);
+        return value;
+    }
+
+    private static void Write(GenerateTokenContext context, JsonObject claims, string typ)
+    {
+        var descriptor = context.SecurityTokenDescriptor;
+        descriptor.Subject = new ClaimsIdentity();
+        descriptor.Issuer = null;
+        descriptor.Audience = null;
+        descriptor.Expires = descriptor.IssuedAt = descriptor.NotBefore = null;
+        descriptor.TokenType = typ;
+        descriptor.Claims = claims.ToDictionary(claim => claim.Key, claim => Value(claim.Value!), StringComparer.Ordinal);
+    }
+
+    private static object Value(JsonNode node) => node.GetValueKind() switch
+    {
+        JsonValueKind.String => node.GetValue<string>(),
+        JsonValueKind.Number when node.AsValue().TryGetValue<long>(out var number) => number,
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        _ => JsonSerializer.SerializeToElement(node),
+    };
+}

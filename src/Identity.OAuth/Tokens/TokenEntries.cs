@@ -1,0 +1,103 @@
+// RFC 6749 §10.10: replaces OpenIddict's Protection.CreateTokenEntry and AttachTokenPayload, which write a row and then write it again.
+using Identity.Accounts.Data.Tables;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Refresh;
+using Identity.OAuth.Storage;
+using Microsoft.EntityFrameworkCore;
+using OpenIddict.Abstractions;
+using OpenIddict.Server;
+using static OpenIddict.Abstractions.OpenIddictConstants;
+using static OpenIddict.Server.OpenIddictServerEvents;
+using static OpenIddict.Server.OpenIddictServerHandlers;
+
+namespace Identity.OAuth.Tokens;
+
+/// <summary>Gives a token that will be a row its id: the payload names it.</summary>
+internal sealed class NameTokenEntry(TimeProvider timeProvider) : IOpenIddictServerHandler<GenerateTokenContext>
+{
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<GenerateTokenContext>()
+        .UseSingletonHandler<NameTokenEntry>()
+        .SetOrder(Protection.CreateTokenEntry.Descriptor.Order)
+        .Build();
+
+    public ValueTask HandleAsync(GenerateTokenContext context)
+    {
+        if (context.CreateTokenEntry)
+        {
+            context.Principal.SetTokenId(Guid.CreateVersion7(timeProvider.GetUtcNow()).ToString("D"));
+        }
+
+        return default;
+    }
+}
+
+/// <summary>Writes the row once, with its payload and the hash of its reference; a code together with the family it begins.</summary>
+internal sealed class WriteTokenEntry(IOpenIddictTokenStore<OAuthToken> tokens, ClientStore clients) : IOpenIddictServerHandler<GenerateTokenContext>
+{
+    private const int Attempts = 8;
+
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<GenerateTokenContext>()
+        .UseScopedHandler<WriteTokenEntry>()
+        .SetOrder(Protection.AttachTokenPayload.Descriptor.Order)
+        .Build();
+
+    public async ValueTask HandleAsync(GenerateTokenContext context)
+    {
+        if (!context.CreateTokenEntry)
+        {
+            if (context.PersistTokenPayload)
+            {
+                await RewriteAsync(context);
+            }
+
+            return;
+        }
+
+        var entry = context.ClientId is { } clientId ? await clients.FindEntryAsync(clientId, context.CancellationToken) : null;
+        var row = new OAuthToken
+        {
+            Id = Guid.Parse(context.Principal.GetTokenId()!),
+            ApplicationId = entry is { IsBuiltIn: false } ? entry.Application.Id : null,
+            AuthorizationId = context.Principal.GetAuthorizationId() is { Length: > 0 } authorization ? Guid.Parse(authorization) : null,
+            Type = context.TokenType,
+            Status = context.TokenType == TokenTypeIdentifiers.Private.DeviceCode ? Statuses.Inactive : Statuses.Valid,
+            Subject = context.TokenType is TokenTypeIdentifiers.Private.DeviceCode or TokenTypeIdentifiers.Private.UserCode ? null : context.Principal.GetClaim(Claims.Subject),
+            CreationDate = context.Principal.GetCreationDate()?.UtcDateTime,
+            ExpirationDate = context.Principal.GetExpirationDate()?.UtcDateTime,
+            Payload = context.PersistTokenPayload ? context.Token : null,
+        };
+        var family = context.TokenType == TokenTypeIdentifiers.Private.AuthorizationCode ? AttachFamily.Pending(context.Transaction) : null;
+        if (!context.IsReferenceToken)
+        {
+            await ((TokenStore)tokens).CreateAsync(row, family, context.CancellationToken);
+            return;
+        }
+
+        // A user code is short, so another may have the same while it lives.
+        for (var attempt = 1; ; attempt++)
+        {
+            var reference = context.TokenType == TokenTypeIdentifiers.Private.UserCode ? UserCodes.Create() : SecureValue.Create();
+            row.ReferenceId = SecureValue.Hash(reference);
+            try
+            {
+                await ((TokenStore)tokens).CreateAsync(row, family, context.CancellationToken);
+                context.Token = reference;
+                return;
+            }
+            catch (DbUpdateException) when (attempt < Attempts && context.TokenType == TokenTypeIdentifiers.Private.UserCode)
+            {
+                // Taken: another one.
+            }
+        }
+    }
+
+    // RFC 8628: once the person has said yes, the device code's row stands for what was granted.
+    private async Task RewriteAsync(GenerateTokenContext context)
+    {
+        if (context.Principal.GetTokenId() is { Length: > 0 } id && await tokens.FindByIdAsync(id, context.CancellationToken) is { } row)
+        {
+            row.Payload = context.Token;
+            await tokens.UpdateAsync(row, context.CancellationToken);
+        }
+    }
+}

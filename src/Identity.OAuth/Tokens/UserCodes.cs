@@ -1,0 +1,27 @@
+// RFC 8628 §6.1: codes that people type: no vowels and no digits, so that none is a word or is read as another.
+using System.Security.Cryptography;
+
+namespace Identity.OAuth.Tokens;
+
+/// <summary>User codes of the device flow: eight letters of twenty, shown in two groups.</summary>
+public static class UserCodes
+{
+    private const string Letters = "BCDFGHJKLMNPQRSTVWXZ";
+    private const int Length = 8;
+
+    public static string Create() => RandomNumberGenerator.GetString(Letters, Length);
+
+    /// <summary>As people enter it: case, spaces and hyphens do not matter; null: no such code can exist.</summary>
+    public static string? Normalize(string? text)
+    {
+        var letters = new string([.. (text ?? "").Normalize(System.Text.NormalizationForm.FormKC).ToUpperInvariant().Where(char.IsLetter)]);
+        return letters.Length == Length && letters.All(letter => Letters.Contains(letter, StringComparison.Ordinal)) ? letters : null;
+    }
+
+    /// <summary>In two groups, as it is shown.</summary>
+    public static string Display(string code)
+    {
+        ArgumentNullException.ThrowIfNull(code);
+        return code.Length == Length ? code[..4] + "-" + code[4..] : code;
+    }
+}

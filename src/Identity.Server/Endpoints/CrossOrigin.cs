@@ -1,0 +1,108 @@
+// The Fetch Standard (CORS): which other origins' scripts may read what.
+using System.Text;
+using Identity.OAuth.Authorize;
+using Identity.OAuth.Clients;
+using Identity.OAuth.Tokens;
+
+namespace Identity.Server.Endpoints;
+
+/// <summary>Discovery and keys are everybody's. Token, PAR, userinfo and revocation answer the origins of the client concerned, never with credentials. Authorize and pages: nobody.</summary>
+internal sealed class CrossOrigin(RequestDelegate next)
+{
+    private static readonly string[] ClientEndpoints = ["/connect/token", "/connect/par", "/connect/revoke", "/connect/revocation", "/connect/userinfo"];
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        var path = context.Request.Path.Value ?? "";
+        if (!ClientEndpoints.Contains(path, StringComparer.OrdinalIgnoreCase))
+        {
+            await next(context);
+            return;
+        }
+
+        if (HttpMethods.IsOptions(context.Request.Method))
+        {
+            await PreflightAsync(context);
+            return;
+        }
+
+        if (context.Request.Headers.Origin.Count > 0)
+        {
+            await (path.EndsWith("userinfo", StringComparison.OrdinalIgnoreCase) ? AllowForTokenAsync(context) : AllowClientAsync(context, ClaimedClient(context.Request.Form["client_id"], context.Request.Headers.Authorization)));
+        }
+
+        await next(context);
+    }
+
+    private static async Task AllowForTokenAsync(HttpContext context)
+    {
+        var authorization = context.Request.Headers.Authorization.ToString();
+        var value = authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? authorization[7..].Trim() : context.Request.HasFormContentType ? (string?)context.Request.Form["access_token"] : null;
+        var token = await context.RequestServices.GetRequiredService<AccessTokenValidator>().ValidateAsync(value, acceptCompatibility: false, context.RequestAborted);
+        await (token is null ? AllowAsync(context, client => true) : AllowClientAsync(context, token.ClientId));
+    }
+
+    /// <summary>Answers a preflight: it names no client, so any client's origin will do; the request itself is then held to its own.</summary>
+    private static async Task PreflightAsync(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+        context.Response.Headers.Vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
+        if (await IsKnownAsync(context, client => true))
+        {
+            context.Response.Headers.AccessControlAllowOrigin = context.Request.Headers.Origin;
+            context.Response.Headers.AccessControlAllowMethods = "GET, POST";
+            context.Response.Headers.AccessControlAllowHeaders = "Authorization, Content-Type, DPoP";
+            context.Response.Headers.AccessControlMaxAge = "600";
+        }
+    }
+
+    /// <summary>Lets the origin read the answer if it is one of this client's.</summary>
+    private static Task AllowClientAsync(HttpContext context, string? clientId) => AllowAsync(context, client => client.ClientId == clientId);
+
+    /// <summary>Whom a request claims to come from, before that is proven: only to choose whose origins count.</summary>
+    private static string? ClaimedClient(string? formClientId, string? authorization)
+    {
+        if (formClientId is not null || authorization is null || !authorization.StartsWith("Basic ", StringComparison.OrdinalIgnoreCase))
+        {
+            return formClientId;
+        }
+
+        Span<byte> bytes = stackalloc byte[1024];
+        return Convert.TryFromBase64String(authorization[6..].Trim(), bytes, out var written) && Encoding.UTF8.GetString(bytes[..written]).Split(':') is [var id, ..] ? Uri.UnescapeDataString(id) : null;
+    }
+
+    // A token that no longer tells whose it is: an application must see that it has to renew it, so any client's origin will do.
+    private static async Task AllowAsync(HttpContext context, Func<Client, bool> which)
+    {
+        if (context.Request.Headers.Origin.Count == 0)
+        {
+            return;
+        }
+
+        context.Response.Headers.Vary = "Origin";
+        if (await IsKnownAsync(context, which))
+        {
+            context.Response.Headers.AccessControlAllowOrigin = context.Request.Headers.Origin;
+            context.Response.Headers.AccessControlExposeHeaders = "WWW-Authenticate, DPoP-Nonce, Retry-After";
+        }
+    }
+
+    private static async Task<bool> IsKnownAsync(HttpContext context, Func<Client, bool> which)
+    {
+        var origin = context.Request.Headers.Origin.ToString();
+        if (origin.Length is 0 or > 300)
+        {
+            return false;
+        }
+
+        var clients = await context.RequestServices.GetRequiredService<ClientStore>().ListAsync(context.RequestAborted);
+        return clients.Any(client => !client.Disabled && which(client)
+            && (client.AllowedOrigins.Contains(origin, StringComparer.Ordinal) || client.RedirectUris.Any(uri => IsOrigin(uri, origin))));
+    }
+
+    // A loopback redirect URI stands for any port (RFC 8252 §7.3), and so does its origin.
+    private static bool IsOrigin(string redirectUri, string origin) =>
+        Uri.TryCreate(redirectUri, UriKind.Absolute, out var parsed)
+        && parsed.Scheme is "https" or "http"
+        && RedirectUriMatcher.Matches([parsed.GetLeftPart(UriPartial.Authority)], origin);
+}

@@ -1,0 +1,59 @@
+// OpenID Connect RP-Initiated Logout 1.0: behind OpenIddict's /connect/endsession (its passthrough) it is decided whether to ask, to redirect, or to say so.
+using Identity.OAuth;
+using Identity.OAuth.EndSession;
+using Identity.OAuth.Sessions;
+using Identity.Server.Pages.Flow;
+
+namespace Identity.Server.Endpoints;
+
+/// <summary>Sign-out asked for by an application.</summary>
+internal static class EndSession
+{
+    public const string Path = "/connect/endsession";
+    public const string Alias = "/connect/logout";
+
+    private const int MaximumQuery = 12 * 1024;
+
+    public static void MapEndSession(this IEndpointRouteBuilder endpoints)
+    {
+        foreach (var path in (string[])[Path, Alias])
+        {
+            endpoints.MapMethods(path, ["GET", "POST"], HandleAsync).ExcludeFromDescription();
+        }
+    }
+
+    private static async Task HandleAsync(HttpContext context)
+    {
+        context.Response.Headers.CacheControl = "no-store";
+        var parameters = Authorize.Parameters(context);
+        if (HttpMethods.IsPost(context.Request.Method) && Authorize.Encode(parameters) is { Length: < MaximumQuery } query)
+        {
+            // Posted from another site it comes without our cookie; as a GET it has it.
+            Authorize.SeeOther(context, Path + "?" + query);
+            return;
+        }
+
+        var browser = context.RequestServices.GetRequiredService<IBrowserSession>();
+        var session = await browser.FindAsync(context);
+        switch (await context.RequestServices.GetRequiredService<EndSessionEndpoint>().HandleAsync(parameters, session is null ? null : SessionInfo.Of(session), context.RequestAborted))
+        {
+            case EndSessionOutcome.ErrorPage page:
+                context.Features.Set(page.Error);
+                context.Response.StatusCode = StatusCodes.Status400BadRequest;
+                break;
+            case EndSessionOutcome.Confirm confirm:
+                // Comes back here with nobody signed in, and is then answered. The page needs to know whose request it is: a browser holds its form to where that leads.
+                Authorize.SeeOther(context, "/signout?returnUrl=" + Uri.EscapeDataString(Path + "?" + Authorize.Encode(parameters) + (parameters["client_id"] is null && confirm.Client is { } client ? "&client_id=" + Uri.EscapeDataString(client.ClientId) : "")) + Authorize.Locale(parameters));
+                break;
+            case EndSessionOutcome.Redirect redirect:
+                await browser.EndAsync(context);
+                context.Response.StatusCode = StatusCodes.Status303SeeOther;
+                context.Response.Headers.Location = redirect.RedirectTo;
+                break;
+            case EndSessionOutcome.SignedOut signedOut:
+                await browser.EndAsync(context);
+                Authorize.SeeOther(context, "/signed-out" + (signedOut.Client is { } of ? "?client_id=" + Uri.EscapeDataString(of.ClientId) : ""));
+                break;
+        }
+    }
+}
