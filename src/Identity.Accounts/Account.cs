@@ -2,6 +2,19 @@ using System.Text.Json.Nodes;
 
 namespace Identity.Accounts;
 
+/// <summary>Whose the members of an account are: anybody can register anybody's address.</summary>
+public enum AccountClaim
+{
+    /// <summary>The owner's, or an administrator's for them.</summary>
+    Settled,
+
+    /// <summary>Whoever registered the address set them; nobody has proven it.</summary>
+    Unproven,
+
+    /// <summary>The address was proven by a code alone, without the password or session of whoever registered it.</summary>
+    ProvenAlone,
+}
+
 /// <summary>A person's account. Credentials and free metadata are kept apart, behind their own ports.</summary>
 public sealed class Account
 {
@@ -13,6 +26,9 @@ public sealed class Account
     /// <summary>Upper-cased by ASP.NET Core Identity's lookup normalizer; unique.</summary>
     public required string NormalizedEmail { get; set; }
 
+    /// <summary>The address that takes the place of <see cref="Email"/> once a code proves it.</summary>
+    public string? PendingEmail { get; set; }
+
     public string? UserName { get; set; }
 
     /// <summary>Unique where set.</summary>
@@ -20,6 +36,9 @@ public sealed class Account
 
     /// <summary>E.164 (+ and digits); unique where set.</summary>
     public string? PhoneNumber { get; set; }
+
+    /// <summary>The number that takes the place of <see cref="PhoneNumber"/> once a code proves it.</summary>
+    public string? PendingPhoneNumber { get; set; }
 
     public string? FirstName { get; set; }
 
@@ -29,9 +48,12 @@ public sealed class Account
 
     public bool PhoneNumberVerified { get; set; }
 
+    /// <summary>Whether what was set so far is known to be the address's owner's.</summary>
+    public AccountClaim Claim { get; set; }
+
     public bool IsActive { get; set; } = true;
 
-    /// <summary>Role names, sorted; <c>admin</c> is the one we know.</summary>
+    /// <summary>Role names, sorted. Each exists before it is given (<see cref="Administration.RoleCatalog"/>).</summary>
     public IReadOnlyList<string> Roles { get; set; } = [];
 
     /// <summary>
@@ -51,6 +73,9 @@ public sealed class Account
 
     /// <summary>Counts changes; the ETag of the user resource.</summary>
     public long Version { get; set; } = 1;
+
+    /// <summary>When it is deleted for good, because its person asked for that; it is disabled until then. Null: nobody asked.</summary>
+    public DateTimeOffset? DeleteAfter { get; set; }
 
     /// <summary>Wrong passwords and codes since the last success. Changed only by <see cref="IAccountStore"/>'s atomic statements.</summary>
     public int AccessFailedCount { get; init; }

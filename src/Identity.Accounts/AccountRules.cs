@@ -1,6 +1,7 @@
 // RFC 5321 and RFC 5890 (mailboxes), ITU-T E.164 (numbers), UAX #15 and #44 (text): what members of an account may be, and the one form they are kept in.
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Identity.Accounts.Registration;
 using Microsoft.Extensions.Options;
@@ -17,6 +18,29 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
     /// <summary>Digits of a one-time code.</summary>
     public const int CodeDigits = 6;
 
+    public const int LongestPersonName = 100;
+
+    public const int LongestRole = 64;
+
+    public const int MostRoles = 50;
+
+    /// <summary>Bytes of JSON.</summary>
+    public const int MetadataLimit = 16 * 1024;
+
+    public const string EmailRule = "must be an email";
+
+    public const string UserNameRule = "must be 3 to 64 letters, digits, dots, dashes or underscores";
+
+    public const string PhoneNumberRule = "must be a phone number in E.164 form, such as +4915112345678";
+
+    public const string PersonNameRule = "must not contain control characters";
+
+    public const string MetadataRule = "must not be larger than 16384 bytes";
+
+    public const string RoleRule = "must be 1 to 64 letters, digits, spaces, dots, colons, dashes or underscores";
+
+    public const string RolesExistRule = "each value in roles must be the name of a role that exists";
+
     private static readonly PhoneNumberUtil Phones = PhoneNumberUtil.GetInstance();
 
     /// <summary>The address without what copying put around it, in NFC, its domain in ASCII where it was not.</summary>
@@ -25,6 +49,18 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
     /// <summary>3 to 64 letters, digits, dots, dashes and underscores, in NFC. No '@', so that no user name can be taken for somebody's address.</summary>
     public static string? UserName(string? text) =>
         text is { Length: <= 256 } && text.WithoutEdges().ToNormalForm(NormalizationForm.FormC) is var name && UserNames().IsMatch(name) ? name : null;
+
+    /// <summary>A first or last name.</summary>
+    public static string? PersonName(string? text) => text is { Length: <= LongestPersonName } && !text.Any(char.IsControl) ? text : null;
+
+    /// <summary>The name of a role, as tokens carry it.</summary>
+    public static bool IsRole(string text) => Roles().IsMatch(text);
+
+    public static bool FitsMetadata(JsonObject metadata)
+    {
+        ArgumentNullException.ThrowIfNull(metadata);
+        return Encoding.UTF8.GetByteCount(metadata.ToJsonString()) <= MetadataLimit;
+    }
 
     /// <summary>
     /// The six digits of a code, as people enter it: decimal digits of any script; spaces, hyphens and invisible marks are dropped.
@@ -117,4 +153,7 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
 
     [GeneratedRegex(@"^[\p{L}\p{Nd}._-]{3,64}\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex UserNames();
+
+    [GeneratedRegex(@"^[\p{L}\p{Nd}](?:[\p{L}\p{Nd} ._:-]{0,62}[\p{L}\p{Nd}])?\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Roles();
 }

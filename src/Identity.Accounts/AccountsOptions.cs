@@ -46,17 +46,29 @@ public sealed class AccountsOptions
     /// <summary>Tries with a password or reset code per address and minute.</summary>
     public int SignInsPerAddress { get; set; } = 600;
 
+    /// <summary>How much later a wrong password is answered after three within a minute for one account, or thirty from one address. Zero: never.</summary>
+    public TimeSpan WrongPasswordDelay { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Reset codes that may be tried per account and day: a lock does not stop them, as the owner's way out of it.</summary>
+    public int ResetGuessesPerAccount { get; set; } = 50;
+
     /// <summary>Registrations per address and minute. Offices share addresses, so it only stops floods.</summary>
     public int RegistrationsPerAddress { get; set; } = 6000;
 
     /// <summary>Whether a code sent to the verified e-mail address or phone signs in (purpose <c>login</c>).</summary>
     public bool AllowCodeSignIn { get; set; }
 
+    /// <summary>How long an account stays, disabled, after its person asked for it to be deleted.</summary>
+    public TimeSpan DeletionGrace { get; set; } = TimeSpan.FromDays(14);
+
     /// <summary>Days the audit trail is kept.</summary>
     public int AuditDays { get; set; } = 365;
 
     /// <summary>DEFAULT_REGION: the region of phone numbers without a country code, such as DE; null: those are refused.</summary>
     public string? DefaultRegion { get; set; }
+
+    /// <summary>PUBLIC_URL, for links in mails; set by a host that has pages.</summary>
+    public string? PublicUrl { get; set; }
 
     /// <summary>32 bytes for the keyed hash of one-time codes. Derived from the master key, so it is never in the database.</summary>
     public byte[] OneTimeCodeKey { get; set; } = [];

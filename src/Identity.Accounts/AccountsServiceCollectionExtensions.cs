@@ -4,10 +4,13 @@ using Identity.Accounts.Audit;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Delivery;
 using Identity.Accounts.Events;
+using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.OneTimeCodes.Requests;
 using Identity.Accounts.Passwords;
+using Identity.Accounts.Profile;
 using Identity.Accounts.Registration;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Microsoft.AspNetCore.Identity;
@@ -41,6 +44,11 @@ public static class AccountsServiceCollectionExtensions
         services.AddSingleton<PasswordHashing>();
         services.AddSingleton<PasswordPolicy>();
         services.AddSingleton<Lockout>();
+        services.AddSingleton<KnownDevices>();
+        services.AddSingleton<FreshProof>();
+        services.AddSingleton<AccessNotices>();
+        services.AddSingleton<AccessRecovery>();
+        services.AddSingleton<OwnerClaim>();
         services.AddSingleton<SessionService>();
         services.AddSingleton<ISessionEnding>(provider => provider.GetRequiredService<SessionService>());
         services.AddSingleton<DeliveryQueue>();
@@ -56,6 +64,7 @@ public static class AccountsServiceCollectionExtensions
         services.AddSingleton<AccountChangeService>();
         services.AddSingleton<IAccountChanges>(provider => provider.GetRequiredService<AccountChangeService>());
         services.AddSingleton<AdminSeed>();
+        services.AddSecondFactors();
         services.AddAspNetCoreIdentity();
         return services;
     }
@@ -102,6 +111,9 @@ internal sealed class AccountsOptionsValidation(bool allowWeakHash) : IValidateO
         Check(options.SignInsPerAddress >= 1, nameof(options.SignInsPerAddress), "1 or more");
         Check(options.RegistrationsPerAddress >= 1, nameof(options.RegistrationsPerAddress), "1 or more");
         Check(options.OneTimeCodeKey.Length >= 32, nameof(options.OneTimeCodeKey), "32 bytes or more, derived from the master key by the host");
+        Check(options.ResetGuessesPerAccount >= 5, nameof(options.ResetGuessesPerAccount), "5 or more");
+        Check(options.WrongPasswordDelay >= TimeSpan.Zero && options.WrongPasswordDelay <= TimeSpan.FromSeconds(10), nameof(options.WrongPasswordDelay), "0 to 10 seconds");
+        Check(options.DeletionGrace >= TimeSpan.Zero && options.DeletionGrace <= TimeSpan.FromDays(30), nameof(options.DeletionGrace), "0 to 30 days");
         Check(options.AuditDays >= 1, nameof(options.AuditDays), "1 or more");
         if (options.DefaultRegion is { } region && !AccountRules.IsRegion(region))
         {

@@ -9,6 +9,7 @@ namespace Identity.Accounts;
 /// <param name="SessionId">The session this browser has: when the same person signs in again it goes on, instead of a new one.</param>
 /// <param name="BrowserMark">What this browser is known by across sign-ins and sign-outs; null: it keeps no cookies, or is none.</param>
 /// <param name="AccountId">Whose account the request is shown to come from already: by a live session or token, or by the registration that this browser just made.</param>
+/// <param name="RememberedTokens">What this browser carries of second factors that it was remembered for.</param>
 public sealed record Caller(
     string? Ip,
     string? UserAgent,
@@ -17,7 +18,8 @@ public sealed record Caller(
     string? DeviceId = null,
     string? SessionId = null,
     string? BrowserMark = null,
-    Guid? AccountId = null)
+    Guid? AccountId = null,
+    IReadOnlyList<string>? RememberedTokens = null)
 {
     public const int LongestUserAgent = 400;
 

@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Json.Nodes;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;
@@ -16,6 +18,10 @@ public enum AccountWrite
     NotFound,
     /// <summary>The password hash expected is not the one stored: somebody else set it meanwhile.</summary>
     PasswordConflict,
+    /// <summary>A role that is to be given does not exist.</summary>
+    UnknownRole,
+    /// <summary>The metadata would be over its limit.</summary>
+    MetadataTooLarge,
 }
 
 /// <summary>What must become true with a change of an account, or not at all.</summary>
@@ -23,6 +29,18 @@ public sealed record AccountConsequences
 {
     /// <summary>A new password; null: it stays.</summary>
     public PasswordReplacement? Password { get; init; }
+
+    /// <summary>A lock ends, and failures are counted anew.</summary>
+    public bool Unlocks { get; init; }
+
+    /// <summary>Devices that the account is known by are strangers from now on.</summary>
+    public bool ForgetsDevices { get; init; }
+
+    /// <summary>Merged into the account's metadata at top level, null removes; null: it stays.</summary>
+    public JsonObject? Metadata { get; init; }
+
+    /// <summary>Roles that the account did not have before: they must exist, and go on to until this is written.</summary>
+    public IReadOnlyList<string> GivenRoles { get; init; } = [];
 
     /// <summary>Ends every live session of the account with its refresh families, and tells of each; null: they live on.</summary>
     public SessionEnding? EndSessions { get; init; }
@@ -37,12 +55,32 @@ public sealed record PasswordReplacement(string? ExpectedHash, string? Hash, Dat
 /// <summary>How sessions end with a change.</summary>
 /// <param name="At">When.</param>
 /// <param name="Destroyed">The <c>session.destroyed</c> of one.</param>
-public sealed record SessionEnding(DateTimeOffset At, Func<Session, LifecycleEvent> Destroyed);
+/// <param name="Reason">Why; the devices that go with them are told by it.</param>
+public sealed record SessionEnding(DateTimeOffset At, Func<Session, LifecycleEvent> Destroyed, string Reason = SessionEndReasons.Revoked);
 
 /// <summary>What a change with consequences came to.</summary>
 /// <param name="Outcome">Unless Done, nothing at all was written.</param>
 /// <param name="Ended">The sessions that it ended.</param>
 public sealed record AccountUpdate(AccountWrite Outcome, IReadOnlyList<Session> Ended);
+
+/// <summary>Which accounts an administrator looks for; all of what is set.</summary>
+/// <param name="Search">A piece of the address, user name, phone number, first or last name; case does not count.</param>
+/// <param name="Role">Have this role.</param>
+/// <param name="IsActive">Are active, or are not.</param>
+public sealed record AccountFilter(string? Search, string? Role, bool? IsActive)
+{
+    /// <summary>What <see cref="Search"/> looks in, and the piece itself, folded alike.</summary>
+    public static string Fold(params ReadOnlySpan<string?> parts)
+    {
+        var text = string.Join('\n', parts).ToNormalForm(NormalizationForm.FormKC).ToUpperInvariant();
+        return text.Length <= Longest ? text : text[..Longest];
+    }
+
+    /// <summary>What is kept of an account to search in.</summary>
+    public static string Fold(Account account) => Fold(account.Email, account.UserName, account.PhoneNumber, account.FirstName, account.LastName);
+
+    internal const int Longest = 1200;
+}
 
 /// <summary>What one more failed sign-in led to.</summary>
 /// <param name="FailedCount">Failures since the last success, this one included.</param>
@@ -61,8 +99,14 @@ public interface IAccountStore
 
     Task<Account?> FindByPhoneNumberAsync(string phoneNumber, CancellationToken cancellationToken);
 
+    /// <summary>The account that last asked for this address, or else this number, and has not proven it.</summary>
+    Task<Account?> FindByPendingAsync(string? email, string? phoneNumber, CancellationToken cancellationToken);
+
     /// <summary>A page of accounts in order of id, after <paramref name="after"/>; for admins and exports.</summary>
     Task<IReadOnlyList<Account>> ListAsync(Guid? after, int limit, CancellationToken cancellationToken);
+
+    /// <summary>As above, of those that the filter lets through.</summary>
+    Task<IReadOnlyList<Account>> SearchAsync(AccountFilter filter, Guid? after, int limit, CancellationToken cancellationToken);
 
     /// <summary>Adds the account and its first credentials as one: an acknowledged account can sign in.</summary>
     Task<AccountWrite> CreateAsync(Account account, AccountCredentials credentials, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken);

@@ -1,16 +1,22 @@
 using System.Linq.Expressions;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
+using Identity.Accounts.Administration;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;
+using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Events;
+using Identity.Accounts.Profile;
 using Identity.Accounts.Sessions;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Accounts;
 
-internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
+/// <param name="database">Where accounts are.</param>
+/// <param name="credentials">The other home of credentials; null: they are here too.</param>
+/// <param name="metadata">The other home of metadata; null: it is here too.</param>
+internal sealed class SqlAccountStore(StoreDatabase database, MongoCredentialStore? credentials = null, MongoMetadataStore? metadata = null) : IAccountStore
 {
     public Task<Account?> FindAsync(Guid id, CancellationToken cancellationToken) => FindAsync(r => r.Id == id, cancellationToken);
 
@@ -22,6 +28,16 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
 
     public Task<Account?> FindByPhoneNumberAsync(string phoneNumber, CancellationToken cancellationToken) =>
         FindAsync(r => r.PhoneNumber == phoneNumber, cancellationToken);
+
+    public async Task<Account?> FindByPendingAsync(string? email, string? phoneNumber, CancellationToken cancellationToken)
+    {
+        var row = await database.ReadAsync(
+            (context, token) => (email is null ? context.Accounts.Where(r => r.PendingPhoneNumber == phoneNumber) : context.Accounts.Where(r => r.PendingEmail == email))
+                .OrderByDescending(r => r.UpdatedAt)
+                .FirstOrDefaultAsync(token),
+            cancellationToken);
+        return row is null ? null : Map(row);
+    }
 
     public async Task<IReadOnlyList<Account>> ListAsync(Guid? after, int limit, CancellationToken cancellationToken)
     {
@@ -35,27 +51,56 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
         return [.. rows.Select(Map)];
     }
 
-    public async Task<AccountWrite> CreateAsync(Account account, AccountCredentials credentials, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Account>> SearchAsync(AccountFilter filter, Guid? after, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(filter);
+        var rows = await database.ReadAsync(
+            (context, token) =>
+            {
+                IQueryable<AccountRow> accounts = context.Accounts;
+                if (filter.Search is { Length: > 0 } search)
+                {
+                    var folded = AccountFilter.Fold(search);
+                    accounts = accounts.Where(r => r.SearchText.Contains(folded));
+                }
+
+                if (filter.Role is { } role)
+                {
+                    var element = Text.Json(role);
+                    accounts = accounts.Where(r => r.Roles != "[]" && r.Roles.Contains(element));
+                }
+
+                accounts = filter.IsActive is { } isActive ? accounts.Where(r => r.IsActive == isActive) : accounts;
+                accounts = after is { } id ? accounts.Where(r => r.Id > id) : accounts;
+                return accounts.OrderBy(r => r.Id).Take(limit).ToListAsync(token);
+            },
+            cancellationToken);
+        return [.. rows.Select(Map)];
+    }
+
+    public async Task<AccountWrite> CreateAsync(Account account, AccountCredentials first, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(account);
-        ArgumentNullException.ThrowIfNull(credentials);
+        ArgumentNullException.ThrowIfNull(first);
         try
         {
-            return await database.TransactAsync(
+            var written = await database.TransactAsync(
                 async (context, token) =>
                 {
                     context.Add(Map(account));
                     context.Add(new CredentialRow
                     {
-                        AccountId = credentials.AccountId,
-                        PasswordHash = credentials.PasswordHash,
-                        PasswordChangedAt = credentials.PasswordChangedAt,
+                        AccountId = first.AccountId,
+                        PasswordHash = first.PasswordHash,
+                        PasswordChangedAt = first.PasswordChangedAt,
                     });
                     await context.SaveChangesAsync(token);
                     await SqlOutbox.AppendAsync(database, context, events, token);
                     return AccountWrite.Done;
                 },
                 cancellationToken);
+            await MoveAsync(account.Id);
+            return written;
         }
         catch (Exception exception) when (Taken(exception) is not null)
         {
@@ -71,11 +116,33 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
         ArgumentNullException.ThrowIfNull(account);
         ArgumentNullException.ThrowIfNull(consequences);
         var row = Map(account);
+        if (metadata is not null && consequences.Metadata is { } asked && !await metadata.FitsAsync(row.Id, asked, cancellationToken))
+        {
+            return new AccountUpdate(AccountWrite.MetadataTooLarge, []);
+        }
+
+        StagedPassword? staged = null;
+        if (credentials is not null && consequences.Password is { } replacement)
+        {
+            staged = await credentials.PrepareAsync(row.Id, replacement, cancellationToken);
+            if (staged is null)
+            {
+                var version = await database.ReadAsync((context, token) => context.Accounts.Where(r => r.Id == row.Id).Select(r => (long?)r.Version).FirstOrDefaultAsync(token), cancellationToken);
+                return new AccountUpdate(version is null ? AccountWrite.NotFound : version == expectedVersion ? AccountWrite.PasswordConflict : AccountWrite.Conflict, []);
+            }
+        }
+
         try
         {
             var update = await database.TransactAsync(
                 async (context, token) =>
                 {
+                    // First: whoever takes a role away takes its lock before it looks at accounts.
+                    if (consequences.GivenRoles.Count > 0 && !(await RoleCatalog.FindAsync(database, context, consequences.GivenRoles, token)).IsSupersetOf(consequences.GivenRoles))
+                    {
+                        return new AccountUpdate(AccountWrite.UnknownRole, []);
+                    }
+
                     var updated = await context.Accounts
                         .Where(r => r.Id == row.Id && r.Version == expectedVersion)
                         .ExecuteUpdateAsync(
@@ -86,6 +153,9 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
                                 .SetProperty(r => r.UserName, row.UserName)
                                 .SetProperty(r => r.NormalizedUserName, row.NormalizedUserName)
                                 .SetProperty(r => r.PhoneNumber, row.PhoneNumber)
+                                .SetProperty(r => r.PendingEmail, row.PendingEmail)
+                                .SetProperty(r => r.PendingPhoneNumber, row.PendingPhoneNumber)
+                                .SetProperty(r => r.Claim, row.Claim)
                                 .SetProperty(r => r.FirstName, row.FirstName)
                                 .SetProperty(r => r.LastName, row.LastName)
                                 .SetProperty(r => r.EmailVerified, row.EmailVerified)
@@ -94,6 +164,8 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
                                 .SetProperty(r => r.Roles, row.Roles)
                                 .SetProperty(r => r.Profile, row.Profile)
                                 .SetProperty(r => r.UpdatedAt, row.UpdatedAt)
+                                .SetProperty(r => r.DeleteAfter, row.DeleteAfter)
+                                .SetProperty(r => r.SearchText, row.SearchText)
                                 .SetProperty(r => r.SecurityStamp, row.SecurityStamp),
                             token) == 1;
                     if (!updated)
@@ -101,12 +173,28 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
                         return new AccountUpdate(await context.Accounts.AnyAsync(r => r.Id == row.Id, token) ? AccountWrite.Conflict : AccountWrite.NotFound, []);
                     }
 
-                    if (consequences.Password is { } password && !await SqlCredentialStore.TrySetPasswordAsync(database, context, row.Id, password, token))
+                    if (metadata is null && consequences.Metadata is { } patch && !await SqlMetadataStore.TryMergeAsync(database, context, row.Id, patch, token))
                     {
-                        throw new PasswordConflictException();
+                        throw new RefusedException(AccountWrite.MetadataTooLarge);
                     }
 
-                    var ended = consequences.EndSessions is { } ending ? await SqlSessionStore.EndAllAsync(database, context, row.Id, ending.At, token) : [];
+                    if (staged is not null ? !await MongoCredentialStore.TryStageAsync(database, context, row.Id, staged, token)
+                        : consequences.Password is { } password && !await SqlCredentialStore.TrySetPasswordAsync(database, context, row.Id, password, token))
+                    {
+                        throw new RefusedException(AccountWrite.PasswordConflict);
+                    }
+
+                    if (consequences.Unlocks)
+                    {
+                        await context.Accounts.Where(r => r.Id == row.Id).ExecuteUpdateAsync(set => set.SetProperty(r => r.AccessFailedCount, 0).SetProperty(r => r.LockoutEnd, (DateTimeOffset?)null), token);
+                    }
+
+                    if (consequences.ForgetsDevices)
+                    {
+                        await context.Set<KnownDeviceRow>().Where(r => r.AccountId == row.Id).ExecuteDeleteAsync(token);
+                    }
+
+                    var ended = consequences.EndSessions is { } ending ? await SqlSessionStore.EndAllAsync(database, context, row.Id, ending.Reason, ending.At, token) : [];
                     await SqlOutbox.AppendAsync(database, context, [.. events, .. ended.Select(session => consequences.EndSessions!.Destroyed(session))], token);
                     return new AccountUpdate(AccountWrite.Done, ended);
                 },
@@ -114,13 +202,23 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
             if (update.Outcome == AccountWrite.Done)
             {
                 account.Version = expectedVersion + 1;
+                if (staged is not null)
+                {
+                    await MoveAsync(row.Id);
+                }
+
+                // After the account, before the answer: what a crash in between leaves undone was not acknowledged.
+                if (metadata is not null && consequences.Metadata is { } merged && !await metadata.MergeAsync(row.Id, merged, CancellationToken.None))
+                {
+                    throw new InvalidOperationException("The metadata grew over its limit while it was changed twice at once.");
+                }
             }
 
             return update;
         }
-        catch (PasswordConflictException)
+        catch (RefusedException refused)
         {
-            return new AccountUpdate(AccountWrite.PasswordConflict, []);
+            return new AccountUpdate(refused.Outcome, []);
         }
         catch (Exception exception) when (Taken(exception) is not null)
         {
@@ -184,6 +282,18 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
         return database.ReadAsync((context, token) => context.Accounts.AnyAsync(r => r.Roles != "[]" && r.Roles.Contains(element), token), cancellationToken);
     }
 
+    // What waits is durable and in force already: a move that fails now is the repair job's.
+    private async Task MoveAsync(Guid id)
+    {
+        try
+        {
+            await (credentials?.MoveAsync(id, CancellationToken.None) ?? Task.CompletedTask);
+        }
+        catch (Exception exception) when (exception is StoreUnavailableException or System.Data.Common.DbException)
+        {
+        }
+    }
+
     private async Task<Account?> FindAsync(Expression<Func<AccountRow, bool>> which, CancellationToken cancellationToken)
     {
         var row = await database.ReadAsync((context, token) => context.Accounts.FirstOrDefaultAsync(which, token), cancellationToken);
@@ -201,9 +311,12 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
         : null;
 
     // Takes the transaction back: what it already wrote must not be kept.
-    private sealed class PasswordConflictException : Exception;
+    private sealed class RefusedException(AccountWrite outcome) : Exception
+    {
+        public AccountWrite Outcome { get; } = outcome;
+    }
 
-    private static AccountRow Map(Account account) => new()
+    internal static AccountRow Map(Account account) => new()
     {
         Id = account.Id,
         Email = account.Email,
@@ -211,6 +324,9 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
         UserName = account.UserName,
         NormalizedUserName = account.NormalizedUserName,
         PhoneNumber = account.PhoneNumber,
+        PendingEmail = account.PendingEmail,
+        PendingPhoneNumber = account.PendingPhoneNumber,
+        Claim = (int)account.Claim,
         FirstName = account.FirstName,
         LastName = account.LastName,
         EmailVerified = account.EmailVerified,
@@ -225,9 +341,11 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
         Version = account.Version,
         AccessFailedCount = account.AccessFailedCount,
         LockoutEnd = account.LockoutEnd,
+        DeleteAfter = account.DeleteAfter,
+        SearchText = AccountFilter.Fold(account),
     };
 
-    private static Account Map(AccountRow row) => new()
+    internal static Account Map(AccountRow row) => new()
     {
         Id = row.Id,
         Email = row.Email,
@@ -235,6 +353,9 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
         UserName = row.UserName,
         NormalizedUserName = row.NormalizedUserName,
         PhoneNumber = row.PhoneNumber,
+        PendingEmail = row.PendingEmail,
+        PendingPhoneNumber = row.PendingPhoneNumber,
+        Claim = (AccountClaim)row.Claim,
         FirstName = row.FirstName,
         LastName = row.LastName,
         EmailVerified = row.EmailVerified,
@@ -249,5 +370,6 @@ internal sealed class SqlAccountStore(StoreDatabase database) : IAccountStore
         Version = row.Version,
         AccessFailedCount = row.AccessFailedCount,
         LockoutEnd = row.LockoutEnd,
+        DeleteAfter = row.DeleteAfter,
     };
 }

@@ -36,6 +36,7 @@ public static class IdentityApiExtensions
         services.AddSingleton<UserAccess>();
         services.AddSingleton<TokenAnswers>();
         services.AddOpenIddict().AddServer(server => server.AddEventHandler(ContractAnswer.Descriptor));
+        services.AddSingleton<IdempotentPosts>();
         return services;
     }
 
@@ -44,7 +45,7 @@ public static class IdentityApiExtensions
     /// routing, authentication and whatever else can refuse a request or throw.
     /// </summary>
     public static IApplicationBuilder UseIdentityApi(this IApplicationBuilder app) =>
-        app.UseWhen(context => context.Request.Path.StartsWithSegments(Prefix, StringComparison.OrdinalIgnoreCase), branch => branch.UseMiddleware<FailureMiddleware>());
+        app.UseWhen(context => context.Request.Path.StartsWithSegments(Prefix, StringComparison.OrdinalIgnoreCase), branch => branch.UseMiddleware<HeadMiddleware>().UseMiddleware<FailureMiddleware>());
 
     /// <summary>Maps the routes, and what RFC 9728 §3 has to say of them.</summary>
     public static void MapIdentityApi(this IEndpointRouteBuilder endpoints)

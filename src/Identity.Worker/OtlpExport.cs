@@ -1,3 +1,4 @@
+using Identity.Accounts.Data;
 using Identity.Accounts.Events;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
@@ -18,7 +19,7 @@ internal sealed class OtlpExport : IHostedService, IDisposable
         var resource = ResourceBuilder.CreateDefault().AddService("identity-worker", serviceInstanceId: Environment.MachineName).AddEnvironmentVariableDetector();
         _meters = Sdk.CreateMeterProviderBuilder()
             .SetResourceBuilder(resource)
-            .AddMeter(EventMetrics.MeterName, "System.Runtime", "Microsoft.AspNetCore.Hosting")
+            .AddMeter(EventMetrics.MeterName, StoreMetrics.MeterName, "System.Runtime", "Microsoft.AspNetCore.Hosting")
             .AddOtlpExporter()
             .Build();
         _traces = Sdk.CreateTracerProviderBuilder()

@@ -116,6 +116,7 @@ public sealed class RunningServer : Node, IAsyncLifetime
             ["Accounts__PasswordHashIterations"] = "1000",
             ["Accounts__SignInsPerAddress"] = "100000",
             ["Accounts__OneTimeCodesPerAddress"] = "100000",
+            ["Accounts__WrongPasswordDelay"] = "00:00:00",
             ["RateLimits__TokenFailuresPerAddress"] = "1000000",
         };
     }

@@ -14,7 +14,7 @@ public sealed record SeededAdmin(string Email, string? GeneratedPassword);
 /// <summary>Makes the first admin where there is none.</summary>
 public sealed class AdminSeed(IAccountStore accounts, RegistrationService registration, PasswordHashing hashing, PasswordPolicy policy, LifecycleEvents events)
 {
-    public const string AdminRole = "admin";
+    public const string AdminRole = RoleCatalog.Admin;
 
     /// <summary>Null where there is an admin already, or the address is taken by somebody else.</summary>
     /// <param name="email">ADMIN_EMAIL.</param>

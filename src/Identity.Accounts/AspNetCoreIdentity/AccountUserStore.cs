@@ -2,6 +2,7 @@
 using System.Text.Json.Nodes;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Microsoft.AspNetCore.Identity;
@@ -13,12 +14,13 @@ namespace Identity.Accounts.AspNetCoreIdentity;
 /// hash, which <see cref="Account"/> has no member for. Lockout is counted by the port's atomic statement at once, not with the update.
 /// There is no role store: Identity folds the case of names, and ours are as they are written. Set <see cref="Account.Roles"/> and update.
 /// </summary>
-public sealed class AccountUserStore(
+public sealed partial class AccountUserStore(
     IAccountStore accounts,
     ICredentialStore credentials,
     Lockout lockout,
     SessionService sessions,
     LifecycleEvents events,
+    ISecondFactorStore factors,
     IdentityErrorDescriber errors,
     TimeProvider timeProvider) :
     IUserPasswordStore<Account>,
@@ -76,6 +78,7 @@ public sealed class AccountUserStore(
         var consequences = new AccountConsequences
         {
             Password = newPassword ? new PasswordReplacement(expected, _passwords[user], now) : null,
+            GivenRoles = [.. user.Roles.Except(stored.Roles, StringComparer.Ordinal)],
             EndSessions = reason is null ? null : sessions.EndingWith(reason, Here),
         };
         var (written, ended) = await accounts.UpdateAsync(user, user.Version, told, consequences, cancellationToken);
@@ -88,7 +91,7 @@ public sealed class AccountUserStore(
         return Result(written, user);
     }
 
-    /// <summary>Always fails: audit and events speak of accounts for years. Deactivate it instead.</summary>
+    /// <summary>Always fails: deleting somebody needs a proof or an administrator (<see cref="Administration.AccountErasure"/>). Deactivate it instead.</summary>
     public Task<IdentityResult> DeleteAsync(Account user, CancellationToken cancellationToken) =>
         Task.FromResult(IdentityResult.Failed(new IdentityError { Code = "AccountsAreKept", Description = "Accounts are deactivated, not deleted." }));
 
@@ -203,6 +206,7 @@ public sealed class AccountUserStore(
         AccountWrite.EmailTaken => IdentityResult.Failed(errors.DuplicateEmail(user.Email)),
         AccountWrite.UserNameTaken => IdentityResult.Failed(errors.DuplicateUserName(user.UserName ?? "")),
         AccountWrite.PhoneNumberTaken => IdentityResult.Failed(new IdentityError { Code = "DuplicatePhoneNumber", Description = "This phone number is taken." }),
+        AccountWrite.UnknownRole => IdentityResult.Failed(new IdentityError { Code = "UnknownRole", Description = "A role must exist before it is given." }),
         AccountWrite.Conflict or AccountWrite.PasswordConflict => IdentityResult.Failed(errors.ConcurrencyFailure()),
         _ => IdentityResult.Failed(errors.DefaultError()),
     };

@@ -1,11 +1,12 @@
 // The wire contract's PUT /users/{id}, and the account page: changing accounts under optimistic concurrency (RFC 9110 §13.1.1).
-using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Events;
+using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Profile;
 using Identity.Accounts.Registration;
 using Identity.Accounts.Sessions;
+using Identity.Accounts.SignIn;
 using Microsoft.AspNetCore.Identity;
 
 namespace Identity.Accounts.Changes;
@@ -17,6 +18,9 @@ public sealed class AccountChangeService(
     ILookupNormalizer normalizer,
     AccountRules rules,
     SessionService sessions,
+    FreshProof proof,
+    AccessNotices notices,
+    IOneTimeCodes codes,
     LifecycleEvents events,
     AuditTrail audit,
     TimeProvider timeProvider) : IAccountChanges
@@ -28,6 +32,7 @@ public sealed class AccountChangeService(
 
     public async Task<AccountChangeResult> ChangeAsync(Guid id, AccountChange change, long? expectedVersion, Caller caller, CancellationToken cancellationToken)
     {
+        var proven = change.ByPerson is null;
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
             if (await accounts.FindAsync(id, cancellationToken) is not { } account)
@@ -35,21 +40,38 @@ public sealed class AccountChangeService(
                 return new AccountChangeResult.NotFound();
             }
 
+            var wanted = Wanted(account, change);
+            if (wanted.IsAccess && !proven)
+            {
+                if (!await proof.ProveAsync(id, change.ByPerson!, caller, cancellationToken))
+                {
+                    return new AccountChangeResult.ReauthenticationRequired();
+                }
+
+                proven = true;
+            }
+
+            if (change.ByPerson is not null && await FindTakenAsync(account, wanted, cancellationToken) is { } taken)
+            {
+                return new AccountChangeResult.Taken(taken);
+            }
+
             if (expectedVersion is { } expected && expected != account.Version)
             {
                 return new AccountChangeResult.Conflict();
             }
 
-            if (change.Metadata is not null && !Fits(await metadata.FindAsync(id, cancellationToken), change.Metadata))
-            {
-                return new AccountChangeResult.MetadataTooLarge();
-            }
-
             var (wasActive, rolesBefore) = (account.IsActive, account.Roles);
-            Apply(account, change);
+            var (oldEmail, oldVerified) = (account.Email, account.EmailVerified);
+            Apply(account, change, wanted);
             var rolesChanged = !rolesBefore.Order(StringComparer.Ordinal).SequenceEqual(account.Roles, StringComparer.Ordinal);
             var reason = wasActive != account.IsActive ? SessionEndReasons.Deactivated : rolesChanged ? SessionEndReasons.Admin : null;
-            var consequences = new AccountConsequences { EndSessions = reason is null ? null : sessions.EndingWith(reason, caller) };
+            var consequences = new AccountConsequences
+            {
+                Metadata = change.Metadata,
+                GivenRoles = [.. account.Roles.Except(rolesBefore, StringComparer.Ordinal)],
+                EndSessions = reason is null ? null : sessions.EndingWith(reason, caller),
+            };
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, Events(account, wasActive, rolesChanged), consequences, cancellationToken);
             switch (written)
             {
@@ -61,18 +83,18 @@ public sealed class AccountChangeService(
                     return new AccountChangeResult.Conflict();
                 case AccountWrite.NotFound:
                     return new AccountChangeResult.NotFound();
+                case AccountWrite.MetadataTooLarge:
+                    return new AccountChangeResult.MetadataTooLarge();
+                case AccountWrite.UnknownRole:
+                    return new AccountChangeResult.UnknownRole();
                 default:
                     return new AccountChangeResult.Taken(written);
-            }
-
-            if (change.Metadata is not null && !await metadata.MergeAsync(id, change.Metadata, CancellationToken.None))
-            {
-                return new AccountChangeResult.MetadataTooLarge();
             }
 
             // Written: the trail tells of all of it although the caller may have hung up.
             await AuditAsync(account, wasActive, rolesChanged, caller);
             await sessions.AuditEndedAsync(ended, reason ?? "", caller, CancellationToken.None);
+            await TellAsync(account, wanted, oldEmail, oldVerified, change.ByPerson is not null, caller);
             return new AccountChangeResult.Changed(account, await metadata.FindAsync(id, cancellationToken));
         }
 
@@ -109,24 +131,96 @@ public sealed class AccountChangeService(
         return new AccountChangeResult.Conflict();
     }
 
-    private void Apply(Account account, AccountChange change)
+    /// <summary>What differs of what lets the person in, in its one form.</summary>
+    private sealed record AccessMembers(string? Email, Change<string> UserName, Change<string> PhoneNumber)
     {
-        if (change.Email is { IsSet: true, Value: { } email } && (AccountRules.Email(email) ?? email.Trim()) is var address && address != account.Email)
+        public bool IsAccess => Email is not null || UserName.IsSet || PhoneNumber.IsSet;
+    }
+
+    private AccessMembers Wanted(Account account, AccountChange change)
+    {
+        var email = change.Email is { IsSet: true, Value: { } address } ? AccountRules.Email(address) ?? address.Trim() : null;
+        var userName = AccountRules.UserName(change.UserName.Value) ?? change.UserName.Value;
+        var phone = rules.PhoneNumber(change.PhoneNumber.Value) ?? change.PhoneNumber.Value;
+        return new(
+            email is not null && normalizer.NormalizeEmail(email) != account.NormalizedEmail ? email : null,
+            change.UserName.IsSet && userName != account.UserName ? userName : default(Change<string>),
+            change.PhoneNumber.IsSet && phone != account.PhoneNumber ? phone : default(Change<string>));
+    }
+
+    // What is to wait for its code is asked for now: later the person would have entered the code in vain.
+    private async Task<AccountWrite?> FindTakenAsync(Account account, AccessMembers wanted, CancellationToken cancellationToken) =>
+        wanted.Email is { } email && await accounts.FindByEmailAsync(normalizer.NormalizeEmail(email), cancellationToken) is { } byEmail && byEmail.Id != account.Id ? AccountWrite.EmailTaken
+        : wanted.PhoneNumber is { IsSet: true, Value: { } phone } && await accounts.FindByPhoneNumberAsync(phone, cancellationToken) is { } byPhone && byPhone.Id != account.Id ? AccountWrite.PhoneNumberTaken
+        : null;
+
+    private async Task TellAsync(Account account, AccessMembers wanted, string oldEmail, bool oldVerified, bool byPerson, Caller caller)
+    {
+        if (wanted.Email is not null && byPerson)
         {
-            var normalized = normalizer.NormalizeEmail(address);
-            account.EmailVerified &= normalized == account.NormalizedEmail;
-            (account.Email, account.NormalizedEmail) = (address, normalized);
+            await codes.GenerateAsync(new CodeRecipient(account.Id, null, null), "email", OneTimeCodePurposes.Verification, caller, CancellationToken.None);
+            await notices.TellAsync(account, AccessChange.EmailChangeAsked, account.Email, oldVerified ? oldEmail : null, withLink: true);
+        }
+        else if (wanted.Email is not null)
+        {
+            // Both: the new address gets the link, as the account's; the old one is out of force, and so may be whoever reads its mail.
+            await notices.TellAsync(account, AccessChange.EmailReplaced, oldEmail, emailBefore: null, withLink: false);
+            await notices.TellAsync(account, AccessChange.EmailReplaced);
         }
 
-        if (change.UserName.IsSet)
+        if (wanted.PhoneNumber is { IsSet: true, Value: { } number })
         {
-            var userName = AccountRules.UserName(change.UserName.Value) ?? change.UserName.Value;
-            (account.UserName, account.NormalizedUserName) = (userName, normalizer.NormalizeName(userName));
+            if (byPerson)
+            {
+                await codes.GenerateAsync(new CodeRecipient(account.Id, null, null), "sms", OneTimeCodePurposes.Verification, caller, CancellationToken.None);
+            }
+
+            await notices.TellAsync(account, byPerson ? AccessChange.PhoneChangeAsked : AccessChange.PhoneChanged);
+        }
+        else if (wanted.PhoneNumber.IsSet)
+        {
+            await notices.TellAsync(account, AccessChange.PhoneRemoved);
         }
 
-        if (change.PhoneNumber.IsSet && (rules.PhoneNumber(change.PhoneNumber.Value) ?? change.PhoneNumber.Value) is var number && number != account.PhoneNumber)
+        if (wanted.UserName.IsSet)
         {
-            (account.PhoneNumber, account.PhoneNumberVerified) = (number, false);
+            await notices.TellAsync(account, AccessChange.UserNameChanged);
+        }
+    }
+
+    private void Apply(Account account, AccountChange change, AccessMembers wanted)
+    {
+        if (change.DropsPending)
+        {
+            (account.PendingEmail, account.PendingPhoneNumber) = (null, null);
+        }
+
+        if (wanted.Email is { } email && change.ByPerson is not null)
+        {
+            account.PendingEmail = email;
+        }
+        else if (wanted.Email is not null)
+        {
+            (account.Email, account.NormalizedEmail, account.EmailVerified, account.PendingEmail) = (wanted.Email, normalizer.NormalizeEmail(wanted.Email), false, null);
+        }
+        else if (change.Email is { IsSet: true, Value: { } sameAddress })
+        {
+            // The same address, perhaps in other capitals.
+            account.Email = AccountRules.Email(sameAddress) ?? sameAddress.Trim();
+        }
+
+        if (wanted.UserName.IsSet)
+        {
+            (account.UserName, account.NormalizedUserName) = (wanted.UserName.Value, normalizer.NormalizeName(wanted.UserName.Value));
+        }
+
+        if (wanted.PhoneNumber is { IsSet: true, Value: { } number } && change.ByPerson is not null)
+        {
+            account.PendingPhoneNumber = number;
+        }
+        else if (wanted.PhoneNumber.IsSet)
+        {
+            (account.PhoneNumber, account.PhoneNumberVerified, account.PendingPhoneNumber) = (wanted.PhoneNumber.Value, false, null);
         }
 
         account.FirstName = change.FirstName.IsSet ? change.FirstName.Value : account.FirstName;
@@ -141,6 +235,9 @@ public sealed class AccountChangeService(
         }
 
         account.IsActive = change.IsActive ?? account.IsActive;
+
+        // Whoever lets somebody in again takes back that they asked to be deleted.
+        account.DeleteAfter = account.IsActive ? null : account.DeleteAfter;
         account.Roles = [.. (change.Roles ?? account.Roles).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         account.UpdatedAt = timeProvider.GetUtcNow();
     }
@@ -173,20 +270,5 @@ public sealed class AccountChangeService(
         {
             await audit.WriteAsync("role_change", "success", account.Id, caller, sessionId: null, CancellationToken.None);
         }
-    }
-
-    private static bool Fits(JsonObject stored, JsonObject patch)
-    {
-        var merged = stored.DeepClone().AsObject();
-        foreach (var (name, value) in patch)
-        {
-            merged.Remove(name);
-            if (value is not null)
-            {
-                merged[name] = value.DeepClone();
-            }
-        }
-
-        return Encoding.UTF8.GetByteCount(merged.ToJsonString()) <= RegistrationService.MetadataLimit;
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Identity.Accounts.SignIn;
 
 namespace Identity.Accounts.Changes;
 
@@ -11,6 +12,15 @@ public readonly record struct Change<T>(bool IsSet, T? Value)
 /// <summary>What is to change of an account.</summary>
 public sealed record AccountChange
 {
+    /// <summary>
+    /// Set where it is the person who changes their own account: e-mail, phone number and user name then need this proof, and a new address or
+    /// number waits until a code proves it. Null: an administrator or a service, whose change holds at once.
+    /// </summary>
+    public PersonProof? ByPerson { get; init; }
+
+    /// <summary>Drops the address and number that wait for a code.</summary>
+    public bool DropsPending { get; init; }
+
     /// <summary>A new address is unverified until a code proves it.</summary>
     public Change<string> Email { get; init; }
 
@@ -51,6 +61,12 @@ public abstract record AccountChangeResult
     public sealed record Conflict : AccountChangeResult;
 
     public sealed record MetadataTooLarge : AccountChangeResult;
+
+    /// <summary>The current password is wrong, or there was none and no sign-in of the last minutes. Nothing is changed.</summary>
+    public sealed record ReauthenticationRequired : AccountChangeResult;
+
+    /// <summary>A role that is to be given does not exist.</summary>
+    public sealed record UnknownRole : AccountChangeResult;
 
     public sealed record NotFound : AccountChangeResult;
 }

@@ -17,6 +17,9 @@ internal sealed class SqlCredentialStore(StoreDatabase database) : ICredentialSt
     public Task<bool> TrySetPasswordAsync(Guid accountId, string? expectedHash, string passwordHash, DateTimeOffset now, CancellationToken cancellationToken) =>
         database.WriteAsync((context, token) => TrySetPasswordAsync(database, context, accountId, new PasswordReplacement(expectedHash, passwordHash, now), token), cancellationToken);
 
+    public Task DeleteAsync(Guid accountId, CancellationToken cancellationToken) =>
+        database.WriteAsync((context, token) => context.Credentials.Where(r => r.AccountId == accountId).ExecuteDeleteAsync(token), cancellationToken);
+
     /// <summary>One statement; also as a part of a change of the account.</summary>
     public static async Task<bool> TrySetPasswordAsync(StoreDatabase database, IdentityDbContext context, Guid accountId, PasswordReplacement password, CancellationToken cancellationToken)
     {

@@ -1,15 +1,22 @@
 using Identity.Accounts;
+using Identity.Accounts.Administration;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
+using Identity.Accounts.Data.Mongo;
+using Identity.Accounts.Data.Redis;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
+using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.OneTimeCodes.Requests;
 using Identity.Accounts.Profile;
 using Identity.Accounts.RateLimits;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
+using Identity.Accounts.SignIn;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -21,8 +28,8 @@ namespace Identity.Accounts.Data;
 public static class SqlStoresExtensions
 {
     /// <summary>
-    /// Every store of the engine and the accounts on one relational database, its health check (tag <c>ready</c>) and
-    /// <see cref="StoreCleanUp"/>. Nothing is opened before <see cref="InitializeStoresAsync"/>.
+    /// Every store of the accounts on one relational database, but for what the settings give a second home (Redis, MongoDB); health checks
+    /// (tag <c>ready</c>) and <see cref="StoreCleanUp"/>. Nothing is opened before <see cref="InitializeStoresAsync"/>.
     /// </summary>
     public static IServiceCollection AddSqlStores(this IServiceCollection services, StorageSettings settings)
     {
@@ -46,13 +53,39 @@ public static class SqlStoresExtensions
         services.AddSingleton<IOutbox, SqlOutbox>();
         services.AddSingleton<IProcessedMessages, SqlProcessedMessages>();
         services.AddSingleton<IAuditLog, SqlAuditLog>();
+        services.AddSingleton<IAccessNoticeStore, SqlAccessNoticeStore>();
+        services.AddSingleton<IKnownDeviceStore, SqlKnownDeviceStore>();
         services.AddSingleton<IRateLimiter, SqlRateLimiter>();
+        services.AddAccountWork();
+        services.AddSingleton<ISecondFactorStore, SqlSecondFactorStore>();
+        services.AddSingleton<IFactorProofStore, SqlFactorProofStore>();
+
+        services.AddSingleton(provider => new DeviceRegistry(
+            provider.GetRequiredService<StoreDatabase>(),
+            provider.GetRequiredService<MasterKey>(),
+            provider.GetRequiredService<AuditTrail>(),
+            provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new ExternalIdentities(provider.GetRequiredService<StoreDatabase>()));
+        services.AddSingleton(provider => new ExternalEntries(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<ExternalSignInService>(provider));
+        services.AddSingleton(provider => new ExternalSessions(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<ISessionEnding>()));
 
         services.AddSingleton(provider => new StoreCleanUp(
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<IOptions<AccountsOptions>>()));
+            provider.GetRequiredService<IOptions<AccountsOptions>>(),
+            provider.GetRequiredService<AccountErasure>()));
         services.AddHealthChecks().AddCheck<DatabaseHealthCheck>("database", tags: ["ready"]);
+        if (settings.Redis is { } redis)
+        {
+            services.AddRedisStores(redis);
+        }
+
+        if (settings.Mongo is { } mongo)
+        {
+            services.AddMongoStores(mongo);
+        }
+
         return services;
     }
 
@@ -76,6 +109,12 @@ public static class SqlStoresExtensions
         {
             var reason = (exception as System.Data.Common.DbException ?? exception.InnerException ?? exception).Message.ReplaceLineEndings(" ");
             throw new StartFailureException($"{(settings.Provider == DatabaseProvider.Sqlite ? "DATA_DIR" : "DB_HOST")}: expected a usable database ({settings.Description}); it answers: {reason}", exception);
+        }
+
+        await services.StartMongoAsync(cancellationToken);
+        if (services.GetService<RedisServer>() is { } redis)
+        {
+            await redis.StartAsync(cancellationToken);
         }
     }
 }

@@ -1,6 +1,9 @@
 using System.Linq.Expressions;
 using Identity.Accounts;
+using Identity.Accounts.Administration;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Devices;
+using Identity.Accounts.Import;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
@@ -21,9 +24,11 @@ public sealed class StoreCleanUp
     private readonly StoreDatabase _database;
     private readonly TimeProvider _timeProvider;
     private readonly AccountsOptions _options;
+    private readonly AccountErasure _erasure;
 
-    internal StoreCleanUp(StoreDatabase database, TimeProvider timeProvider, IOptions<AccountsOptions> options)
+    internal StoreCleanUp(StoreDatabase database, TimeProvider timeProvider, IOptions<AccountsOptions> options, AccountErasure erasure)
     {
+        _erasure = erasure;
         _database = database;
         _timeProvider = timeProvider;
         _options = options.Value;
@@ -33,17 +38,45 @@ public sealed class StoreCleanUp
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         var now = _timeProvider.GetUtcNow();
-        return await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.AuthorizationCode), r => r.ExpirationDate!.Value, now.UtcDateTime, cancellationToken)
+        return await _erasure.EraseDueAsync(BatchSize, cancellationToken)
+            + await DeleteImportsAsync(now, cancellationToken)
+            + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.AuthorizationCode), r => r.ExpirationDate!.Value, now.UtcDateTime, cancellationToken)
             + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null), r => r.ExpirationDate!.Value, (now - KeepCodes).UtcDateTime, cancellationToken)
             + await DeleteAsync(c => c.OneTimeCodes, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.ProcessedMessages, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.DenyEntries, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.ReplayEntries, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.Authorizations.Where(r => r.ExpiresAt != null && !r.Tokens.Any()), r => r.ExpiresAt!.Value, now, cancellationToken)
+            + await DeleteAsync(c => c.Set<AccessNoticeRow>(), r => r.ExpiresAt, now, cancellationToken)
+            + await DeleteAsync(c => c.Set<KnownDeviceRow>(), r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.RateLimits, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.Sessions.Where(r => r.EndedAt != null), r => r.ExpiresAt, now, cancellationToken)
+            + await DeleteAsync(c => c.Set<SpentTicketRow>(), r => r.ExpiresAt, now, cancellationToken)
+            + await DeleteAsync(c => c.Set<RememberedBrowserRow>(), r => r.ExpiresAt, now, cancellationToken)
+            + await DeleteAsync(c => c.Set<FactorProofRow>(), r => r.At, now - SecondFactors.FactorEnrolment.Fresh, cancellationToken)
+            + await DeviceRegistry.RemoveStaleAsync(_database, now, cancellationToken)
+            + await DeleteAsync(c => c.Set<PushMessageRow>(), r => r.ExpiresAt, now, cancellationToken)
+            + await DeleteAsync(c => c.Set<ExternalEntryRow>(), r => r.ExpiresAt, now, cancellationToken)
+            + await DeleteAsync(c => c.Set<ExternalSessionRow>(), r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.Audit, r => r.Time, now - TimeSpan.FromDays(_options.AuditDays), cancellationToken);
     }
+
+    private Task<int> DeleteImportsAsync(DateTimeOffset now, CancellationToken cancellationToken) => _database.TransactAsync(
+        async (context, token) =>
+        {
+            // Also those that a killed node was receiving.
+            var yesterday = now - TimeSpan.FromDays(1);
+            var over = await context.Set<ImportJobRow>().Where(r => r.ExpiresAt <= now || (r.State == ImportStates.Receiving && r.CreatedAt <= yesterday)).Select(r => r.Id).Take(BatchSize).ToArrayAsync(token);
+            if (over.Length == 0)
+            {
+                return 0;
+            }
+
+            await context.Set<ImportChunkRow>().Where(r => over.Contains(r.JobId)).ExecuteDeleteAsync(token);
+            await context.Set<ImportRefusalRow>().Where(r => over.Contains(r.JobId)).ExecuteDeleteAsync(token);
+            return await context.Set<ImportJobRow>().Where(r => over.Contains(r.Id)).ExecuteDeleteAsync(token);
+        },
+        cancellationToken);
 
     private async Task<int> DeleteAsync<TRow, TTime>(Func<IdentityDbContext, IQueryable<TRow>> table, Expression<Func<TRow, TTime>> time, TTime until, CancellationToken cancellationToken)
         where TRow : class

@@ -47,6 +47,8 @@ public static class EventTypes
     public const string UserEmailVerified = "user.email_verified";
     public const string UserPhoneVerified = "user.phone_verified";
     public const string UserRolesChanged = "user.roles_changed";
+    public const string UserFactorAdded = "user.factor_added";
+    public const string UserFactorRemoved = "user.factor_removed";
     public const string DeviceRegistered = "device.registered";
     public const string DeviceRemoved = "device.removed";
     public const string SessionCreated = "session.created";

@@ -28,18 +28,20 @@ internal sealed class SqlOutbox(StoreDatabase database) : IOutbox
         // One by one: a batch may be given its numbers in another order than it was added in.
         foreach (var lifecycleEvent in events)
         {
-            context.Add(new OutboxRow
-            {
-                Exchange = lifecycleEvent.Exchange,
-                RoutingKey = lifecycleEvent.Type,
-                MessageId = lifecycleEvent.Id,
-                AccountId = lifecycleEvent.AccountId,
-                Body = lifecycleEvent.ToCloudEvent().ToJsonString(),
-                CreatedAt = lifecycleEvent.Time,
-            });
+            context.Add(Row(lifecycleEvent));
             await context.SaveChangesAsync(cancellationToken);
         }
     }
+
+    public static OutboxRow Row(LifecycleEvent lifecycleEvent) => new()
+    {
+        Exchange = lifecycleEvent.Exchange,
+        RoutingKey = lifecycleEvent.Type,
+        MessageId = lifecycleEvent.Id,
+        AccountId = lifecycleEvent.AccountId,
+        Body = lifecycleEvent.ToCloudEvent().ToJsonString(),
+        CreatedAt = lifecycleEvent.Time,
+    };
 
     /// <summary>The account's lock, until the end of the transaction.</summary>
     public static Task LockAsync(StoreDatabase database, IdentityDbContext context, Guid accountId, CancellationToken cancellationToken) =>

@@ -1,4 +1,5 @@
 // NIST SP 800-63B-4 §3.1.3 (out-of-band) and the wire contract's one-time codes.
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 
 namespace Identity.Accounts.OneTimeCodes;
@@ -10,6 +11,13 @@ public static class OneTimeCodePurposes
     public const string Login = "login";
     public const string PasswordReset = "password_reset";
     public const string Transaction = "transaction";
+
+    /// <summary>With a colon, which no route takes: only a sign-in asks for such a code, and only it can use one.</summary>
+    public static string SecondFactor(string channel) => SecondFactorPrefix + channel;
+
+    internal static bool IsSecondFactor(string purpose) => purpose.StartsWith(SecondFactorPrefix, StringComparison.Ordinal);
+
+    private const string SecondFactorPrefix = "second_factor:";
 }
 
 /// <summary>Whom a code is for: exactly one member is set.</summary>
@@ -43,6 +51,9 @@ public abstract record TriedCode
     /// <paramref name="Session"/> where codes may sign in.
     /// </summary>
     public sealed record Verified(Account Account, Session? Session) : TriedCode;
+
+    /// <summary>A login code that was right, where the account asks for a second factor as well: no session yet.</summary>
+    public sealed record SecondFactorDue(Account Account, HalfSignIn Half) : TriedCode;
 
     /// <summary>Wrong, expired, used, replaced and exhausted alike; also for locked and disabled accounts.</summary>
     public sealed record Invalid : TriedCode;

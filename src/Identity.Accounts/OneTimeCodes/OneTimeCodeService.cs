@@ -3,13 +3,18 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Identity.Accounts.Audit;
+using Identity.Accounts.Credentials;
 using Identity.Accounts.Delivery;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes.Requests;
+using Identity.Accounts.Profile;
 using Identity.Accounts.RateLimits;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Identity.Accounts.Texts;
+using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Accounts.OneTimeCodes;
@@ -22,6 +27,12 @@ public sealed class OneTimeCodeService(
     IOneTimeCodeStore store,
     SessionService sessions,
     Lockout lockout,
+    KnownDevices devices,
+    OwnerClaim claim,
+    AccessNotices notices,
+    ICredentialStore credentials,
+    ILookupNormalizer normalizer,
+    SecondFactorPolicy secondFactors,
     LifecycleEvents events,
     AuditTrail audit,
     DeliveryQueue delivery,
@@ -29,6 +40,10 @@ public sealed class OneTimeCodeService(
     IOptions<AccountsOptions> options,
     TimeProvider timeProvider) : IOneTimeCodes, ICodeIssuer
 {
+    // What is sent to an address or number that is not in force yet: apart from the one that is, for the same purpose to the outside.
+    private const string NewEmail = "email_new";
+    private const string NewPhone = "sms_new";
+
     private static readonly TimeSpan LimitWindow = TimeSpan.FromMinutes(15);
     private static readonly Caller s_queue = new(Ip: null, UserAgent: null, ActorId: "otp_requests");
 
@@ -39,7 +54,7 @@ public sealed class OneTimeCodeService(
             return new GeneratedCode.ChannelUnavailable();
         }
 
-        var account = await lookup.FindAsync(recipient, cancellationToken);
+        var account = await FindAsync(recipient, purpose, cancellationToken);
         if (await CountAsync(recipient, account, caller, cancellationToken) is { } wait)
         {
             return new GeneratedCode.RateLimited(wait);
@@ -62,7 +77,7 @@ public sealed class OneTimeCodeService(
             return NoChannel;
         }
 
-        return await CountAsync(recipient, await lookup.FindAsync(recipient, cancellationToken), s_queue, cancellationToken) is { } wait
+        return await CountAsync(recipient, await FindAsync(recipient, request.Purpose, cancellationToken), s_queue, cancellationToken) is { } wait
             ? new(FormattableString.Invariant($"Too many codes were asked for. Try again in {Math.Ceiling(wait.TotalSeconds)} seconds."))
             : null;
     }
@@ -75,7 +90,7 @@ public sealed class OneTimeCodeService(
             return NoChannel;
         }
 
-        var made = await MakeAsync(recipient, await lookup.FindAsync(recipient, cancellationToken), chosen, request.Purpose, s_queue, cancellationToken);
+        var made = await MakeAsync(recipient, await FindAsync(recipient, request.Purpose, cancellationToken), chosen, request.Purpose, s_queue, cancellationToken);
         var answer = new CodeRequestAnswer(made.Id, chosen, made.MaskedDestination, made.ExpiresAt);
         if (!await beforeDelivery(answer, cancellationToken))
         {
@@ -91,12 +106,32 @@ public sealed class OneTimeCodeService(
     }
 
     public async Task<TriedCode> VerifyAsync(Guid id, string? purpose, string code, Caller caller, CancellationToken cancellationToken) =>
-        await VerifyAsync(await store.FindAsync(id, cancellationToken), purpose, code, caller, cancellationToken);
+        await LimitAsync(caller, cancellationToken) is { } limited ? limited
+        : await VerifyAsync(await store.FindAsync(id, cancellationToken), purpose, code, caller, cancellationToken);
 
     public async Task<TriedCode> VerifyAsync(CodeRecipient recipient, string purpose, string code, Caller caller, CancellationToken cancellationToken)
     {
-        var account = await lookup.FindAsync(recipient, cancellationToken);
-        return await VerifyAsync(await store.FindLatestAsync(account?.Id ?? Guid.Empty, purpose, cancellationToken), purpose, code, caller, cancellationToken);
+        if (await LimitAsync(caller, cancellationToken) is { } limited)
+        {
+            return limited;
+        }
+
+        // An account may wait for a new address and a new number at once: a code that was not said to be of one is tried for each.
+        var account = await FindAsync(recipient, purpose, cancellationToken);
+        TriedCode tried = new TriedCode.Invalid();
+        if (purpose == OneTimeCodePurposes.Verification && account is not null)
+        {
+            foreach (var channel in WaitingChannels(recipient, account))
+            {
+                if (tried is not TriedCode.Verified && await store.FindLatestAsync(account.Id, StoredPurpose(purpose, channel), cancellationToken) is { } waiting)
+                {
+                    tried = await VerifyAsync(waiting, purpose, code, caller, cancellationToken);
+                }
+            }
+        }
+
+        return tried is TriedCode.Verified ? tried
+            : await VerifyAsync(await store.FindLatestAsync(account?.Id ?? Guid.Empty, purpose, cancellationToken), purpose, code, caller, cancellationToken);
     }
 
     /// <summary>Uses a code up without acting on it, for callers that have work of their own to do with it (password reset).</summary>
@@ -114,15 +149,6 @@ public sealed class OneTimeCodeService(
 
     private async Task<TriedCode> VerifyAsync(OneTimeCode? stored, string? purpose, string code, Caller caller, CancellationToken cancellationToken)
     {
-        if (caller.Ip is not null)
-        {
-            var lease = await limiter.AcquireAsync("otp_verify:" + caller.Ip, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
-            if (!lease.Allowed)
-            {
-                return new TriedCode.RateLimited(lease.RetryAfter);
-            }
-        }
-
         if (AccountRules.Code(code) is not { } digits)
         {
             // Nothing was guessed: whatever is stored, a guess is not spent on it.
@@ -130,7 +156,7 @@ public sealed class OneTimeCodeService(
             return new TriedCode.Invalid();
         }
 
-        var known = stored is not null && (purpose is null || purpose == stored.Purpose);
+        var known = stored is not null && (purpose is null || StoredPurpose(purpose, stored.Channel) == stored.Purpose) && !OneTimeCodePurposes.IsSecondFactor(stored.Purpose);
         var account = await accounts.FindAsync((known ? stored!.AccountId : null) ?? Guid.Empty, cancellationToken);
         var open = account is { IsActive: true } && !lockout.IsLocked(account) && (stored!.Purpose != OneTimeCodePurposes.Login || MaySignIn(account, stored.Channel));
 
@@ -160,12 +186,28 @@ public sealed class OneTimeCodeService(
     {
         if (code.Purpose == OneTimeCodePurposes.Verification)
         {
-            account = await MarkVerifiedAsync(account, code.Channel);
+            account = await MarkVerifiedAsync(account, code.Channel, account.Id == caller.AccountId);
+        }
+        else if (code.Channel is NewEmail or NewPhone)
+        {
+            if (await PutInForceAsync(account, code.Channel == NewEmail, caller) is not { } changed)
+            {
+                return new TriedCode.Invalid();
+            }
+
+            account = changed;
         }
 
         Session? session = null;
         if (code.Purpose == OneTimeCodePurposes.Login)
         {
+            account = await TakeAsync(account, code.Channel, caller);
+            if (await secondFactors.FindDueAsync(account, [AuthenticationMethods.OneTimeCode], code.Channel, caller, CancellationToken.None) is { } half)
+            {
+                await audit.WriteAsync("sign_in", "second_factor_due", account.Id, caller, sessionId: null, CancellationToken.None);
+                return half.Methods.Count == 0 ? new TriedCode.Invalid() : new TriedCode.SecondFactorDue(account, half);
+            }
+
             await accounts.RecordSignInAsync(account.Id, timeProvider.GetUtcNow(), CancellationToken.None);
             if (await sessions.StartAsync(account, ["otp"], caller, CancellationToken.None) is not { } started)
             {
@@ -174,6 +216,7 @@ public sealed class OneTimeCodeService(
             }
 
             (session, account) = started;
+            await devices.RememberAsync(account.Id, caller, CancellationToken.None);
             await audit.WriteAsync("sign_in", "success", account.Id, caller, session.Id, CancellationToken.None);
         }
 
@@ -181,7 +224,131 @@ public sealed class OneTimeCodeService(
         return new TriedCode.Verified(account, session);
     }
 
-    private async Task<Account> MarkVerifiedAsync(Account account, string channel)
+    private async Task<TriedCode?> LimitAsync(Caller caller, CancellationToken cancellationToken)
+    {
+        if (caller.Ip is null)
+        {
+            return null;
+        }
+
+        var lease = await limiter.AcquireAsync("otp_verify:" + caller.Ip, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+        return lease.Allowed ? null : new TriedCode.RateLimited(lease.RetryAfter);
+    }
+
+    /// <summary>By what is in force; for a verification also by the address or number that waits for one.</summary>
+    private async Task<Account?> FindAsync(CodeRecipient recipient, string purpose, CancellationToken cancellationToken)
+    {
+        var account = await lookup.FindAsync(recipient, cancellationToken);
+        if (account is not null || purpose != OneTimeCodePurposes.Verification || recipient.AccountId is not null)
+        {
+            return account;
+        }
+
+        var (email, phone) = (AccountRules.Email(recipient.Email), rules.PhoneNumber(recipient.PhoneNumber));
+        return email is null && phone is null ? null : await accounts.FindByPendingAsync(email, phone, cancellationToken);
+    }
+
+    private static string StoredPurpose(string purpose, string channel) => channel is NewEmail or NewPhone ? $"{purpose}.{channel}" : purpose;
+
+    private static IEnumerable<string> WaitingChannels(CodeRecipient recipient, Account account)
+    {
+        if (account.PendingEmail is not null && recipient.PhoneNumber is null)
+        {
+            yield return NewEmail;
+        }
+
+        if (account.PendingPhoneNumber is not null && recipient.Email is null)
+        {
+            yield return NewPhone;
+        }
+    }
+
+    // A verification is of the address that waits for it, unless the one in force was named.
+    private string StoredChannel(CodeRecipient recipient, Account? account, string channel, string purpose) =>
+        account is null || purpose != OneTimeCodePurposes.Verification ? channel
+        : channel == "email" && account.PendingEmail is { } email && (recipient.AccountId is not null || AccountRules.Email(recipient.Email) == email) ? NewEmail
+        : channel == "sms" && account.PendingPhoneNumber is { } phone && (recipient.AccountId is not null || rules.PhoneNumber(recipient.PhoneNumber) == phone) ? NewPhone
+        : channel;
+
+    /// <summary>The address or number that waited takes the place of the old one, which is told; null where it was taken or replaced meanwhile.</summary>
+    private async Task<Account?> PutInForceAsync(Account account, bool isEmail, Caller caller)
+    {
+        var proven = isEmail ? account.PendingEmail : account.PendingPhoneNumber;
+        for (var attempt = 0; attempt < 20; attempt++)
+        {
+            if (proven is null || proven != (isEmail ? account.PendingEmail : account.PendingPhoneNumber))
+            {
+                return null;
+            }
+
+            var (oldEmail, wasVerified) = (account.Email, account.EmailVerified);
+            if (isEmail)
+            {
+                (account.Email, account.NormalizedEmail, account.EmailVerified, account.PendingEmail, account.Claim) = (proven, normalizer.NormalizeEmail(proven), true, null, AccountClaim.Settled);
+            }
+            else
+            {
+                (account.PhoneNumber, account.PhoneNumberVerified, account.PendingPhoneNumber) = (proven, true, null);
+            }
+
+            account.UpdatedAt = timeProvider.GetUtcNow();
+            LifecycleEvent[] told = [events.OfUser(EventTypes.UserUpdated, account), events.OfUser(isEmail ? EventTypes.UserEmailVerified : EventTypes.UserPhoneVerified, account)];
+            switch (await accounts.UpdateAsync(account, account.Version, told, CancellationToken.None))
+            {
+                case AccountWrite.Done:
+                    await audit.WriteAsync(isEmail ? "email_change" : "phone_change", "success", account.Id, caller, sessionId: null, CancellationToken.None);
+                    await (isEmail
+                        ? notices.TellAsync(account, AccessChange.EmailChanged, oldEmail, wasVerified ? oldEmail : null, withLink: true)
+                        : notices.TellAsync(account, AccessChange.PhoneChanged));
+                    return account;
+                case AccountWrite.Conflict when await accounts.FindAsync(account.Id, CancellationToken.None) is { } current:
+                    account = current;
+                    break;
+                default:
+                    return null;
+            }
+        }
+
+        throw new InvalidOperationException("A proven address could not be put in force: the account was changed by others twenty times meanwhile.");
+    }
+
+    /// <summary>A code alone signs in: what somebody else set before, the password and sessions first of all, goes with it.</summary>
+    private async Task<Account> TakeAsync(Account account, string channel, Caller caller)
+    {
+        for (var attempt = 0; attempt < 20; attempt++)
+        {
+            var wasProven = account.EmailVerified;
+            if (channel != "email" || account.Id == caller.AccountId || !OwnerClaim.Take(account))
+            {
+                return account;
+            }
+
+            account.SecurityStamp = Guid.NewGuid().ToString("N");
+            account.UpdatedAt = timeProvider.GetUtcNow();
+            var stored = await credentials.FindAsync(account.Id, CancellationToken.None);
+            var consequences = new AccountConsequences
+            {
+                Password = stored?.PasswordHash is { } hash ? new PasswordReplacement(hash, null, timeProvider.GetUtcNow()) : null,
+                ForgetsDevices = true,
+                EndSessions = sessions.EndingWith(SessionEndReasons.Revoked, caller),
+            };
+            LifecycleEvent[] told = wasProven ? [events.OfUser(EventTypes.UserUpdated, account)] : [events.OfUser(EventTypes.UserUpdated, account), events.OfUser(EventTypes.UserEmailVerified, account)];
+            var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
+            if (written == AccountWrite.Done)
+            {
+                await claim.ForgetRestAsync(account.Id, wasProven, CancellationToken.None);
+                await sessions.AuditEndedAsync(ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
+                await notices.TellAsync(account, AccessChange.AccountTakenOver);
+                return account;
+            }
+
+            account = await accounts.FindAsync(account.Id, CancellationToken.None) ?? throw new InvalidOperationException("The account of a code that was just used is gone.");
+        }
+
+        throw new InvalidOperationException("An account could not be handed to its owner: it was changed by others twenty times meanwhile.");
+    }
+
+    private async Task<Account> MarkVerifiedAsync(Account account, string channel, bool isBrought)
     {
         var byMail = channel == "email";
         var proven = byMail ? account.NormalizedEmail : account.PhoneNumber;
@@ -190,6 +357,12 @@ public sealed class OneTimeCodeService(
             if ((byMail ? account.EmailVerified : account.PhoneNumberVerified) || (byMail ? account.NormalizedEmail : account.PhoneNumber) != proven)
             {
                 return account;
+            }
+
+            if (byMail && account.Claim == AccountClaim.Unproven)
+            {
+                // By a code alone, of an account that somebody else may have made: a number they proved is theirs.
+                (account.Claim, account.PhoneNumberVerified) = isBrought ? (AccountClaim.Settled, account.PhoneNumberVerified) : (AccountClaim.ProvenAlone, false);
             }
 
             (account.EmailVerified, account.PhoneNumberVerified) = byMail ? (true, account.PhoneNumberVerified) : (account.EmailVerified, true);
@@ -244,8 +417,10 @@ public sealed class OneTimeCodeService(
         var id = Guid.CreateVersion7(now);
         var expiresAt = now + options.Value.OneTimeCodeLifetime;
         var code = RandomNumberGenerator.GetInt32(1_000_000).ToString("D6", CultureInfo.InvariantCulture);
-        var destination = Destination(account, channel);
-        await store.ReplaceAsync(new OneTimeCode(id, account?.Id, channel, purpose, Hash(id, account?.Id, channel, destination, purpose, code), now, expiresAt), cancellationToken);
+        var kept = StoredChannel(recipient, account, channel, purpose);
+        var storedPurpose = StoredPurpose(purpose, kept);
+        var destination = Destination(account, kept);
+        await store.ReplaceAsync(new OneTimeCode(id, account?.Id, kept, storedPurpose, Hash(id, account?.Id, kept, destination, storedPurpose, code), now, expiresAt), cancellationToken);
         await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
 
         var usable = account is { IsActive: true } && destination is not null && (purpose != OneTimeCodePurposes.Login || MaySignIn(account, channel));
@@ -263,13 +438,18 @@ public sealed class OneTimeCodeService(
     private byte[] Hash(Guid id, Guid? accountId, string? channel, string? destination, string purpose, string code) =>
         HMACSHA256.HashData(options.Value.OneTimeCodeKey, Encoding.UTF8.GetBytes($"otp.v2|{id:N}|{accountId:N}|{channel}|{destination?.ToUpperInvariant()}|{purpose}|{code}"));
 
-    private static string? Destination(Account? account, string? channel) => channel == "email" ? account?.Email : account?.PhoneNumber;
+    private static string? Destination(Account? account, string? channel) => channel switch
+    {
+        "email" => account?.Email,
+        NewEmail => account?.PendingEmail,
+        NewPhone => account?.PendingPhoneNumber,
+        _ => account?.PhoneNumber,
+    };
 
-    // Only what is known to be the person's own signs in: else whoever registered somebody else's address would share the account with its owner.
+    // An address proves itself by its code, and what others set before is dropped then. A number must be known to be the person's own.
     private bool MaySignIn(Account account, string channel) =>
         options.Value.AllowCodeSignIn
-        && (channel == "email" ? account.EmailVerified : account.PhoneNumberVerified)
-        && (account.EmailVerified || !options.Value.RequireVerifiedEmail);
+        && (channel == "email" || (account.PhoneNumberVerified && (account.EmailVerified || !options.Value.RequireVerifiedEmail)));
 
     /// <summary>The same shape for an unknown recipient: from what was named, or made up from it by a keyed hash, always alike.</summary>
     private string Mask(CodeRecipient recipient, string channel, string? destination, string named)
@@ -299,9 +479,11 @@ public sealed class OneTimeCodeService(
         {
             OneTimeCodePurposes.Verification => "VerificationMail",
             OneTimeCodePurposes.Login => "LoginMail",
+            _ when OneTimeCodePurposes.IsSecondFactor(purpose) => "LoginMail",
             OneTimeCodePurposes.PasswordReset => "ResetMail",
             _ => "OtherMail",
         };
-        return new(to, channel == "email" ? AccountTexts.Get("CodeMailSubject") : null, AccountTexts.Format(name, code, minutes), Id: id);
+        var text = AccountTexts.Format(name, code, minutes);
+        return channel == "email" ? MailText.Compose(to, AccountTexts.Get("CodeMailSubject"), text, CultureInfo.CurrentUICulture, id: id) : new(to, null, text, Id: id);
     }
 }

@@ -25,6 +25,9 @@ public interface IPasswords
 {
     Task<PasswordChange> ChangeAsync(Guid accountId, string currentPassword, string newPassword, Caller caller, CancellationToken cancellationToken);
 
+    /// <summary>An administrator's: no proof is asked for, all sessions end, and the person is told. Null: no such account.</summary>
+    Task<PasswordChange?> SetAsync(Guid accountId, string newPassword, Caller caller, CancellationToken cancellationToken);
+
     /// <summary>Sends a code of purpose <c>password_reset</c> to the address if there is an account; null, or how long to wait.</summary>
     Task<TimeSpan?> ForgotAsync(string email, Caller caller, CancellationToken cancellationToken);
 

@@ -1,13 +1,12 @@
 // NIST SP 800-63B-4 §3.1.1.2 and §4.2: changing and recovering passwords.
 using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
-using Identity.Accounts.Delivery;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.Profile;
 using Identity.Accounts.RateLimits;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
-using Identity.Accounts.Texts;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.Options;
 
@@ -25,7 +24,8 @@ public sealed class PasswordService(
     SessionService sessions,
     LifecycleEvents events,
     AuditTrail audit,
-    DeliveryQueue delivery,
+    AccessNotices notices,
+    OwnerClaim claim,
     IRateLimiter limiter,
     IOptions<AccountsOptions> options,
     TimeProvider timeProvider) : IPasswords
@@ -49,9 +49,9 @@ public sealed class PasswordService(
             var stored = await credentials.FindAsync(accountId, cancellationToken);
             var verified = await hashing.VerifyAsync(stored?.PasswordHash, currentPassword, cancellationToken);
             var current = await accounts.FindAsync(accountId, cancellationToken);
-            if (current is not { IsActive: true } || lockout.IsLocked(current) || verified == PasswordVerificationResult.Failed)
+            if (current is not { IsActive: true } || await lockout.KeepsOutAsync(current, caller, cancellationToken) || verified == PasswordVerificationResult.Failed)
             {
-                await lockout.CountAsync(current, cancellationToken);
+                await lockout.CountAsync(current, caller, cancellationToken);
                 await audit.WriteAsync("password_change", "wrong_password", accountId, caller, sessionId: null, cancellationToken);
                 return new PasswordChange.WrongProof();
             }
@@ -64,6 +64,39 @@ public sealed class PasswordService(
         }
 
         return new PasswordChange.WrongProof();
+    }
+
+    public async Task<PasswordChange?> SetAsync(Guid accountId, string newPassword, Caller caller, CancellationToken cancellationToken)
+    {
+        if (await accounts.FindAsync(accountId, cancellationToken) is not { } account)
+        {
+            return null;
+        }
+
+        var problems = policy.FindProblems(newPassword, [account.Email, account.UserName, account.FirstName, account.LastName]);
+        if (problems.Count > 0)
+        {
+            return new PasswordChange.Refused(problems);
+        }
+
+        var hash = await hashing.HashAsync(newPassword, cancellationToken);
+        for (var attempt = 0; attempt < 10; attempt++)
+        {
+            var stored = await credentials.FindAsync(accountId, cancellationToken);
+            if (await TryFinishAsync(account, new PasswordReplacement(stored?.PasswordHash, hash, timeProvider.GetUtcNow()), "password_set", provenEmail: null, caller))
+            {
+                return new PasswordChange.Changed();
+            }
+
+            if (await accounts.FindAsync(accountId, cancellationToken) is not { } current)
+            {
+                return null;
+            }
+
+            account = current;
+        }
+
+        throw new InvalidOperationException("A password could not be stored: it was changed by others ten times meanwhile.");
     }
 
     public async Task<TimeSpan?> ForgotAsync(string email, Caller caller, CancellationToken cancellationToken) =>
@@ -88,7 +121,15 @@ public sealed class PasswordService(
         }
 
         var account = await lookup.FindAsync(LoginKind.Email, email, cancellationToken);
-        var open = account is { IsActive: true } && !lockout.IsLocked(account);
+
+        // A lock does not stop the owner of the mailbox, whoever made it; guessing codes is limited by itself.
+        var guesses = await limiter.AcquireAsync("reset_for:" + (account?.Id.ToString("N") ?? (AccountRules.Email(email) ?? email).ToUpperInvariant()), options.Value.ResetGuessesPerAccount, TimeSpan.FromDays(1), cancellationToken);
+        if (!guesses.Allowed)
+        {
+            return new PasswordChange.RateLimited(guesses.RetryAfter);
+        }
+
+        var open = account is { IsActive: true };
         var right = await codes.TryUseAsync(open ? account : null, OneTimeCodePurposes.PasswordReset, code, cancellationToken);
         if (!right)
         {
@@ -125,20 +166,28 @@ public sealed class PasswordService(
             account.SecurityStamp = Guid.NewGuid().ToString("N");
             account.UpdatedAt = timeProvider.GetUtcNow();
 
-            // A reset code that came by mail also proves the address it came to.
-            var proves = !account.EmailVerified && account.NormalizedEmail == provenEmail;
+            // A reset code that came by mail also proves the address it came to; for the first time, and nothing that was set before is its owner's.
+            var isReset = account.NormalizedEmail == provenEmail;
+            var wasProven = account.EmailVerified;
+            var proves = !wasProven && isReset;
+            var takes = isReset && OwnerClaim.Take(account);
             account.EmailVerified |= proves;
             LifecycleEvent[] told = proves
                 ? [events.OfUser(EventTypes.UserPasswordChanged, account), events.OfUser(EventTypes.UserEmailVerified, account)]
                 : [events.OfUser(EventTypes.UserPasswordChanged, account)];
-            var consequences = new AccountConsequences { Password = password, EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller) };
+            var consequences = new AccountConsequences { Password = password, Unlocks = isReset, ForgetsDevices = isReset, EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller) };
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
             switch (written)
             {
                 case AccountWrite.Done:
                     await sessions.AuditEndedAsync(ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
                     await audit.WriteAsync(action, "success", account.Id, caller, sessionId: null, CancellationToken.None);
-                    delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get("PasswordChangedSubject"), AccountTexts.Get("PasswordChangedMail")));
+                    if (takes)
+                    {
+                        await claim.ForgetRestAsync(account.Id, wasProven, CancellationToken.None);
+                    }
+
+                    await notices.TellAsync(account, AccessChange.PasswordChanged);
                     return true;
                 case AccountWrite.PasswordConflict:
                     return false;

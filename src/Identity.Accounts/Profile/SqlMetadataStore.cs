@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Data;
@@ -9,50 +8,58 @@ namespace Identity.Accounts.Profile;
 
 internal sealed class SqlMetadataStore(StoreDatabase database) : IMetadataStore
 {
-    private const int MaximumBytes = 16 * 1024;
-
-    private readonly string _upsert = database.Dialect.Upsert(
-        "account_metadata",
-        ["account_id"],
-        ["account_id", "document"],
-        new Dictionary<string, string>(StringComparer.Ordinal) { ["document"] = "excluded.document" },
-        where: null);
-
     public Task<JsonObject> FindAsync(Guid accountId, CancellationToken cancellationToken) =>
         database.ReadAsync((context, token) => ReadAsync(context, accountId, token), cancellationToken);
 
     public Task<bool> MergeAsync(Guid accountId, JsonObject patch, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(patch);
-        return database.TransactAsync(
-            async (context, token) =>
+        return database.TransactAsync((context, token) => TryMergeAsync(database, context, accountId, patch, token), cancellationToken);
+    }
+
+    public async Task<IReadOnlyDictionary<Guid, JsonObject>> FindManyAsync(IReadOnlyCollection<Guid> accountIds, CancellationToken cancellationToken)
+    {
+        var ids = accountIds.ToArray();
+        var rows = await database.ReadAsync((context, token) => context.Metadata.Where(r => ids.Contains(r.AccountId)).ToListAsync(token), cancellationToken);
+        var found = rows.ToDictionary(row => row.AccountId, row => JsonNode.Parse(row.Document)!.AsObject());
+        return ids.ToDictionary(id => id, id => found.GetValueOrDefault(id) ?? []);
+    }
+
+    public Task DeleteAsync(Guid accountId, CancellationToken cancellationToken) =>
+        database.WriteAsync((context, token) => context.Metadata.Where(r => r.AccountId == accountId).ExecuteDeleteAsync(token), cancellationToken);
+
+    /// <summary>The merge as a part of a change of the account. False, and nothing written, where the result would be over the limit.</summary>
+    public static async Task<bool> TryMergeAsync(StoreDatabase database, IdentityDbContext context, Guid accountId, JsonObject patch, CancellationToken cancellationToken)
+    {
+        // A merge reads what it changes; the lock keeps two merges of one account apart.
+        await database.Dialect.LockAsync(context, $"metadata:{accountId:N}", cancellationToken);
+        var document = await ReadAsync(context, accountId, cancellationToken);
+        foreach (var (name, value) in patch)
+        {
+            if (value is null)
             {
-                // A merge reads what it changes; the lock keeps two merges of one account apart.
-                await database.Dialect.LockAsync(context, $"metadata:{accountId:N}", token);
-                var document = await ReadAsync(context, accountId, token);
-                foreach (var (name, value) in patch)
-                {
-                    if (value is null)
-                    {
-                        document.Remove(name);
-                    }
-                    else
-                    {
-                        document[name] = value.DeepClone();
-                    }
-                }
+                document.Remove(name);
+            }
+            else
+            {
+                document[name] = value.DeepClone();
+            }
+        }
 
-                var text = document.ToJsonString();
-                if (Encoding.UTF8.GetByteCount(text) > MaximumBytes)
-                {
-                    return false;
-                }
+        if (!AccountRules.FitsMetadata(document))
+        {
+            return false;
+        }
 
-                object[] values = [database.Dialect.Id(accountId), text];
-                await context.Database.ExecuteSqlRawAsync(_upsert, values, token);
-                return true;
-            },
-            cancellationToken);
+        var upsert = database.Dialect.Upsert(
+            "account_metadata",
+            ["account_id"],
+            ["account_id", "document"],
+            new Dictionary<string, string>(StringComparer.Ordinal) { ["document"] = "excluded.document" },
+            where: null);
+        object[] values = [database.Dialect.Id(accountId), document.ToJsonString()];
+        await context.Database.ExecuteSqlRawAsync(upsert, values, cancellationToken);
+        return true;
     }
 
     private static async Task<JsonObject> ReadAsync(IdentityDbContext context, Guid accountId, CancellationToken cancellationToken)

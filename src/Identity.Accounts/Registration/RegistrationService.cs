@@ -57,6 +57,7 @@ public sealed class RegistrationService(
 
         var hash = await hashing.HashAsync(account.Password, cancellationToken);
         var created = Create(account);
+        created.Claim = AccountClaim.Unproven;
         var outcome = await accounts.CreateAsync(created, new AccountCredentials(created.Id, hash, created.CreatedAt), [events.OfUser(EventTypes.UserCreated, created)], cancellationToken);
         if (outcome == AccountWrite.Done)
         {
@@ -103,7 +104,7 @@ public sealed class RegistrationService(
         };
     }
 
-    private static JsonObject WithoutNulls(JsonObject? source)
+    internal static JsonObject WithoutNulls(JsonObject? source)
     {
         var result = new JsonObject();
         foreach (var (name, value) in source ?? [])

@@ -3,6 +3,7 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Events;
+using Identity.Accounts.SecondFactors;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Accounts.Sessions;
@@ -31,9 +32,12 @@ public sealed class SessionService(
     /// <param name="amr">RFC 8176.</param>
     /// <param name="caller">From where.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<(Session Session, Account Account)?> StartAsync(Account account, IReadOnlyList<string> amr, Caller caller, CancellationToken cancellationToken)
+    /// <param name="provedAt">When they proved it, where that was earlier and elsewhere (auth_time of another provider); null: now.</param>
+    public async Task<(Session Session, Account Account)?> StartAsync(Account account, IReadOnlyList<string> amr, Caller caller, CancellationToken cancellationToken, DateTimeOffset? provedAt = null)
     {
-        var session = await ContinueAsync(account, amr, caller, cancellationToken) ?? await CreateAsync(account, amr, caller, cancellationToken);
+        var now = timeProvider.GetUtcNow();
+        var at = provedAt is { } earlier && earlier < now ? earlier : now;
+        var session = await ContinueAsync(account, amr, caller, at, cancellationToken) ?? await CreateAsync(account, amr, caller, at, cancellationToken);
 
         // A change ends the sessions that it finds. It has not found this one if it was done before this one was stored, and then it shows here.
         var current = await accounts.FindAsync(account.Id, CancellationToken.None);
@@ -95,7 +99,7 @@ public sealed class SessionService(
 
     /// <summary>For a change of the account that makes its sessions untrue: they end in the transaction that changes it.</summary>
     public SessionEnding EndingWith(string reason, Caller caller) =>
-        new(timeProvider.GetUtcNow(), session => events.SessionDestroyed(session, reason, caller));
+        new(timeProvider.GetUtcNow(), session => events.SessionDestroyed(session, reason, caller), reason);
 
     /// <summary>Notes in the audit trail what a change ended.</summary>
     public async Task AuditEndedAsync(IReadOnlyList<Session> ended, string reason, Caller caller, CancellationToken cancellationToken)
@@ -134,7 +138,7 @@ public sealed class SessionService(
         return ended;
     }
 
-    private async Task<Session?> ContinueAsync(Account account, IReadOnlyList<string> amr, Caller caller, CancellationToken cancellationToken)
+    private async Task<Session?> ContinueAsync(Account account, IReadOnlyList<string> amr, Caller caller, DateTimeOffset provedAt, CancellationToken cancellationToken)
     {
         if (caller.SessionId is null || await FindLiveAsync(caller.SessionId, cancellationToken) is not { } session || session.AccountId != account.Id)
         {
@@ -144,14 +148,23 @@ public sealed class SessionService(
         // Its cookie is bound to this moment: the one before must be worth nothing, however fast two sign-ins follow each other.
         var now = timeProvider.GetUtcNow();
         var soonest = session.AuthenticatedAt.AddMilliseconds(1);
-        var at = now > soonest ? now : soonest;
+        var at = provedAt > soonest ? provedAt : soonest;
         var until = now + options.Value.SessionLifetime;
-        return await store.AuthenticateAgainAsync(session.Id, at, amr, SingleFactor, until, cancellationToken)
-            ? session with { AuthenticatedAt = at, LastSeenAt = at, Amr = amr, Acr = SingleFactor, SignInUntil = until, ExpiresAt = until > session.ExpiresAt ? until : session.ExpiresAt }
-            : null;
+        if (!await store.AuthenticateAgainAsync(session.Id, at, amr, AuthenticationContexts.Of(amr), until, cancellationToken))
+        {
+            return null;
+        }
+
+        if (at < now)
+        {
+            // Proved earlier, and used now.
+            await store.TouchAsync(session.Id, now, cancellationToken);
+        }
+
+        return session with { AuthenticatedAt = at, LastSeenAt = now > at ? now : at, Amr = amr, Acr = AuthenticationContexts.Of(amr), SignInUntil = until, ExpiresAt = until > session.ExpiresAt ? until : session.ExpiresAt };
     }
 
-    private async Task<Session> CreateAsync(Account account, IReadOnlyList<string> amr, Caller caller, CancellationToken cancellationToken)
+    private async Task<Session> CreateAsync(Account account, IReadOnlyList<string> amr, Caller caller, DateTimeOffset provedAt, CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
         var until = now + options.Value.SessionLifetime;
@@ -159,9 +172,9 @@ public sealed class SessionService(
             Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16)),
             account.Id,
             CreatedAt: now,
-            AuthenticatedAt: now,
+            AuthenticatedAt: provedAt,
             amr,
-            SingleFactor,
+            AuthenticationContexts.Of(amr),
             SignInUntil: until,
             LastSeenAt: now,
             ExpiresAt: until,

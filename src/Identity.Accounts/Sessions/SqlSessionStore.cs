@@ -1,5 +1,6 @@
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;
 using Microsoft.EntityFrameworkCore;
@@ -117,6 +118,7 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
                 await context.Authorizations
                     .Where(r => r.SessionId == id && r.RevokedAt == null)
                     .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now).SetProperty(r => r.Status, OpenIddictConstants.Statuses.Revoked), token);
+                await DeviceDetachment.EndedAsync(database, context, id, destroyed, now, token);
                 await SqlOutbox.AppendAsync(database, context, [destroyed], token);
             }
 
@@ -124,8 +126,8 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
         },
         cancellationToken);
 
-    /// <summary>Ends an account's live sessions as a part of a change of the account; those that it ended.</summary>
-    public static async Task<IReadOnlyList<Session>> EndAllAsync(StoreDatabase database, IdentityDbContext context, Guid accountId, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>Ends an account's live sessions as a part of a change of the account, and detaches all its devices; the sessions that it ended.</summary>
+    public static async Task<IReadOnlyList<Session>> EndAllAsync(StoreDatabase database, IdentityDbContext context, Guid accountId, string reason, DateTimeOffset now, CancellationToken cancellationToken)
     {
         // Whoever makes a session takes this lock before its commit: a session is seen here, or made after the change that ends the others.
         await SqlOutbox.LockAsync(database, context, accountId, cancellationToken);
@@ -139,6 +141,7 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
                 .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now).SetProperty(r => r.Status, OpenIddictConstants.Statuses.Revoked), cancellationToken);
         }
 
+        await DeviceDetachment.AllAsync(database, context, accountId, reason, now, cancellationToken);
         return [.. rows.Select(Map)];
     }
 

@@ -1,4 +1,5 @@
 // NIST SP 800-63B-4 §3.1.1 (passwords), §3.2.2 (limits): one way in, whatever route leads to it.
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 
 namespace Identity.Accounts.SignIn;
@@ -28,6 +29,9 @@ public abstract record SignInAttempt
 
     /// <summary>The password was right, and the e-mail address must be verified first.</summary>
     public sealed record EmailNotVerified(Account Account) : SignInAttempt;
+
+    /// <summary>The password was right, and a second factor is due: no session yet.</summary>
+    public sealed record SecondFactorDue(Account Account, HalfSignIn Half) : SignInAttempt;
 
     public sealed record RateLimited(TimeSpan RetryAfter) : SignInAttempt;
 }

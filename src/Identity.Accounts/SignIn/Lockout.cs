@@ -6,9 +6,42 @@ using Microsoft.Extensions.Options;
 namespace Identity.Accounts.SignIn;
 
 /// <summary>Counts failures by the store's one atomic statement.</summary>
-public sealed class Lockout(IAccountStore accounts, LifecycleEvents events, IRateLimiter limiter, IOptions<AccountsOptions> options, TimeProvider timeProvider)
+public sealed class Lockout(IAccountStore accounts, LifecycleEvents events, KnownDevices devices, IRateLimiter limiter, IOptions<AccountsOptions> options, TimeProvider timeProvider)
 {
+    private const int WrongPerAccount = 3;
+    private const int WrongPerAddress = 30;
+
     public bool IsLocked(Account account) => account.LockoutEnd is { } end && end > timeProvider.GetUtcNow();
+
+    /// <summary>Locked, and not for this device: a lock made by a stranger is not the owner's.</summary>
+    public async Task<bool> KeepsOutAsync(Account account, Caller caller, CancellationToken cancellationToken) =>
+        IsLocked(account) && !await devices.IsKnownAsync(account.Id, caller, cancellationToken);
+
+    /// <summary>As below; what a known device gets wrong is counted against the device.</summary>
+    public async Task<FailedAttempt?> CountAsync(Account? account, Caller caller, CancellationToken cancellationToken) =>
+        account is not null && await devices.TryCountFailureAsync(account.Id, caller, cancellationToken) ? null : await CountAsync(account, cancellationToken);
+
+    /// <summary>
+    /// Makes guessing slow before it locks: whoever has been wrong a few times waits for the next refusal, whatever was guessed at.
+    /// What is right is never late.
+    /// </summary>
+    /// <param name="name">The account's id, or what was typed where there is none: both slow down alike.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task SlowDownAsync(string name, Caller caller, CancellationToken cancellationToken)
+    {
+        if (options.Value.WrongPasswordDelay == TimeSpan.Zero)
+        {
+            return;
+        }
+
+        var slow = !(await limiter.AcquireAsync("wrong_for:" + name, WrongPerAccount, TimeSpan.FromMinutes(1), cancellationToken)).Allowed;
+        slow |= caller.Ip is not null && !(await limiter.AcquireAsync("wrong:" + caller.Ip, WrongPerAddress, TimeSpan.FromMinutes(1), cancellationToken)).Allowed;
+        if (slow)
+        {
+            await Task.Delay(options.Value.WrongPasswordDelay, timeProvider, cancellationToken);
+        }
+    }
 
     /// <param name="account">Null for an unknown one, which is not counted, nor is a locked one: a write of the same weight keeps the clock from telling.</param>
     /// <param name="cancellationToken">Ends the wait.</param>

@@ -3,6 +3,7 @@ using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.RateLimits;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.Options;
@@ -16,6 +17,8 @@ public sealed class PasswordSignIn(
     ICredentialStore credentials,
     PasswordHashing hashing,
     Lockout lockout,
+    KnownDevices devices,
+    SecondFactorPolicy secondFactors,
     SessionService sessions,
     AuditTrail audit,
     IRateLimiter limiter,
@@ -41,14 +44,15 @@ public sealed class PasswordSignIn(
         var current = await accounts.FindAsync(account?.Id ?? Guid.Empty, cancellationToken);
         var reason = current is null ? "unknown_user"
             : stored?.PasswordHash is null ? "no_password"
-            : lockout.IsLocked(current) ? "locked"
+            : await lockout.KeepsOutAsync(current, caller, cancellationToken) ? "locked"
             : verified == PasswordVerificationResult.Failed ? "wrong_password"
             : !current.IsActive ? "disabled"
             : null;
         if (reason is not null)
         {
-            await lockout.CountAsync(reason == "disabled" ? null : current, cancellationToken);
+            await lockout.CountAsync(reason == "disabled" ? null : current, caller, cancellationToken);
             await audit.WriteAsync("sign_in", reason, current?.Id, caller, sessionId: null, cancellationToken);
+            await lockout.SlowDownAsync(current?.Id.ToString("N") ?? login.Trim().ToUpperInvariant(), caller, cancellationToken);
             return new SignInAttempt.Refused();
         }
 
@@ -65,6 +69,13 @@ public sealed class PasswordSignIn(
             await credentials.TrySetPasswordAsync(current!.Id, stored!.PasswordHash, await hashing.HashAsync(password, cancellationToken), stored.PasswordChangedAt ?? now, cancellationToken);
         }
 
+        // Failures are not forgotten here: else whoever knows the password could begin anew after each wrong second factor.
+        if (await secondFactors.FindDueAsync(account!, ["pwd"], channel: null, caller, cancellationToken) is { } half)
+        {
+            await audit.WriteAsync("sign_in", "second_factor_due", current!.Id, caller, sessionId: null, cancellationToken);
+            return new SignInAttempt.SecondFactorDue(current, half);
+        }
+
         await accounts.RecordSignInAsync(current!.Id, now, cancellationToken);
         if (await sessions.StartAsync(account!, ["pwd"], caller, cancellationToken) is not { } started)
         {
@@ -72,6 +83,7 @@ public sealed class PasswordSignIn(
             return new SignInAttempt.Refused();
         }
 
+        await devices.RememberAsync(current.Id, caller, cancellationToken);
         await audit.WriteAsync("sign_in", "success", current.Id, caller, started.Session.Id, cancellationToken);
         return new SignInAttempt.Succeeded(started.Account, started.Session);
     }

@@ -16,6 +16,8 @@ public static class AccountTexts
 
     public static string PasswordTooLong(int characters) => Format(nameof(PasswordTooLong), characters);
 
+    internal static string In(CultureInfo culture, string name) => Resources.GetString(name, culture) ?? throw new MissingManifestResourceException(name);
+
     internal static string Get(string name) => Resources.GetString(name, CultureInfo.CurrentUICulture) ?? throw new MissingManifestResourceException(name);
 
     internal static string Format(string name, params object[] values) => string.Format(CultureInfo.CurrentCulture, Get(name), values);

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Registration;
@@ -9,14 +8,8 @@ namespace Identity.Api.Contracts;
 /// <summary>What members of several bodies have in common.</summary>
 internal static class Formats
 {
-    public const int LongestName = 100;
-
     /// <summary>Longer than any password that is accepted, short enough that hashing one costs nothing more.</summary>
     public const int LongestPassword = 1024;
-
-    private const string NoEmail = "must be an email";
-
-    private const int MetadataBytes = 16 * 1024;
 
     // Longer than an address is: what copying put around one is dropped, not counted.
     private const int LongestEmail = EmailAddress.MaximumLength + 64;
@@ -25,24 +18,24 @@ internal static class Formats
     {
         var before = body.Problems.Count;
         var email = body.Required(name, LongestEmail);
-        return body.Problems.Count == before ? body.Normal(name, email, AccountRules.Email(email), NoEmail) : email;
+        return body.Problems.Count == before ? body.Normal(name, email, AccountRules.Email(email), AccountRules.EmailRule) : email;
     }
 
-    public static string? Email(this JsonBody body, string name) => body.Checked(name, LongestEmail, AccountRules.Email, NoEmail);
+    public static string? Email(this JsonBody body, string name) => body.Checked(name, LongestEmail, AccountRules.Email, AccountRules.EmailRule);
 
-    public static string? PhoneNumber(this JsonBody body, string name) => body.Checked(name, 64, body.Rules.PhoneNumber, "must be a phone number in E.164 form, such as +4915112345678");
+    public static string? PhoneNumber(this JsonBody body, string name) => body.Checked(name, 64, body.Rules.PhoneNumber, AccountRules.PhoneNumberRule);
 
-    public static string? UserName(this JsonBody body, string name) => body.Checked(name, 64, AccountRules.UserName, "must be 3 to 64 letters, digits, dots, dashes or underscores");
+    public static string? UserName(this JsonBody body, string name) => body.Checked(name, 64, AccountRules.UserName, AccountRules.UserNameRule);
 
     public static string? PersonName(this JsonBody body, string name) =>
-        body.Checked(name, LongestName, text => text.Any(char.IsControl) ? null : text, "must not contain control characters");
+        body.Checked(name, AccountRules.LongestPersonName, AccountRules.PersonName, AccountRules.PersonNameRule);
 
     public static JsonObject? Metadata(this JsonBody body, string name)
     {
         var metadata = body.Object(name);
-        if (metadata is not null && Encoding.UTF8.GetByteCount(metadata.ToJsonString()) > MetadataBytes)
+        if (metadata is not null && !AccountRules.FitsMetadata(metadata))
         {
-            body.Problem($"{name} must not be larger than 16384 bytes");
+            body.Problem($"{name} {AccountRules.MetadataRule}");
         }
 
         return metadata;

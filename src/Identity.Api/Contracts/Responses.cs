@@ -24,6 +24,18 @@ public sealed record UserResponse(
     DateTimeOffset UpdatedAt,
     DateTimeOffset? LastLoginAt)
 {
+    /// <summary>What takes the place of <c>email</c> once a code proves it; absent where nothing does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? PendingEmail { get; init; }
+
+    /// <summary>What takes the place of <c>phoneNumber</c> once a code proves it; absent where nothing does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? PendingPhoneNumber { get; init; }
+
+    /// <summary>When the account is deleted for good, where its person asked for that. Absent elsewhere.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? DeletedAfter { get; init; }
+
     internal static UserResponse Of(Account account, JsonObject metadata) => new(
         account.Id,
         account.Email,
@@ -38,8 +50,30 @@ public sealed record UserResponse(
         metadata,
         account.CreatedAt,
         account.UpdatedAt,
-        account.LastLoginAt);
+        account.LastLoginAt)
+    {
+        PendingEmail = account.PendingEmail,
+        PendingPhoneNumber = account.PendingPhoneNumber,
+        DeletedAfter = account.DeleteAfter,
+    };
 }
+
+/// <summary>A page of users.</summary>
+/// <param name="Items">In an order that does not change.</param>
+/// <param name="NextCursor">For the next page; null: this is the last.</param>
+public sealed record UsersResponse(IReadOnlyList<UserResponse> Items, string? NextCursor);
+
+/// <summary>All that is kept about a user; beside these, a member for every table that names it.</summary>
+public sealed record PersonalDataResponse(DateTimeOffset ExportedAt, JsonObject User, JsonObject Metadata, JsonObject Password, IReadOnlyList<JsonObject> Sessions, IReadOnlyList<JsonObject> AuditLog);
+
+/// <summary>A role.</summary>
+/// <param name="Name">As it is in tokens.</param>
+/// <param name="Description">For people.</param>
+/// <param name="CreatedAt">Null for the one that is built in.</param>
+public sealed record RoleResponse(string Name, string? Description, DateTimeOffset? CreatedAt);
+
+/// <summary>Every role, by name.</summary>
+public sealed record RolesResponse(IReadOnlyList<RoleResponse> Items);
 
 /// <summary>Answer of login and refresh-token.</summary>
 /// <param name="AccessToken">Sent as Bearer.</param>

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Identity.Accounts;
 using Identity.Api.Json;
 using Microsoft.AspNetCore.Mvc.ModelBinding.Validation;
 
@@ -8,6 +9,15 @@ namespace Identity.Api.Contracts;
 [ValidateNever]
 public sealed record UpdateUserRequest
 {
+    // Members of a user that no PUT sets: naming them is better than a 200 that did nothing.
+    private static readonly (string Name, string Instead)[] Refused =
+    [
+        ("password", "use POST /password/change, or POST /users/{id}/password as an administrator"),
+        ("passwordHash", "use POST /users or POST /users/import"),
+        ("emailVerified", "a code sent there proves it (POST /otp/verify)"),
+        ("phoneNumberVerified", "a code sent there proves it (POST /otp/verify)"),
+    ];
+
     private static readonly string[] Names = ["email", "userName", "phoneNumber", "firstName", "lastName", "metadata", "isActive", "roles"];
 
     public string? Email { get; init; }
@@ -23,6 +33,9 @@ public sealed record UpdateUserRequest
 
     /// <summary>Merged at top level; null removes a member. At most 16 KB in all.</summary>
     public JsonObject? Metadata { get; init; }
+
+    /// <summary>Of the user, where the user changes e-mail, phone number or user name; not needed within ten minutes of a sign-in.</summary>
+    public string? CurrentPassword { get; init; }
 
     /// <summary>For administrators.</summary>
     public bool? IsActive { get; init; }
@@ -43,10 +56,19 @@ public sealed record UpdateUserRequest
             FirstName = body.PersonName("firstName"),
             LastName = body.PersonName("lastName"),
             Metadata = body.Metadata("metadata"),
+            CurrentPassword = body.Text("currentPassword", Formats.LongestPassword),
             IsActive = body.Flag("isActive"),
-            Roles = body.Texts("roles", most: 50, longest: 64),
+            Roles = body.Texts("roles", AccountRules.MostRoles, AccountRules.LongestRole),
             Sent = Names.Where(body.Has).ToHashSet(StringComparer.Ordinal),
         };
+        foreach (var (name, instead) in Refused)
+        {
+            if (body.Has(name))
+            {
+                body.Problem($"{name} cannot be set here: {instead}");
+            }
+        }
+
         var problems = body.Problems.Count;
         foreach (var name in (ReadOnlySpan<string>)["email", "isActive", "roles", "metadata"])
         {

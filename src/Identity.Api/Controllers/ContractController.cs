@@ -1,5 +1,7 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Identity.Accounts;
+using Identity.Api.Authentication;
 using Identity.Api.Contracts;
 using Identity.Api.Json;
 using Identity.OAuth.FirstParty;
@@ -30,6 +32,21 @@ public abstract class ContractController : ControllerBase
             ContentType = "application/json; charset=utf-8",
             Content = JsonSerializer.Serialize(value, value.GetType(), ContractJson.Options),
         };
+    }
+
+    /// <summary>201 with where the user is from now on (RFC 9110 §10.2.2).</summary>
+    private protected IActionResult Created(Account account, JsonObject metadata)
+    {
+        Response.Headers.Location = $"{Request.PathBase}{IdentityApiExtensions.Prefix}/users/{account.Id:D}";
+        Response.Headers.ETag = UserVersion.Tag(account);
+        return Success(UserResponse.Of(account, metadata), StatusCodes.Status201Created);
+    }
+
+    /// <summary>Who acts, for the audit trail: the account or client of the access token.</summary>
+    private protected Caller Actor()
+    {
+        var token = CallerToken.Of(HttpContext).Token;
+        return Caller() with { ClientId = token.ClientId, ActorId = token.Subject };
     }
 
     /// <summary>A successful POST, with the status that <c>Compatibility:PostStatus</c> asks for.</summary>

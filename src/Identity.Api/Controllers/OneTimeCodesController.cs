@@ -1,7 +1,9 @@
 using Identity.Accounts.OneTimeCodes;
+using Identity.Api.Authentication;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
 using Identity.Api.OpenApi;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -50,22 +52,29 @@ public sealed class OneTimeCodesController(IOneTimeCodes codes, TokenAnswers ans
     [ProducesResponseType<VerifiedResponse>(StatusCodes.Status200OK)]
     [Fails(400, ErrorCodes.OtpInvalid, WrongCode)]
     [Fails(400, ErrorCodes.ValidationFailed, "code should not be empty")]
+    [Fails(401, ErrorCodes.MfaRequired, "A second factor is required.")]
     [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
     public async Task<IActionResult> VerifyAsync([FromBody] VerifyOtpRequest request, CancellationToken cancellationToken)
     {
         var code = string.IsNullOrEmpty(request.Code) ? request.Otp! : request.Code;
+
+        // A token is not asked for; where one comes along, the code is confirmed by somebody who has the account already.
+        var caller = Request.Headers.Authorization.Count > 0 && (await HttpContext.AuthenticateAsync(AccessTokenHandler.SchemeName)).Succeeded && CallerToken.Of(HttpContext) is { IsFirstParty: true, AccountId: { } own }
+            ? Caller() with { AccountId = own }
+            : Caller();
         var tried = request.OtpId is { } id
-            ? await codes.VerifyAsync(id, request.Purpose, code, Caller(), cancellationToken)
+            ? await codes.VerifyAsync(id, request.Purpose, code, caller, cancellationToken)
             : await codes.VerifyAsync(
                 new CodeRecipient(request.UserId, request.Email, request.PhoneNumber),
                 request.Purpose ?? OneTimeCodePurposes.Verification,
                 code,
-                Caller(),
+                caller,
                 cancellationToken);
         return tried switch
         {
             TriedCode.Verified { Session: { } session } verified => await answers.ForNewSessionAsync(verified.Account, session, cancellationToken),
             TriedCode.Verified => Posted(new VerifiedResponse(true)),
+            TriedCode.SecondFactorDue due => Failure.MfaRequired(due.Half.Ticket, due.Half.Methods),
             TriedCode.Invalid => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.OtpInvalid, WrongCode),
             TriedCode.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
             _ => throw new InvalidOperationException("An unknown result."),

@@ -29,7 +29,7 @@ public sealed class RegistrationController(IRegistration registration) : Contrac
         var account = new NewAccount(request.Email, request.Password, request.UserName, request.PhoneNumber, request.FirstName, request.LastName, request.Metadata);
         return await registration.RegisterAsync(account, conceal: false, Caller(), cancellationToken) switch
         {
-            RegistrationResult.Created created => Success(UserResponse.Of(created.Account, created.Metadata), StatusCodes.Status201Created),
+            RegistrationResult.Created created => Created(created.Account, created.Metadata),
             RegistrationResult.Taken taken => Taken.Failure(taken.Member),
             RegistrationResult.PasswordRefused refused => Failure.Validation([.. refused.Problems.Select(problem => "password " + problem)]),
             RegistrationResult.MetadataTooLarge => Failure.Validation(["metadata must not be larger than 16384 bytes"]),

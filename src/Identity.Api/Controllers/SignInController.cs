@@ -1,4 +1,5 @@
 using Identity.Accounts;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Identity.Api.Authentication;
@@ -20,6 +21,7 @@ namespace Identity.Api.Controllers;
 [Tags("Sign-in")]
 public sealed class SignInController(
     ISignIn signIn,
+    SecondFactorSignIn secondFactors,
     ISessionEnding sessions,
     ISessionStore sessionStore,
     FirstPartyTokens tokens,
@@ -27,33 +29,59 @@ public sealed class SignInController(
     ResourceCatalog resources) : ContractController
 {
     private const string WrongCredentials = "The credentials are not valid.";
+    private const string WrongSecondFactor = "The second factor is not valid.";
     private const string UnverifiedEmail = "The email address must be verified first.";
     private const string WrongRefreshToken = "The refresh token is not valid.";
 
     [HttpPost("login")]
     [EndpointSummary("Sign in with a password")]
-    [EndpointDescription("Takes a password and one of email, userName (or username) and phoneNumber. Unknown user, wrong password, disabled and locked accounts are answered alike.")]
+    [EndpointDescription("Takes a password and one of email, userName (or username) and phoneNumber. Unknown user, wrong password, disabled and locked accounts are answered alike. Where a second factor is due the answer is 401 mfa_required with mfaToken (one use, five minutes) and methods; the second request brings mfaToken and code (or passkeyToken and credential, of login/passkey) and is answered with tokens.")]
     [RequestExample("""{"email":"ada@example.com","password":"correct horse battery","deviceId":"phone-1"}""")]
     [ProducesResponseType<TokensResponse>(StatusCodes.Status200OK)]
     [Fails(400, ErrorCodes.ValidationFailed, "password should not be empty")]
     [Fails(401, ErrorCodes.InvalidCredentials, WrongCredentials)]
+    [Fails(401, ErrorCodes.MfaRequired, "A second factor is required.")]
+    [Fails(401, ErrorCodes.InvalidMfaCode, WrongSecondFactor)]
+    [Fails(401, ErrorCodes.InvalidMfaToken, SecondStepController.WrongToken)]
     [Fails(403, ErrorCodes.EmailNotVerified, UnverifiedEmail)]
     [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
     public async Task<IActionResult> LoginAsync([FromBody] LoginRequest request, CancellationToken cancellationToken)
     {
+        if (request.Proof is { } proof)
+        {
+            return await FinishAsync(request, proof, cancellationToken);
+        }
+
         var (kind, login) = request switch
         {
             { Email: { Length: > 0 } email } => (LoginKind.Email, email),
             { UserName: { Length: > 0 } userName } => (LoginKind.UserName, userName),
             _ => (LoginKind.PhoneNumber, request.PhoneNumber!),
         };
-        return await signIn.WithPasswordAsync(kind, login, request.Password, Caller() with { DeviceId = request.DeviceId }, cancellationToken) switch
+        return await signIn.WithPasswordAsync(kind, login, request.Password!, Caller() with { DeviceId = request.DeviceId }, cancellationToken) switch
         {
             SignInAttempt.Succeeded succeeded => await answers.ForNewSessionAsync(succeeded.Account, succeeded.Session, cancellationToken),
             SignInAttempt.Refused => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidCredentials, WrongCredentials),
+            SignInAttempt.SecondFactorDue due => Failure.MfaRequired(due.Half.Ticket, due.Half.Methods),
             SignInAttempt.EmailNotVerified => new Failure(StatusCodes.Status403Forbidden, ErrorCodes.EmailNotVerified, UnverifiedEmail),
             SignInAttempt.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
             _ => throw new InvalidOperationException("An unknown result."),
+        };
+    }
+
+    private async Task<IActionResult> FinishAsync(LoginRequest request, FactorProof proof, CancellationToken cancellationToken)
+    {
+        var caller = Caller() with { DeviceId = request.DeviceId };
+        var step = request.MfaToken is null && proof is FactorProof.Passkey passkey
+            ? await secondFactors.WithPasskeyAsync(passkey.Ticket, passkey.Credential, caller, cancellationToken)
+            : await secondFactors.FinishAsync(request.MfaToken, proof, remember: false, caller, cancellationToken);
+        return step switch
+        {
+            SecondStep.Succeeded succeeded => await answers.ForNewSessionAsync(succeeded.Account, succeeded.Session, cancellationToken),
+            SecondStep.Expired => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaToken, SecondStepController.WrongToken),
+            SecondStep.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
+            _ when request.MfaToken is null => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidCredentials, WrongCredentials),
+            _ => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaCode, WrongSecondFactor),
         };
     }
 

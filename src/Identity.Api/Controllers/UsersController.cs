@@ -1,7 +1,7 @@
 // RFC 9110 §8.8.3 (ETag) and §13.1.1 (If-Match): changes that do not overwrite each other.
-using System.Globalization;
 using Identity.Accounts;
 using Identity.Accounts.Changes;
+using Identity.Accounts.SignIn;
 using Identity.Api.Authentication;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
@@ -9,11 +9,10 @@ using Identity.Api.OpenApi;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.Net.Http.Headers;
 
 namespace Identity.Api.Controllers;
 
-/// <summary>GET and PUT /users/{id}.</summary>
+/// <summary>GET and PUT /users/{id}, GET /users/me.</summary>
 [Route("api/identity/users")]
 [Tags("Users")]
 [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
@@ -23,6 +22,7 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
     private const string WriteScope = "identity.users.write";
     private const string NoUser = "There is no such user.";
     private const string Changed = "The user has changed since.";
+    private const string NotFresh = "email, phoneNumber and userName need currentPassword, or a sign-in of the last ten minutes.";
 
     [HttpGet("{id}")]
     [EndpointSummary("Read a user")]
@@ -45,15 +45,28 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
             : new Failure(StatusCodes.Status404NotFound, ErrorCodes.UserNotFound, NoUser);
     }
 
+    [HttpGet("me")]
+    [EndpointSummary("Read your own user")]
+    [EndpointDescription("The user whose access token it is. Another client's token needs the scope identity.users.read. The ETag is for If-Match.")]
+    [ProducesResponseType<UserResponse>(StatusCodes.Status200OK)]
+    [Fails(401, ErrorCodes.InvalidToken, "The access token is not valid here: malformed, expired, revoked, or for another service.")]
+    [Fails(403, ErrorCodes.Forbidden, "This is not yours to see or do.")]
+    [Fails(403, ErrorCodes.InsufficientScope, "The access token lacks the scope identity.users.read.")]
+    public Task<IActionResult> GetMeAsync(CancellationToken cancellationToken) =>
+        CallerToken.Of(HttpContext).AccountId is { } id
+            ? GetAsync(id.ToString("D"), cancellationToken)
+            : Task.FromResult<IActionResult>(Failure.OfStatus(StatusCodes.Status403Forbidden));
+
     [HttpPut("{id}")]
     [EndpointSummary("Change a user")]
-    [EndpointDescription("What is absent stays as it is; null removes. metadata is merged at top level. isActive and roles are for administrators. With If-Match only the version read before is changed.")]
+    [EndpointDescription("All or nothing. What is absent stays as it is; null removes. metadata is merged at top level. isActive and roles are for administrators, and a role must exist. Members that no PUT sets (password, passwordHash, emailVerified, phoneNumberVerified) are refused by name; unknown and read-only ones are ignored. The user's own change of email, phoneNumber or userName needs currentPassword or a sign-in of the last ten minutes; a new address or number waits as pendingEmail or pendingPhoneNumber until POST /otp/verify with purpose verification proves it, and the old address is told. An administrator's or a service's change holds at once. With If-Match only the version read before is changed.")]
     [RequestExample("""{"firstName":"Ada","phoneNumber":"+4915112345678","metadata":{"newsletter":null,"theme":"dark"}}""")]
     [ProducesResponseType<UserResponse>(StatusCodes.Status200OK)]
-    [Fails(400, ErrorCodes.ValidationFailed, "email must be an email")]
+    [Fails(400, ErrorCodes.ValidationFailed, "email must be an email", "password cannot be set here: use POST /password/change, or POST /users/{id}/password as an administrator")]
     [Fails(401, ErrorCodes.InvalidToken, "The access token is not valid here: malformed, expired, revoked, or for another service.")]
     [Fails(403, ErrorCodes.Forbidden, "This is not yours to see or do.")]
     [Fails(403, ErrorCodes.InsufficientScope, "The access token lacks the scope identity.users.write.")]
+    [Fails(403, ErrorCodes.ReauthenticationRequired, NotFresh)]
     [Fails(404, ErrorCodes.UserNotFound, NoUser)]
     [Fails(409, ErrorCodes.EmailTaken, Taken.Email)]
     [Fails(409, ErrorCodes.Conflict, Changed)]
@@ -76,19 +89,22 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
             return new Failure(StatusCodes.Status404NotFound, ErrorCodes.UserNotFound, NoUser);
         }
 
-        var isConditional = TryReadIfMatch(stored.Account, out var expectedVersion, out var matches);
+        var isConditional = UserVersion.TryReadIfMatch(Request, stored.Account, out var expectedVersion, out var matches);
         if (!matches)
         {
             return new Failure(StatusCodes.Status412PreconditionFailed, ErrorCodes.PreconditionFailed, Changed);
         }
 
-        var token = CallerToken.Of(HttpContext).Token;
+        var callerToken = CallerToken.Of(HttpContext);
+        var token = callerToken.Token;
         var caller = Caller() with { ClientId = token.ClientId, ActorId = token.Subject };
-        return await accounts.ChangeAsync(accountId, Change(request), expectedVersion, caller, cancellationToken) switch
+        return await accounts.ChangeAsync(accountId, Change(request) with { ByPerson = Proof(callerToken, accountId, request) }, expectedVersion, caller, cancellationToken) switch
         {
+            AccountChangeResult.ReauthenticationRequired => new Failure(StatusCodes.Status403Forbidden, ErrorCodes.ReauthenticationRequired, NotFresh),
             AccountChangeResult.Changed changed => Show(changed.Account, changed.Metadata),
             AccountChangeResult.Taken taken => Taken.Failure(taken.Member),
             AccountChangeResult.MetadataTooLarge => Failure.Validation(["metadata must not be larger than 16384 bytes"]),
+            AccountChangeResult.UnknownRole => Failure.Validation([AccountRules.RolesExistRule]),
             AccountChangeResult.NotFound => new Failure(StatusCodes.Status404NotFound, ErrorCodes.UserNotFound, NoUser),
             AccountChangeResult.Conflict => isConditional
                 ? new Failure(StatusCodes.Status412PreconditionFailed, ErrorCodes.PreconditionFailed, Changed)
@@ -97,7 +113,9 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
         };
     }
 
-    private static string ETag(Account account) => string.Create(CultureInfo.InvariantCulture, $"\"{account.Version}\"");
+    // An administrator is a person too, where the account is their own. What an application was lent is not a sign-in at ours, however fresh.
+    private static PersonProof? Proof(CallerToken caller, Guid accountId, UpdateUserRequest request) =>
+        caller.AccountId == accountId ? new PersonProof(request.CurrentPassword, caller.IsFirstParty ? caller.Token.SessionId : null) : null;
 
     private static AccountChange Change(UpdateUserRequest request)
     {
@@ -116,35 +134,9 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
         Change<string> Of(string name, string? value) => request.Sent.Contains(name) ? new(IsSet: true, value) : default;
     }
 
-    // §13.1.1: strong comparison, so a weak tag matches nothing; * matches whatever there is.
-    private bool TryReadIfMatch(Account account, out long? expectedVersion, out bool matches)
-    {
-        (expectedVersion, matches) = (null, true);
-        var header = Request.Headers.IfMatch;
-        if (header.Count == 0)
-        {
-            return false;
-        }
-
-        if (!EntityTagHeaderValue.TryParseStrictList(header, out var tags))
-        {
-            matches = false;
-            return true;
-        }
-
-        if (tags.Any(tag => tag.Equals(EntityTagHeaderValue.Any)))
-        {
-            return true;
-        }
-
-        matches = tags.Any(tag => !tag.IsWeak && tag.Tag.Equals(ETag(account), StringComparison.Ordinal));
-        expectedVersion = account.Version;
-        return true;
-    }
-
     private IActionResult Show(Account account, System.Text.Json.Nodes.JsonObject metadata)
     {
-        Response.Headers.ETag = ETag(account);
+        Response.Headers.ETag = UserVersion.Tag(account);
         return Success(UserResponse.Of(account, metadata));
     }
 }

@@ -13,6 +13,8 @@ public static class ErrorCodes
     public const string OtpInvalid = "otp_invalid";
     public const string InvalidCurrentPassword = "invalid_current_password";
     public const string ChannelUnavailable = "channel_unavailable";
+    /// <summary>Where a proof is asked of somebody who is signed in: a wrong, used or expired code or passkey answer.</summary>
+    public const string MfaInvalid = "mfa_invalid";
 
     // 401
     /// <summary>No access token was sent.</summary>
@@ -22,16 +24,31 @@ public static class ErrorCodes
     /// <summary>Unknown user, wrong password, disabled and locked alike.</summary>
     public const string InvalidCredentials = "invalid_credentials";
     public const string InvalidRefreshToken = "invalid_refresh_token";
+    /// <summary>The password was right and a second factor is due: <c>mfaToken</c> and <c>methods</c> stand beside it.</summary>
+    public const string MfaRequired = "mfa_required";
+    /// <summary>The second step was wrong; the mfaToken is still good.</summary>
+    public const string InvalidMfaCode = "invalid_mfa_code";
+    /// <summary>The mfaToken is over, used, or made worthless by a change of the account: sign in anew.</summary>
+    public const string InvalidMfaToken = "invalid_mfa_token";
+    /// <summary>Invalid, expired, signed out, of another realm, or of a disabled account alike.</summary>
+    public const string InvalidSsoToken = "invalid_sso_token";
 
     // 403
     /// <summary>Told only to who knew the password.</summary>
     public const string EmailNotVerified = "email_not_verified";
+    /// <summary>Neither the current password nor a sign-in of the last minutes came with what needs it.</summary>
+    public const string ReauthenticationRequired = "reauthentication_required";
+    /// <summary>OpenAM vouches for somebody who has no account here, or whose account has yet to be connected by its owner.</summary>
+    public const string AccountNotLinked = "account_not_linked";
     public const string Forbidden = "forbidden";
     public const string InsufficientScope = "insufficient_scope";
 
     // 404, 405
     public const string NotFound = "not_found";
     public const string UserNotFound = "user_not_found";
+    public const string RoleNotFound = "role_not_found";
+    public const string ImportNotFound = "import_not_found";
+    public const string DeviceNotFound = "device_not_found";
     public const string MethodNotAllowed = "method_not_allowed";
     public const string NotAcceptable = "not_acceptable";
 
@@ -39,6 +56,12 @@ public static class ErrorCodes
     public const string EmailTaken = "email_taken";
     public const string UsernameTaken = "username_taken";
     public const string PhoneNumberTaken = "phone_number_taken";
+    public const string RoleInUse = "role_in_use";
+    /// <summary>A request with the same Idempotency-Key is being answered.</summary>
+    public const string RequestInProgress = "request_in_progress";
+    /// <summary>422: the Idempotency-Key came before, with another request.</summary>
+    public const string IdempotencyKeyReused = "idempotency_key_reused";
+    public const string FactorExists = "factor_exists";
     /// <summary>Another change of the same user came first and no If-Match was sent.</summary>
     public const string Conflict = "conflict";
     public const string PreconditionFailed = "precondition_failed";

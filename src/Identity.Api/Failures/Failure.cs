@@ -21,6 +21,9 @@ internal sealed record Failure(int StatusCode, string ErrorCode, IReadOnlyList<s
     /// <summary>Sent with 429 and 503.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>Members beside the usual ones.</summary>
+    public JsonObject? More { get; init; }
+
     /// <summary>What finds our own fault in the log.</summary>
     public string? TraceId { get; init; }
 
@@ -29,6 +32,13 @@ internal sealed record Failure(int StatusCode, string ErrorCode, IReadOnlyList<s
 
     public static Failure TooManyRequests(TimeSpan retryAfter) =>
         new(StatusCodes.Status429TooManyRequests, ErrorCodes.TooManyRequests, "Too many requests. Try again later.") { RetryAfter = retryAfter };
+
+    /// <summary>The first factor was right, and one of <paramref name="methods"/> has to follow.</summary>
+    public static Failure MfaRequired(string mfaToken, IReadOnlyList<string> methods) =>
+        new(StatusCodes.Status401Unauthorized, ErrorCodes.MfaRequired, "A second factor is required.")
+        {
+            More = new JsonObject { ["mfaToken"] = mfaToken, ["methods"] = new JsonArray([.. methods.Select(method => JsonValue.Create(method))]) },
+        };
 
     /// <summary>What a status alone says.</summary>
     public static Failure OfStatus(int statusCode) => statusCode switch
@@ -81,6 +91,11 @@ internal sealed record Failure(int StatusCode, string ErrorCode, IReadOnlyList<s
             ["error"] = ReasonPhrases.GetReasonPhrase(StatusCode),
             ["errorCode"] = ErrorCode,
         };
+        foreach (var (name, value) in More ?? [])
+        {
+            json[name] = value?.DeepClone();
+        }
+
         if (TraceId is not null)
         {
             json["traceId"] = TraceId;

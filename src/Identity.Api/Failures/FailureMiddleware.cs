@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Identity.Api.Controllers;
 using Identity.Api.Json;
 using Identity.OAuth.Storage;
 using Microsoft.AspNetCore.Http;
@@ -15,7 +16,8 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
 {
     public async Task InvokeAsync(HttpContext context)
     {
-        if (context.Request.ContentLength > ContractInputFormatter.MaximumBytes)
+        var maximumBytes = IsImport(context.Request) ? UserImportController.MaximumBytes : ContractInputFormatter.MaximumBytes;
+        if (context.Request.ContentLength > maximumBytes)
         {
             await Failure.OfStatus(StatusCodes.Status413PayloadTooLarge).WriteAsync(context);
             return;
@@ -23,7 +25,7 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
 
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
         {
-            limit.MaxRequestBodySize = ContractInputFormatter.MaximumBytes;
+            limit.MaxRequestBodySize = maximumBytes;
         }
 
         // Error pages of the host are for people.
@@ -62,4 +64,8 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
             await Failure.OfStatus(response.StatusCode).WriteAsync(context);
         }
     }
+
+    // The one body that is read as it arrives, by whom may send it.
+    private static bool IsImport(HttpRequest request) =>
+        HttpMethods.IsPost(request.Method) && request.Path.Equals(IdentityApiExtensions.Prefix + "/users/import", StringComparison.OrdinalIgnoreCase);
 }

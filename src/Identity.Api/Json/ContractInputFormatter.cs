@@ -28,14 +28,26 @@ internal sealed class ContractInputFormatter : InputFormatter
     {
         [typeof(RegisterRequest)] = RegisterRequest.Read,
         [typeof(LoginRequest)] = LoginRequest.Read,
+        [typeof(FactorCodeRequest)] = FactorCodeRequest.Read,
+        [typeof(PasskeyChallengeRequest)] = PasskeyChallengeRequest.Read,
+        [typeof(FactorProofRequest)] = FactorProofRequest.Read,
+        [typeof(ConfirmTotpRequest)] = ConfirmTotpRequest.Read,
+        [typeof(AddPasskeyRequest)] = AddPasskeyRequest.Read,
+        [typeof(RenameFactorRequest)] = RenameFactorRequest.Read,
         [typeof(RefreshTokenRequest)] = RefreshTokenRequest.Read,
         [typeof(LogoutRequest)] = LogoutRequest.Read,
+        [typeof(SsoRequest)] = SsoRequest.Read,
         [typeof(GenerateOtpRequest)] = GenerateOtpRequest.Read,
         [typeof(VerifyOtpRequest)] = VerifyOtpRequest.Read,
         [typeof(UpdateUserRequest)] = UpdateUserRequest.Read,
         [typeof(ChangePasswordRequest)] = ChangePasswordRequest.Read,
         [typeof(ForgotPasswordRequest)] = ForgotPasswordRequest.Read,
         [typeof(ResetPasswordRequest)] = ResetPasswordRequest.Read,
+        [typeof(CreateUserRequest)] = CreateUserRequest.Read,
+        [typeof(SetPasswordRequest)] = SetPasswordRequest.Read,
+        [typeof(DeleteUserRequest)] = DeleteUserRequest.Read,
+        [typeof(PutRoleRequest)] = PutRoleRequest.Read,
+        [typeof(RegisterDeviceRequest)] = RegisterDeviceRequest.Read,
     };
 
     public ContractInputFormatter()

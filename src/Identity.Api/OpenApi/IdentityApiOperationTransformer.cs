@@ -50,6 +50,11 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
         "createdAt":"2026-01-02T03:04:05.678Z","updatedAt":"2026-01-02T03:04:05.678Z","lastLoginAt":"2026-01-03T09:00:00.000Z"}
         """)!;
 
+    private static readonly JsonNode Device = JsonNode.Parse("""
+        {"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4e","platform":"ios","deviceId":"phone-1","appId":"com.example.app","environment":"production",
+        "canApprove":false,"current":true,"createdAt":"2026-01-02T03:04:05.678Z","lastSeenAt":"2026-01-03T09:00:00.000Z"}
+        """)!;
+
     private static readonly Dictionary<Type, JsonNode> Examples = new()
     {
         [typeof(UserResponse)] = User,
@@ -65,7 +70,26 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
         },
         [typeof(OtpResponse)] = JsonNode.Parse("""{"otpId":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","channel":"email","destination":"a***@example.com","expiresAt":"2026-01-02T03:09:05.678Z","expiresIn":300}""")!,
         [typeof(VerifiedResponse)] = JsonNode.Parse("""{"verified":true}""")!,
+        [typeof(UsersResponse)] = new JsonObject { ["items"] = new JsonArray(User.DeepClone()), ["nextCursor"] = "AZjypGwefTqcVT8fGis8TQ" },
+        [typeof(RolesResponse)] = JsonNode.Parse("""{"items":[{"name":"admin","description":"Administrators of this service","createdAt":null},{"name":"editor","description":"May publish articles","createdAt":"2026-01-02T03:04:05.678Z"}]}""")!,
+        [typeof(ImportResponse)] = JsonNode.Parse("""{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","state":"running","lines":100000,"processed":42000,"created":41997,"existing":1,"refused":2,"createdAt":"2026-01-02T03:04:05.678Z","finishedAt":null}""")!,
+        [typeof(ImportRefusalsResponse)] = JsonNode.Parse("""{"items":[{"line":17,"reasons":["email must be an email"]}],"nextCursor":null}""")!,
+        [typeof(PersonalDataResponse)] = new JsonObject
+        {
+            ["exportedAt"] = "2026-01-03T09:00:00.000Z",
+            ["user"] = User.DeepClone(),
+            ["metadata"] = new JsonObject { ["newsletter"] = true },
+            ["password"] = new JsonObject { ["isSet"] = true, ["changedAt"] = "2026-01-02T03:04:05.678Z" },
+            ["sessions"] = new JsonArray(),
+            ["auditLog"] = new JsonArray(),
+        },
+        [typeof(DeviceResponse)] = Device,
+        [typeof(IReadOnlyList<DeviceResponse>)] = new JsonArray(Device.DeepClone()),
         [typeof(SuccessResponse)] = JsonNode.Parse("""{"success":true}""")!,
+        [typeof(FactorsResponse)] = JsonNode.Parse("""{"factors":[{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","type":"passkey","name":"Laptop","createdAt":"2026-01-02T03:04:05.678Z","lastUsedAt":null}],"recoveryCodesLeft":10,"rememberedBrowsers":[{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4e","userAgent":"Mozilla/5.0","ip":"203.0.113.7","createdAt":"2026-01-02T03:04:05.678Z","lastUsedAt":"2026-01-02T03:04:05.678Z","expiresAt":"2026-02-01T03:04:05.678Z"}]}""")!,
+        [typeof(TotpEnrolmentResponse)] = JsonNode.Parse("""{"enrolmentToken":"CfDJ8…","secret":"JBSWY3DPEHPK3PXP","uri":"otpauth://totp/Identity:ada%40example.com?secret=JBSWY3DPEHPK3PXP&issuer=Identity&algorithm=SHA1&digits=6&period=30","qrSvg":"<svg xmlns=\"http://www.w3.org/2000/svg\"/>","expiresIn":300}""")!,
+        [typeof(FactorAddedResponse)] = JsonNode.Parse("""{"factor":{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","type":"totp","name":null,"createdAt":"2026-01-02T03:04:05.678Z","lastUsedAt":null},"recoveryCodes":["3kq9w-2xh7c","…"]}""")!,
+        [typeof(PasskeyChallengeResponse)] = JsonNode.Parse("""{"passkeyToken":"CfDJ8…","publicKey":{"challenge":"q83vASNFZ4k","timeout":300000,"rpId":"id.example.com","userVerification":"required","allowCredentials":[]}}""")!,
     };
 
     public async Task TransformAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)

@@ -1,11 +1,12 @@
 // RFC 6749 §3.1 and §4.1, RFC 9207, OpenID Connect Core §3.1.2: behind OpenIddict's validation, this alone decides the next step.
+using Identity.Accounts.SecondFactors;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Sessions;
 
 namespace Identity.OAuth.Authorize;
 
 /// <summary>Looks at a sound request as a whole each time it comes by, and says what is next: sign in, consent, or the answer.</summary>
-public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects, TimeProvider timeProvider)
+public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects, AuthenticationContexts contexts, SecondFactorPolicy secondFactors, TimeProvider timeProvider)
 {
     /// <summary>
     /// RFC 9700 §4.11.2: with an error or prompt=none a person would pass through us, unseen, to a client nobody here ever chose.
@@ -61,7 +62,13 @@ public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects
                 : new AuthorizeOutcome.SignIn(request.Client, request.LoginHint, startedAt);
         }
 
-        // 2. Did they allow it?
+        // 2. Have they proved enough?
+        if (await FindStepUpAsync(request, session, input.Interaction, silent, startedAt, cancellationToken) is { } stepUp)
+        {
+            return stepUp;
+        }
+
+        // 3. Did they allow it?
         var need = await consents.FindNeedAsync(request, session.Subject, input.Interaction, cancellationToken);
         if (need is not null)
         {
@@ -70,8 +77,34 @@ public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects
                 : new AuthorizeOutcome.Consent(request.Client, request.Scopes, need, request.Resources, startedAt);
         }
 
-        // 3. The answer.
+        // 4. The answer.
         return new AuthorizeOutcome.Grant(Granted(request, session, now));
+    }
+
+    // What the operator asks of a client and an essential acr must be met (OpenID Connect Core §5.5.1.1); acr_values are wishes, for accounts that can.
+    private async Task<AuthorizeOutcome?> FindStepUpAsync(AuthorizeRequest request, SessionInfo session, Interaction? interaction, bool silent, DateTimeOffset startedAt, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<string> required = secondFactors.RequiredBy(request.Client.ClientId) is { } acr ? [acr] : [];
+
+        // Somebody who proved more because of this request, by another way than wished, is not asked again.
+        var asked = session.Acr != AuthenticationContexts.SingleFactor && interaction is not null && session.AuthTime >= interaction.StartedAt;
+        var wishes = asked ? [] : request.AcrValues.Count > 0 ? request.AcrValues : request.Client.DefaultAcrValues;
+        foreach (var (wanted, isEssential) in new[] { (required, true), (request.EssentialAcr, true), (wishes, false) })
+        {
+            switch (await contexts.DecideAsync(Guid.ParseExact(session.Subject, "D"), session.Acr, wanted, cancellationToken))
+            {
+                case StepUp.Possible when !silent:
+                    return new AuthorizeOutcome.StepUp(request.Client, startedAt);
+                case StepUp.Possible when isEssential:
+                    return Refuse(OAuthErrors.LoginRequired, "The person has to prove more than they have.");
+                case StepUp.Unreachable when isEssential:
+                    return Refuse(OAuthErrors.UnmetAuthenticationRequirements, "The authentication context asked for cannot be reached with what this account has.");
+                default:
+                    break;
+            }
+        }
+
+        return null;
     }
 
     private static bool IsSignedIn(AuthorizeRequest request, SessionInfo session, Interaction? interaction, DateTimeOffset now)

@@ -28,6 +28,9 @@ public abstract record AuthorizeOutcome
     /// <param name="StartedAt">To be carried in the interaction.</param>
     public sealed record SignIn(Client Client, string? LoginHint, DateTimeOffset StartedAt) : AuthorizeOutcome;
 
+    /// <summary>The person is signed in, and has to prove more: a second factor.</summary>
+    public sealed record StepUp(Client Client, DateTimeOffset StartedAt) : AuthorizeOutcome;
+
     /// <summary>The person has to say yes or no.</summary>
     /// <param name="Client">Who asks.</param>
     /// <param name="Scopes">All it asks for.</param>

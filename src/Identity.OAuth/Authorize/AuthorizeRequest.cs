@@ -49,6 +49,9 @@ public sealed record AuthorizeRequest
 
     public required IReadOnlyList<string> AcrValues { get; init; }
 
+    /// <summary>OpenID Connect Core §5.5.1.1: one of them must be met; empty: any will do.</summary>
+    public required IReadOnlyList<string> EssentialAcr { get; init; }
+
     /// <summary>The request as it was found sound; null: OpenIddict has not seen one.</summary>
     public static AuthorizeRequest? Of(OpenIddictServerTransaction transaction) => transaction.GetProperty<AuthorizeRequest>(typeof(AuthorizeRequest).FullName!);
 

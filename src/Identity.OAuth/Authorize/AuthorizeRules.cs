@@ -1,5 +1,6 @@
 // Beside OpenIddict's own validation, which knows nothing of client metadata, resources, claims and hints: RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.1, OpenID Connect Core §3.1.2.2: is the authorization request sound?
 using System.Text.Json;
+using Identity.Accounts.SecondFactors;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
 using Microsoft.IdentityModel.Tokens;
@@ -138,7 +139,8 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
         }
 
         // §5.5.1.1: an essential acr must be met; acr_values are wishes.
-        if (claims.IdToken.TryGetValue("acr", out var acr) && acr.Essential && acr.Values.Count > 0 && !acr.Values.Any(value => AcrValues.Supported.Contains(value, StringComparer.Ordinal)))
+        IReadOnlyList<string> essentialAcr = claims.IdToken.TryGetValue("acr", out var acr) && acr.Essential ? acr.Values : [];
+        if (essentialAcr.Count > 0 && !essentialAcr.Any(value => AuthenticationContexts.All.Contains(value, StringComparer.Ordinal)))
         {
             return Fail(OAuthErrors.UnmetAuthenticationRequirements, "The authentication context asked for cannot be reached.");
         }
@@ -182,6 +184,7 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
                 ClaimsParameter = parameters["claims"],
                 Claims = claims,
                 AcrValues = parameters.List("acr_values"),
+                EssentialAcr = essentialAcr,
             },
             null,
             target);

@@ -1,4 +1,4 @@
-// OpenIddict's application store on EF Core, read through the cache of a second: it is asked several times a request.
+// RFC 6749 §2: OpenIddict's application store on EF Core, read through the cache of a second: it is asked several times a request.
 using Identity.Accounts.Data.Tables;
 using Microsoft.Extensions.Caching.Memory;
 using Microsoft.Extensions.Options;

@@ -1,5 +1,6 @@
 // RFC 8414 §2, OpenID Connect Discovery 1.0 §3: follows OpenIddict's Discovery.AttachAdditionalMetadata with what it cannot know, and what it says otherwise.
 using System.Text.Json.Nodes;
+using Identity.Accounts.SecondFactors;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Keys;
@@ -34,7 +35,7 @@ internal sealed class DescribeServer(ResourceCatalog resources, IOptions<OAuthOp
 
         var metadata = context.Metadata;
         metadata["prompt_values_supported"] = List(["none", "login", "consent", "select_account", "create"]);
-        metadata["acr_values_supported"] = List(AcrValues.Supported);
+        metadata["acr_values_supported"] = List(AuthenticationContexts.All);
         metadata["display_values_supported"] = List(["page"]);
         metadata["claim_types_supported"] = List(["normal"]);
         metadata["claims_parameter_supported"] = true;

@@ -19,9 +19,9 @@ public sealed class FirstPartyTokens(
     IOptions<OAuthOptions> options,
     TimeProvider timeProvider)
 {
-    /// <summary>Begins a family on a session that was just made.</summary>
+    /// <summary>Begins a family on a session that was just made, and that ends after <paramref name="atMost"/> where that is given: so do the tokens.</summary>
     /// <exception cref="InvalidOperationException">The account is not active: nobody should have made a session for it.</exception>
-    public async Task<TokenIssue> BeginAsync(SessionInfo session, CancellationToken cancellationToken)
+    public async Task<TokenIssue> BeginAsync(SessionInfo session, CancellationToken cancellationToken, TimeSpan? atMost = null)
     {
         ArgumentNullException.ThrowIfNull(session);
         var grant = new AuthorizationGrant
@@ -44,7 +44,8 @@ public sealed class FirstPartyTokens(
             Grant = grant,
             Person = person,
             RefreshGeneration = RefreshDue.FirstGeneration,
-            RefreshExpiresAt = row.ExpiresAt,
+            RefreshExpiresAt = atMost is { } life && timeProvider.GetUtcNow() + life < row.ExpiresAt ? timeProvider.GetUtcNow() + life : row.ExpiresAt,
+            AtMost = atMost,
         };
     }
 

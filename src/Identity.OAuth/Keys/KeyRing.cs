@@ -1,8 +1,8 @@
 // RFC 7517 and OpenID Connect Core §10.1.1: signing keys made by themselves, rotated ahead of time and published early.
 using System.Text.Json.Nodes;
 using Identity.OAuth.Tokens;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
 using Microsoft.IdentityModel.Tokens;

@@ -1,3 +1,4 @@
+// RFC 6749 §5.2: what the rules of the endpoints come to.
 namespace Identity.OAuth;
 
 /// <summary>A value, or the <see cref="OAuthError"/> that stands in its place. Expected failures are values.</summary>

@@ -1,4 +1,6 @@
+using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
+using Identity.Accounts.Data.Redis;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Keys;
@@ -20,9 +22,20 @@ public static class OAuthStoresExtensions
         services.AddSingleton<ConsentStore>();
         services.AddSingleton<RefreshFamilies>();
         services.AddSingleton<KeyProtector>();
-        services.AddSingleton<IDenyList, SqlDenyList>();
-        services.AddSingleton<IReplayCache, SqlReplayCache>();
+        services.AddSharedMarks();
         services.AddOptions<OAuthOptions>().Configure<MasterKey>((options, masterKey) => options.RefreshTokenKey = masterKey.Derive("refresh-token"));
+        return services;
+    }
+
+    /// <summary>Denied tokens and values seen, where the operator keeps them: Redis, where AddSqlStores was given one, else the database.</summary>
+    public static IServiceCollection AddSharedMarks(this IServiceCollection services)
+    {
+        services.AddSingleton<IDenyList>(provider => provider.GetService<RedisServer>() is { } redis
+            ? new RedisDenyList(redis, provider.GetRequiredService<TimeProvider>())
+            : new SqlDenyList(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IReplayCache>(provider => provider.GetService<RedisServer>() is { } redis
+            ? new RedisReplayCache(redis, provider.GetRequiredService<TimeProvider>())
+            : new SqlReplayCache(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<TimeProvider>()));
         return services;
     }
 }

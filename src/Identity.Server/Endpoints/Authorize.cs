@@ -63,6 +63,9 @@ internal static class Authorize
             case AuthorizeOutcome.Register register:
                 GoTo(context, "/register", interactions.ReturnUrl(parameters, register.StartedAt), parameters);
                 break;
+            case AuthorizeOutcome.StepUp stepUp:
+                GoTo(context, PageUrls.SecondFactorPath, interactions.ReturnUrl(parameters, stepUp.StartedAt), parameters);
+                break;
             case AuthorizeOutcome.Consent consent:
                 GoTo(context, "/consent", interactions.ReturnUrl(parameters, consent.StartedAt), parameters);
                 break;

@@ -1,11 +1,12 @@
 using Identity.Accounts.Data;
+using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.Keys;
 
 namespace Identity.Server.Hosting;
 
 /// <summary>Rotates keys when they are due, ends sessions that ran out, and, where there is no worker, clears away what has expired. Any number of nodes may do it.</summary>
-internal sealed partial class Housekeeping(KeyRing keys, SessionService sessions, StoreCleanUp store, ServerSettings settings, TimeProvider timeProvider, ILogger<Housekeeping> logger) : BackgroundService
+internal sealed partial class Housekeeping(KeyRing keys, SessionService sessions, ExternalSessions externalSessions, StoreCleanUp store, ServerSettings settings, TimeProvider timeProvider, ILogger<Housekeeping> logger) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -19,6 +20,10 @@ internal sealed partial class Housekeeping(KeyRing keys, SessionService sessions
                 {
                     await keys.RefreshAsync(stoppingToken);
                     while (await sessions.EndExpiredAsync(200, stoppingToken) > 0)
+                    {
+                    }
+
+                    while (await externalSessions.EndDueAsync(timeProvider.GetUtcNow(), 200, stoppingToken) > 0)
                     {
                     }
 

@@ -2,15 +2,17 @@ using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Events;
+using Identity.Accounts.Profile;
 using Identity.Api;
 using Identity.Api.OpenApi;
 using Identity.OAuth;
 using Identity.OAuth.Clients;
-using Identity.OAuth.Requests;
 using Identity.OAuth.Keys;
+using Identity.OAuth.Requests;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
 using Identity.Server.Endpoints;
+using Identity.Server.External;
 using Identity.Server.Pages;
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
@@ -122,6 +124,9 @@ public static class ServerHost
         services.AddOAuthStores();
         services.AddDelivery(settings.Delivery);
         services.AddIdentityAccounts(allowWeakHash: settings.IsDevelopment);
+        services.Configure<AccountsOptions>(options => options.PublicUrl = settings.PublicUrl);
+        services.AddSingleton<IGrantedAccess, ConsentForgetting>();
+        services.AddSecondFactorHosting(settings);
         services.AddIdentityOAuth();
         services.Configure<OAuthOptions>(options =>
         {
@@ -192,6 +197,7 @@ public static class ServerHost
             .Validate(options => options.TokenFailuresPerAddress >= 1, "RateLimits:TokenFailuresPerAddress: expected 1 or more.").ValidateOnStart();
         services.AddSingleton<FailureLimiter>();
         services.AddIdentityPages(builder.Configuration);
+        builder.AddExternalSignIn(settings);
 
         // OWASP ASVS 5.0 §3.4.1: a year. Subdomains are not ours to bind; localhost, which is left out by default, is shared with every other server of the machine.
         services.AddHsts(options => options.MaxAge = TimeSpan.FromDays(365));
@@ -280,6 +286,7 @@ public static class ServerHost
         });
         app.MapIdentityApi();
         app.MapIdentityPages();
+        app.MapExternalSignIn();
     }
 
     private static bool IsUnder(HttpContext context, string path) => context.Request.Path.StartsWithSegments(path, StringComparison.OrdinalIgnoreCase);

@@ -1,3 +1,4 @@
+using Identity.Accounts.Data;
 using Identity.Accounts.Events;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
@@ -18,7 +19,7 @@ internal sealed class Telemetry : IHostedService, IDisposable
         var resource = ResourceBuilder.CreateDefault().AddService("identity-server", serviceInstanceId: Environment.MachineName).AddEnvironmentVariableDetector();
         _meters = Sdk.CreateMeterProviderBuilder()
             .SetResourceBuilder(resource)
-            .AddMeter(EventMetrics.MeterName, "System.Runtime", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel")
+            .AddMeter(EventMetrics.MeterName, StoreMetrics.MeterName, "System.Runtime", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel")
             .AddOtlpExporter()
             .Build();
         _traces = Sdk.CreateTracerProviderBuilder()

@@ -1,6 +1,6 @@
+using Identity.OAuth;
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
-using Identity.OAuth;
 using Microsoft.AspNetCore;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;

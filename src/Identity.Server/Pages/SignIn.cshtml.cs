@@ -1,6 +1,8 @@
 using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.SignIn;
+using Identity.Server.External;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -8,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Signs in by password. Unknown, wrong, disabled and locked look alike.</summary>
-public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeCodes codes, IBrowserSession browser, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeCodes codes, IBrowserSession browser, ISignInCookies cookies, SecondFactorSignIn secondFactors, Passkeys passkeys, IOptions<AccountsOptions> options, ExternalButtons external) : IdentityPageModel(services)
 {
     private const int LongestLogin = 254;
 
@@ -26,7 +28,33 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
     [BindProperty(SupportsGet = true, Name = "done")]
     public string? Done { get; set; }
 
+    /// <summary>The challenge that a passkey answered.</summary>
+    [BindProperty]
+    public string? PasskeyToken { get; set; }
+
+    /// <summary>The passkey's answer, as JSON.</summary>
+    [BindProperty]
+    public string? Credential { get; set; }
+
+    /// <summary>Stateless, so that a page view writes nothing.</summary>
+    public PasskeyChallenge PasskeyChallenge { get; private set; } = null!;
+
+    /// <summary>Set in links that must not be led on to a provider at once.</summary>
+    [BindProperty(SupportsGet = true, Name = "here")]
+    public string? Here { get; set; }
+
+    /// <summary>Other providers; the one for the address that is known comes first.</summary>
+    public IReadOnlyList<ExternalButton> Providers => external.For(Login, LinkReturnUrl);
+
     public bool AllowCode => options.Value.AllowCodeSignIn;
+
+    public override async Task OnPageHandlerExecutionAsync(
+        Microsoft.AspNetCore.Mvc.Filters.PageHandlerExecutingContext context,
+        Microsoft.AspNetCore.Mvc.Filters.PageHandlerExecutionDelegate next)
+    {
+        PasskeyChallenge = await passkeys.BeginRequestAsync(account: null);
+        await base.OnPageHandlerExecutionAsync(context, next);
+    }
 
     public async Task<IActionResult> OnGetAsync()
     {
@@ -37,7 +65,7 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
         }
 
         Login = Email ?? Context.LoginHint;
-        return Page();
+        return Here is null && Done is null && external.Direct(LinkReturnUrl) is { } direct ? SeeOther(direct) : Page();
     }
 
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
@@ -46,6 +74,12 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
         if (login.Length is 0 or > LongestLogin)
         {
             Problem(nameof(Login), T["SignIn.LoginMissing"]);
+        }
+
+        // Whose address is a provider's needs no password here. By a page of ours: a form is not followed to another server.
+        if (string.IsNullOrEmpty(Password) && external.IsForProvider(login))
+        {
+            return Page();
         }
 
         if (string.IsNullOrEmpty(Password))
@@ -58,11 +92,15 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
             return Invalid();
         }
 
-        switch (await signIn.WithPasswordAsync(LoginKind.Any, login, Password!, await SigningInAsync(browser), cancellationToken))
+        var caller = await SigningInAsync(browser) with { RememberedTokens = cookies.ReadRemembered(HttpContext) };
+        switch (await signIn.WithPasswordAsync(LoginKind.Any, login, Password!, caller, cancellationToken))
         {
             case SignInAttempt.Succeeded succeeded:
                 await browser.StartAsync(HttpContext, succeeded.Session);
                 return SeeOther(ReturnUrl);
+            case SignInAttempt.SecondFactorDue due:
+                cookies.WriteHalf(HttpContext, due.Half.Ticket);
+                return SeeOther(PageUrls.SecondFactor(LinkReturnUrl));
             case SignInAttempt.EmailNotVerified unverified:
                 await codes.GenerateAsync(new CodeRecipient(unverified.Account.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken);
                 return SeeOther(PageUrls.VerifyEmail(unverified.Account.Email, LinkReturnUrl, sent: true));
@@ -70,6 +108,22 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
                 return Wait(limited.RetryAfter);
             default:
                 Problem(nameof(Login), T["SignIn.Refused"]);
+                return Invalid();
+        }
+    }
+
+    /// <summary>A passkey is a sign-in of its own: it verified its owner.</summary>
+    public async Task<IActionResult> OnPostPasskeyAsync(CancellationToken cancellationToken)
+    {
+        switch (await secondFactors.WithPasskeyAsync(PasskeyToken ?? "", Credential ?? "", await SigningInAsync(browser), cancellationToken))
+        {
+            case SecondStep.Succeeded succeeded:
+                await browser.StartAsync(HttpContext, succeeded.Session);
+                return SeeOther(ReturnUrl);
+            case SecondStep.RateLimited limited:
+                return Wait(limited.RetryAfter);
+            default:
+                Problem(null, T["SignIn.PasskeyRefused"]);
                 return Invalid();
         }
     }

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Signs in with a code sent by mail, where Accounts:AllowCodeSignIn lets it; elsewhere there is no such page.</summary>
-public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes codes, IBrowserSession browser, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes codes, IBrowserSession browser, ISignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "Email")]
     public string? Email { get; set; }
@@ -83,11 +83,14 @@ public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes cod
             return Invalid();
         }
 
-        switch (await codes.VerifyAsync(new CodeRecipient(null, email, null), OneTimeCodePurposes.Login, code, await SigningInAsync(browser), cancellationToken))
+        switch (await codes.VerifyAsync(new CodeRecipient(null, email, null), OneTimeCodePurposes.Login, code, await SigningInAsync(browser) with { RememberedTokens = cookies.ReadRemembered(HttpContext) }, cancellationToken))
         {
             case TriedCode.Verified { Session: { } session }:
                 await browser.StartAsync(HttpContext, session);
                 return SeeOther(ReturnUrl);
+            case TriedCode.SecondFactorDue due:
+                cookies.WriteHalf(HttpContext, due.Half.Ticket);
+                return SeeOther(PageUrls.SecondFactor(LinkReturnUrl));
             case TriedCode.RateLimited limited:
                 return Wait(limited.RetryAfter);
             default:

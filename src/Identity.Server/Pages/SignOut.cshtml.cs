@@ -1,12 +1,13 @@
 // OpenID Connect RP-Initiated Logout 1.0 §2: the person is asked where the request does not prove that they want this.
 using Identity.Accounts;
+using Identity.Server.External;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages;
 
 /// <summary>Asks, then ends the session and returns to where the request came from.</summary>
-public sealed class SignOutModel(PageServices services, IBrowserSession browser, IAccountStore accounts) : IdentityPageModel(services)
+public sealed class SignOutModel(PageServices services, IBrowserSession browser, IAccountStore accounts, ExternalButtons external) : IdentityPageModel(services)
 {
     public Account? Account { get; private set; }
 
@@ -29,7 +30,8 @@ public sealed class SignOutModel(PageServices services, IBrowserSession browser,
 
     public async Task<IActionResult> OnPostAsync()
     {
+        var session = await browser.FindAsync(HttpContext);
         await browser.EndAsync(HttpContext);
-        return SeeOther(NextUrl);
+        return SeeOther(await external.SignOutAsync(HttpContext, session, NextUrl));
     }
 }

@@ -18,7 +18,7 @@ public enum DatabaseProvider
 }
 
 /// <summary>Where data is kept: DB_HOST, DB_NAME, DB_USERNAME, DB_PASSWORD, DB_PROVIDER, DB_TLS, DATA_DIR and MASTER_KEY, validated.</summary>
-public sealed class StorageSettings
+public sealed record StorageSettings
 {
     public required DatabaseProvider Provider { get; init; }
 
@@ -33,6 +33,18 @@ public sealed class StorageSettings
 
     /// <summary>What may be shown: provider, server and database; never a user name or password.</summary>
     public required string Description { get; init; }
+
+    /// <summary>The second home of one-time codes, replay marks, denied tokens and limits; null: the relational database.</summary>
+    public RedisSettings? Redis { get; init; }
+
+    /// <summary>The second home of credentials and metadata; null: the relational database.</summary>
+    public MongoSettings? Mongo { get; init; }
+
+    /// <summary>How long a start waits for a database server that does not answer yet.</summary>
+    public TimeSpan StartWait { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Without secrets, as records would print all they hold.</summary>
+    public override string ToString() => Description;
 
     /// <summary>Settings for a SQLite file <c>identity.db</c> in a directory, as the embedded default has them.</summary>
     public static StorageSettings Embedded(string dataDirectory, byte[]? masterKey = null)
@@ -58,15 +70,15 @@ public sealed class StorageSettings
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(problems);
         var before = problems.Count;
-        foreach (var notYet in (string[])["MONGO_URI", "REDIS_HOST"])
-        {
-            // Going on without it would be a silent fall-back to another store than the one configured.
-            if (Value(configuration, notYet) is not null)
-            {
-                problems.Add($"{notYet}: expected to be unset: this version keeps everything in the relational database.");
-            }
-        }
+        var mongo = MongoSettings.Read(configuration, problems);
+        var redis = RedisSettings.Read(configuration, problems);
+        var relational = ReadRelational(configuration, problems);
+        return problems.Count > before || relational is null ? null : relational with { Redis = redis, Mongo = mongo };
+    }
 
+    private static StorageSettings? ReadRelational(IConfiguration configuration, ICollection<string> problems)
+    {
+        var before = problems.Count;
         var directory = ReadDirectory(configuration, problems);
         var masterKey = ReadMasterKey(configuration, problems);
         var host = Value(configuration, "DB_HOST");
@@ -283,7 +295,7 @@ public sealed class StorageSettings
         }
     }
 
-    private static bool TryParseHost(string text, out string host, out int? port)
+    internal static bool TryParseHost(string text, out string host, out int? port)
     {
         (host, port) = (text, null);
         var portText = (string?)null;

@@ -33,3 +33,7 @@ public sealed class PostgresAuditLogTests(PostgresFixture fixture) : AuditLogCon
 public sealed class PostgresProcessedMessagesTests(PostgresFixture fixture) : ProcessedMessagesConformance(fixture);
 
 public sealed class PostgresOutboxTests(PostgresFixture fixture) : OutboxConformance(fixture);
+
+public sealed class PostgresSecondFactorStoreTests(PostgresFixture fixture) : SecondFactorStoreConformance(fixture);
+
+public sealed class PostgresFactorProofStoreTests(PostgresFixture fixture) : FactorProofStoreConformance(fixture);

@@ -33,3 +33,7 @@ public sealed class SqlServerAuditLogTests(SqlServerFixture fixture) : AuditLogC
 public sealed class SqlServerProcessedMessagesTests(SqlServerFixture fixture) : ProcessedMessagesConformance(fixture);
 
 public sealed class SqlServerOutboxTests(SqlServerFixture fixture) : OutboxConformance(fixture);
+
+public sealed class SqlServerSecondFactorStoreTests(SqlServerFixture fixture) : SecondFactorStoreConformance(fixture);
+
+public sealed class SqlServerFactorProofStoreTests(SqlServerFixture fixture) : FactorProofStoreConformance(fixture);

@@ -33,3 +33,7 @@ public sealed class SqliteAuditLogTests(SqliteFixture fixture) : AuditLogConform
 public sealed class SqliteProcessedMessagesTests(SqliteFixture fixture) : ProcessedMessagesConformance(fixture);
 
 public sealed class SqliteOutboxTests(SqliteFixture fixture) : OutboxConformance(fixture);
+
+public sealed class SqliteSecondFactorStoreTests(SqliteFixture fixture) : SecondFactorStoreConformance(fixture);
+
+public sealed class SqliteFactorProofStoreTests(SqliteFixture fixture) : FactorProofStoreConformance(fixture);

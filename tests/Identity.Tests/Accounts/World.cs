@@ -14,6 +14,7 @@ using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.InMemory;
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -43,11 +44,13 @@ public sealed partial class World : IAsyncDisposable
             services.AddSingleton<IPasswordHasher<Account>>(Hasher);
         }
 
+        services.AddDataProtection().UseEphemeralDataProtectionProvider();
         services.AddIdentityAccounts(allowWeakHash: true);
         services.Configure<AccountsOptions>(options =>
         {
             options.OneTimeCodeKey = [.. Enumerable.Repeat((byte)7, 32)];
             options.PasswordHashIterations = 1000;
+            options.WrongPasswordDelay = TimeSpan.Zero;
             configure?.Invoke(options);
         });
         _services = services.BuildServiceProvider(new ServiceProviderOptions { ValidateScopes = true, ValidateOnBuild = true });

@@ -168,6 +168,13 @@ public class ApiServer : WebApplicationFactory<Program>, IAsyncLifetime
         return (person, await LoginAsync(person.Email));
     }
 
+    /// <summary>A role that may be given from now on.</summary>
+    public async Task RoleAsync(string name)
+    {
+        var answer = await PutAsync("roles/" + Uri.EscapeDataString(name), new { }, (await AdminAsync()).Access);
+        Assert.True(answer.Status is HttpStatusCode.OK or HttpStatusCode.Created, answer.Text);
+    }
+
     public Task<Tokens> AdminAsync() => LoginAsync(AdminEmail);
 
     public async Task<bool> IsActiveAtIntrospectionAsync(string token)
@@ -193,6 +200,7 @@ public class ApiServer : WebApplicationFactory<Program>, IAsyncLifetime
             ["Accounts:OneTimeCodesPerAddress"] = "100000",
             ["Accounts:SignInsPerAddress"] = "100000",
             ["Accounts:RegistrationsPerAddress"] = "100000",
+            ["Accounts:WrongPasswordDelay"] = "00:00:00",
         };
         foreach (var (name, value) in _settings)
         {

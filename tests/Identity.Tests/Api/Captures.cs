@@ -43,6 +43,44 @@ public sealed partial class CapturedMessages
         return Code().Match(message.Text).Value;
     }
 
+    /// <summary>The <paramref name="nth"/> message to this address whose text or subject holds these words; waits for it.</summary>
+    public async Task<PersonalMessage> WithAsync(string to, string words, int nth = 1)
+    {
+        bool Holds(PersonalMessage message) => message.To == to && (message.Subject + "\n" + message.Text).Contains(words, StringComparison.Ordinal);
+        TaskCompletionSource<PersonalMessage> found;
+        lock (_lock)
+        {
+            var there = _messages.Where(message => Holds(message.Message)).ToList();
+            if (there.Count >= nth)
+            {
+                return there[nth - 1].Message;
+            }
+
+            var missing = nth - there.Count;
+            found = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting.Add(((_, message) => Holds(message) && --missing == 0, found));
+        }
+
+        return await found.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Waits until a message with this subject is there.</summary>
+    public async Task WaitForAsync(string to, string subject)
+    {
+        TaskCompletionSource<PersonalMessage> found = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+        {
+            if (_messages.Any(message => message.Message.To == to && message.Message.Subject == subject))
+            {
+                return;
+            }
+
+            _waiting.Add(((_, message) => message.To == to && message.Subject == subject, found));
+        }
+
+        await found.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+    }
+
     private void Add(string channel, PersonalMessage message)
     {
         lock (_lock)

@@ -46,12 +46,12 @@ public sealed class OtpTests(ApiServer server)
     }
 
     [Fact]
-    public async Task Verify_WhenTheAddressChangedSince_DoesNotVerifyTheNewOne()
+    public async Task Verify_WhenAnAdministratorChangedTheAddressSince_DoesNotVerifyTheNewOne()
     {
         var (person, tokens) = await server.SignedInAsync();
         var generated = await server.PostAsync("otp/generate", new { email = person.Email });
         var code = await server.Messages.CodeAsync(person.Email);
-        (await server.PutAsync($"users/{person.Id}", new { email = $"someone-else{Guid.NewGuid():N}@example.com" }, tokens.Access)).AssertOk();
+        (await server.PutAsync($"users/{person.Id}", new { email = $"someone-else{Guid.NewGuid():N}@example.com" }, (await server.AdminAsync()).Access)).AssertOk();
         (await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code })).AssertFailure(400, "otp_invalid");
         Assert.False((bool)(await server.GetAsync($"users/{person.Id}", tokens.Access)).Json["emailVerified"]!);
     }
@@ -62,9 +62,8 @@ public sealed class OtpTests(ApiServer server)
         var (person, tokens) = await server.SignedInAsync();
         var phoneNumber = "+4915" + Random.Shared.NextInt64(1_000_000_000, 9_999_999_999);
         (await server.PutAsync($"users/{person.Id}", new { phoneNumber }, tokens.Access)).AssertOk();
-        var generated = await server.PostAsync("otp/generate", new { phoneNumber });
-        Assert.Equal("sms", generated.Value("channel"));
         (await server.PostAsync("otp/verify", new { phoneNumber, code = await server.Messages.CodeAsync(phoneNumber) })).AssertOk();
+        Assert.Equal("sms", (await server.PostAsync("otp/generate", new { phoneNumber })).Value("channel"));
         var user = await server.GetAsync($"users/{person.Id}", tokens.Access);
         Assert.True((bool)user.Json["phoneNumberVerified"]!);
         Assert.False((bool)user.Json["emailVerified"]!);
@@ -215,14 +214,9 @@ public sealed class OtpTimeTests
         await using var server = await ApiServer.StartAsync(new() { ["Accounts:AllowCodeSignIn"] = "true" });
         var person = await server.RegisterAsync();
 
-        // An address that nobody has proved to be the account's signs nobody in.
-        (await server.PostAsync("otp/generate", new { email = person.Email, purpose = "login" })).AssertOk();
-        (await server.PostAsync("otp/generate", new { email = person.Email })).AssertOk();
-        (await server.PostAsync("otp/verify", new { email = person.Email, code = await server.Messages.CodeAsync(person.Email) })).AssertOk();
-        Assert.Equal(1, server.Messages.CountTo(person.Email));
-
+        // The first time it proves the address too.
         var generated = await server.PostAsync("otp/generate", new { email = person.Email, purpose = "login" });
-        var code = await server.Messages.CodeAsync(person.Email, nth: 2);
+        var code = await server.Messages.CodeAsync(person.Email);
         var verified = await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code });
         verified.AssertOk();
         Assert.True((bool)verified.Json["verified"]!);

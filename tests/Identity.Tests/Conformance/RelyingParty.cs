@@ -1,5 +1,4 @@
 // OpenID Connect Core 1.0 §3.1, RFC 6749 §4.1 and §5, RFC 9207, Form Post Response Mode 1.0: what every module of the suite does and checks.
-using Identity.OAuth;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
@@ -10,6 +9,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using AngleSharp.Html.Dom;
 using AngleSharp.Html.Parser;
+using Identity.OAuth;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 

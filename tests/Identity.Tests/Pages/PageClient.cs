@@ -54,7 +54,7 @@ public sealed class PageClient : IDisposable
     public static (string Action, Dictionary<string, string> Fields) Form(IHtmlDocument page, string? action = null, string? field = null)
     {
         var form = page.Forms.First(form => form.Method == "post" && (action is null || form.GetAttribute("action")!.Contains(action, StringComparison.Ordinal)) && (field is null || form.Elements.OfType<IHtmlInputElement>().Any(input => input.Name == field)));
-        var fields = form.Elements.OfType<IHtmlInputElement>().Where(input => !string.IsNullOrEmpty(input.Name)).ToDictionary(input => input.Name!, input => input.Value, StringComparer.Ordinal);
+        var fields = form.Elements.OfType<IHtmlInputElement>().Where(input => !string.IsNullOrEmpty(input.Name) && (input.Type != "checkbox" || input.IsChecked)).ToDictionary(input => input.Name!, input => input.Value, StringComparer.Ordinal);
         return (form.GetAttribute("action")!, fields);
     }
 

@@ -195,6 +195,6 @@ public sealed partial class SignInPageTests(PagesFixture fixture)
         return Chance().Replace(text.Replace(Uri.EscapeDataString(email), "EMAIL", StringComparison.Ordinal).Replace(email, "EMAIL", StringComparison.Ordinal), "CHANCE");
     }
 
-    [GeneratedRegex("CfDJ8[A-Za-z0-9_-]+")]
+    [GeneratedRegex("CfDJ8[A-Za-z0-9_-]+|(?<=&quot;challenge&quot;:&quot;)[A-Za-z0-9_-]+")]
     private static partial Regex Chance();
 }

@@ -93,7 +93,7 @@ public sealed partial class CanaryTests
             AssertClean("what was sent to " + path, body, secrets, codes);
         }
 
-        Assert.Contains(collector.Received, sent => sent.Body.Contains("/connect/token", StringComparison.Ordinal));
+        Assert.Contains(collector.Received, sent => sent.Body.Contains("/connect/authorize", StringComparison.Ordinal));
         foreach (var failure in failures)
         {
             AssertClean("an answer", failure, secrets, codes);
@@ -115,13 +115,15 @@ public sealed partial class CanaryTests
     private static async Task DriveAsync(Node node, Func<Browser> open, ECDsa key, string issuer, string outbox, Dictionary<string, string> secrets, List<string> codes, List<string> failures)
     {
         const string email = "ada.canary@example.com";
-        using var browser = open();
-        using (await browser.SubmitAsync("/register", new() { ["username"] = email, ["new-password"] = Password }))
+        using var newcomer = open();
+        using (await newcomer.SubmitAsync("/register", new() { ["username"] = email, ["new-password"] = Password }))
         {
         }
 
         codes.Add(await ReadCodeAsync(outbox, []));
-        await KeepAsync(await browser.SubmitAsync("/verify-email?email=ada.canary%40example.com&sent=1", new() { ["one-time-code"] = codes[0] }));
+        await KeepAsync(await newcomer.SubmitAsync("/verify-email?email=ada.canary%40example.com&sent=1", new() { ["one-time-code"] = codes[0] }));
+
+        using var browser = open();
 
         // Wrong ones, and a password typed where the name belongs.
         foreach (var (name, password) in new[] { (email, Password + " not"), (Password, Password), ("nobody\r\nforged: line of a log", Password) })

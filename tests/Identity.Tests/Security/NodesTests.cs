@@ -9,7 +9,9 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.Tests.Security;
 
-/// <summary>Two server processes on one PostgreSQL, started at once on an empty database. There is no grace window.</summary>
+/// <summary>
+/// Two server processes on one PostgreSQL and, where there is one, one Redis, started at once on an empty database. There is no grace window.
+/// </summary>
 public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTests.World>
 {
     private const int Width = 50;
@@ -181,6 +183,7 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
         private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("identity-nodes-test-");
         private readonly List<ServerProcess> _processes = [];
         private PostgresServer? _database;
+        private RedisInstance? _redis;
 
         public Node A { get; private set; } = null!;
 
@@ -203,6 +206,12 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
             Issuer = $"http://localhost:{port}";
             settings["PUBLIC_URL"] = Issuer;
             _database.AddSettings(settings);
+            _redis = await RedisInstance.StartAsync();
+            if (_redis is not null)
+            {
+                settings["REDIS_HOST"] = _redis.Host;
+            }
+
             settings["OAuth__RefreshGrace"] = "00:00:00";
             foreach (var node in (string[])["a", "b"])
             {
@@ -227,6 +236,11 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
             if (_database is not null)
             {
                 await _database.DisposeAsync();
+            }
+
+            if (_redis is not null)
+            {
+                await _redis.DisposeAsync();
             }
 
             A?.Dispose();

@@ -45,7 +45,7 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
     public async Task JwksUri_WhenItLeadsInside_IsNotCalled(string address)
     {
         var (status, answer, took) = await world.AuthenticateAsync(address);
-        Assert.Equal((HttpStatusCode.BadRequest, "invalid_client"), (status, (string?)answer["error"]));
+        Assert.Equal((HttpStatusCode.Unauthorized, "invalid_client"), (status, (string?)answer["error"]));
         Assert.Equal(0, world.ForbiddenHits);
         Assert.True(took < TimeSpan.FromSeconds(15), $"{took}");
         Assert.DoesNotContain("127.0.0", answer.ToJsonString(), StringComparison.Ordinal);
@@ -56,7 +56,7 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
     public async Task JwksUri_WhenANameOfThisMachineLeadsInside_IsNotCalled()
     {
         var (status, _, _) = await world.AuthenticateAsync($"https://{Dns.GetHostName()}:{{0}}/keys");
-        Assert.Equal(HttpStatusCode.BadRequest, status);
+        Assert.Equal(HttpStatusCode.Unauthorized, status);
         Assert.Equal(0, world.ForbiddenHits);
     }
 
@@ -86,7 +86,7 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
     public async Task JwksUri_WhenTheAnswerIsNotAKeySet_IsRefusedAndNotFollowed(string path)
     {
         var (status, answer, took) = await world.AuthenticateAsync("http://127.0.0.2:{1}" + path);
-        Assert.Equal((HttpStatusCode.BadRequest, "invalid_client"), (status, (string?)answer["error"]));
+        Assert.Equal((HttpStatusCode.Unauthorized, "invalid_client"), (status, (string?)answer["error"]));
         Assert.Equal(0, world.ForbiddenHits);
         Assert.True(took < TimeSpan.FromSeconds(15), $"{took}");
         Assert.Equal(1, world.Asked(path));
@@ -106,7 +106,7 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
         Assert.True(Stopwatch.GetElapsedTime(others) < TimeSpan.FromSeconds(4));
 
         var (refused, answer, took) = await hung;
-        Assert.Equal((HttpStatusCode.BadRequest, "invalid_client"), (refused, (string?)answer["error"]));
+        Assert.Equal((HttpStatusCode.Unauthorized, "invalid_client"), (refused, (string?)answer["error"]));
         Assert.True(took < TimeSpan.FromSeconds(15), $"{took}");
     }
 

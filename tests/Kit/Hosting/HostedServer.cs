@@ -33,7 +33,8 @@ public sealed partial class HostedServer : IAsyncDisposable
     /// <param name="resources">Content of RESOURCES_FILE; null: none.</param>
     /// <param name="time">The server's clock; null: the machine's.</param>
     /// <param name="settings">More settings by name.</param>
-    public static async Task<HostedServer> StartAsync(string? clients = null, string? resources = null, TimeProvider? time = null, IReadOnlyDictionary<string, string>? settings = null)
+    /// <param name="services">Puts in what a test brings along.</param>
+    public static async Task<HostedServer> StartAsync(string? clients = null, string? resources = null, TimeProvider? time = null, IReadOnlyDictionary<string, string>? settings = null, Action<IServiceCollection>? services = null)
     {
         var directory = Directory.CreateTempSubdirectory("identity-test-").FullName;
         var port = FreePort();
@@ -46,8 +47,12 @@ public sealed partial class HostedServer : IAsyncDisposable
             ["ADMIN_PASSWORD"] = "correct horse battery staple",
             ["Accounts:PasswordHashIterations"] = "1000",
             ["Accounts:SignInsPerAddress"] = "100000",
+            // A watched file is an inotify instance, of which a person has 128.
+            ["hostBuilder:reloadConfigOnChange"] = "false",
             ["Accounts:RegistrationsPerAddress"] = "100000",
             ["Accounts:OneTimeCodesPerAddress"] = "100000",
+            ["Accounts:WrongPasswordDelay"] = "00:00:00",
+            ["Accounts:ResetGuessesPerAccount"] = "100000",
         };
         foreach (var (name, content) in new[] { ("CLIENTS_FILE", clients), ("RESOURCES_FILE", resources) })
         {
@@ -70,6 +75,8 @@ public sealed partial class HostedServer : IAsyncDisposable
                 builder.Services.RemoveAll<TimeProvider>();
                 builder.Services.AddSingleton(time);
             }
+
+            services?.Invoke(builder.Services);
         });
         await ServerHost.InitializeAsync(app, TextWriter.Null);
         await app.StartAsync();

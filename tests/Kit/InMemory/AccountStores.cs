@@ -8,7 +8,9 @@ using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.OneTimeCodes.Requests;
 using Identity.Accounts.Profile;
 using Identity.Accounts.RateLimits;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
+using Identity.Accounts.SignIn;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Kit.InMemory;
@@ -21,11 +23,17 @@ public static class AccountStores
         .AddSingleton<InMemoryAccounts>()
         .AddSingleton<IAccountStore>(provider => provider.GetRequiredService<InMemoryAccounts>())
         .AddSingleton<ICredentialStore>(provider => provider.GetRequiredService<InMemoryAccounts>())
-        .AddSingleton<IMetadataStore, InMemoryMetadata>()
+        .AddSingleton<InMemoryMetadata>()
+        .AddSingleton<IMetadataStore>(provider => provider.GetRequiredService<InMemoryMetadata>())
         .AddSingleton<InMemorySessionStore>()
         .AddSingleton<ISessionStore>(provider => provider.GetRequiredService<InMemorySessionStore>())
         .AddSingleton<IOneTimeCodeStore, InMemoryOneTimeCodes>()
         .AddSingleton<IRateLimiter, InMemoryRateLimiter>()
+        .AddSingleton<InMemoryKnownDevices>()
+        .AddSingleton<IKnownDeviceStore>(provider => provider.GetRequiredService<InMemoryKnownDevices>())
+        .AddSingleton<IAccessNoticeStore, InMemoryAccessNotices>()
+        .AddSingleton<ISecondFactorStore, InMemorySecondFactors>()
+        .AddSingleton<IFactorProofStore, InMemoryFactorProofs>()
         .AddSingleton<IProcessedMessages, InMemoryProcessedMessages>()
         .AddSingleton<InMemoryAuditLog>()
         .AddSingleton<IAuditLog>(provider => provider.GetRequiredService<InMemoryAuditLog>());
@@ -59,8 +67,11 @@ public sealed class InMemoryEvents
     }
 }
 
-public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore sessions) : IAccountStore, ICredentialStore
+public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore sessions, InMemoryMetadata metadata, InMemoryKnownDevices? devices = null) : IAccountStore, ICredentialStore
 {
+    /// <summary>The roles that may be given.</summary>
+    public HashSet<string> Roles { get; } = new(StringComparer.Ordinal) { "admin" };
+
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, Account> _accounts = [];
     private readonly Dictionary<Guid, AccountCredentials> _credentials = [];
@@ -77,8 +88,21 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
 
     public Task<Account?> FindByPhoneNumberAsync(string phoneNumber, CancellationToken cancellationToken) => FindAsync(account => account.PhoneNumber is { } number && number == phoneNumber);
 
+    public Task<Account?> FindByPendingAsync(string? email, string? phoneNumber, CancellationToken cancellationToken) => Locked(() =>
+        _accounts.Values.Where(account => email is null ? account.PendingPhoneNumber == phoneNumber : account.PendingEmail == email).MaxBy(account => account.UpdatedAt) is { } found ? Copy(found) : null);
+
     public Task<IReadOnlyList<Account>> ListAsync(Guid? after, int limit, CancellationToken cancellationToken) => Locked<IReadOnlyList<Account>>(() =>
         [.. _accounts.Values.Where(account => after is not { } id || account.Id.CompareTo(id) > 0).OrderBy(account => account.Id).Take(limit).Select(account => Copy(account))]);
+
+    public Task<IReadOnlyList<Account>> SearchAsync(AccountFilter filter, Guid? after, int limit, CancellationToken cancellationToken) => Locked<IReadOnlyList<Account>>(() =>
+        [.. _accounts.Values
+            .Where(account => filter.Search is not { Length: > 0 } search || AccountFilter.Fold(account).Contains(AccountFilter.Fold(search), StringComparison.Ordinal))
+            .Where(account => filter.Role is not { } role || account.Roles.Contains(role, StringComparer.Ordinal))
+            .Where(account => filter.IsActive is not { } isActive || account.IsActive == isActive)
+            .Where(account => after is not { } id || account.Id.CompareTo(id) > 0)
+            .OrderBy(account => account.Id).Take(limit).Select(account => Copy(account))]);
+
+    public Task DeleteAsync(Guid accountId, CancellationToken cancellationToken) => Locked(() => _credentials.Remove(accountId));
 
     public Task<AccountWrite> CreateAsync(Account account, AccountCredentials credentials, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken) => Locked(() =>
     {
@@ -113,6 +137,16 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
             return new AccountUpdate(taken, []);
         }
 
+        if (!Roles.IsSupersetOf(consequences.GivenRoles))
+        {
+            return new AccountUpdate(AccountWrite.UnknownRole, []);
+        }
+
+        if (consequences.Metadata is { } patch && !metadata.TryMerge(account.Id, patch))
+        {
+            return new AccountUpdate(AccountWrite.MetadataTooLarge, []);
+        }
+
         if (consequences.Password is { } password)
         {
             if (_credentials.GetValueOrDefault(account.Id)?.PasswordHash != password.ExpectedHash)
@@ -124,7 +158,12 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
         }
 
         account.Version = expectedVersion + 1;
-        var written = Copy(account, stored.AccessFailedCount, stored.LockoutEnd);
+        var written = consequences.Unlocks ? Copy(account, 0, lockoutEnd: null) : Copy(account, stored.AccessFailedCount, stored.LockoutEnd);
+        if (consequences.ForgetsDevices)
+        {
+            devices?.ForgetAll(account.Id);
+        }
+
         written.LastLoginAt = stored.LastLoginAt;
         _accounts[account.Id] = written;
         outbox.Add(events);
@@ -224,6 +263,9 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
         UserName = account.UserName,
         NormalizedUserName = account.NormalizedUserName,
         PhoneNumber = account.PhoneNumber,
+        PendingEmail = account.PendingEmail,
+        PendingPhoneNumber = account.PendingPhoneNumber,
+        Claim = account.Claim,
         FirstName = account.FirstName,
         LastName = account.LastName,
         EmailVerified = account.EmailVerified,
@@ -238,6 +280,7 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
         Version = account.Version,
         AccessFailedCount = failed,
         LockoutEnd = lockoutEnd,
+        DeleteAfter = account.DeleteAfter,
     };
 }
 
@@ -254,7 +297,29 @@ public sealed class InMemoryMetadata : IMetadataStore
         }
     }
 
-    public Task<bool> MergeAsync(Guid accountId, JsonObject patch, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<Guid, JsonObject>> FindManyAsync(IReadOnlyCollection<Guid> accountIds, CancellationToken cancellationToken)
+    {
+        var found = new Dictionary<Guid, JsonObject>();
+        foreach (var id in accountIds)
+        {
+            found[id] = await FindAsync(id, cancellationToken);
+        }
+
+        return found;
+    }
+
+    public Task DeleteAsync(Guid accountId, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            _documents.Remove(accountId);
+            return Task.CompletedTask;
+        }
+    }
+
+    public Task<bool> MergeAsync(Guid accountId, JsonObject patch, CancellationToken cancellationToken) => Task.FromResult(TryMerge(accountId, patch));
+
+    public bool TryMerge(Guid accountId, JsonObject patch)
     {
         lock (_lock)
         {
@@ -270,11 +335,11 @@ public sealed class InMemoryMetadata : IMetadataStore
 
             if (Encoding.UTF8.GetByteCount(document.ToJsonString()) > 16 * 1024)
             {
-                return Task.FromResult(false);
+                return false;
             }
 
             _documents[accountId] = document;
-            return Task.FromResult(true);
+            return true;
         }
     }
 }
@@ -439,6 +504,99 @@ public sealed class InMemoryOneTimeCodes : IOneTimeCodeStore
             var right = entry.Code.CodeHash.AsSpan().SequenceEqual(codeHash);
             _codes[id] = (entry.Code, entry.Guesses + 1, right);
             return Task.FromResult(right);
+        }
+    }
+}
+
+public sealed class InMemoryKnownDevices : IKnownDeviceStore
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<(Guid AccountId, string Key), (int Failures, DateTimeOffset Until)> _devices = [];
+
+    public Task<bool> IsKnownAsync(Guid accountId, string key, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult(_devices.TryGetValue((accountId, key), out var device) && device.Until > now);
+        }
+    }
+
+    public Task RememberAsync(Guid accountId, string key, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            _devices[(accountId, key)] = (0, until);
+            return Task.CompletedTask;
+        }
+    }
+
+    public Task<bool> TryCountFailureAsync(Guid accountId, string key, int limit, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (!_devices.TryGetValue((accountId, key), out var device) || device.Until <= now)
+            {
+                return Task.FromResult(false);
+            }
+
+            if (device.Failures + 1 >= limit)
+            {
+                _devices.Remove((accountId, key));
+            }
+            else
+            {
+                _devices[(accountId, key)] = (device.Failures + 1, device.Until);
+            }
+
+            return Task.FromResult(true);
+        }
+    }
+
+    public Task ForgetAllAsync(Guid accountId, CancellationToken cancellationToken)
+    {
+        ForgetAll(accountId);
+        return Task.CompletedTask;
+    }
+
+    public void ForgetAll(Guid accountId)
+    {
+        lock (_lock)
+        {
+            foreach (var key in _devices.Keys.Where(key => key.AccountId == accountId).ToArray())
+            {
+                _devices.Remove(key);
+            }
+        }
+    }
+}
+
+public sealed class InMemoryAccessNotices : IAccessNoticeStore
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, AccessNotice> _notices = new(StringComparer.Ordinal);
+
+    public Task AddAsync(AccessNotice notice, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            _notices.Add(notice.Key, notice);
+            return Task.CompletedTask;
+        }
+    }
+
+    public Task<AccessNotice?> FindAsync(string key, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult(_notices.TryGetValue(key, out var notice) && notice.ExpiresAt > now ? notice : null);
+        }
+    }
+
+    public Task<AccessNotice?> TryTakeAsync(string key, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult(_notices.Remove(key, out var notice) && notice.ExpiresAt > now ? notice : null);
         }
     }
 }

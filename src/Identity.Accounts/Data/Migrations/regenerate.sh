@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../../../.."
 dotnet tool restore >/dev/null
 project=src/Identity.Accounts
+# Where the tool once put its snapshots: left there, Initial would hold only what changed since.
+rm -rf "$project/Identity"
 for provider in Sqlite Postgres SqlServer; do
     rm -rf "$project/Data/Migrations/$provider"
 done

@@ -8,11 +8,17 @@ public sealed class AccountRow
 
     public required string NormalizedEmail { get; set; }
 
+    public string? PendingEmail { get; set; }
+
     public string? UserName { get; set; }
 
     public string? NormalizedUserName { get; set; }
 
     public string? PhoneNumber { get; set; }
+
+    public string? PendingPhoneNumber { get; set; }
+
+    public int Claim { get; set; }
 
     public string? FirstName { get; set; }
 
@@ -41,6 +47,11 @@ public sealed class AccountRow
     public int AccessFailedCount { get; set; }
 
     public DateTimeOffset? LockoutEnd { get; set; }
+
+    public DateTimeOffset? DeleteAfter { get; set; }
+
+    /// <summary>Address, names and number, folded: what an administrator searches in.</summary>
+    public required string SearchText { get; set; }
 }
 
 public sealed class CredentialRow

@@ -96,9 +96,15 @@ public abstract class IdentityDbContext(DbContextOptions options) : DbContext(op
             row.Property(r => r.UserName).HasMaxLength(256);
             row.Property(r => r.NormalizedUserName).HasMaxLength(256);
             row.Property(r => r.PhoneNumber).HasMaxLength(32);
+            row.Property(r => r.PendingEmail).HasMaxLength(320);
+            row.Property(r => r.PendingPhoneNumber).HasMaxLength(32);
+            row.HasIndex(r => r.PendingEmail);
+            row.HasIndex(r => r.PendingPhoneNumber);
             row.Property(r => r.FirstName).HasMaxLength(256);
             row.Property(r => r.LastName).HasMaxLength(256);
             row.Property(r => r.SecurityStamp).HasMaxLength(128);
+            row.Property(r => r.SearchText).HasMaxLength(AccountFilter.Longest);
+            row.HasIndex(r => r.DeleteAfter);
             row.HasIndex(r => r.NormalizedEmail).IsUnique();
             row.HasIndex(r => r.NormalizedUserName).IsUnique();
             row.HasIndex(r => r.PhoneNumber).IsUnique();

@@ -11,9 +11,24 @@ public static class PageUrls
     public const string ResetPasswordPath = "/reset-password";
     public const string VerifyEmailPath = "/verify-email";
     public const string SignInWithCodePath = "/signin/code";
+    public const string SecondFactorPath = "/signin/second-factor";
+    public const string SecurityPath = "/account/security";
+    public const string AuthenticatorPath = "/account/security/authenticator";
+    public const string PasskeyPath = "/account/security/passkey";
+    public const string ConfirmPath = "/account/security/confirm";
     public const string AccountPath = "/account";
     public const string SignOutPath = "/signout";
     public const string SignedOutPath = "/signed-out";
+
+    public const string ConnectionsPath = "/account/connections";
+
+    public static string External(string provider, string? returnUrl, string? link = null) => Build("/external/" + provider, ("returnUrl", returnUrl), ("link", link));
+
+    public static string ExternalProblem(string problem, string provider, string id, string? returnUrl) => Build("/external/problem", ("problem", problem), ("provider", provider), ("id", id), ("returnUrl", returnUrl));
+
+    public static string ExternalLink(string id) => Build("/external/link", ("id", id));
+
+    public static string ExternalSignOut(string id) => Build("/external/signout", ("id", id));
 
     public static string SignIn(string? returnUrl, string? email = null, string? done = null) => Build(SignInPath, ("returnUrl", returnUrl), ("email", email), ("done", done));
 
@@ -22,6 +37,12 @@ public static class PageUrls
     public static string VerifyEmail(string? email, string? returnUrl, bool sent) => Build(VerifyEmailPath, ("returnUrl", returnUrl), ("email", email), ("sent", sent ? "1" : null));
 
     public static string SignInWithCode(string? email, string? returnUrl, bool sent) => Build(SignInWithCodePath, ("returnUrl", returnUrl), ("email", email), ("sent", sent ? "1" : null));
+
+    public static string SecondFactor(string? returnUrl, string? way = null, bool sent = false, bool again = false) =>
+        Build(SecondFactorPath, ("returnUrl", returnUrl), ("way", way), ("sent", sent ? "1" : null), ("again", again ? "1" : null));
+
+    public static string Confirm(string returnUrl, string? way = null, bool sent = false, bool again = false) =>
+        Build(ConfirmPath, ("returnUrl", returnUrl), ("way", way), ("sent", sent ? "1" : null), ("again", again ? "1" : null));
 
     private static string Build(string path, params (string Name, string? Value)[] parameters) =>
         QueryHelpers.AddQueryString(path, parameters.Where(parameter => parameter.Value is not null).Select(parameter => KeyValuePair.Create(parameter.Name, parameter.Value)));

@@ -3,16 +3,23 @@ using System.Globalization;
 using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.SignIn;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>The profile.</summary>
-public sealed class ProfileModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IOneTimeCodes codes, AccountRules rules, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class ProfileModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IOneTimeCodes codes, AccountRules rules, FreshProof proof, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     private const int LongestText = 200;
     private const int LongestUrl = 2000;
+
+    /// <summary>Of the person, where their sign-in is not of the last minutes.</summary>
+    [BindProperty]
+    public string? CurrentPassword { get; set; }
+
+    public bool AsksForPassword => !proof.IsFresh(Session);
 
     [BindProperty]
     public ProfileForm Form { get; set; } = new();
@@ -32,6 +39,7 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
         // A form opened before another change overwrites nothing: it is shown what there is now.
         var change = new AccountChange
         {
+            ByPerson = new PersonProof(CurrentPassword, Session.Id),
             UserName = Clean(Form.UserName),
             Email = Form.Email!.Trim(),
             PhoneNumber = Clean(Form.PhoneNumber),
@@ -42,13 +50,12 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
         switch (await Changes.ChangeAsync(Person.Id, change, Form.Version, Caller, cancellationToken))
         {
             case AccountChangeResult.Changed changed:
-                if (!string.Equals(changed.Account.NormalizedEmail, Person.NormalizedEmail, StringComparison.Ordinal))
-                {
-                    await codes.GenerateAsync(new CodeRecipient(Person.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken);
-                    return SeeOther(PageUrls.VerifyEmail(changed.Account.Email, PageUrls.AccountPath, sent: true));
-                }
-
-                return SeeOther(PageUrls.AccountPath + "?done=Saved");
+                return changed.Account.PendingEmail is { } email && email != Person.PendingEmail ? SeeOther("/account/pending/email")
+                    : changed.Account.PendingPhoneNumber is { } phone && phone != Person.PendingPhoneNumber ? SeeOther("/account/pending/phone")
+                    : SeeOther(PageUrls.AccountPath + "?done=Saved");
+            case AccountChangeResult.ReauthenticationRequired:
+                Problem(nameof(CurrentPassword), T[string.IsNullOrEmpty(CurrentPassword) ? "Account.ProofMissing" : "Password.CurrentWrong"]);
+                return Invalid();
             case AccountChangeResult.Taken { Member: AccountWrite.UserNameTaken }:
                 Problem("Form.UserName", T["Account.UserNameTaken"]);
                 return Invalid();
@@ -67,7 +74,7 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
     }
 
     public async Task<IActionResult> OnPostVerifyAsync(CancellationToken cancellationToken) =>
-        await codes.GenerateAsync(new CodeRecipient(Person.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken) switch
+        await codes.GenerateAsync(new CodeRecipient(null, Person.Email, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken) switch
         {
             GeneratedCode.RateLimited limited => Reload(limited.RetryAfter),
             _ => SeeOther(PageUrls.VerifyEmail(Person.Email, PageUrls.AccountPath, sent: true)),

@@ -41,7 +41,7 @@ public sealed class PasswordModel(PageServices services, IBrowserSession browser
             return Invalid();
         }
 
-        switch (await passwords.ChangeAsync(Person.Id, CurrentPassword!, NewPassword!, Caller, cancellationToken))
+        switch (await passwords.ChangeAsync(Person.Id, CurrentPassword!, NewPassword!, await SigningInAsync(Browser), cancellationToken))
         {
             case PasswordChange.Changed:
                 await Browser.EndAsync(HttpContext);

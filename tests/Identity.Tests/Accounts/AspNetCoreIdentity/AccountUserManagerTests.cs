@@ -150,6 +150,7 @@ public sealed class AccountUserManagerTests : IAsyncDisposable
     {
         var account = await _world.AddAsync();
         var session = await _world.SignedInAsync();
+        _world.Accounts.Roles.Add("support");
         account.Roles = ["support"];
         Succeeds(await Users.UpdateAsync(account));
         Assert.Null(await _world.Sessions.FindLiveAsync(session.Id, World.Cancel));

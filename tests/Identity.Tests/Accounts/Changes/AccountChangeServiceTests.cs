@@ -60,6 +60,7 @@ public sealed class AccountChangeServiceTests
         await using var world = new World();
         var account = await world.AddAsync();
         var session = await world.SignedInAsync();
+        world.Accounts.Roles.UnionWith(["a", "b"]);
         await ChangeAsync(world, account, new AccountChange { Roles = ["b", "a", "b"] });
         Assert.Null(await world.Sessions.FindLiveAsync(session.Id, World.Cancel));
         Assert.Equal("admin", (string?)Assert.Single(world.Events.Of(EventTypes.SessionDestroyed)).Data["reason"]);

@@ -34,3 +34,7 @@ public sealed class InMemoryRateLimiterTests() : RateLimiterConformance(new InMe
 public sealed class InMemoryAuditLogTests() : AuditLogConformance(new InMemoryFixture());
 
 public sealed class InMemoryProcessedMessagesTests() : ProcessedMessagesConformance(new InMemoryFixture());
+
+public sealed class InMemorySecondFactorStoreTests() : SecondFactorStoreConformance(new InMemoryFixture());
+
+public sealed class InMemoryFactorProofStoreTests() : FactorProofStoreConformance(new InMemoryFixture());

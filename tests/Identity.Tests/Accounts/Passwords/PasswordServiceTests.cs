@@ -120,13 +120,14 @@ public sealed class PasswordServiceTests
     }
 
     [Fact]
-    public async Task Reset_WhenLocked_IsRefused()
+    public async Task Reset_WhenLocked_IsDoneAndUnlocks()
     {
         await using var world = new World();
         var account = await world.AddAsync();
         var code = await PasswordSignInTests.ForgotAsync(world);
         await PasswordSignInTests.LockAsync(world, account);
-        Assert.IsType<PasswordChange.WrongProof>(await ResetAsync(world, code));
+        Assert.IsType<PasswordChange.Changed>(await ResetAsync(world, code));
+        await world.SignedInAsync(password: World.Other);
     }
 
     [Fact]

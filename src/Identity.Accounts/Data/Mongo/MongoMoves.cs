@@ -1,0 +1,195 @@
+using System.Diagnostics.Metrics;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using MongoDB.Bson;
+using MongoDB.Driver;
+
+namespace Identity.Accounts.Data.Mongo;
+
+/// <summary>
+/// The repair job: carries over rows that a crash or an outage left waiting (at the first start with MONGO_URI, all there are), and
+/// removes documents whose account is gone. Every minute; any number of nodes may do it. Meter <c>Identity.Stores</c>.
+/// </summary>
+internal sealed partial class MongoMoves : BackgroundService
+{
+    private const int BatchSize = 500;
+
+    private static readonly TimeSpan s_interval = TimeSpan.FromMinutes(1);
+
+    // An account comes before its documents, so only a removed one has none; but who removes one may be at it.
+    private static readonly TimeSpan s_orphanAge = TimeSpan.FromMinutes(10);
+
+    private readonly MongoServer _server;
+    private readonly MongoCredentialStore _credentials;
+    private readonly MongoMetadataStore _metadata;
+    private readonly StoreDatabase _database;
+    private readonly TimeProvider _timeProvider;
+    private readonly ILogger<MongoMoves> _logger;
+    private readonly Meter _meter;
+    private readonly Counter<long> _repaired;
+    private long _waiting;
+    private int _turn;
+
+    public MongoMoves(MongoServer server, MongoCredentialStore credentials, MongoMetadataStore metadata, StoreDatabase database, IMeterFactory meters, TimeProvider timeProvider, ILogger<MongoMoves> logger)
+    {
+        (_server, _credentials, _metadata, _database, _timeProvider, _logger) = (server, credentials, metadata, database, timeProvider, logger);
+        _meter = meters.Create(StoreMetrics.MeterName);
+        _repaired = _meter.CreateCounter<long>("identity.credentials.repaired", "{half}", "Halves finished (moved) or removed (orphan), by kind");
+        _meter.CreateObservableGauge("identity.credentials.waiting", () => Volatile.Read(ref _waiting), "{half}", "Rows that wait to be moved to MongoDB, as last counted");
+    }
+
+    /// <summary>Moves everything that waits; how much it was. It may be stopped at any point and begun again.</summary>
+    public async Task<int> MoveAllAsync(Action<int>? progress, CancellationToken cancellationToken)
+    {
+        var moved = 0;
+        Guid? after = null;
+        while (true)
+        {
+            var rows = await _database.ReadAsync(
+                (context, token) => (after is { } id ? context.Credentials.Where(r => r.AccountId > id) : context.Credentials).OrderBy(r => r.AccountId).Take(BatchSize).ToListAsync(token),
+                cancellationToken);
+            if (rows.Count == 0)
+            {
+                break;
+            }
+
+            foreach (var row in rows)
+            {
+                await _credentials.MoveAsync(MongoCredentialStore.Map(row), cancellationToken);
+                moved++;
+                progress?.Invoke(moved);
+            }
+
+            after = rows[^1].AccountId;
+        }
+
+        after = null;
+        while (true)
+        {
+            var ids = await _database.ReadAsync(
+                (context, token) => (after is { } id ? context.Metadata.Where(r => r.AccountId > id) : context.Metadata).OrderBy(r => r.AccountId).Select(r => r.AccountId).Take(BatchSize).ToListAsync(token),
+                cancellationToken);
+            if (ids.Count == 0)
+            {
+                break;
+            }
+
+            foreach (var id in ids)
+            {
+                await _metadata.MoveAsync(id, cancellationToken);
+                moved++;
+                progress?.Invoke(moved);
+            }
+
+            after = ids[^1];
+        }
+
+        if (moved > 0)
+        {
+            _repaired.Add(moved, new KeyValuePair<string, object?>("kind", "moved"));
+        }
+
+        return moved;
+    }
+
+    /// <summary>Removes documents whose account is gone; how many.</summary>
+    public async Task<int> RemoveOrphansAsync(CancellationToken cancellationToken)
+    {
+        var removed = 0;
+        foreach (var name in (string[])["credentials", "metadata"])
+        {
+            var documents = _server.Collection(name);
+            BsonValue after = BsonMinKey.Value;
+            while (true)
+            {
+                var ids = await MongoServer.CallAsync(() => documents
+                    .Find(Builders<BsonDocument>.Filter.Gt("_id", after))
+                    .Sort(Builders<BsonDocument>.Sort.Ascending("_id"))
+                    .Project(Builders<BsonDocument>.Projection.Include("_id"))
+                    .Limit(BatchSize)
+                    .ToListAsync(cancellationToken));
+                if (ids.Count == 0)
+                {
+                    break;
+                }
+
+                after = ids[^1]["_id"];
+                var known = ids.Select(document => MongoServer.Id(document["_id"])).ToArray();
+                var alive = await _database.ReadAsync((context, token) => context.Accounts.Where(r => known.Contains(r.Id)).Select(r => r.Id).ToListAsync(token), cancellationToken);
+                var youngest = _timeProvider.GetUtcNow() - s_orphanAge;
+                var gone = known.Except(alive).Where(id => id.Version != 7 || MadeAt(id) < youngest).ToArray();
+                if (gone.Length > 0)
+                {
+                    var filter = Builders<BsonDocument>.Filter.In("_id", gone.Select(MongoServer.Id));
+                    removed += (int)(await MongoServer.CallAsync(() => documents.DeleteManyAsync(filter, cancellationToken))).DeletedCount;
+                }
+            }
+        }
+
+        if (removed > 0)
+        {
+            _repaired.Add(removed, new KeyValuePair<string, object?>("kind", "orphan"));
+        }
+
+        return removed;
+    }
+
+    public override void Dispose()
+    {
+        _meter.Dispose();
+        base.Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            while (true)
+            {
+                try
+                {
+                    Volatile.Write(ref _waiting, await _database.ReadAsync((context, token) => context.Credentials.LongCountAsync(token), stoppingToken));
+                    var count = await MoveAllAsync(progress: null, stoppingToken);
+
+                    // All documents are looked at for this: twice an hour.
+                    count += _turn++ % 30 == 0 ? await RemoveOrphansAsync(stoppingToken) : 0;
+                    Volatile.Write(ref _waiting, 0);
+                    if (count > 0)
+                    {
+                        LogRepaired(count);
+                    }
+                }
+                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+                {
+                    LogFailed(exception);
+                }
+
+                await Task.Delay(s_interval * (0.75 + (Random.Shared.NextDouble() / 2)), _timeProvider, stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Told to stop; the next one goes on where this one was.
+        }
+    }
+
+    // RFC 9562 §5.7: milliseconds since 1970 are the first 48 bits.
+    private static DateTimeOffset MadeAt(Guid id)
+    {
+        var bytes = id.ToByteArray(bigEndian: true);
+        long milliseconds = 0;
+        for (var i = 0; i < 6; i++)
+        {
+            milliseconds = (milliseconds << 8) | bytes[i];
+        }
+
+        return DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+    }
+
+    [LoggerMessage(2831, LogLevel.Information, "{Count} credentials and documents were moved to MongoDB or removed with their account")]
+    private partial void LogRepaired(int count);
+
+    [LoggerMessage(2832, LogLevel.Error, "The repair of credentials failed and is tried again at its next turn")]
+    private partial void LogFailed(Exception exception);
+}

@@ -1,0 +1,214 @@
+using System.Diagnostics;
+using Identity.Accounts.Data.Tables;
+using Identity.ServiceDefaults.Settings;
+using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
+
+namespace Identity.Accounts.Data.Redis;
+
+/// <summary>
+/// The connection to Redis. While it is away every call throws at once, and nothing is queued for later: what a caller was told
+/// had failed must not happen afterwards. It comes back by itself.
+/// </summary>
+internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisServer> logger) : IAsyncDisposable, IDisposable
+{
+    // Nodes' clocks differ: what one wants forgotten another may still ask for. The times in the values decide.
+    private static readonly TimeSpan s_slack = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(500);
+
+    private readonly SemaphoreSlim _connecting = new(1, 1);
+    private volatile ConnectionMultiplexer? _connection;
+
+    public string Description => settings.Description;
+
+    /// <summary>A key; all that belongs to one <paramref name="tag"/> lies on one node of a cluster.</summary>
+    public RedisKey Key(string kind, string tag) => $"{settings.KeyPrefix}:{kind}:{{{tag}}}";
+
+    public RedisChannel Channel(string name) => RedisChannel.Literal($"{settings.KeyPrefix}:{name}");
+
+    /// <summary>A time as scripts compare it.</summary>
+    public static long Time(DateTimeOffset time) => UnixMicrosecondsConverter.Of(time);
+
+    public static DateTimeOffset Time(RedisValue microseconds) => DateTimeOffset.UnixEpoch.AddTicks((long)microseconds * TimeSpan.TicksPerMicrosecond);
+
+    /// <summary>How many milliseconds a key lives that is worth something for so long.</summary>
+    public static long Life(TimeSpan needed) => (long)Math.Max(1, (needed + s_slack).TotalMilliseconds);
+
+    /// <summary>Runs one script on one key.</summary>
+    public async Task<RedisResult> EvaluateAsync(string script, RedisKey key, RedisValue[] arguments, CancellationToken cancellationToken) =>
+        await CallAsync(database => database.ScriptEvaluateAsync(script, [key], arguments), cancellationToken);
+
+    /// <exception cref="StoreUnavailableException">It cannot answer now.</exception>
+    public async Task<T> CallAsync<T>(Func<IDatabase, Task<T>> command, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var connection = await ConnectAsync(cancellationToken);
+            return await command(connection.GetDatabase()).WaitAsync(cancellationToken);
+        }
+        catch (Exception exception) when (IsOutage(exception))
+        {
+            throw new StoreUnavailableException("Redis does not answer.", exception);
+        }
+    }
+
+    public async Task<ISubscriber> SubscriberAsync(CancellationToken cancellationToken) => (await ConnectAsync(cancellationToken)).GetSubscriber();
+
+    /// <summary>Waits for the server, as nodes and stores may start in any order, and refuses one that would forget what it must not.</summary>
+    /// <exception cref="StartFailureException">One line for the operator.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                // One of its own: it tells a refused sign-in from a server that is not there, which the one that lives on does not.
+                await using var probe = await ConnectionMultiplexer.ConnectAsync(Options(isProbe: true));
+                await CheckMemoryAsync(probe, cancellationToken);
+                break;
+            }
+            catch (Exception exception) when (IsOutage(exception))
+            {
+                if (exception is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure })
+                {
+                    throw new StartFailureException($"REDIS_PASSWORD: expected what {Description} lets in (REDIS_USERNAME, REDIS_PASSWORD); it refused the sign-in.", exception);
+                }
+
+                if (Stopwatch.GetElapsedTime(started) >= settings.StartWait)
+                {
+                    throw new StartFailureException($"REDIS_HOST: expected a usable Redis ({Description}); it does not answer: {exception.Message.ReplaceLineEndings(" ")}", exception);
+                }
+
+                if (attempt == 1)
+                {
+                    LogWaiting(Description, settings.StartWait.TotalSeconds);
+                }
+
+                await Task.Delay(s_pause, cancellationToken);
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_connection is { } connection)
+        {
+            await connection.DisposeAsync();
+        }
+
+        _connecting.Dispose();
+    }
+
+    public void Dispose()
+    {
+        _connection?.Dispose();
+        _connecting.Dispose();
+    }
+
+    // A server that evicts would make a revoked token valid again, and one that keeps no file forgets all of it in a restart.
+    private async Task CheckMemoryAsync(ConnectionMultiplexer connection, CancellationToken cancellationToken)
+    {
+        foreach (var server in connection.GetServers().Where(server => server is { IsConnected: true, IsReplica: false }))
+        {
+            Dictionary<string, string> facts;
+            try
+            {
+                facts = (await server.InfoAsync().WaitAsync(cancellationToken)).SelectMany(group => group).ToDictionary(fact => fact.Key, fact => fact.Value, StringComparer.Ordinal);
+            }
+            catch (Exception exception) when (exception is RedisServerException or RedisCommandException)
+            {
+                LogUnchecked(Description, exception);
+                continue;
+            }
+
+            if (facts.GetValueOrDefault("maxmemory_policy") is { } policy and not "noeviction" && facts.GetValueOrDefault("maxmemory") is not (null or "0"))
+            {
+                throw new StartFailureException($"REDIS_HOST: expected maxmemory-policy noeviction; {Description} has {policy}, and with a denied token that it evicts the token would work again.");
+            }
+
+            if (facts.GetValueOrDefault("aof_enabled") is "0")
+            {
+                LogForgetful(Description);
+            }
+        }
+    }
+
+    private async ValueTask<ConnectionMultiplexer> ConnectAsync(CancellationToken cancellationToken)
+    {
+        if (_connection is { } there)
+        {
+            return there;
+        }
+
+        await _connecting.WaitAsync(cancellationToken);
+        try
+        {
+            if (_connection is { } made)
+            {
+                return made;
+            }
+
+            var connection = await ConnectionMultiplexer.ConnectAsync(Options(isProbe: false));
+            connection.ConnectionFailed += (_, failure) => LogLost(Description, failure.FailureType);
+            connection.ConnectionRestored += (_, _) => LogRestored(Description);
+            return _connection = connection;
+        }
+        finally
+        {
+            _connecting.Release();
+        }
+    }
+
+    private ConfigurationOptions Options(bool isProbe)
+    {
+        var options = new ConfigurationOptions
+        {
+            User = settings.UserName,
+            Password = settings.Password,
+            Ssl = settings.Tls != RedisTls.Off,
+            ClientName = "identity",
+            AbortOnConnectFail = isProbe,
+            // INFO counts as an administrator's command.
+            AllowAdmin = isProbe,
+            ConnectRetry = 1,
+            ConnectTimeout = 5_000,
+            AsyncTimeout = 2_000,
+            SyncTimeout = 2_000,
+            KeepAlive = 5,
+            ReconnectRetryPolicy = new LinearRetry(500),
+            BacklogPolicy = BacklogPolicy.FailFast,
+        };
+        foreach (var (host, port) in settings.Endpoints)
+        {
+            options.EndPoints.Add(host, port);
+        }
+
+        if (settings.Tls == RedisTls.Require)
+        {
+#pragma warning disable CA5359 // What REDIS_TLS=require asks for: encrypted, whoever answers.
+            options.CertificateValidation += (_, _, _, _) => true;
+#pragma warning restore CA5359
+        }
+
+        return options;
+    }
+
+    private static bool IsOutage(Exception exception) => exception is RedisException or RedisTimeoutException or RedisCommandException;
+
+    [LoggerMessage(2820, LogLevel.Warning, "{Server} does not answer yet: waiting for up to {Seconds} s")]
+    private partial void LogWaiting(string server, double seconds);
+
+    [LoggerMessage(2821, LogLevel.Warning, "The connection to {Server} is lost ({Reason}); what depends on it is refused until it is back")]
+    private partial void LogLost(string server, ConnectionFailureType reason);
+
+    [LoggerMessage(2822, LogLevel.Information, "The connection to {Server} is back")]
+    private partial void LogRestored(string server);
+
+    [LoggerMessage(2823, LogLevel.Warning, "{Server} keeps no append-only file: what it forgets in a restart are revoked tokens and used values. Set appendonly yes")]
+    private partial void LogForgetful(string server);
+
+    [LoggerMessage(2824, LogLevel.Warning, "{Server} does not tell (INFO) whether it evicts keys or keeps a file: see to it that it has maxmemory-policy noeviction and appendonly yes")]
+    private partial void LogUnchecked(string server, Exception exception);
+}

@@ -1,0 +1,233 @@
+// The wire contract's /devices: who gets push messages where.
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using Identity.Accounts.Audit;
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Keys;
+using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Events;
+using Microsoft.EntityFrameworkCore;
+
+namespace Identity.Accounts.Devices;
+
+/// <summary>
+/// People's devices. Locks are taken in one order everywhere: the token's, then the accounts' by id, so that a move never waits for a
+/// sign-out that waits for it.
+/// </summary>
+public sealed class DeviceRegistry
+{
+    /// <summary>FCM calls a token stale after 270 days without a sign of life, and forgets it.</summary>
+    public static readonly TimeSpan StaleAfter = TimeSpan.FromDays(270);
+
+    /// <summary>More are nobody's: the one not seen for longest makes room.</summary>
+    public const int MostPerAccount = 20;
+
+    private const string TokenPurpose = "device-token";
+
+    // How fresh a sign-in has to be to bring a key along.
+    private static readonly TimeSpan FreshSignIn = TimeSpan.FromMinutes(10);
+
+    private static readonly TimeSpan TouchEvery = TimeSpan.FromHours(1);
+
+    private readonly StoreDatabase _database;
+    private readonly AuditTrail _audit;
+    private readonly TimeProvider _timeProvider;
+    private readonly SealedText _tokens;
+    private readonly byte[] _hashKey;
+
+    internal DeviceRegistry(StoreDatabase database, MasterKey masterKey, AuditTrail audit, TimeProvider timeProvider)
+    {
+        (_database, _audit, _timeProvider) = (database, audit, timeProvider);
+        _tokens = new SealedText(masterKey, TokenPurpose);
+        _hashKey = masterKey.Derive(TokenPurpose + "-hash");
+    }
+
+    /// <summary>Registers a device for an account, or notes that it is still there; takes the token from whoever had it.</summary>
+    public async Task<DeviceRegistration> RegisterAsync(Guid accountId, string sessionId, NewDevice device, Caller caller, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(caller);
+        var hash = Hash(device.Platform, device.Token);
+        var now = _timeProvider.GetUtcNow();
+        var (result, removed) = await _database.TransactAsync<(DeviceRegistration Result, List<DeviceRow> Removed)>(
+            async (context, token) =>
+            {
+                var devices = context.Set<DeviceRow>();
+                await _database.Dialect.LockAsync(context, "device:" + hash, token);
+                var owner = await devices.Where(r => r.TokenHash == hash).Select(r => (Guid?)r.AccountId).FirstOrDefaultAsync(token) ?? accountId;
+                foreach (var id in new[] { accountId, owner }.Distinct().Order())
+                {
+                    await SqlOutbox.LockAsync(_database, context, id, token);
+                }
+
+                // Under the lock that ending a session takes: a device is registered before its sign-out, which then detaches it, or not at all.
+                var session = await context.Sessions.FirstOrDefaultAsync(r => r.Id == sessionId && r.AccountId == accountId && r.EndedAt == null && r.ExpiresAt > now, token);
+                if (session is null || !await context.Accounts.AnyAsync(r => r.Id == accountId && r.IsActive, token))
+                {
+                    return (new DeviceRegistration.SessionOver(), []);
+                }
+
+                var own = await FindOwnAsync(devices, accountId, device, hash, token);
+                if (device.PublicKey is { } key && own?.PublicKey?.AsSpan().SequenceEqual(key) != true && now - session.AuthenticatedAt > FreshSignIn)
+                {
+                    return (new DeviceRegistration.ReauthenticationRequired(), []);
+                }
+
+                // The token's former row, with another owner or under another name of this one's.
+                var former = devices.Where(r => r.TokenHash == hash && r.Id != (own == null ? Guid.Empty : own.Id));
+                var gone = new List<DeviceRow>(await DeviceDetachment.RemoveAsync(_database, context, former, owner == accountId ? DeviceRemovalReasons.Replaced : DeviceRemovalReasons.Moved, now, token));
+                if (own is null)
+                {
+                    gone.AddRange(await MakeRoomAsync(context, accountId, now, token));
+                }
+
+                var row = own ?? NewRow(accountId, sessionId, device, hash, now);
+                row.SessionId = sessionId;
+                row.Environment = device.Environment;
+                row.AppId = device.AppId;
+                row.DeviceId = device.DeviceId ?? row.DeviceId;
+                row.TokenHash = hash;
+                row.SealedToken = _tokens.Seal(device.Token, row.Id);
+                row.PublicKey = device.PublicKey ?? row.PublicKey;
+                row.UserAgent = caller.UserAgent is { Length: > 400 } agent ? agent[..400] : caller.UserAgent;
+                row.RegisteredAt = row.LastSeenAt = now;
+                context.Entry(row).State = own is null ? EntityState.Added : EntityState.Modified;
+                await context.SaveChangesAsync(token);
+                if (own is null)
+                {
+                    await SqlOutbox.AppendAsync(_database, context, [DeviceDetachment.Event(EventTypes.DeviceRegistered, row, now, ("moved", gone.Any(g => g.AccountId != accountId)))], token);
+                }
+
+                return (new DeviceRegistration.Registered(Map(row)), gone);
+            },
+            cancellationToken);
+
+        // Written: the trail tells of it although the caller may have hung up.
+        foreach (var row in removed)
+        {
+            await _audit.WriteAsync("device_remove", row.AccountId == accountId ? DeviceRemovalReasons.Replaced : DeviceRemovalReasons.Moved, row.AccountId, caller, sessionId: null, CancellationToken.None);
+        }
+
+        await _audit.WriteAsync(
+            "device_register",
+            result switch { DeviceRegistration.Registered => "success", DeviceRegistration.SessionOver => "session_over", _ => "reauthentication_required" },
+            accountId,
+            caller,
+            sessionId,
+            CancellationToken.None);
+        return result;
+    }
+
+    /// <summary>The account's devices, the newest first. Those of <paramref name="sessionId"/> have thereby been seen.</summary>
+    public async Task<IReadOnlyList<Device>> ListAsync(Guid accountId, string? sessionId, CancellationToken cancellationToken)
+    {
+        var now = _timeProvider.GetUtcNow();
+        var due = now - TouchEvery;
+        var rows = await _database.ReadAsync((context, token) => context.Set<DeviceRow>().Where(r => r.AccountId == accountId).OrderByDescending(r => r.Id).ToListAsync(token), cancellationToken);
+        if (sessionId is not null && rows.Any(r => r.SessionId == sessionId && r.LastSeenAt < due))
+        {
+            await _database.WriteAsync(
+                (context, token) => context.Set<DeviceRow>().Where(r => r.AccountId == accountId && r.SessionId == sessionId && r.LastSeenAt < due).ExecuteUpdateAsync(set => set.SetProperty(r => r.LastSeenAt, now), token),
+                cancellationToken);
+            foreach (var row in rows.Where(r => r.SessionId == sessionId && r.LastSeenAt < due))
+            {
+                row.LastSeenAt = now;
+            }
+        }
+
+        return [.. rows.Select(Map)];
+    }
+
+    /// <summary>False: the account has no such device.</summary>
+    public async Task<bool> RemoveAsync(Guid accountId, Guid id, Caller caller, CancellationToken cancellationToken)
+    {
+        var removed = await RemoveAsync(accountId, r => r.Id == id, DeviceRemovalReasons.Requested, cancellationToken);
+        if (removed)
+        {
+            await _audit.WriteAsync("device_remove", DeviceRemovalReasons.Requested, accountId, caller, caller.SessionId, CancellationToken.None);
+        }
+
+        return removed;
+    }
+
+    /// <summary>
+    /// The provider refused the token: it goes, unless its app registered again after <paramref name="asOf"/>, which is when the provider
+    /// saw that it is dead. True where it went.
+    /// </summary>
+    internal async Task<bool> RemoveRefusedAsync(Guid accountId, Guid id, DateTimeOffset asOf, CancellationToken cancellationToken)
+    {
+        var removed = await RemoveAsync(accountId, r => r.Id == id && r.RegisteredAt <= asOf, DeviceRemovalReasons.Unregistered, cancellationToken);
+        if (removed)
+        {
+            await _audit.WriteAsync("device_remove", DeviceRemovalReasons.Unregistered, accountId, new Caller(Ip: null, UserAgent: null, ActorId: "push"), sessionId: null, CancellationToken.None);
+        }
+
+        return removed;
+    }
+
+    /// <summary>The token of a row, to send to.</summary>
+    internal string Token(DeviceRow row) => _tokens.Open(row.SealedToken, row.Id);
+
+    /// <summary>Removes devices that were not seen for <see cref="StaleAfter"/>; how many. Any number of nodes may do it.</summary>
+    internal static async Task<int> RemoveStaleAsync(StoreDatabase database, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        const int BatchSize = 200;
+        var cutoff = now - StaleAfter;
+        var total = 0;
+        while (true)
+        {
+            var stale = await database.ReadAsync(
+                (context, token) => context.Set<DeviceRow>().Where(r => r.LastSeenAt <= cutoff).OrderBy(r => r.LastSeenAt).Take(BatchSize).Select(r => new { r.Id, r.AccountId }).ToListAsync(token),
+                cancellationToken);
+            foreach (var device in stale)
+            {
+                total += await RemoveAsync(database, device.AccountId, r => r.Id == device.Id && r.LastSeenAt <= cutoff, DeviceRemovalReasons.Stale, now, cancellationToken) ? 1 : 0;
+            }
+
+            if (stale.Count < BatchSize)
+            {
+                return total;
+            }
+        }
+    }
+
+    private Task<bool> RemoveAsync(Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, CancellationToken cancellationToken) =>
+        RemoveAsync(_database, accountId, which, reason, _timeProvider.GetUtcNow(), cancellationToken);
+
+    private static Task<bool> RemoveAsync(StoreDatabase database, Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, DateTimeOffset now, CancellationToken cancellationToken) => database.TransactAsync(
+        async (context, token) =>
+        {
+            await SqlOutbox.LockAsync(database, context, accountId, token);
+            return (await DeviceDetachment.RemoveAsync(database, context, context.Set<DeviceRow>().Where(r => r.AccountId == accountId).Where(which), reason, now, token)).Count > 0;
+        },
+        cancellationToken);
+
+    // By its token; or, where the app named the device, the one of that name: tokens change, and the old one must not get a second copy.
+    private static async Task<DeviceRow?> FindOwnAsync(DbSet<DeviceRow> devices, Guid accountId, NewDevice device, string hash, CancellationToken cancellationToken) =>
+        (device.DeviceId is { } name
+            ? await devices.OrderBy(r => r.Id).FirstOrDefaultAsync(r => r.AccountId == accountId && r.DeviceId == name && r.Platform == device.Platform && r.AppId == device.AppId, cancellationToken)
+            : null)
+        ?? await devices.FirstOrDefaultAsync(r => r.AccountId == accountId && r.TokenHash == hash, cancellationToken);
+
+    private async Task<IReadOnlyList<DeviceRow>> MakeRoomAsync(IdentityDbContext context, Guid accountId, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var kept = await context.Set<DeviceRow>().Where(r => r.AccountId == accountId).OrderByDescending(r => r.LastSeenAt).ThenByDescending(r => r.Id).Skip(MostPerAccount - 1).Select(r => r.Id).ToListAsync(cancellationToken);
+        return kept.Count == 0 ? [] : await DeviceDetachment.RemoveAsync(_database, context, context.Set<DeviceRow>().Where(r => kept.Contains(r.Id)), DeviceRemovalReasons.Replaced, now, cancellationToken);
+    }
+
+    private static DeviceRow NewRow(Guid accountId, string sessionId, NewDevice device, string hash, DateTimeOffset now) => new()
+    {
+        Id = Guid.CreateVersion7(now),
+        AccountId = accountId,
+        SessionId = sessionId,
+        Platform = device.Platform,
+        TokenHash = hash,
+        SealedToken = [],
+        CreatedAt = now,
+    };
+
+    private string Hash(string platform, string token) => Base64Url.EncodeToString(HMACSHA256.HashData(_hashKey, Encoding.UTF8.GetBytes(platform + "|" + token)));
+
+    private static Device Map(DeviceRow row) => new(row.Id, row.AccountId, row.SessionId, row.Platform, row.Environment, row.AppId, row.DeviceId, row.PublicKey is not null, row.UserAgent, row.CreatedAt, row.LastSeenAt);
+}

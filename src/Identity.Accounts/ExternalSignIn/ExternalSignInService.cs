@@ -1,0 +1,257 @@
+// OWASP ASVS 5.0 §6.8 (identity providers), NIST SP 800-63C-4 §3.8 (linking): who comes from a provider is an account only by its owner's proof.
+using Identity.Accounts.Audit;
+using Identity.Accounts.Changes;
+using Identity.Accounts.Credentials;
+using Identity.Accounts.Delivery;
+using Identity.Accounts.Events;
+using Identity.Accounts.Registration;
+using Identity.Accounts.Sessions;
+using Identity.Accounts.Texts;
+
+namespace Identity.Accounts.ExternalSignIn;
+
+/// <summary>What an external sign-in came to.</summary>
+public abstract record ExternalSignInResult
+{
+    private ExternalSignInResult()
+    {
+    }
+
+    public sealed record SignedIn(Account Account, Session Session) : ExternalSignInResult;
+
+    /// <summary>The provider's e-mail address is an account's: its owner has to prove that they are the same person.</summary>
+    public sealed record NeedsProof(Account Account) : ExternalSignInResult;
+
+    /// <summary>The account is disabled.</summary>
+    public sealed record Disabled : ExternalSignInResult;
+
+    /// <summary>Nobody here is linked to this person, and accounts are not made for them.</summary>
+    public sealed record NoAccount : ExternalSignInResult;
+}
+
+/// <summary>What linking came to.</summary>
+public enum Linking
+{
+    Done,
+    /// <summary>Somebody else's account has this person already.</summary>
+    Taken,
+}
+
+/// <summary>Signs in people whom a provider has vouched for.</summary>
+public sealed class ExternalSignInService(
+    ExternalIdentities identities,
+    ExternalSessions externalSessions,
+    IAccountStore accounts,
+    ICredentialStore credentials,
+    RegistrationService registration,
+    AccountChangeService changes,
+    SessionService sessions,
+    LifecycleEvents events,
+    AuditTrail audit,
+    DeliveryQueue delivery,
+    TimeProvider timeProvider)
+{
+    /// <summary>In <c>amr</c> of every session that came from a provider.</summary>
+    public const string Federated = "fed";
+
+    private const int LongestName = 256;
+
+    /// <param name="person">Whom the provider vouched for.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="lifetime">The session ends after this long, however much it is used; null: as any other.</param>
+    public async Task<ExternalSignInResult> SignInAsync(ExternalPerson person, Caller caller, CancellationToken cancellationToken, TimeSpan? lifetime = null)
+    {
+        ArgumentNullException.ThrowIfNull(person);
+        ArgumentNullException.ThrowIfNull(caller);
+        caller = caller with { ActorId = Actor(person.Subject.Provider) };
+        var (account, refusal) = await FindOrCreateAsync(person, caller, cancellationToken);
+        if (account is null)
+        {
+            return refusal!;
+        }
+
+        return await StartAsync(account, person, caller, cancellationToken, lifetime) is { } started
+            ? new ExternalSignInResult.SignedIn(started.Account, started.Session)
+            : new ExternalSignInResult.Disabled();
+    }
+
+    /// <summary>Links a person to an account whose owner has proved both, and tells the owner by mail.</summary>
+    public async Task<Linking> LinkAsync(ExternalPerson person, Account account, Caller caller, CancellationToken cancellationToken)
+    {
+        var subject = person.Subject;
+        if (!await identities.TryAddAsync(subject, account.Id, timeProvider.GetUtcNow(), cancellationToken))
+        {
+            if ((await identities.FindAsync(subject.Key, cancellationToken))?.AccountId == account.Id)
+            {
+                return Linking.Done;
+            }
+
+            await audit.WriteAsync("link", "taken", account.Id, caller with { ActorId = Actor(subject.Provider) }, caller.SessionId, cancellationToken);
+            return Linking.Taken;
+        }
+
+        await audit.WriteAsync("link", "success", account.Id, caller with { ActorId = Actor(subject.Provider) }, caller.SessionId, CancellationToken.None);
+        delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get("LinkedSubject"), AccountTexts.Format("LinkedMail", subject.Provider)));
+        return Linking.Done;
+    }
+
+    /// <summary>
+    /// For an owner who proved the account by a code to its e-mail address. Where nobody had proved the address before, whoever set the password need
+    /// not be its owner: the password and the sessions from before are dropped.
+    /// </summary>
+    /// <param name="before">The account as it was before the code was tried.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The account as it is now; null: it is gone or disabled.</returns>
+    public async Task<Account?> TakeOverAsync(Account before, Caller caller, CancellationToken cancellationToken)
+    {
+        while (await accounts.FindAsync(before.Id, cancellationToken) is { IsActive: true } account)
+        {
+            if (before.EmailVerified)
+            {
+                return account;
+            }
+
+            var stored = await credentials.FindAsync(account.Id, cancellationToken);
+            account.SecurityStamp = Guid.NewGuid().ToString("N");
+            account.UpdatedAt = timeProvider.GetUtcNow();
+            account.EmailVerified = true;
+            account.PhoneNumber = null;
+            account.PhoneNumberVerified = false;
+            var consequences = new AccountConsequences
+            {
+                Password = new PasswordReplacement(stored?.PasswordHash, null, timeProvider.GetUtcNow()),
+                EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller),
+            };
+            var update = await accounts.UpdateAsync(account, account.Version, [events.OfUser(EventTypes.UserUpdated, account)], consequences, cancellationToken);
+            if (update.Outcome == AccountWrite.Done)
+            {
+                await sessions.AuditEndedAsync(update.Ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
+                return account;
+            }
+
+            // Somebody changed it meanwhile: look again.
+            if (update.Outcome is not (AccountWrite.Conflict or AccountWrite.PasswordConflict))
+            {
+                return null;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>A session for somebody who has just proved an account by other means and is linked to it by now.</summary>
+    public async Task<(Session Session, Account Account)?> StartAsync(Account account, ExternalPerson person, Caller caller, CancellationToken cancellationToken, TimeSpan? lifetime = null)
+    {
+        if (await WithRolesAsync(account, person, caller, cancellationToken) is not { IsActive: true } current)
+        {
+            await audit.WriteAsync("sign_in", "disabled", account.Id, caller, sessionId: null, cancellationToken);
+            return null;
+        }
+
+        var now = timeProvider.GetUtcNow();
+        await accounts.RecordSignInAsync(current.Id, now, cancellationToken);
+        if (await sessions.StartAsync(current, [.. person.Amr.Append(Federated).Distinct(StringComparer.Ordinal)], caller, cancellationToken, person.AuthenticatedAt) is not { } started)
+        {
+            await audit.WriteAsync("sign_in", "changed_meanwhile", current.Id, caller, sessionId: null, cancellationToken);
+            return null;
+        }
+
+        await externalSessions.SaveAsync(started.Session, person, lifetime is { } life ? now + life : null, CancellationToken.None);
+        await identities.TouchAsync(person.Subject.Key, now, CancellationToken.None);
+        await audit.WriteAsync("sign_in", "success", current.Id, caller, started.Session.Id, CancellationToken.None);
+        return started;
+    }
+
+    public Task<IReadOnlyList<ExternalIdentity>> ListAsync(Guid accountId, CancellationToken cancellationToken) => identities.ListAsync(accountId, cancellationToken);
+
+    /// <summary>Takes a way in away, unless it is the last one.</summary>
+    public async Task<Unlinking> UnlinkAsync(Guid accountId, string key, Caller caller, CancellationToken cancellationToken)
+    {
+        var hasPassword = (await credentials.FindAsync(accountId, cancellationToken))?.PasswordHash is not null;
+        var outcome = await identities.RemoveAsync(accountId, key, hasPassword, cancellationToken);
+        await audit.WriteAsync("unlink", outcome.ToString(), accountId, caller, caller.SessionId, CancellationToken.None);
+        return outcome;
+    }
+
+    private async Task<(Account? Account, ExternalSignInResult? Refusal)> FindOrCreateAsync(ExternalPerson person, Caller caller, CancellationToken cancellationToken)
+    {
+        // Twice: who loses the race of two first sign-ins finds what the other made.
+        for (var attempt = 0; ; attempt++)
+        {
+            if (await identities.FindAsync(person.Subject.Key, cancellationToken) is { } identity)
+            {
+                if (await accounts.FindAsync(identity.AccountId, cancellationToken) is { } known)
+                {
+                    return (known, null);
+                }
+
+                // Its account was deleted: who comes now is new here.
+                await identities.ForgetAsync(identity.Key, identity.AccountId, cancellationToken);
+            }
+
+            var account = New(person);
+            if (await accounts.FindByEmailAsync(account.NormalizedEmail, cancellationToken) is { } owner)
+            {
+                if (attempt == 0 && await identities.FindAsync(person.Subject.Key, cancellationToken) is not null)
+                {
+                    continue;
+                }
+
+                await audit.WriteAsync("sign_in", "needs_proof", owner.Id, caller, sessionId: null, cancellationToken);
+                return (null, owner.IsActive ? new ExternalSignInResult.NeedsProof(owner) : new ExternalSignInResult.Disabled());
+            }
+
+            if (!person.MayCreateAccount)
+            {
+                await audit.WriteAsync("sign_in", "no_account", accountId: null, caller, sessionId: null, cancellationToken);
+                return (null, new ExternalSignInResult.NoAccount());
+            }
+
+            if (await identities.TryCreateAsync(account, person.Subject, [events.OfUser(EventTypes.UserCreated, account)], cancellationToken))
+            {
+                await audit.WriteAsync("register", "success", account.Id, caller, sessionId: null, CancellationToken.None);
+                return (account, null);
+            }
+
+            if (attempt > 2)
+            {
+                throw new InvalidOperationException("An account can neither be made nor found.");
+            }
+        }
+    }
+
+    private Account New(ExternalPerson person)
+    {
+        var told = EmailAddress.IsWellFormed(person.Email?.Trim());
+
+        // RFC 2606 §2: a name that leads nowhere, for people whose provider knows no address of theirs. The account page lets them give one.
+        var email = told ? person.Email!.Trim() : $"{person.Subject.Key[..32].ToLowerInvariant()}@{person.Subject.Provider}.invalid";
+        var account = registration.Create(new NewAccount(email, "", FirstName: Cut(person.FirstName), LastName: Cut(person.LastName)));
+        account.EmailVerified = told && person.EmailVerified;
+        account.Roles = [.. person.Roles.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        return account;
+    }
+
+    // The settings decide about the roles that they map, and about no others.
+    private async Task<Account?> WithRolesAsync(Account account, ExternalPerson person, Caller caller, CancellationToken cancellationToken)
+    {
+        string[] roles = [.. account.Roles.Except(person.ManagedRoles, StringComparer.Ordinal).Union(person.Roles, StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        if (!account.IsActive || roles.SequenceEqual(account.Roles.Order(StringComparer.Ordinal), StringComparer.Ordinal))
+        {
+            return account;
+        }
+
+        return await changes.ChangeAsync(account.Id, new AccountChange { Roles = roles }, expectedVersion: null, caller, cancellationToken) is AccountChangeResult.Changed changed ? changed.Account : null;
+    }
+
+    private static string Actor(string provider) => "provider:" + provider;
+
+    private static string? Cut(string? name) => name?.Trim() switch
+    {
+        null or "" => null,
+        { Length: > LongestName } long_ => long_[..LongestName],
+        var text => text,
+    };
+}

@@ -1,0 +1,95 @@
+// OWASP ASVS 5.0 §6.3.7 and §7.4: "this wasn't me".
+using Identity.Accounts.Audit;
+using Identity.Accounts.Credentials;
+using Identity.Accounts.Events;
+using Identity.Accounts.Sessions;
+using Identity.Accounts.SignIn;
+using Microsoft.AspNetCore.Identity;
+
+namespace Identity.Accounts.Profile;
+
+/// <summary>
+/// What the link in a notice does: whoever holds the account now is out. Sessions end, the password is worth nothing, changes that wait
+/// for a code are dropped, known devices are strangers, and a proven address that was replaced is in force again. What follows is a reset by mail.
+/// </summary>
+public sealed class AccessRecovery(
+    IAccessNoticeStore notices,
+    IAccountStore accounts,
+    ICredentialStore credentials,
+    KnownDevices devices,
+    ILookupNormalizer normalizer,
+    SessionService sessions,
+    LifecycleEvents events,
+    AuditTrail audit,
+    TimeProvider timeProvider)
+{
+    private const int LongestTicket = 100;
+
+    /// <summary>Whether the link still works; asking uses nothing up, so that programs that open the links of a mail do no harm.</summary>
+    public async Task<bool> IsLiveAsync(string? ticket, CancellationToken cancellationToken) =>
+        ticket is { Length: > 0 and <= LongestTicket } && await notices.FindAsync(AccessNotices.KeyOf(ticket), timeProvider.GetUtcNow(), cancellationToken) is not null;
+
+    /// <summary>The address that a reset goes to; null where the link is unknown, used or expired. Of many at once one gets through.</summary>
+    public async Task<string?> DisownAsync(string? ticket, Caller caller, CancellationToken cancellationToken)
+    {
+        if (ticket is not { Length: > 0 and <= LongestTicket }
+            || await notices.TryTakeAsync(AccessNotices.KeyOf(ticket), timeProvider.GetUtcNow(), cancellationToken) is not { } notice)
+        {
+            return null;
+        }
+
+        // The link is used up: what it is for is done even if the caller hangs up.
+        var restores = notice.EmailBefore is not null;
+        for (var attempt = 0; attempt < 20; attempt++)
+        {
+            if (await accounts.FindAsync(notice.AccountId, CancellationToken.None) is not { } account)
+            {
+                return null;
+            }
+
+            var stored = await credentials.FindAsync(account.Id, CancellationToken.None);
+            TakeBack(account, notice, restores);
+            var consequences = new AccountConsequences
+            {
+                Password = stored?.PasswordHash is { } hash ? new PasswordReplacement(hash, null, timeProvider.GetUtcNow()) : null,
+                EndSessions = sessions.EndingWith(SessionEndReasons.Revoked, caller),
+            };
+            var (written, ended) = await accounts.UpdateAsync(account, account.Version, [events.OfUser(EventTypes.UserUpdated, account)], consequences, CancellationToken.None);
+            switch (written)
+            {
+                case AccountWrite.Done:
+                    await devices.ForgetAllAsync(account.Id, CancellationToken.None);
+                    await sessions.AuditEndedAsync(ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
+                    await audit.WriteAsync("access_disowned", notice.Change.ToString(), account.Id, caller, sessionId: null, CancellationToken.None);
+                    return account.Email;
+                case AccountWrite.EmailTaken:
+                    // Somebody registered the old address meanwhile; all else still happens.
+                    restores = false;
+                    break;
+                case AccountWrite.Conflict or AccountWrite.PasswordConflict:
+                    break;
+                default:
+                    return null;
+            }
+        }
+
+        throw new InvalidOperationException("A change could not be taken back: the account was changed by others twenty times meanwhile.");
+    }
+
+    private void TakeBack(Account account, AccessNotice notice, bool restores)
+    {
+        account.SecurityStamp = Guid.NewGuid().ToString("N");
+        account.UpdatedAt = timeProvider.GetUtcNow();
+        (account.PendingEmail, account.PendingPhoneNumber) = (null, null);
+        if (notice.Change is AccessChange.PhoneChanged or AccessChange.PhoneChangeAsked)
+        {
+            // A number signs in where codes may: this one is the stranger's until it is proven again.
+            account.PhoneNumberVerified = false;
+        }
+
+        if (restores && normalizer.NormalizeEmail(notice.EmailBefore) is { } normalized && normalized != account.NormalizedEmail)
+        {
+            (account.Email, account.NormalizedEmail, account.EmailVerified) = (notice.EmailBefore!, normalized, true);
+        }
+    }
+}

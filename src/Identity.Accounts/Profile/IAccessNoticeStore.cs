@@ -1,0 +1,21 @@
+namespace Identity.Accounts.Profile;
+
+/// <summary>A "this wasn't me" link as it is kept.</summary>
+/// <param name="Key">Hash of the link's secret.</param>
+/// <param name="AccountId">Whose account changed.</param>
+/// <param name="Change">What was told.</param>
+/// <param name="EmailBefore">The proven address that the change replaces; null: the link brings none back.</param>
+/// <param name="ExpiresAt">When it is worth nothing.</param>
+public sealed record AccessNotice(string Key, Guid AccountId, AccessChange Change, string? EmailBefore, DateTimeOffset ExpiresAt);
+
+/// <summary>The links that were sent. One is used once, by one atomic statement.</summary>
+public interface IAccessNoticeStore
+{
+    Task AddAsync(AccessNotice notice, CancellationToken cancellationToken);
+
+    /// <summary>Null: unknown, used or expired.</summary>
+    Task<AccessNotice?> FindAsync(string key, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>As above, for exactly one caller.</summary>
+    Task<AccessNotice?> TryTakeAsync(string key, DateTimeOffset now, CancellationToken cancellationToken);
+}

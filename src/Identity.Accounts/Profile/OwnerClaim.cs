@@ -1,0 +1,63 @@
+// Sudhodanan and Paverd, "Pre-hijacked accounts" (USENIX Security 2022): registering somebody's address first is worth nothing.
+
+namespace Identity.Accounts.Profile;
+
+/// <summary>What consents and grants of applications hang on an account, kept elsewhere.</summary>
+public interface IGrantedAccess
+{
+    /// <summary>Takes back all that the account allowed.</summary>
+    Task ForgetAsync(Guid accountId, CancellationToken cancellationToken);
+}
+
+/// <summary>
+/// Proofs belong to whoever brought them. Somebody who proves an address for the first time by its mailbox alone, without the password or
+/// session of whoever registered it, gets an account with nothing of theirs in it.
+/// </summary>
+public sealed class OwnerClaim(IMetadataStore metadata, IEnumerable<IGrantedAccess> grants)
+{
+    /// <summary>
+    /// Notes on the account that its mailbox was proven alone, and drops what somebody else may have set; the caller stores it, and ends
+    /// sessions, password and devices with it. False: everything on it is the owner's already.
+    /// </summary>
+    public static bool Take(Account account)
+    {
+        if (account.Claim == AccountClaim.Settled)
+        {
+            return false;
+        }
+
+        if (!account.EmailVerified)
+        {
+            (account.UserName, account.NormalizedUserName, account.PhoneNumber) = (null, null, null);
+            (account.FirstName, account.LastName, account.Profile) = (null, null, []);
+        }
+
+        account.PhoneNumberVerified = false;
+        (account.PendingEmail, account.PendingPhoneNumber) = (null, null);
+        (account.EmailVerified, account.Claim) = (true, AccountClaim.Settled);
+        return true;
+    }
+
+    /// <summary>What is kept beside the account, after the account itself is stored.</summary>
+    /// <param name="accountId">Whose.</param>
+    /// <param name="wasProven">The address had been proven before, by a code alone: metadata stays then.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task ForgetRestAsync(Guid accountId, bool wasProven, CancellationToken cancellationToken)
+    {
+        foreach (var grant in grants)
+        {
+            await grant.ForgetAsync(accountId, cancellationToken);
+        }
+
+        if (!wasProven && await metadata.FindAsync(accountId, cancellationToken) is { Count: > 0 } document)
+        {
+            var nothing = new System.Text.Json.Nodes.JsonObject();
+            foreach (var (name, _) in document)
+            {
+                nothing[name] = null;
+            }
+
+            await metadata.MergeAsync(accountId, nothing, cancellationToken);
+        }
+    }
+}

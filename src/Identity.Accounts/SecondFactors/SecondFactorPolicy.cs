@@ -1,0 +1,113 @@
+// NIST SP 800-63B-4 §2.2 (two factors), OWASP ASVS 5.0 §6.3.3: when a second factor is due, and which will do.
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Accounts.SecondFactors;
+
+/// <summary>A sign-in of which the first factor is proven.</summary>
+/// <param name="Ticket">Carries it, encrypted: no session exists yet.</param>
+/// <param name="Methods">What will finish it, the best first.</param>
+public sealed record HalfSignIn(string Ticket, IReadOnlyList<string> Methods);
+
+/// <summary>Says whether a second factor is due.</summary>
+public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofStore proofs, FactorTickets tickets, IOptions<SecondFactorOptions> options, TimeProvider timeProvider)
+{
+    private static readonly string[] Order = [FactorKinds.Passkey, FactorKinds.Totp, FactorKinds.Sms, FactorKinds.Email, FactorKinds.RecoveryCode];
+
+    /// <summary>
+    /// Null where the first factor is enough. Whoever has enrolled a factor needs it at every sign-in, but for browsers that they had
+    /// remembered; the roles of SecondFactors:RequiredForRoles need one in any case.
+    /// </summary>
+    /// <param name="account">As it was read before its credentials were.</param>
+    /// <param name="amr">What is proven.</param>
+    /// <param name="channel">The channel of the code that proved it.</param>
+    /// <param name="caller">Its browser may be remembered.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<HalfSignIn?> FindDueAsync(Account account, IReadOnlyList<string> amr, string? channel, Caller caller, CancellationToken cancellationToken)
+    {
+        var enrolled = await factors.ListAsync(account.Id, cancellationToken);
+        if ((enrolled.Count == 0 && !IsRequired(account)) || await IsRememberedAsync(account, caller, cancellationToken))
+        {
+            return null;
+        }
+
+        return new(tickets.Create(TicketKinds.SignIn, account, caller.SessionId, amr, channel), await MethodsAsync(account, enrolled, channel, cancellationToken));
+    }
+
+    /// <summary>For somebody who is signed in and must prove more (acr_values, an essential acr, a client of SecondFactors:RequiredForClients).</summary>
+    public async Task<HalfSignIn> BeginStepUpAsync(Account account, Sessions.Session session, CancellationToken cancellationToken)
+    {
+        // A session that began with a code by mail has used up the mailbox.
+        var channel = session.Amr.Contains(AuthenticationMethods.Password, StringComparer.Ordinal) ? null : FactorKinds.Email;
+        return new(tickets.Create(TicketKinds.SignIn, account, session.Id, session.Amr, channel), await MethodsAsync(account, channel, cancellationToken));
+    }
+
+    /// <summary>What finishes a half-done sign-in; null: the ticket is worth nothing any more.</summary>
+    public async Task<(Account Account, IReadOnlyList<string> Methods)?> ReadAsync(string? ticket, IAccountStore accounts, CancellationToken cancellationToken)
+    {
+        var found = await FindAsync(ticket, accounts, cancellationToken);
+        return found is null ? null : (found.Value.Account, await MethodsAsync(found.Value.Account, found.Value.Ticket.Channel, cancellationToken));
+    }
+
+    /// <summary>Whether the account must have a second factor whatever it has enrolled.</summary>
+    public bool IsRequired(Account account) => options.Value.RequiredForRoles.Any(role => account.Roles.Contains(role, StringComparer.Ordinal));
+
+    /// <summary>The class that a client's people must reach; null: any.</summary>
+    public string? RequiredBy(string clientId) => options.Value.RequiredForClients.Contains(clientId) ? AuthenticationContexts.MultiFactor : null;
+
+    /// <summary>The ways that the account has, the best first.</summary>
+    /// <param name="account">Whose.</param>
+    /// <param name="firstChannel">A code by this channel was the first factor.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<IReadOnlyList<string>> MethodsAsync(Account account, string? firstChannel, CancellationToken cancellationToken) =>
+        await MethodsAsync(account, await factors.ListAsync(account.Id, cancellationToken), firstChannel, cancellationToken);
+
+    internal async Task<(FactorTicket Ticket, Account Account)?> FindAsync(string? text, IAccountStore accounts, CancellationToken cancellationToken) =>
+        await tickets.FindAsync(TicketKinds.SignIn, text, cancellationToken) is { AccountId: { } id } ticket
+        && await accounts.FindAsync(id, cancellationToken) is { IsActive: true } account
+        && account.SecurityStamp == ticket.Stamp
+            ? (ticket, account)
+            : null;
+
+    /// <summary>SHA-256 in base64url: what is stored of a remembered browser's token.</summary>
+    internal static string Hash(string token) => System.Buffers.Text.Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
+
+    private async Task<IReadOnlyList<string>> MethodsAsync(Account account, IReadOnlyList<SecondFactor> enrolled, string? firstChannel, CancellationToken cancellationToken)
+    {
+        var methods = enrolled.Select(factor => factor.Kind)
+            .Where(kind => kind switch
+            {
+                FactorKinds.Email => account.EmailVerified,
+                FactorKinds.Sms => account.PhoneNumberVerified && account.PhoneNumber is not null,
+                _ => true,
+            })
+            .ToHashSet(StringComparer.Ordinal);
+        if (enrolled.Count > 0 && await factors.CountRecoveryCodesAsync(account.Id, cancellationToken) > 0)
+        {
+            methods.Add(FactorKinds.RecoveryCode);
+        }
+
+        // A role that needs one and has none: the mailbox will have to do, or nobody could ever enrol a better one.
+        if (enrolled.Count == 0 && IsRequired(account))
+        {
+            methods.Add(FactorKinds.Email);
+        }
+
+        // Twice the same mailbox is one factor.
+        return [.. Order.Where(kind => methods.Contains(kind) && kind != firstChannel)];
+    }
+
+    private async Task<bool> IsRememberedAsync(Account account, Caller caller, CancellationToken cancellationToken)
+    {
+        foreach (var token in options.Value.RememberedBrowserDays == 0 ? [] : caller.RememberedTokens ?? [])
+        {
+            if (await proofs.TryUseRememberedAsync(account.Id, Hash(token), account.SecurityStamp, timeProvider.GetUtcNow(), cancellationToken))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,150 @@
+// NIST SP 800-63B-4 §2.2, OpenID Connect Core §2 (acr, amr): the second half of a sign-in, and sign-in by passkey, which is both.
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using Identity.Accounts.Audit;
+using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.RateLimits;
+using Identity.Accounts.Sessions;
+using Identity.Accounts.SignIn;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Accounts.SecondFactors;
+
+/// <summary>What the second half of a sign-in came to.</summary>
+public abstract record SecondStep
+{
+    private SecondStep()
+    {
+    }
+
+    /// <param name="Account">As it is by now.</param>
+    /// <param name="Session">Stored, with <c>session.created</c> in the outbox.</param>
+    /// <param name="RememberedToken">For this browser's cookie, where it asked to be remembered.</param>
+    public sealed record Succeeded(Account Account, Session Session, string? RememberedToken) : SecondStep;
+
+    /// <summary>The factor was wrong, used or not one of the account's. The ticket is still good.</summary>
+    public sealed record Refused : SecondStep;
+
+    /// <summary>The first half is worth nothing any more: it is over, used, or the account changed.</summary>
+    public sealed record Expired : SecondStep;
+
+    public sealed record RateLimited(TimeSpan RetryAfter) : SecondStep;
+}
+
+/// <summary>Finishes sign-ins. No session exists before.</summary>
+public sealed class SecondFactorSignIn(
+    SecondFactorPolicy policy,
+    FactorTickets tickets,
+    FactorProver prover,
+    Passkeys passkeys,
+    IAccountStore accounts,
+    IFactorProofStore proofs,
+    SessionService sessions,
+    Lockout lockout,
+    AuditTrail audit,
+    IRateLimiter limiter,
+    IOptions<SecondFactorOptions> options,
+    IOptions<AccountsOptions> accountsOptions,
+    TimeProvider timeProvider)
+{
+    /// <summary>What would finish it; null: start over.</summary>
+    public async Task<(Account Account, IReadOnlyList<string> Methods)?> FindAsync(string? ticket, CancellationToken cancellationToken) =>
+        await policy.ReadAsync(ticket, accounts, cancellationToken);
+
+    /// <summary>Null: the ticket is worth nothing any more, or the account has no such way.</summary>
+    public async Task<GeneratedCode?> SendCodeAsync(string? ticket, string channel, Caller caller, CancellationToken cancellationToken) =>
+        await policy.FindAsync(ticket, accounts, cancellationToken) is var (found, account) ? await prover.SendCodeAsync(account, channel, found.Channel, caller, cancellationToken) : null;
+
+    /// <summary>A challenge to the account's passkeys; null: start over.</summary>
+    public async Task<PasskeyChallenge?> BeginPasskeyAsync(string? ticket, CancellationToken cancellationToken) =>
+        await policy.FindAsync(ticket, accounts, cancellationToken) is var (_, account) ? await passkeys.BeginRequestAsync(account) : null;
+
+    /// <param name="ticket">Of the first half.</param>
+    /// <param name="proof">The second.</param>
+    /// <param name="remember">Whether this browser need not prove it again for a while.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<SecondStep> FinishAsync(string? ticket, FactorProof proof, bool remember, Caller caller, CancellationToken cancellationToken)
+    {
+        if (await policy.FindAsync(ticket, accounts, cancellationToken) is not var (found, account))
+        {
+            return new SecondStep.Expired();
+        }
+
+        switch (await prover.TryAsync(account, proof, found.Channel, caller, cancellationToken))
+        {
+            case FactorTrial.RateLimited limited:
+                return new SecondStep.RateLimited(limited.RetryAfter);
+            case FactorTrial.Proven proven:
+                // Of several right answers to one first half one wins. The factor is used up, so from here on hanging up stops nothing.
+                return await tickets.TrySpendAsync(found, CancellationToken.None)
+                    ? await StartAsync(account, [.. found.Amr.Union(proven.Amr, StringComparer.Ordinal)], proven.Strength, remember, found.SessionId is { } id ? caller with { SessionId = id } : caller)
+                    : new SecondStep.Expired();
+            default:
+                return new SecondStep.Refused();
+        }
+    }
+
+    /// <summary>Signs in by a passkey alone. Refused says nothing of why.</summary>
+    public async Task<SecondStep> WithPasskeyAsync(string ticket, string credential, Caller caller, CancellationToken cancellationToken)
+    {
+        if (caller.Ip is not null)
+        {
+            var lease = await limiter.AcquireAsync("sign_in:" + caller.Ip, accountsOptions.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+            if (!lease.Allowed)
+            {
+                return new SecondStep.RateLimited(lease.RetryAfter);
+            }
+        }
+
+        // A signature cannot be guessed, so a wrong one counts against nobody: else strangers could lock accounts with what a passkey's id tells.
+        if (await passkeys.TryAsync(ticket, credential, expected: null, cancellationToken) is not { } used)
+        {
+            await audit.WriteAsync("sign_in", "invalid_passkey", accountId: null, caller, sessionId: null, cancellationToken);
+            return new SecondStep.Refused();
+        }
+
+        var reason = !used.Account.IsActive ? "disabled"
+            : lockout.IsLocked(used.Account) ? "locked"
+            : accountsOptions.Value.RequireVerifiedEmail && !used.Account.EmailVerified ? "email_not_verified"
+            : null;
+        if (reason is not null)
+        {
+            await audit.WriteAsync("sign_in", reason, used.Account.Id, caller, sessionId: null, cancellationToken);
+            return new SecondStep.Refused();
+        }
+
+        return await StartAsync(used.Account, used.Amr, FactorKinds.Strength(FactorKinds.Passkey), remember: false, caller);
+    }
+
+    private async Task<SecondStep> StartAsync(Account account, IReadOnlyList<string> amr, int strength, bool remember, Caller caller)
+    {
+        var now = timeProvider.GetUtcNow();
+        await accounts.RecordSignInAsync(account.Id, now, CancellationToken.None);
+        if (await sessions.StartAsync(account, amr, caller, CancellationToken.None) is not { } started)
+        {
+            await audit.WriteAsync("sign_in", "changed_meanwhile", account.Id, caller, sessionId: null, CancellationToken.None);
+            return new SecondStep.Expired();
+        }
+
+        await proofs.RecordProofAsync(started.Session.Id, strength, now, CancellationToken.None);
+        await audit.WriteAsync("sign_in", "success", account.Id, caller, started.Session.Id, CancellationToken.None);
+        return new SecondStep.Succeeded(started.Account, started.Session, remember ? await RememberAsync(started.Account, caller, now) : null);
+    }
+
+    private async Task<string?> RememberAsync(Account account, Caller caller, DateTimeOffset now)
+    {
+        if (options.Value.RememberedBrowserDays == 0)
+        {
+            return null;
+        }
+
+        // Always a new one: what a browser brought might have been put there by somebody else.
+        var token = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
+        await proofs.RememberAsync(
+            new RememberedBrowser(Guid.CreateVersion7(now), account.Id, SecondFactorPolicy.Hash(token), account.SecurityStamp, now, now, now.AddDays(options.Value.RememberedBrowserDays), caller.Ip, caller.UserAgent),
+            CancellationToken.None);
+        await audit.WriteAsync("remember_browser", "success", account.Id, caller, caller.SessionId, CancellationToken.None);
+        return token;
+    }
+}

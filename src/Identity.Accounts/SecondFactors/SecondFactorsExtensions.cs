@@ -1,0 +1,36 @@
+using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Accounts.SecondFactors;
+
+/// <summary>Composition of second factors. The host adds Data Protection, and says by <see cref="IdentityPasskeyOptions"/> at which origin passkeys are used.</summary>
+internal static class SecondFactorsExtensions
+{
+    public static IServiceCollection AddSecondFactors(this IServiceCollection services)
+    {
+        services.AddOptions<SecondFactorOptions>().BindConfiguration(SecondFactorOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<SecondFactorOptions>, SecondFactorOptionsValidation>();
+        services.AddSingleton<FactorTickets>();
+        services.AddSingleton<SecondFactorPolicy>();
+        services.AddSingleton<AuthenticationContexts>();
+        services.AddSingleton<Authenticator>();
+        services.AddSingleton<RecoveryCodes>();
+        services.AddSingleton<FactorNotices>();
+        services.TryAddScoped<IPasskeyHandler<Account>, PasskeyHandler<Account>>();
+        services.AddOptions<IdentityPasskeyOptions>().Configure(options =>
+        {
+            // Found without a name typed first, and never without its owner's finger, face or PIN: two factors in one.
+            options.UserVerificationRequirement = "required";
+            options.ResidentKeyRequirement = "required";
+            options.AttestationConveyancePreference = "none";
+            options.AuthenticatorTimeout = FactorTickets.Lifetime;
+        });
+        services.AddScoped<Passkeys>();
+        services.AddScoped<FactorProver>();
+        services.AddScoped<SecondFactorSignIn>();
+        services.AddScoped<FactorEnrolment>();
+        return services;
+    }
+}

@@ -1,0 +1,50 @@
+using Identity.Accounts.SecondFactors;
+using Identity.Api.Contracts;
+using Identity.Api.Failures;
+using Identity.Api.OpenApi;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.ModelBinding;
+
+namespace Identity.Api.Controllers;
+
+/// <summary>POST /login/code, /login/passkey: what the second step of a sign-in may need. The step itself is POST /login.</summary>
+[Route("api/identity/login")]
+[Tags("Sign-in")]
+public sealed class SecondStepController(SecondFactorSignIn secondFactors, Passkeys passkeys, TimeProvider timeProvider) : ContractController
+{
+    internal const string WrongToken = "The mfaToken is not valid any more: sign in anew.";
+
+    [HttpPost("code")]
+    [EndpointSummary("Send a code for the second step")]
+    [EndpointDescription("By e-mail or SMS, where login named it among its methods.")]
+    [RequestExample("""{"mfaToken":"CfDJ8…","method":"email"}""")]
+    [ProducesResponseType<OtpResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.ChannelUnavailable, "This channel is not available.")]
+    [Fails(400, ErrorCodes.ValidationFailed, "method must be one of the following values: email, sms")]
+    [Fails(401, ErrorCodes.InvalidMfaToken, WrongToken)]
+    [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
+    public async Task<IActionResult> SendAsync([FromBody] FactorCodeRequest request, CancellationToken cancellationToken) =>
+        await secondFactors.FindAsync(request.MfaToken, cancellationToken) is null
+            ? new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaToken, WrongToken)
+            : FactorAnswers.Sent(await secondFactors.SendCodeAsync(request.MfaToken, request.Method, Caller(), cancellationToken), timeProvider) switch
+            {
+                OtpResponse sent => Posted(sent),
+                var failure => (IActionResult)failure,
+            };
+
+    [HttpPost("passkey")]
+    [EndpointSummary("Ask for a challenge to a passkey")]
+    [EndpointDescription("With an mfaToken: for the second step. Without: to sign in by a passkey alone. The answer goes to login.")]
+    [RequestExample("""{"mfaToken":"CfDJ8…"}""")]
+    [ProducesResponseType<PasskeyChallengeResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.ValidationFailed, "mfaToken must be a string")]
+    [Fails(401, ErrorCodes.InvalidMfaToken, WrongToken)]
+    public async Task<IActionResult> ChallengeAsync([FromBody(EmptyBodyBehavior = EmptyBodyBehavior.Allow)] PasskeyChallengeRequest? request, CancellationToken cancellationToken)
+    {
+        var challenge = request?.MfaToken is { Length: > 0 } token ? await secondFactors.BeginPasskeyAsync(token, cancellationToken) : await passkeys.BeginRequestAsync(account: null);
+        return challenge is null
+            ? new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaToken, WrongToken)
+            : Posted(PasskeyChallengeResponse.Of(challenge));
+    }
+}

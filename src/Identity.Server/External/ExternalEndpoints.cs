@@ -1,0 +1,98 @@
+// The addresses of external sign-in. The redirect URIs themselves are answered by ASP.NET Core's handlers.
+using Identity.Accounts.ExternalSignIn;
+using Identity.Server.External.Oidc;
+using Identity.Server.Hosting;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Identity.Server.External;
+
+/// <summary>Composition and addresses of external sign-in.</summary>
+internal static class ExternalEndpoints
+{
+    // Callers of the session token route wait five seconds at most, the answer included.
+    private static readonly TimeSpan LongestAnswer = TimeSpan.FromSeconds(4.5);
+
+    /// <exception cref="ServiceDefaults.Settings.StartFailureException">One line for each setting that cannot be used.</exception>
+    public static void AddExternalSignIn(this WebApplicationBuilder builder, ServerSettings settings)
+    {
+        var services = builder.Services;
+        var options = builder.Configuration.GetSection(FederationOptions.Section).Get<FederationOptions>() ?? new FederationOptions();
+        var problems = FederationValidation.FindProblems(options, settings.IsDevelopment);
+        if (problems.Count > 0)
+        {
+            throw new ServiceDefaults.Settings.StartFailureException(string.Join(Environment.NewLine, problems));
+        }
+
+        services.AddSingleton(options);
+        services.TryAddSingleton<ExternalHttp>();
+        services.TryAddSingleton<ExternalIds>();
+        services.AddSingleton<ExternalFlows>();
+        services.AddSingleton<ExternalFailures>();
+        services.AddSingleton<ExternalCompletion>();
+        services.AddSingleton<ExternalSignOut>();
+        services.AddSingleton(provider => new ExternalButtons(provider.GetRequiredService<ExternalProviders>(), provider.GetRequiredService<ExternalSignOut>()));
+        services.AddSingleton<BackChannelLogout>();
+        services.AddSingleton(provider => new ExternalProviders(options, provider.GetServices<IExternalProvider>()));
+        services.AddSingleton(provider => new FederationCheck(provider.GetRequiredService<ExternalProviders>()));
+
+        // What it says of a message may quote it; every failure is told by ExternalFailures.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Authentication.OpenIdConnect", LogLevel.None);
+        foreach (var (name, provider) in options.Providers.Where(pair => pair.Value is { Enabled: true, SessionToken: not null }))
+        {
+            services.AddSingleton(all => new OpenAmSessionTokens(
+                new OpenAmSettings(name, new Uri(provider.SessionToken!.Root!), [.. provider.SessionToken.Realms], provider.SessionToken.Cookie, TimeSpan.FromTicks(Math.Min(provider.Timeout.Ticks, LongestAnswer.Ticks)), provider.SessionToken.Lifetime, new ExternalPerson
+                {
+                    Subject = new ExternalSubject(name, "", "", provider.IgnoreSubjectCase),
+                    EmailVerified = provider.TrustEmail,
+                    MayCreateAccount = provider.CreateAccounts,
+                }),
+                all.GetRequiredService<ExternalHttp>().CreateClient(provider.Timeout),
+                all.GetRequiredService<ExternalIdentities>()));
+        }
+
+        foreach (var (name, provider) in options.Providers.Where(pair => pair.Value.Type == "oidc"))
+        {
+            services.AddSingleton<IExternalProvider>(all => new OidcProvider(name, provider, all));
+            services.AddAuthentication().AddOpenIdConnect(OidcProvider.Scheme(name), provider.DisplayName ?? name, _ => { });
+            services.AddOptions<Microsoft.AspNetCore.Authentication.OpenIdConnect.OpenIdConnectOptions>(OidcProvider.Scheme(name))
+                .Configure<ExternalProviders>((handler, providers) => ((OidcProvider)providers.Find(name)!).Configure(handler));
+        }
+    }
+
+    public static void MapExternalSignIn(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapGet("/external/{provider}", StartAsync).ExcludeFromDescription();
+        endpoints.MapGet("/external/{provider}/signed-out", SignedOutAsync).ExcludeFromDescription();
+        endpoints.MapPost("/external/{provider}/backchannel-logout", async (HttpContext context, string provider, ExternalProviders providers, BackChannelLogout logout) =>
+        {
+            if (providers.Find(provider) is OidcProvider found)
+            {
+                await logout.HandleAsync(context, found);
+                return;
+            }
+
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
+        }).ExcludeFromDescription().DisableAntiforgery();
+    }
+
+    private static async Task StartAsync(HttpContext context, string provider, string? returnUrl, string? link, ExternalProviders providers, ExternalCompletion completion, ExternalFailures failures)
+    {
+        try
+        {
+            var found = providers.FindEnabled(provider) ?? throw new ExternalRefusal(ExternalProblem.Unknown, "provider", $"there is no such provider, or Federation:Providers:{(providers.Find(provider) is null ? "*" : provider)}:Enabled is false");
+            await found.ChallengeAsync(context, await completion.BeginAsync(context, provider, returnUrl, link));
+        }
+        catch (Exception failure) when (failure is ExternalRefusal or HttpRequestException || (failure is OperationCanceledException && !context.RequestAborted.IsCancellationRequested))
+        {
+            failures.Tell(context, providers.Find(provider) is null ? "" : provider, failure, returnUrl is not null && ReturnUrls.IsLocal(returnUrl) ? returnUrl : null);
+        }
+    }
+
+    // Back from a sign-out there. Whatever the state says, the session here had ended before.
+    private static async Task SignedOutAsync(HttpContext context, string provider, string? state, ExternalFlows flows)
+    {
+        var flow = state is { Length: > 0 and <= 200 } ? await flows.TakeAsync(state, context.RequestAborted) : null;
+        context.Response.StatusCode = StatusCodes.Status303SeeOther;
+        context.Response.Headers.Location = flow is not null && flow.Provider == provider && flows.IsFrom(context, flow) && ReturnUrls.IsLocal(flow.ReturnUrl) ? flow.ReturnUrl : Pages.Flow.PageUrls.SignedOutPath;
+    }
+}

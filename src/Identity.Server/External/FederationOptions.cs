@@ -1,0 +1,322 @@
+// The settings of external sign-in: section Federation. Read and checked at start, one line for what cannot be used.
+using System.Text.RegularExpressions;
+
+namespace Identity.Server.External;
+
+/// <summary>Section <c>Federation</c> of the settings.</summary>
+public sealed class FederationOptions
+{
+    public const string Section = "Federation";
+
+    /// <summary>By name: the name is in addresses, in the log and in the accounts' links, so it stays.</summary>
+    public Dictionary<string, ProviderOptions> Providers { get; init; } = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>A provider that the sign-in page leads to at once; <c>/signin?here=1</c> shows the page.</summary>
+    public string? DirectTo { get; set; }
+}
+
+/// <summary>One provider. What only one kind of provider has says so.</summary>
+public sealed class ProviderOptions
+{
+    /// <summary><c>oidc</c>; <c>session</c>: only the session token route.</summary>
+    public string Type { get; set; } = "oidc";
+
+    /// <summary><c>openam</c>: what OpenAM does beside the specs is allowed (docs/openam.md); nothing: the specs.</summary>
+    public string? Preset { get; set; }
+
+    /// <summary>False: no button, nobody gets in through it; its links stay.</summary>
+    public bool Enabled { get; set; } = true;
+
+    /// <summary>On the button.</summary>
+    public string? DisplayName { get; set; }
+
+    /// <summary>Domains of e-mail addresses whose people are led here.</summary>
+    public IList<string> Domains { get; init; } = [];
+
+    /// <summary>What identifies a person: <c>sub</c> or <c>claim:NAME</c>.</summary>
+    public string? Subject { get; set; }
+
+    /// <summary><c>exact</c> or <c>insensitive</c>.</summary>
+    public string? SubjectCase { get; set; }
+
+    /// <summary>An account is made at the first sign-in.</summary>
+    public bool CreateAccounts { get; set; } = true;
+
+    /// <summary>The provider's e-mail addresses count as verified without its saying so.</summary>
+    public bool TrustEmail { get; set; }
+
+    /// <summary>Names of claims for <c>email</c>, <c>first_name</c> and <c>last_name</c>.</summary>
+    public Dictionary<string, string> Claims { get; init; } = new(StringComparer.OrdinalIgnoreCase);
+
+    public IList<RoleMapping> Roles { get; init; } = [];
+
+    /// <summary>How long one call to the provider may take.</summary>
+    public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long its documents (discovery, keys) hold.</summary>
+    public TimeSpan RefreshEvery { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How far its clock may be off; null: a minute.</summary>
+    public TimeSpan? ClockSkew { get; set; }
+
+    /// <summary>Whether a sign-out here also signs out there.</summary>
+    public bool SignOut { get; set; } = true;
+
+    /// <summary>OIDC: the issuer.</summary>
+    public string? Authority { get; set; }
+
+    /// <summary>OIDC: where discovery is fetched, if not at the issuer's well-known address.</summary>
+    public string? Discovery { get; set; }
+
+    /// <summary>OIDC: further issuers that are the same provider (other host names of it).</summary>
+    public IList<string> Issuers { get; init; } = [];
+
+    /// <summary>OIDC, OpenAM: the realm that tokens must be of.</summary>
+    public string? Realm { get; set; }
+
+    public string? ClientId { get; set; }
+
+    public string? ClientSecret { get; set; }
+
+    /// <summary>OIDC: <c>client_secret_basic</c>, <c>client_secret_post</c> or <c>private_key_jwt</c>.</summary>
+    public string ClientAuthentication { get; set; } = "client_secret_basic";
+
+    /// <summary>OIDC: PEM file with the private key for private_key_jwt.</summary>
+    public string? ClientKeyFile { get; set; }
+
+    public IList<string> Scopes { get; init; } = [];
+
+    /// <summary>OIDC: the path of the redirect URI.</summary>
+    public string? CallbackPath { get; set; }
+
+    /// <summary>OIDC: algorithms of ID tokens, of RS, PS and ES.</summary>
+    public IList<string> Algorithms { get; init; } = [];
+
+    /// <summary>OpenAM: POST /api/identity/sso/openam through this provider.</summary>
+    public SessionTokenOptions? SessionToken { get; set; }
+
+    public bool IsOpenAm => string.Equals(Preset, "openam", StringComparison.OrdinalIgnoreCase);
+
+    public bool IgnoreSubjectCase => SubjectCase is null ? IsOpenAm : string.Equals(SubjectCase, "insensitive", StringComparison.OrdinalIgnoreCase);
+}
+
+/// <summary>A role that a claim gives.</summary>
+public sealed class RoleMapping
+{
+    public string Claim { get; set; } = "";
+
+    public string Value { get; set; } = "";
+
+    public string Role { get; set; } = "";
+}
+
+/// <summary>The session token route.</summary>
+public sealed class SessionTokenOptions
+{
+    /// <summary>OpenAM's address with its context: <c>https://sso.example.com/openam</c>.</summary>
+    public string? Root { get; set; }
+
+    /// <summary>Realms whose sessions are accepted, as OpenAM writes them: <c>/</c>, <c>/partners</c>.</summary>
+    public IList<string> Realms { get; init; } = [];
+
+    /// <summary>Name of OpenAM's cookie, and of the header that carries its value.</summary>
+    public string Cookie { get; set; } = "iPlanetDirectoryPro";
+
+    /// <summary>Longest life of what is issued for one session token, refreshing included.</summary>
+    public TimeSpan Lifetime { get; set; } = TimeSpan.FromHours(2);
+}
+
+/// <summary>One line per setting that cannot be used.</summary>
+internal static partial class FederationValidation
+{
+    private static readonly string[] s_algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
+    private static readonly string[] s_reserved = ["problem", "link", "signout"];
+    private static readonly string[] s_mapped = ["email", "first_name", "last_name"];
+
+    /// <param name="options">What the settings say.</param>
+    /// <param name="mayUseHttp">Development: providers may be reached by http.</param>
+    public static List<string> FindProblems(FederationOptions options, bool mayUseHttp)
+    {
+        var problems = new List<string>();
+        foreach (var (name, provider) in options.Providers)
+        {
+            Check(name, provider, mayUseHttp, (setting, expected) => problems.Add($"{FederationOptions.Section}:Providers:{name}:{setting}: expected {expected}."));
+        }
+
+        if (options.DirectTo is { } direct && !(options.Providers.TryGetValue(direct, out var target) && target.Type != "session"))
+        {
+            problems.Add($"{FederationOptions.Section}:DirectTo: expected the name of a provider.");
+        }
+
+        var sessions = options.Providers.Where(pair => pair.Value.SessionToken is not null && pair.Value.Enabled).Select(pair => pair.Key).ToArray();
+        if (sessions.Length > 1)
+        {
+            problems.Add($"{FederationOptions.Section}:Providers:{sessions[1]}:SessionToken: expected at one provider only; {sessions[0]} has it.");
+        }
+
+        var paths = options.Providers.SelectMany(pair => new[] { pair.Value.CallbackPath }).Where(path => path is not null).ToArray();
+        if (paths.Distinct(StringComparer.OrdinalIgnoreCase).Count() != paths.Length)
+        {
+            problems.Add($"{FederationOptions.Section}:Providers: expected a path of its own for each CallbackPath: a shared one cannot tell providers apart.");
+        }
+
+        return problems;
+    }
+
+    private static void Check(string name, ProviderOptions provider, bool mayUseHttp, Action<string, string> problem)
+    {
+        void Address(string setting, string? value, bool required)
+        {
+            if (value is null ? required : !Uri.TryCreate(value, UriKind.Absolute, out var uri) || !(uri.Scheme == "https" || (uri.Scheme == "http" && mayUseHttp)) || uri.UserInfo.Length > 0)
+            {
+                problem(setting, mayUseHttp ? "an http or https address" : "an https address");
+            }
+        }
+
+        void Path(string setting, string? value)
+        {
+            if (value is not null && !PathForm().IsMatch(value))
+            {
+                problem(setting, "a path such as /external/" + name + "/callback");
+            }
+        }
+
+        if (!NameForm().IsMatch(name) || s_reserved.Contains(name, StringComparer.Ordinal))
+        {
+            problem("", "a name of lower-case letters, digits and hyphens, at most 40 (and not one of " + string.Join(", ", s_reserved) + ")");
+        }
+
+        if (provider.Preset is not null && !provider.IsOpenAm)
+        {
+            problem(nameof(provider.Preset), "openam, or nothing");
+        }
+
+        if (provider.SubjectCase is { } folding && folding.ToLowerInvariant() is not ("exact" or "insensitive"))
+        {
+            problem(nameof(provider.SubjectCase), "exact or insensitive");
+        }
+
+        if (provider.Timeout < TimeSpan.FromMilliseconds(100) || provider.Timeout > TimeSpan.FromSeconds(30))
+        {
+            problem(nameof(provider.Timeout), "100 milliseconds to 30 seconds");
+        }
+
+        if (provider.RefreshEvery < TimeSpan.FromSeconds(10) || provider.RefreshEvery > TimeSpan.FromDays(1))
+        {
+            problem(nameof(provider.RefreshEvery), "10 seconds to a day");
+        }
+
+        if (provider.ClockSkew is { } skew && (skew < TimeSpan.Zero || skew > TimeSpan.FromMinutes(10)))
+        {
+            problem(nameof(provider.ClockSkew), "0 to 10 minutes");
+        }
+
+        foreach (var claim in provider.Claims.Keys.Where(claim => !s_mapped.Contains(claim, StringComparer.OrdinalIgnoreCase)))
+        {
+            problem("Claims:" + claim, "email, first_name or last_name");
+        }
+
+        if (provider.Roles.Any(role => role.Claim.Length == 0 || role.Value.Length == 0 || role.Role.Length == 0))
+        {
+            problem(nameof(provider.Roles), "Claim, Value and Role at each");
+        }
+
+        Path(nameof(provider.CallbackPath), provider.CallbackPath);
+        switch (provider.Type)
+        {
+            case "oidc":
+                Address(nameof(provider.Authority), provider.Authority, required: true);
+                Address(nameof(provider.Discovery), provider.Discovery, required: false);
+                CheckOidc(provider, problem);
+                break;
+            case "session" when provider.SessionToken is null:
+                problem(nameof(provider.SessionToken), "its settings, at a provider of this type");
+                break;
+            case "session":
+                break;
+            default:
+                problem(nameof(provider.Type), "oidc or session");
+                break;
+        }
+
+        if (provider.SessionToken is { } session)
+        {
+            Address("SessionToken:Root", session.Root, required: true);
+            if (session.Realms.Count == 0 || session.Realms.Any(realm => !RealmForm().IsMatch(realm)))
+            {
+                problem("SessionToken:Realms", "the realms whose sessions are accepted, such as / or /partners");
+            }
+
+            if (!CookieForm().IsMatch(session.Cookie))
+            {
+                problem("SessionToken:Cookie", "the name of OpenAM's cookie");
+            }
+
+            if (session.Lifetime < TimeSpan.FromMinutes(1) || session.Lifetime > TimeSpan.FromDays(7))
+            {
+                problem("SessionToken:Lifetime", "a minute to 7 days");
+            }
+
+            if (provider.Subject is not (null or "sub"))
+            {
+                problem("SessionToken", "Subject sub: a session token tells nothing but the login name");
+            }
+        }
+    }
+
+    private static void CheckOidc(ProviderOptions provider, Action<string, string> problem)
+    {
+        if (string.IsNullOrWhiteSpace(provider.ClientId))
+        {
+            problem(nameof(provider.ClientId), "the client's id at the provider");
+        }
+
+        if (provider.Issuers.Any(issuer => !Uri.TryCreate(issuer, UriKind.Absolute, out _)))
+        {
+            problem(nameof(provider.Issuers), "addresses");
+        }
+
+        if (!(provider.Subject is null or "sub" || (provider.Subject.StartsWith("claim:", StringComparison.Ordinal) && provider.Subject.Length > 6)))
+        {
+            problem(nameof(provider.Subject), "sub or claim:NAME");
+        }
+
+        switch (provider.ClientAuthentication)
+        {
+            case "client_secret_basic" or "client_secret_post":
+                if (string.IsNullOrEmpty(provider.ClientSecret))
+                {
+                    problem(nameof(provider.ClientSecret), "the client's secret (or ClientAuthentication private_key_jwt)");
+                }
+
+                break;
+            case "private_key_jwt":
+                if (provider.ClientKeyFile is null || !File.Exists(provider.ClientKeyFile))
+                {
+                    problem(nameof(provider.ClientKeyFile), "a PEM file with the private key");
+                }
+
+                break;
+            default:
+                problem(nameof(provider.ClientAuthentication), "client_secret_basic, client_secret_post or private_key_jwt");
+                break;
+        }
+
+        if (provider.Algorithms.Any(algorithm => !s_algorithms.Contains(algorithm, StringComparer.Ordinal)))
+        {
+            problem(nameof(provider.Algorithms), "some of " + string.Join(", ", s_algorithms));
+        }
+    }
+
+    [GeneratedRegex("^[a-z0-9-]{1,40}$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex NameForm();
+
+    [GeneratedRegex("^(/[A-Za-z0-9._~-]+)+$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex PathForm();
+
+    [GeneratedRegex("^/$|^(/[^/?#%\\s]+)+$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex RealmForm();
+
+    [GeneratedRegex("^[A-Za-z0-9_-]{1,64}$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex CookieForm();
+}

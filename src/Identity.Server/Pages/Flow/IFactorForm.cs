@@ -1,0 +1,31 @@
+using Identity.Accounts.SecondFactors;
+
+namespace Identity.Server.Pages.Flow;
+
+/// <summary>A page that asks for a second factor: which, and by which ways else.</summary>
+public interface IFactorForm
+{
+    /// <summary>One of <see cref="FactorKinds"/>, or <c>password</c>.</summary>
+    string Way { get; }
+
+    IReadOnlyList<string> Ways { get; }
+
+    string? Sent { get; }
+
+    string? Again { get; }
+
+    string CodeLife { get; }
+
+    PasskeyChallenge? PasskeyChallenge { get; }
+
+    string? LinkReturnUrl { get; }
+
+    bool MayRemember { get; }
+
+    int RememberDays { get; }
+
+    /// <summary>Key of the button's text.</summary>
+    string Submit { get; }
+
+    string UrlOf(string way);
+}

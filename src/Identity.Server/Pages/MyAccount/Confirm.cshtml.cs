@@ -1,0 +1,126 @@
+using Identity.Accounts;
+using Identity.Accounts.Changes;
+using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.SecondFactors;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Server.Pages.MyAccount;
+
+/// <summary>Asks somebody who is signed in to prove it again, before what would hurt if it were somebody else.</summary>
+public sealed class ConfirmModel(
+    PageServices services,
+    IBrowserSession browser,
+    IAccountChanges changes,
+    FactorEnrolment enrolment,
+    FactorProver prover,
+    Passkeys passkeys,
+    SecondFactorPolicy policy,
+    IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes), IFactorForm
+{
+    private const string PasswordWay = "password";
+
+    [BindProperty(SupportsGet = true, Name = "way")]
+    public string? RequestedWay { get; set; }
+
+    [BindProperty(SupportsGet = true, Name = "sent")]
+    public string? Sent { get; set; }
+
+    [BindProperty(SupportsGet = true, Name = "again")]
+    public string? Again { get; set; }
+
+    [BindProperty]
+    public string? Code { get; set; }
+
+    [BindProperty]
+    public string? CurrentPassword { get; set; }
+
+    [BindProperty]
+    public string? PasskeyToken { get; set; }
+
+    [BindProperty]
+    public string? Credential { get; set; }
+
+    public string Way { get; private set; } = "";
+
+    public IReadOnlyList<string> Ways { get; private set; } = [];
+
+    public PasskeyChallenge? PasskeyChallenge { get; private set; }
+
+    public string CodeLife => HumanTime.Length(T, options.Value.OneTimeCodeLifetime);
+
+    bool IFactorForm.MayRemember => false;
+
+    int IFactorForm.RememberDays => 0;
+
+    string IFactorForm.Submit => "SecondFactor.Submit";
+
+    string IFactorForm.UrlOf(string way) => PageUrls.Confirm(ReturnUrl, way);
+
+    public async Task OnGetAsync(CancellationToken cancellationToken) => await LoadAsync(cancellationToken);
+
+    public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
+    {
+        await LoadAsync(cancellationToken);
+        if (Way == PasswordWay)
+        {
+            if (string.IsNullOrEmpty(CurrentPassword))
+            {
+                Problem(nameof(CurrentPassword), T["Password.CurrentMissing"]);
+                return Invalid();
+            }
+
+            return Answer(await enrolment.ProvePasswordAsync(Person, Session, CurrentPassword, Caller, cancellationToken), nameof(CurrentPassword));
+        }
+
+        if (string.IsNullOrWhiteSpace(Code))
+        {
+            Problem(nameof(Code), T["SecondFactor.Missing." + Way]);
+            return Invalid();
+        }
+
+        return Answer(await enrolment.ProveAsync(Person, Session, new FactorProof.Code(Way, Code), Caller, cancellationToken), nameof(Code));
+    }
+
+    public async Task<IActionResult> OnPostPasskeyAsync(CancellationToken cancellationToken)
+    {
+        RequestedWay = FactorKinds.Passkey;
+        await LoadAsync(cancellationToken);
+        return Answer(await enrolment.ProveAsync(Person, Session, new FactorProof.Passkey(PasskeyToken ?? "", Credential ?? ""), Caller, cancellationToken), field: null);
+    }
+
+    public async Task<IActionResult> OnPostSendAsync(CancellationToken cancellationToken)
+    {
+        await LoadAsync(cancellationToken);
+        var again = Sent is not null;
+        return await prover.SendCodeAsync(Person, Way, firstChannel: null, Caller, cancellationToken) switch
+        {
+            GeneratedCode.RateLimited limited => Wait(limited.RetryAfter),
+            GeneratedCode.Sent => SeeOther(PageUrls.Confirm(ReturnUrl, Way, sent: true, again)),
+            _ => SeeOther(PageUrls.Confirm(ReturnUrl)),
+        };
+    }
+
+    private IActionResult Answer(FactorTrial? trial, string? field)
+    {
+        switch (trial)
+        {
+            case null:
+                return SeeOther(ReturnUrl == PageUrls.SecurityPath ? PageUrls.SecurityPath + "?done=Proven" : ReturnUrl);
+            case FactorTrial.RateLimited limited:
+                return Wait(limited.RetryAfter);
+            default:
+                Problem(field, Way == PasswordWay ? T["Password.CurrentWrong"] : T["SecondFactor.Wrong." + Way]);
+                return Invalid();
+        }
+    }
+
+    private async Task LoadAsync(CancellationToken cancellationToken)
+    {
+        var methods = await policy.MethodsAsync(Person, firstChannel: null, cancellationToken);
+        Ways = methods.Count == 0 ? [PasswordWay] : methods;
+        Way = RequestedWay is { } way && Ways.Contains(way, StringComparer.Ordinal) ? way : Ways[0];
+        PasskeyChallenge = Way == FactorKinds.Passkey ? await passkeys.BeginRequestAsync(Person) : null;
+    }
+}

@@ -1,0 +1,95 @@
+using Identity.Accounts.Changes;
+using Identity.Accounts.SecondFactors;
+using Identity.Server.Pages.Flow;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Identity.Server.Pages.MyAccount;
+
+/// <summary>One factor, told by words a person knows.</summary>
+public sealed record FactorLine(Guid Id, string Kind, string Name, string Added, string? LastUsed);
+
+/// <summary>A browser that need not prove a second factor for a while.</summary>
+public sealed record RememberedLine(Guid Id, string Device, bool IsPhone, string? Place, string LastUsed, string Until);
+
+/// <summary>What an account proves itself with besides the password, and how to change it.</summary>
+public sealed class SecurityModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, TimeProvider time) : SecurityPageModel(services, browser, changes, enrolment)
+{
+    public const int LongestName = 60;
+
+    public IReadOnlyList<FactorLine> Factors { get; private set; } = [];
+
+    public IReadOnlyList<RememberedLine> Browsers { get; private set; } = [];
+
+    public int RecoveryCodesLeft { get; private set; }
+
+    [BindProperty]
+    public string? Name { get; set; }
+
+    public bool Has(string kind) => Factors.Any(factor => factor.Kind == kind);
+
+    public override async Task OnPageHandlerExecutionAsync(Microsoft.AspNetCore.Mvc.Filters.PageHandlerExecutingContext context, Microsoft.AspNetCore.Mvc.Filters.PageHandlerExecutionDelegate next) =>
+        await base.OnPageHandlerExecutionAsync(context, async () =>
+        {
+            await LoadAsync(HttpContext.RequestAborted);
+            return await next();
+        });
+
+    public void OnGet()
+    {
+    }
+
+    public async Task<IActionResult> OnPostChannelAsync(string? kind, CancellationToken cancellationToken) =>
+        kind is FactorKinds.Email or FactorKinds.Sms
+            ? Answer(await Enrolment.AddChannelAsync(Person, Session, kind, Caller, cancellationToken), "FactorAdded", PageUrls.SecurityPath)
+            : SeeOther(PageUrls.SecurityPath);
+
+    public async Task<IActionResult> OnPostRemoveAsync(Guid id, CancellationToken cancellationToken) =>
+        Answer(await Enrolment.RemoveAsync(Person, Session, id, Caller, cancellationToken), "FactorRemoved", PageUrls.SecurityPath);
+
+    public async Task<IActionResult> OnPostRenameAsync(Guid id, CancellationToken cancellationToken)
+    {
+        if (Name?.Trim() is not { Length: > 0 and <= LongestName } name || name.Any(char.IsControl))
+        {
+            Problem(null, T["Passkey.NameMissing", LongestName]);
+            return Invalid();
+        }
+
+        await Enrolment.RenameAsync(Person, id, name, cancellationToken);
+        return SeeOther(PageUrls.SecurityPath + "?done=FactorRenamed");
+    }
+
+    public async Task<IActionResult> OnPostRecoveryCodesAsync(CancellationToken cancellationToken) =>
+        Answer(await Enrolment.RenewRecoveryCodesAsync(Person, Session, Caller, cancellationToken), "FactorAdded", PageUrls.SecurityPath);
+
+    public async Task<IActionResult> OnPostForgetAsync(Guid? id, CancellationToken cancellationToken)
+    {
+        await Enrolment.ForgetBrowserAsync(Person, id, Caller, cancellationToken);
+        return SeeOther(PageUrls.SecurityPath + "?done=BrowserForgotten");
+    }
+
+    private async Task LoadAsync(CancellationToken cancellationToken)
+    {
+        var found = await Enrolment.FindAsync(Person, cancellationToken);
+        var now = time.GetUtcNow();
+        Factors =
+        [
+            .. found.Factors.Select(factor => new FactorLine(
+                factor.Id,
+                factor.Kind,
+                factor.Name.Length > 0 ? factor.Name : T["Security.Kind." + factor.Kind],
+                HumanTime.Ago(T, now, factor.CreatedAt),
+                factor.LastUsedAt is { } used ? HumanTime.Ago(T, now, used) : null)),
+        ];
+        Browsers =
+        [
+            .. found.Browsers.Select(browser => new RememberedLine(
+                browser.Id,
+                DeviceNames.Describe(T, browser.UserAgent),
+                DeviceNames.IsPhone(browser.UserAgent),
+                browser.Ip is null ? null : T["Sessions.Near", browser.Ip].Value,
+                HumanTime.Ago(T, now, browser.LastUsedAt),
+                HumanTime.Date(browser.ExpiresAt))),
+        ];
+        RecoveryCodesLeft = found.RecoveryCodesLeft;
+    }
+}

@@ -1,0 +1,64 @@
+using Identity.Data.Tests.Mongo;
+using Identity.Data.Tests.Sql;
+using Identity.ServiceDefaults.Settings;
+using Identity.Tests.Kit;
+using Identity.Tests.Kit.Conformance;
+
+[assembly: AssemblyFixture(typeof(MongoFixture))]
+
+namespace Identity.Data.Tests.Mongo;
+
+/// <summary>MongoDB beside a SQLite file; all conformance tests share both.</summary>
+public sealed class MongoFixture : StoreFixture, IAsyncDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+    private readonly Lazy<Task<MongoInstance?>> _server = new(MongoInstance.StartAsync);
+    private readonly Lazy<Task<StorageSettings>> _shared;
+    private int _count;
+
+    public MongoFixture() => _shared = new(MigratedAsync);
+
+    public override async ValueTask<IServiceProvider> OpenAsync(TimeProvider timeProvider)
+    {
+        await ServerAsync();
+        return StoreHost.Open(await _shared.Value, timeProvider);
+    }
+
+    public override async ValueTask<Func<ValueTask<IServiceProvider>>> IsolateAsync(TimeProvider timeProvider)
+    {
+        var settings = await MigratedAsync();
+        return () => ValueTask.FromResult(StoreHost.Open(settings, timeProvider));
+    }
+
+    /// <summary>A new file and a new database.</summary>
+    public async Task<StorageSettings> NewAsync() =>
+        StorageSettings.Embedded(Path.Combine(_directory.Path, $"{Interlocked.Increment(ref _count)}")) with { Mongo = (await ServerAsync()).Settings() };
+
+    public async Task<MongoInstance> ServerAsync()
+    {
+        var server = await _server.Value;
+        if (server is null)
+        {
+            Assert.Skip(MongoInstance.WhatIsMissing);
+        }
+
+        return server;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_server.IsValueCreated && await _server.Value is { } server)
+        {
+            await server.DisposeAsync();
+        }
+
+        _directory.Dispose();
+    }
+
+    private async Task<StorageSettings> MigratedAsync()
+    {
+        var settings = await NewAsync();
+        await using var host = await StoreHost.StartAsync(settings);
+        return settings;
+    }
+}

@@ -1,0 +1,159 @@
+using Identity.Accounts.Data;
+using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.RateLimits;
+using Identity.Data.Tests.Sql;
+using Identity.OAuth.Storage;
+using Identity.ServiceDefaults.Settings;
+using Identity.Tests.Kit;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Identity.Data.Tests.Redis;
+
+/// <summary>How the service starts with Redis, goes without it, and finds it again.</summary>
+public sealed class RedisServerTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _directory.Dispose();
+
+    [Fact]
+    public async Task Stores_WhenRedisIsAway_ThrowAndComeBackByThemselvesWithNothingLost()
+    {
+        await using var redis = await NeededAsync();
+        await using var host = await StoreHost.StartAsync(With(redis.Settings()));
+        var now = TimeProvider.System.GetUtcNow();
+        var code = new OneTimeCode(Guid.NewGuid(), Guid.NewGuid(), "email", "login", new byte[32], now, now.AddMinutes(5));
+        await host.Get<IOneTimeCodeStore>().ReplaceAsync(code, Cancel);
+        await host.Get<IDenyList>().DenyAsync("denied", now.AddHours(1), Cancel);
+        Assert.True(await host.Get<IReplayCache>().TryAddAsync("k", "seen", now.AddHours(1), Cancel));
+        Assert.True((await host.Get<IRateLimiter>().AcquireAsync("k", 1, TimeSpan.FromDays(10_000), Cancel)).Allowed);
+
+        await redis.StopAsync();
+        Func<Task>[] questions =
+        [
+            async () => await host.Get<IDenyList>().IsDeniedAsync(new[] { "a" }, Cancel),
+            () => host.Get<IDenyList>().DenyAsync("a", now.AddHours(1), Cancel),
+            () => host.Get<IReplayCache>().TryAddAsync("k", "v", now.AddHours(1), Cancel),
+            () => host.Get<IRateLimiter>().AcquireAsync("k", 1, TimeSpan.FromMinutes(1), Cancel),
+            () => host.Get<IOneTimeCodeStore>().ReplaceAsync(code, Cancel),
+            () => host.Get<IOneTimeCodeStore>().TryUseAsync(code.Id, code.CodeHash, 5, now, Cancel),
+            () => host.Get<IOneTimeCodeStore>().FindAsync(code.Id, Cancel),
+        ];
+        foreach (var question in questions)
+        {
+            var thrown = await Assert.ThrowsAsync<StoreUnavailableException>(question);
+            Assert.True(StoreOutage.Is(thrown));
+        }
+
+        Assert.Equal(HealthStatus.Unhealthy, (await host.Get<HealthCheckService>().CheckHealthAsync(Cancel)).Entries["redis"].Status);
+
+        await redis.StartAsync();
+        await EventuallyAsync(async () => (await host.Get<HealthCheckService>().CheckHealthAsync(Cancel)).Entries["redis"].Status == HealthStatus.Healthy);
+        Assert.True(await host.Get<IDenyList>().IsDeniedAsync(new[] { "denied" }, Cancel));
+        Assert.False(await host.Get<IDenyList>().IsDeniedAsync(new[] { "a" }, Cancel));
+        Assert.False(await host.Get<IReplayCache>().TryAddAsync("k", "seen", now.AddHours(1), Cancel));
+        Assert.False((await host.Get<IRateLimiter>().AcquireAsync("k", 1, TimeSpan.FromDays(10_000), Cancel)).Allowed);
+        Assert.True(await host.Get<IOneTimeCodeStore>().TryUseAsync(code.Id, code.CodeHash, 5, now, Cancel));
+    }
+
+    [Fact]
+    public async Task Start_WhenRedisIsNotThere_WaitsAndStopsWithOneLine()
+    {
+        await using var redis = await NeededAsync("secret-canary");
+        await redis.StopAsync();
+        var failure = await Assert.ThrowsAsync<StartFailureException>(() => StoreHost.StartAsync(With(redis.Settings())));
+        Assert.StartsWith("REDIS_HOST: expected a usable Redis (Redis at 127.0.0.1:", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', failure.Message);
+        Assert.DoesNotContain("canary", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_WhenRedisComesLater_WaitsForIt()
+    {
+        await using var redis = await NeededAsync();
+        await redis.StopAsync();
+        var settings = redis.Settings();
+        var starting = StoreHost.StartAsync(With(new() { Endpoints = settings.Endpoints, StartWait = TimeSpan.FromSeconds(30) }));
+        await redis.StartAsync();
+        await using var host = await starting;
+        Assert.False(await host.Get<IDenyList>().IsDeniedAsync(new[] { "a" }, Cancel));
+    }
+
+    [Fact]
+    public async Task Start_WhenThePasswordIsWrong_SaysSoWithoutWaiting()
+    {
+        await using var redis = await NeededAsync("right");
+        var wrong = new RedisSettings { Endpoints = redis.Settings().Endpoints, Password = "wrong-canary", StartWait = TimeSpan.FromSeconds(20) };
+        var failure = await Assert.ThrowsAsync<StartFailureException>(() => StoreHost.StartAsync(With(wrong)));
+        Assert.StartsWith("REDIS_PASSWORD:", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", failure.Message, StringComparison.Ordinal);
+        await using var host = await StoreHost.StartAsync(With(redis.Settings()));
+    }
+
+    [Fact]
+    public async Task Start_WhenRedisEvictsKeys_IsRefused()
+    {
+        await using var redis = await NeededAsync(arguments: ["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+        var failure = await Assert.ThrowsAsync<StartFailureException>(() => StoreHost.StartAsync(With(redis.Settings())));
+        Assert.Contains("noeviction", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Tls_WhenRequired_IsUsedAndWhenVerifiedRefusesAnUnknownCertificate()
+    {
+        await using var redis = await NeededAsync("p", tls: true);
+        await using (var host = await StoreHost.StartAsync(With(redis.Settings())))
+        {
+            Assert.False(await host.Get<IDenyList>().IsDeniedAsync(new[] { "a" }, Cancel));
+        }
+
+        var verify = new RedisSettings { Endpoints = redis.Settings().Endpoints, Password = "p", Tls = RedisTls.Verify, StartWait = TimeSpan.FromSeconds(1) };
+        await Assert.ThrowsAsync<StartFailureException>(() => StoreHost.StartAsync(With(verify)));
+        var clear = new RedisSettings { Endpoints = redis.Settings().Endpoints, Password = "p", StartWait = TimeSpan.FromSeconds(1) };
+        await Assert.ThrowsAsync<StartFailureException>(() => StoreHost.StartAsync(With(clear)));
+    }
+
+    [Fact]
+    public async Task Keys_WhenWritten_HaveThePrefixAndAnEnd()
+    {
+        await using var redis = await NeededAsync();
+        await using var host = await StoreHost.StartAsync(With(redis.Settings("mine")));
+        var now = TimeProvider.System.GetUtcNow();
+        await host.Get<IOneTimeCodeStore>().ReplaceAsync(new(Guid.NewGuid(), Guid.NewGuid(), "email", "login", new byte[32], now, now.AddMinutes(5)), Cancel);
+        await host.Get<IDenyList>().DenyAsync("a", now.AddHours(1), Cancel);
+        await host.Get<IReplayCache>().TryAddAsync("k", "v", now.AddHours(1), Cancel);
+        await host.Get<IRateLimiter>().AcquireAsync("k", 1, TimeSpan.FromMinutes(1), Cancel);
+        var keys = (await redis.CommandAsync("KEYS *")).Split("\r\n").Where(line => line.Contains(':', StringComparison.Ordinal)).ToArray();
+        Assert.Equal(5, keys.Length);
+        foreach (var key in keys)
+        {
+            Assert.StartsWith("mine:", key, StringComparison.Ordinal);
+            Assert.DoesNotContain(":-1", await redis.CommandAsync("PTTL " + key), StringComparison.Ordinal);
+        }
+    }
+
+    private StorageSettings With(RedisSettings redis) => StorageSettings.Embedded(_directory.Path) with { Redis = redis };
+
+    private static async Task<RedisInstance> NeededAsync(string? password = null, bool tls = false, params string[] arguments)
+    {
+        var server = await RedisInstance.StartAsync(password, tls, cluster: false, arguments);
+        if (server is null)
+        {
+            Assert.Skip(RedisInstance.WhatIsMissing);
+        }
+
+        return server;
+    }
+
+    private static async Task EventuallyAsync(Func<Task<bool>> condition)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(15));
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        while (!await condition())
+        {
+            await timer.WaitForNextTickAsync(limit.Token);
+        }
+    }
+}

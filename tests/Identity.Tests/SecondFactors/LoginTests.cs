@@ -1,0 +1,243 @@
+// The wire contract's second step of login; security catalogue: attempts count across factors, single-use values are raced 50 wide.
+using System.Net;
+using Identity.Accounts;
+using Identity.Accounts.Audit;
+using Identity.Accounts.Changes;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Identity.Tests.SecondFactors;
+
+public sealed class LoginTests(FactorServer server)
+{
+    [Fact]
+    public async Task Login_WithAnAuthenticator_AsksForItAndTakesItOnce()
+    {
+        var ada = await server.ArmedAsync();
+        var (mfaToken, methods) = await server.BeginAsync(ada.Person);
+        Assert.Equal(["totp", "recovery_code"], methods);
+
+        (await server.PostAsync("login", new { mfaToken, code = Wrong(server.Totp(ada.Secret)) })).AssertFailure(401, "invalid_mfa_code");
+        var answer = await server.PostAsync("login", new { mfaToken, code = server.Totp(ada.Secret), deviceId = "phone-1" });
+        answer.AssertOk();
+        Assert.Equal(["accessToken", "refreshToken", "tokenType", "expiresIn", "refreshExpiresIn", "sessionId", "user"], answer.Json.Select(member => member.Key));
+        var access = answer.Value("accessToken");
+        Assert.Equal(["pwd", "otp", "mfa"], FactorServer.Claim(access, "amr")!.AsArray().Select(method => (string)method!));
+        Assert.Equal("urn:identity:acr:2fa", (string?)FactorServer.Claim(access, "acr"));
+        (await server.GetAsync("users/" + ada.Person.Id, access)).AssertOk();
+
+        // The token is used up, and so is the code, with another token too.
+        (await server.PostAsync("login", new { mfaToken, code = server.Totp(ada.Secret, 1) })).AssertFailure(401, "invalid_mfa_token");
+        var (again, _) = await server.BeginAsync(ada.Person);
+        (await server.PostAsync("login", new { mfaToken = again, code = server.Totp(ada.Secret) })).AssertFailure(401, "invalid_mfa_code");
+    }
+
+    [Fact]
+    public async Task Login_BeforeTheSecondFactor_LeadsToNoSession()
+    {
+        var ada = await server.ArmedAsync();
+        var sessions = server.Services.GetRequiredService<Identity.Accounts.Sessions.ISessionStore>();
+        var before = (await sessions.ListLiveAsync(Guid.Parse(ada.Person.Id), server.Time.GetUtcNow(), TestContext.Current.CancellationToken)).Count;
+        var (mfaToken, _) = await server.BeginAsync(ada.Person);
+        Assert.Equal(before, (await sessions.ListLiveAsync(Guid.Parse(ada.Person.Id), server.Time.GetUtcNow(), TestContext.Current.CancellationToken)).Count);
+
+        // It is no token of any other kind either.
+        (await server.GetAsync("users/" + ada.Person.Id, mfaToken)).AssertFailure(401, "invalid_token");
+        (await server.PostAsync("refresh-token", new { refreshToken = mfaToken })).AssertFailure(401, "invalid_refresh_token");
+        (await server.PostAsync("factors/totp/confirm", new { enrolmentToken = mfaToken, code = server.Totp(ada.Secret) }, ada.Tokens.Access)).AssertFailure(400, "mfa_invalid");
+    }
+
+    [Theory]
+    [InlineData("nonsense")]
+    [InlineData("CfDJ8AAAA")]
+    public async Task MfaToken_ThatIsNotOurs_IsRefused(string mfaToken) =>
+        (await server.PostAsync("login", new { mfaToken, code = "123456" })).AssertFailure(401, "invalid_mfa_token");
+
+    [Fact]
+    public async Task MfaToken_AfterFiveMinutes_IsWorthNothing()
+    {
+        var ada = await server.ArmedAsync();
+        var (mfaToken, _) = await server.BeginAsync(ada.Person);
+        server.Time.Advance(TimeSpan.FromMinutes(5));
+        (await server.PostAsync("login", new { mfaToken, code = server.Totp(ada.Secret) })).AssertFailure(401, "invalid_mfa_token");
+    }
+
+    [Fact]
+    public async Task MfaToken_AfterAChangeOfThePassword_IsWorthNothing()
+    {
+        var ada = await server.ArmedAsync();
+        var (mfaToken, _) = await server.BeginAsync(ada.Person);
+        (await server.PostAsync("password/change", new { currentPassword = ada.Person.Password, newPassword = "another sound phrase 8" }, ada.Tokens.Access)).AssertOk();
+        (await server.PostAsync("login", new { mfaToken, code = server.Totp(ada.Secret) })).AssertFailure(401, "invalid_mfa_token");
+    }
+
+    [Fact]
+    public async Task MfaToken_OfAnAccountThatWasDisabled_IsWorthNothing()
+    {
+        var ada = await server.ArmedAsync();
+        var (mfaToken, _) = await server.BeginAsync(ada.Person);
+        await server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(Guid.Parse(ada.Person.Id), new AccountChange { IsActive = false }, null, new Caller(null, null), TestContext.Current.CancellationToken);
+        (await server.PostAsync("login", new { mfaToken, code = server.Totp(ada.Secret) })).AssertFailure(401, "invalid_mfa_token");
+    }
+
+    [Fact]
+    public async Task MfaToken_OfSomebodyElse_TakesNobodysCode()
+    {
+        var (ada, bob) = (await server.ArmedAsync(), await server.ArmedAsync());
+        var (mfaToken, _) = await server.BeginAsync(ada.Person);
+        (await server.PostAsync("login", new { mfaToken, code = server.Totp(bob.Secret) })).AssertFailure(401, "invalid_mfa_code");
+        (await server.PostAsync("login", new { mfaToken, code = bob.RecoveryCodes[0] })).AssertFailure(401, "invalid_mfa_code");
+    }
+
+    [Fact]
+    public async Task TotpCode_WhenUsedFiftyTimesAtOnceWithFiftyTokens_WorksOnce()
+    {
+        var ada = await server.ArmedAsync();
+        var code = server.Totp(ada.Secret);
+        var tokens = new List<string>();
+        for (var i = 0; i < 15; i++)
+        {
+            tokens.Add((await server.BeginAsync(ada.Person)).MfaToken);
+        }
+
+        var answers = await FactorServer.RaceAsync(i => server.PostAsync("login", new { mfaToken = tokens[i % tokens.Count], code }));
+        Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
+        Assert.All(answers, answer => Assert.True(answer.Status is HttpStatusCode.OK or HttpStatusCode.Unauthorized or HttpStatusCode.TooManyRequests, answer.Text));
+    }
+
+    [Fact]
+    public async Task MfaToken_WhenUsedFiftyTimesAtOnceWithTenRightCodes_WorksOnce()
+    {
+        var ada = await server.ArmedAsync();
+        var (mfaToken, _) = await server.BeginAsync(ada.Person);
+        var answers = await FactorServer.RaceAsync(i => server.PostAsync("login", new { mfaToken, code = ada.RecoveryCodes[i % 10] }));
+        Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task RecoveryCode_WhenUsedFiftyTimesAtOnce_WorksOnce()
+    {
+        var ada = await server.ArmedAsync();
+        var tokens = new List<string>();
+        for (var i = 0; i < 10; i++)
+        {
+            tokens.Add((await server.BeginAsync(ada.Person)).MfaToken);
+        }
+
+        var answers = await FactorServer.RaceAsync(i => server.PostAsync("login", new { mfaToken = tokens[i % tokens.Count], code = ada.RecoveryCodes[3] }));
+        Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
+
+        // Nine are left, and the owner was told.
+        server.Time.Advance(TimeSpan.FromMinutes(20));
+        var (mfaToken, _) = await server.BeginAsync(ada.Person);
+        var access = (await server.PostAsync("login", new { mfaToken, code = ada.RecoveryCodes[4].ToUpperInvariant() })).Value("accessToken");
+        Assert.Equal(8, (int)(await server.GetAsync("factors", access)).Json["recoveryCodesLeft"]!);
+        await server.Messages.WaitForAsync(ada.Person.Email, "A recovery code was used");
+    }
+
+    [Fact]
+    public async Task WrongSecondFactors_FiftyAtOnce_AreCountedAcrossFactorsAndLockTheAccount()
+    {
+        var ada = await server.ArmedAsync();
+        var (mfaToken, _) = await server.BeginAsync(ada.Person);
+        var wrong = Wrong(server.Totp(ada.Secret));
+        var answers = await FactorServer.RaceAsync(i => server.PostAsync("login", i % 2 == 0 ? new { mfaToken, code = wrong, method = "totp" } : new { mfaToken, code = "00000-00000", method = "recovery_code" }));
+        Assert.DoesNotContain(answers, answer => answer.Status == HttpStatusCode.OK);
+
+        // No more than SecondFactors:AttemptsPerAccount were looked at, however many came at once.
+        Assert.InRange(answers.Count(answer => answer.Status == HttpStatusCode.Unauthorized), 10, 20);
+
+        // Locked on every way in, for the right code and the right password too.
+        server.Time.Advance(TimeSpan.FromMinutes(4));
+        (await server.PostAsync("login", new { email = ada.Person.Email, password = ada.Person.Password })).AssertFailure(401, "invalid_credentials");
+        server.Time.Advance(TimeSpan.FromMinutes(16));
+        (mfaToken, _) = await server.BeginAsync(ada.Person);
+        (await server.PostAsync("login", new { mfaToken, code = server.Totp(ada.Secret) })).AssertOk();
+    }
+
+    [Fact]
+    public async Task WrongSecondFactors_BetweenRightPasswords_StillLock()
+    {
+        var ada = await server.ArmedAsync();
+        for (var i = 0; i < 10; i++)
+        {
+            var (mfaToken, _) = await server.BeginAsync(ada.Person);
+            (await server.PostAsync("login", new { mfaToken, code = Wrong(server.Totp(ada.Secret)) })).AssertFailure(401, "invalid_mfa_code");
+        }
+
+        (await server.PostAsync("login", new { email = ada.Person.Email, password = ada.Person.Password })).AssertFailure(401, "invalid_credentials");
+    }
+
+    [Fact]
+    public async Task MailedCode_AsASecondFactor_IsSentOnRequestAndWorksOnceThereAlone()
+    {
+        var person = await VerifiedAsync();
+        var tokens = await server.LoginAsync(person.Email);
+        Assert.Equal(201, (int)(await server.PostAsync("factors/email", body: null, tokens.Access)).Status);
+        var (mfaToken, methods) = await server.BeginAsync(person);
+        Assert.Equal(["email", "recovery_code"], methods);
+        (await server.PostAsync("login/code", new { mfaToken, method = "sms" })).AssertFailure(400, "channel_unavailable");
+        var sent = await server.PostAsync("login/code", new { mfaToken, method = "email" });
+        sent.AssertOk();
+        Assert.Equal("email", sent.Value("channel"));
+        var code = await server.Messages.CodeAsync(person.Email, nth: 2);
+
+        // It is no code for anything else.
+        (await server.PostAsync("otp/verify", new { otpId = sent.Value("otpId"), code })).AssertFailure(400, "otp_invalid");
+        (await server.PostAsync("password/reset", new { email = person.Email, code, newPassword = "another sound phrase 8" })).AssertFailure(400, "otp_invalid");
+        var answer = await server.PostAsync("login", new { mfaToken, code });
+        answer.AssertOk();
+        Assert.Equal(["pwd", "otp", "mfa"], FactorServer.Claim(answer.Value("accessToken"), "amr")!.AsArray().Select(method => (string)method!));
+
+        // A code that was meant to verify an address is none of these.
+        (mfaToken, _) = await server.BeginAsync(person);
+        await server.PostAsync("otp/generate", new { email = person.Email });
+        (await server.PostAsync("login", new { mfaToken, code = await server.Messages.CodeAsync(person.Email, nth: 3), method = "email" })).AssertFailure(401, "invalid_mfa_code");
+    }
+
+    [Fact]
+    public async Task Role_ThatRequiresASecondFactor_GetsACodeByMailUntilOneIsEnrolled()
+    {
+        var person = await server.RegisterAsync();
+        await server.RoleAsync("auditor");
+        var admin = await server.AdminAsync();
+        (await server.PutAsync("users/" + person.Id, new { roles = new[] { "auditor" } }, admin.Access)).AssertOk();
+        var (mfaToken, methods) = await server.BeginAsync(person);
+        Assert.Equal(["email"], methods);
+        (await server.PostAsync("login/code", new { mfaToken, method = "email" })).AssertOk();
+        (await server.PostAsync("login", new { mfaToken, code = await server.Messages.CodeAsync(person.Email) })).AssertOk();
+    }
+
+    [Theory]
+    [InlineData("{\"mfaToken\":\"x\"}", "code should not be empty")]
+    [InlineData("{\"mfaToken\":\"x\",\"code\":\"1\",\"method\":\"smoke\"}", "method must be one of the following values: totp, email, sms, recovery_code")]
+    [InlineData("{\"mfaToken\":7,\"code\":\"1\"}", "mfaToken must be a string")]
+    [InlineData("{\"passkeyToken\":\"x\"}", "credential should not be empty")]
+    public async Task SecondStep_ThatDoesNotValidate_SaysWhatIsWrong(string body, string problem) =>
+        Assert.Contains(problem, (await server.PostAsync("login", body)).AssertFailure(400, "validation_failed").AsArray().Select(message => (string)message!));
+
+    [Fact]
+    public async Task SecondStep_InTheAuditTrail_IsToldWithoutTheCode()
+    {
+        var ada = await server.ArmedAsync();
+        var (mfaToken, _) = await server.BeginAsync(ada.Person);
+        await server.PostAsync("login", new { mfaToken, code = Wrong(server.Totp(ada.Secret)) });
+        (await server.PostAsync("login", new { mfaToken, code = server.Totp(ada.Secret) })).AssertOk();
+        var records = await server.Services.GetRequiredService<IAuditLog>().ListAsync(Guid.Parse(ada.Person.Id), 20, TestContext.Current.CancellationToken);
+        var told = records.Select(record => record.Action + " " + record.Outcome).ToArray();
+        foreach (var line in (string[])["factor_add totp", "sign_in second_factor_due", "second_factor refused", "second_factor totp", "sign_in success"])
+        {
+            Assert.Contains(line, told);
+        }
+    }
+
+    /// <summary>Somebody whose e-mail address is verified.</summary>
+    private async Task<Api.Person> VerifiedAsync()
+    {
+        var person = await server.RegisterAsync();
+        await server.PostAsync("otp/generate", new { email = person.Email });
+        (await server.PostAsync("otp/verify", new { email = person.Email, code = await server.Messages.CodeAsync(person.Email) })).AssertOk();
+        return person;
+    }
+
+    private static string Wrong(string code) => code[..5] + (char)('0' + ((code[5] - '0' + 1) % 10));
+}

@@ -1,0 +1,202 @@
+// Security catalogue, Web: no session before the second factor; remembered browsers; the account's own page asks for fresh proof.
+using System.Net;
+using AngleSharp.Html.Dom;
+using Identity.Accounts;
+using Identity.Accounts.Sessions;
+using Identity.Tests.Pages;
+using Microsoft.Extensions.DependencyInjection;
+using OtpNet;
+
+namespace Identity.Tests.SecondFactors;
+
+[Collection(PagesCollection.Name)]
+public sealed class SecondFactorPageTests(PagesFixture fixture)
+{
+    private static readonly Dictionary<string, string> None = new(StringComparer.Ordinal);
+
+    [Fact]
+    public async Task SignIn_WithAnAuthenticator_AsksForItBeforeThereIsASession()
+    {
+        var ada = await ArmAsync();
+        using var browser = fixture.Browser();
+        var first = await browser.SignInAsync(ada.Email, PagesFixture.Password, Uri.EscapeDataString("/account/sessions"));
+        Assert.Equal(HttpStatusCode.SeeOther, first.StatusCode);
+        Assert.Equal("/signin/second-factor?returnUrl=%2Faccount%2Fsessions", first.Headers.Location!.OriginalString);
+        Assert.DoesNotContain("identity", browser.Cookies.Keys, StringComparer.Ordinal);
+        Assert.False(await browser.IsSignedInAsync());
+        var cookie = Assert.Single(first.Headers.GetValues("Set-Cookie"), line => line.StartsWith("identity-half=", StringComparison.Ordinal)).ToLowerInvariant();
+        Assert.Contains("httponly", cookie, StringComparison.Ordinal);
+        Assert.Contains("samesite=lax", cookie, StringComparison.Ordinal);
+
+        var page = first.Headers.Location!.OriginalString;
+        var wrong = await browser.SubmitAsync(page, Answer("Code", "000000"));
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, wrong.StatusCode);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await browser.SubmitAsync(page, Answer("Code", ""))).StatusCode);
+        var done = await browser.SubmitAsync(page, Answer("Code", await ada.NextCodeAsync()));
+        Assert.Equal(HttpStatusCode.SeeOther, done.StatusCode);
+        Assert.Equal("/account/sessions", done.Headers.Location!.OriginalString);
+        Assert.True(await browser.IsSignedInAsync());
+        Assert.DoesNotContain("identity-half", browser.Cookies.Keys, StringComparer.Ordinal);
+        Assert.DoesNotContain("identity-remembered", browser.Cookies.Keys, StringComparer.Ordinal);
+    }
+
+    [Fact]
+    public async Task SecondFactorPage_WithoutAFirstFactor_LeadsToSignIn()
+    {
+        using var browser = fixture.Browser();
+        var response = await browser.GetAsync("/signin/second-factor?returnUrl=%2Faccount%2Fsessions");
+        Assert.Equal("/signin?returnUrl=%2Faccount%2Fsessions&done=expired", response.Headers.Location!.OriginalString);
+        browser.Cookies["identity-half"] = "CfDJ8nonsense";
+        Assert.StartsWith("/signin?", (await browser.GetAsync("/signin/second-factor")).Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task HalfCookie_WhenReplayedAfterTheSignIn_IsWorthNothing()
+    {
+        var ada = await ArmAsync();
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(ada.Email, PagesFixture.Password);
+        var half = browser.Cookies["identity-half"];
+        Assert.Equal(HttpStatusCode.SeeOther, (await browser.SubmitAsync("/signin/second-factor?way=recovery_code", Answer("Code", ada.RecoveryCodes[0]))).StatusCode);
+        using var thief = fixture.Browser();
+        thief.Cookies["identity-half"] = half;
+        Assert.StartsWith("/signin?", (await thief.GetAsync("/signin/second-factor")).Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Browser_WhenRemembered_IsNotAskedAgainUntilForgottenOrThePasswordChanges()
+    {
+        var ada = await ArmAsync();
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(ada.Email, PagesFixture.Password);
+        await browser.SubmitAsync("/signin/second-factor?way=recovery_code", new Dictionary<string, string>(StringComparer.Ordinal) { ["Code"] = ada.RecoveryCodes[0], ["Remember"] = "true" });
+        Assert.Contains("identity-remembered", browser.Cookies.Keys, StringComparer.Ordinal);
+        await browser.SubmitAsync("/signout", None);
+        Assert.Equal("/account", (await browser.SignInAsync(ada.Email, PagesFixture.Password)).Headers.Location!.OriginalString);
+
+        // One factor and a memory are one factor: the session says so.
+        var sessions = await fixture.Server.Services.GetRequiredService<ISessionStore>().ListLiveAsync(ada.Account.Id, TimeProvider.System.GetUtcNow(), TestContext.Current.CancellationToken);
+        Assert.Contains(sessions, session => session.Acr == SessionService.SingleFactor && session.Amr.SequenceEqual(["pwd"], StringComparer.Ordinal));
+
+        // Another browser is not remembered, nor another account at this one.
+        using var other = fixture.Browser();
+        Assert.StartsWith("/signin/second-factor", (await other.SignInAsync(ada.Email, PagesFixture.Password)).Headers.Location!.OriginalString, StringComparison.Ordinal);
+        var bob = await ArmAsync();
+        using var shared = fixture.Browser();
+        shared.Cookies["identity-remembered"] = browser.Cookies["identity-remembered"];
+        Assert.StartsWith("/signin/second-factor", (await shared.SignInAsync(bob.Email, PagesFixture.Password)).Headers.Location!.OriginalString, StringComparison.Ordinal);
+
+        // It is listed on the account's page, and forgotten there.
+        var page = await browser.ReadAsync("/account/security");
+        Assert.Contains("Remembered browsers", page.Body!.TextContent, StringComparison.Ordinal);
+        Assert.Equal("/account/security?done=BrowserForgotten", (await browser.SubmitAsync("/account/security", None, "handler=Forget")).Headers.Location!.OriginalString);
+        await browser.SubmitAsync("/signout", None);
+        Assert.StartsWith("/signin/second-factor", (await browser.SignInAsync(ada.Email, PagesFixture.Password)).Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SecurityPage_ForTheFirstFactor_EnrolsItAndShowsRecoveryCodesOnce()
+    {
+        var ada = await ArmAsync();
+        Assert.Equal(10, ada.RecoveryCodes.Distinct(StringComparer.Ordinal).Count());
+        var page = await ada.Browser.ReadAsync("/account/security");
+        Assert.Contains("Authenticator app", page.Body!.TextContent, StringComparison.Ordinal);
+        Assert.Contains("10 left", page.Body.TextContent, StringComparison.Ordinal);
+        Assert.All(ada.RecoveryCodes, code => Assert.DoesNotContain(code, page.Body.TextContent, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task AuthenticatorPage_WithAWrongCode_KeepsTheSameSecret()
+    {
+        var email = PagesFixture.NewEmail();
+        await fixture.RegisterAsync(email);
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(email, PagesFixture.Password);
+        var (target, fields) = PageClient.Form(await browser.ReadAsync("/account/security/authenticator"), "authenticator");
+        fields["Code"] = "12";
+        var again = PageClient.Parse(await (await browser.PostAsync(target, fields)).Content.ReadAsStringAsync());
+        Assert.Equal(fields["Ticket"], PageClient.Form(again, "authenticator").Fields["Ticket"]);
+        Assert.NotNull(again.QuerySelector(".qr svg path"));
+
+        // A ticket that is not ours gets a new secret, not an error page.
+        fields["Ticket"] = "CfDJ8nonsense";
+        var fresh = await browser.PostAsync(target, fields);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, fresh.StatusCode);
+        var document = PageClient.Parse(await fresh.Content.ReadAsStringAsync());
+        Assert.NotEqual("CfDJ8nonsense", PageClient.Form(document, "authenticator").Fields["Ticket"]);
+    }
+
+    [Fact]
+    public async Task Removal_WithoutAProof_AsksForOneAndThenWorks()
+    {
+        var ada = await ArmAsync();
+
+        // Another session of the same person: remembered, so that it proved nothing but the password.
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(ada.Email, PagesFixture.Password);
+        await browser.SubmitAsync("/signin/second-factor?way=recovery_code", new Dictionary<string, string>(StringComparer.Ordinal) { ["Code"] = ada.RecoveryCodes[0], ["Remember"] = "true" });
+        await browser.SubmitAsync("/signout", None);
+        await browser.SignInAsync(ada.Email, PagesFixture.Password);
+
+        var refused = await browser.SubmitAsync("/account/security", None, "handler=Remove");
+        Assert.Equal("/account/security/confirm?returnUrl=%2Faccount%2Fsecurity", refused.Headers.Location!.OriginalString);
+        Assert.Equal("/account/security/confirm?returnUrl=%2Faccount%2Fsecurity", (await browser.SubmitAsync("/account/security", None, "handler=RecoveryCodes")).Headers.Location!.OriginalString);
+        Assert.StartsWith("/account/security/confirm", (await browser.GetAsync("/account/security/passkey")).Headers.Location!.OriginalString, StringComparison.Ordinal);
+        var confirm = refused.Headers.Location.OriginalString;
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await browser.SubmitAsync(confirm, Answer("Code", "000000"), "confirm")).StatusCode);
+        var proven = await browser.SubmitAsync(confirm, Answer("Code", await ada.NextCodeAsync()), "confirm");
+        Assert.Equal("/account/security?done=Proven", proven.Headers.Location!.OriginalString);
+        Assert.Equal("/account/security?done=FactorRemoved", (await browser.SubmitAsync("/account/security", None, "handler=Remove")).Headers.Location!.OriginalString);
+        using var after = fixture.Browser();
+        Assert.Equal("/account", (await after.SignInAsync(ada.Email, PagesFixture.Password)).Headers.Location!.OriginalString);
+    }
+
+    [Fact]
+    public async Task StepUp_OfASessionWithOneFactor_ProvesTheSecondAndTheSessionGoesOn()
+    {
+        var ada = await ArmAsync();
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(ada.Email, PagesFixture.Password);
+        await browser.SubmitAsync("/signin/second-factor?way=recovery_code", new Dictionary<string, string>(StringComparer.Ordinal) { ["Code"] = ada.RecoveryCodes[0], ["Remember"] = "true" });
+        await browser.SubmitAsync("/signout", None);
+        await browser.SignInAsync(ada.Email, PagesFixture.Password);
+        var store = fixture.Server.Services.GetRequiredService<ISessionStore>();
+        var before = (await store.ListLiveAsync(ada.Account.Id, TimeProvider.System.GetUtcNow(), TestContext.Current.CancellationToken)).Single(session => session.Acr == SessionService.SingleFactor && session.CreatedAt > ada.At);
+
+        var page = "/signin/second-factor?returnUrl=" + Uri.EscapeDataString("/account/sessions");
+        Assert.Equal(HttpStatusCode.OK, (await browser.GetAsync(page)).StatusCode);
+        Assert.Equal("/account/sessions", (await browser.SubmitAsync(page, Answer("Code", await ada.NextCodeAsync()))).Headers.Location!.OriginalString);
+        var after = (await store.FindAsync(before.Id, TestContext.Current.CancellationToken))!;
+        Assert.Null(after.EndedAt);
+        Assert.Equal("urn:identity:acr:2fa", after.Acr);
+        Assert.Equal(["pwd", "otp", "mfa"], after.Amr);
+        Assert.True(after.AuthenticatedAt > before.AuthenticatedAt);
+    }
+
+    private static Dictionary<string, string> Answer(string name, string value) => new(StringComparer.Ordinal) { [name] = value };
+
+    /// <summary>Somebody with an authenticator app, enrolled on the pages.</summary>
+    private async Task<Armed> ArmAsync()
+    {
+        var email = PagesFixture.NewEmail();
+        var account = await fixture.RegisterAsync(email);
+        var browser = fixture.Browser();
+        await browser.SignInAsync(email, PagesFixture.Password);
+        var page = await browser.ReadAsync("/account/security/authenticator");
+        var secret = Base32Encoding.ToBytes(page.QuerySelector(".reference code")!.TextContent.Replace(" ", "", StringComparison.Ordinal));
+        var (target, fields) = PageClient.Form(page, "authenticator");
+
+        // The step before: so that the one of now is still to be used.
+        fields["Code"] = new Totp(secret).ComputeTotp(TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(-30));
+        var done = await browser.PostAsync(target, fields);
+        Assert.Equal(HttpStatusCode.OK, done.StatusCode);
+        var codes = PageClient.Parse(await done.Content.ReadAsStringAsync()).QuerySelectorAll(".codes code").Select(code => code.TextContent).ToArray();
+        return new Armed(email, account, secret, codes, browser, TimeProvider.System.GetUtcNow());
+    }
+
+    private sealed record Armed(string Email, Account Account, byte[] Secret, string[] RecoveryCodes, PageClient Browser, DateTimeOffset At)
+    {
+        /// <summary>A code that was not used yet: of now.</summary>
+        public Task<string> NextCodeAsync() => Task.FromResult(new Totp(Secret).ComputeTotp(TimeProvider.System.GetUtcNow().UtcDateTime));
+    }
+}

@@ -1,0 +1,116 @@
+// OWASP ASVS 5.0 §8.2: who may do what, every administrative route by every kind of caller.
+using System.Net;
+using System.Text;
+using Identity.Tests.Api;
+using Microsoft.AspNetCore.Mvc.Controllers;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Identity.Tests.Security;
+
+/// <summary>The account routes × anonymous, another person, the person itself, an administrator, a service with and without its scope.</summary>
+public sealed class AuthorizationMatrixTests(ApiServer server)
+{
+    private const string Hash = "$2b$10$qPdd.SX5B0W4crLYo60HAO9oVhTR1rWySATmvIGcF9mrmqVUrL5yC";
+
+    // S: succeeds. U: 401 unauthorized. F: 403 forbidden. I: 403 insufficient_scope. In the order of the summary.
+    private static readonly (string Method, string Route, string? Body, string Expected)[] Matrix =
+    [
+        ("GET", "users", null, "UFFSSI"),
+        ("POST", "users", """{"email":"EMAIL"}""", "UFFSFF"),
+        ("GET", "users/me", null, "USSSFF"),
+        ("GET", "users/{id}", null, "UFSSSI"),
+        ("PUT", "users/{id}", """{"firstName":"Ada"}""", "UFSSSI"),
+        ("POST", "users/{id}/unlock", null, "UFFSFF"),
+        ("POST", "users/{id}/sign-out", null, "UFFSFF"),
+        ("POST", "users/{id}/password", """{"newPassword":"another pass phrase 8"}""", "UFFSFF"),
+        ("GET", "users/{id}/data", null, "UFSSFF"),
+        ("DELETE", "users/{id}", null, "UFSSFF"),
+        ("POST", "users/import", "NDJSON", "UFFSFF"),
+        ("GET", "users/import/{id}", null, "UFFSFF"),
+        ("GET", "users/import/{id}/refusals", null, "UFFSFF"),
+        ("GET", "roles", null, "UFFSSI"),
+        ("PUT", "roles/{name}", "{}", "UFFSFF"),
+        ("DELETE", "roles/{name}", null, "UFFSFF"),
+    ];
+
+    [Fact]
+    public async Task AccountRoutes_ByEveryKindOfCaller_AnswerAsTheTableSays()
+    {
+        var admin = await server.AdminAsync();
+        var wrong = new List<string>();
+        foreach (var (method, route, body, expected) in Matrix)
+        {
+            for (var caller = 0; caller < expected.Length; caller++)
+            {
+                // Everybody new: what one does must not stand in another's way.
+                var (person, own) = await server.SignedInAsync();
+                var token = caller switch
+                {
+                    0 => null,
+                    1 => (await server.SignedInAsync()).Tokens.Access,
+                    2 => own.Access,
+                    3 => admin.Access,
+                    4 => await server.ServiceTokenAsync("writer", "identity.users.read identity.users.write"),
+                    _ => await server.ServiceTokenAsync("writer", method == "GET" ? "identity.users.write" : "identity.users.read"),
+                };
+                var name = "m" + Guid.NewGuid().ToString("N")[..10];
+                var path = route.Replace("{name}", name, StringComparison.Ordinal);
+                if (route.StartsWith("users/import/", StringComparison.Ordinal))
+                {
+                    var import = await server.PostAsync("users/import", new StringContent("", Encoding.UTF8, "application/x-ndjson"), admin.Access);
+                    path = path.Replace("{id}", import.Value("id"), StringComparison.Ordinal);
+                }
+                else if (method == "DELETE" && route.StartsWith("roles", StringComparison.Ordinal))
+                {
+                    await server.RoleAsync(name);
+                }
+
+                object? content = body switch
+                {
+                    null => null,
+                    "NDJSON" => new StringContent($$"""{"email":"{{name}}@example.com","passwordHash":"{{Hash}}"}""", Encoding.UTF8, "application/x-ndjson"),
+                    _ => body.Replace("EMAIL", name + "@example.com", StringComparison.Ordinal),
+                };
+                var answer = await server.SendAsync(new HttpMethod(method), path.Replace("{id}", person.Id, StringComparison.Ordinal), content, token);
+                var got = (int)answer.Status switch
+                {
+                    >= 200 and < 300 => 'S',
+                    401 => 'U',
+                    403 when answer.Value("errorCode") == "forbidden" => 'F',
+                    403 when answer.Value("errorCode") == "insufficient_scope" => 'I',
+                    _ => '?',
+                };
+                if (got != expected[caller])
+                {
+                    wrong.Add($"{method} {route} by caller {caller}: {expected[caller]} expected, {(int)answer.Status} {answer.Text}");
+                }
+            }
+        }
+
+        Assert.Empty(wrong);
+    }
+
+    [Fact]
+    public void AccountRoutes_ThatThereAre_AreAllInTheTable()
+    {
+        var routes = server.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+            .Where(endpoint => endpoint.Metadata.GetMetadata<ControllerActionDescriptor>() is not null)
+            .SelectMany(endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Select(method => (method, Route: endpoint.RoutePattern.RawText!.Replace(":guid", "", StringComparison.Ordinal))))
+            .Where(route => route.Route.StartsWith("api/identity/users", StringComparison.Ordinal) || route.Route.StartsWith("api/identity/roles", StringComparison.Ordinal))
+            .Select(route => $"{route.method} {route.Route["api/identity/".Length..]}");
+        Assert.Empty(routes.Except(Matrix.Select(row => $"{row.Method} {row.Route}")));
+    }
+
+    [Fact]
+    public async Task AccountRoutes_ByAPersonsTokenOfAnotherClient_AreClosed()
+    {
+        // People lend applications what the scope says, not their office: the administrator's own browser sign-in at a client is no admin token.
+        var token = await server.ServiceTokenAsync("reader", "identity.users.read");
+        Assert.Equal(HttpStatusCode.OK, (await server.GetAsync("users?limit=1", token)).Status);
+        foreach (var (method, path) in ((string, string)[])[("POST", "users"), ("PUT", "roles/x"), ("POST", $"users/{Guid.NewGuid()}/unlock"), ("DELETE", $"users/{Guid.NewGuid()}"), ("GET", $"users/{Guid.NewGuid()}/data")])
+        {
+            (await server.SendAsync(new HttpMethod(method), path, method is "POST" && path == "users" ? """{"email":"a@example.com"}""" : method == "PUT" ? "{}" : null, token)).AssertFailure(403, "forbidden");
+        }
+    }
+}
