@@ -53,11 +53,11 @@ internal sealed class ExternalCompletion(
 
         // Who is signed in and sent to sign in all the same has to prove it anew, whatever of the request (a pushed one, say) asked for that.
         var query = QueryHelpers.ParseQuery(returnUrl[AuthorizePath.Length..]);
-        var prompts = query["prompt"].ToString().Split(' ');
-        long? maxAge = long.TryParse(query["max_age"].ToString(), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var seconds) ? seconds : null;
+        var prompts = query.GetValueOrDefault("prompt").ToString().Split(' ');
+        long? maxAge = long.TryParse(query.GetValueOrDefault("max_age").ToString(), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var seconds) ? seconds : null;
         var fresh = session is not null || maxAge == 0 || prompts.Contains("login", StringComparer.Ordinal);
         var started = interactions.Read(returnUrl)?.StartedAt ?? now;
-        var hint = query["login_hint"].ToString() is { Length: > 0 and <= 254 } told ? told : null;
+        var hint = query.GetValueOrDefault("login_hint").ToString() is { Length: > 0 and <= 254 } told ? told : null;
         return new ExternalFlow(provider, returnUrl, mark, started, fresh, fresh ? null : maxAge, hint, LinkSessionId: null, Retried: false);
     }
 

@@ -118,8 +118,10 @@ public sealed class ExternalWorld : IAsyncDisposable
         {
             services.AddSingleton<ExternalHttp>(new StubHttp(provider));
             services.AddSingleton<ExternalIds>(ids);
-            services.AddSingleton<ILoggerProvider>(logs);
         });
+
+        // The host clears what was there before it.
+        server.Services.GetRequiredService<ILoggerFactory>().AddProvider(logs);
         return new ExternalWorld(server, provider, time, ids, logs);
     }
 

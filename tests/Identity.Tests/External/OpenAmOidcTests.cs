@@ -43,7 +43,7 @@ public sealed class OpenAmOidcTests
         AssertNothingLeaked(world, token);
     }
 
-    [Fact(Skip = "Open: sign-in through OpenAM is switched on by settings alone and not certified yet, docs/openam.md.")]
+    [Fact]
     public async Task IssuerByHostHeader_WhenThePortIsWrittenOut_IsTheProvidersWhereTheSettingsListIt()
     {
         var token = Recording.Read("oidc/variants/token-other-host-header.http");
@@ -63,7 +63,7 @@ public sealed class OpenAmOidcTests
         Assert.True(strict.LoggedReason("iss"));
     }
 
-    [Fact(Skip = "Open: sign-in through OpenAM is switched on by settings alone and not certified yet, docs/openam.md.")]
+    [Fact]
     public async Task ShippedKey_WhenItSignedTheIdToken_IsRefusedAndTheLogSaysHowToMendIt()
     {
         var token = Recording.Read("oidc/flow-root-rs256/05-token.http");
@@ -84,7 +84,7 @@ public sealed class OpenAmOidcTests
         AssertNothingLeaked(world, token);
     }
 
-    [Fact(Skip = "Open: sign-in through OpenAM is switched on by settings alone and not certified yet, docs/openam.md.")]
+    [Fact]
     public async Task Hs256_WhichIsOpenAmsDefault_IsRefusedAndTheLogNamesTheSetting()
     {
         var token = Recording.Read("oidc/flow-root-hs256-default/05-token.http");
@@ -146,7 +146,7 @@ public sealed class OpenAmOidcTests
         }
     }
 
-    [Fact(Skip = "Open: sign-in through OpenAM is switched on by settings alone and not certified yet, docs/openam.md.")]
+    [Fact]
     public async Task LoginRequired_OnAMaxAgeThatPassed_LeadsToOneOrdinarySignIn()
     {
         using var key = new TestKey();
@@ -176,7 +176,7 @@ public sealed class OpenAmOidcTests
         Assert.Equal("NotFresh", await ExternalWorld.ProblemAsync(other, second.Headers.Location!));
     }
 
-    [Fact(Skip = "Open: sign-in through OpenAM is switched on by settings alone and not certified yet, docs/openam.md.")]
+    [Fact]
     public async Task AuthTime_WhichOpenAmCallsAuthColonTime_TellsAnOldSignInFromANewOne()
     {
         using var key = new TestKey();
