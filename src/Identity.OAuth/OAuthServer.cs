@@ -164,6 +164,7 @@ internal static class OAuthServer
         server.RemoveEventHandler(BuiltIn.UserInfo.AttachAudiences.Descriptor);
         Replace(server, BuiltIn.UserInfo.AttachClaims.Descriptor, DescribePerson.Descriptor);
         server.AddEventHandler(Host.AttachCacheControlHeader<ApplyUserInfoResponseContext>.Descriptor);
+        Replace(server, Host.ProcessChallengeErrorResponse<ApplyUserInfoResponseContext>.Descriptor, TellRefusal.Descriptor);
 
         // Discovery.
         server.AddEventHandler(DescribeServer.Descriptor);

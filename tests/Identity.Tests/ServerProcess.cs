@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Identity.Tests.Kit;
 
 namespace Identity.Tests;
 
@@ -29,17 +30,10 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public int ExitCode => _process.ExitCode;
 
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
     /// <summary>Starts it in Development, where http on loopback will do, unless <paramref name="environment"/> says otherwise.</summary>
     public static ServerProcess Start(IReadOnlyDictionary<string, string> settings, string environment = "Development")
     {
-        var port = settings.TryGetValue("PORT", out var given) && int.TryParse(given, CultureInfo.InvariantCulture, out var number) ? number : FreePort();
+        var port = settings.TryGetValue("PORT", out var given) && int.TryParse(given, CultureInfo.InvariantCulture, out var number) ? number : Ports.Free();
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Identity.Server.dll")])
         {
             RedirectStandardOutput = true,

@@ -17,7 +17,7 @@ public sealed class MongoInstance : IAsyncDisposable
 
     private readonly string? _program;
     private readonly string _directory = Directory.CreateTempSubdirectory("identity-mongo-").FullName;
-    private readonly int _port = FreePort();
+    private readonly int _port = Ports.Free();
     private readonly string _uri;
     private Process? _process;
 
@@ -116,12 +116,5 @@ public sealed class MongoInstance : IAsyncDisposable
         }
 
         return null;
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

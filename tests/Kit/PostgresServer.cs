@@ -55,7 +55,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
             var data = Path.Combine(directory, "data");
             await RunAsync([.. prefix, Path.Combine(binaries, "initdb"), "-D", data, "-U", "identity", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], directory);
-            var port = FreePort();
+            var port = Ports.Free();
             string[] command =
             [
                 .. prefix, Path.Combine(binaries, "postgres"), "-D", data, "-p", port.ToString(CultureInfo.InvariantCulture), "-h", "127.0.0.1", "-k", directory,
@@ -146,13 +146,6 @@ public sealed class PostgresServer : IAsyncDisposable
         }
 
         return candidates.FirstOrDefault(d => File.Exists(Path.Combine(d, "initdb")) && File.Exists(Path.Combine(d, "postgres")));
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static Task RunAsync(string program, string[] arguments) => RunAsync([program, .. arguments], Path.GetTempPath());

@@ -22,7 +22,7 @@ public sealed class RedisInstance : IAsyncDisposable
 
     private RedisInstance(string[] arguments, string? password, bool tls) => (_arguments, _password, _tls) = (arguments, password, tls);
 
-    public int Port { get; } = FreePort();
+    public int Port { get; } = Ports.Free();
 
     public string Host => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
 
@@ -165,12 +165,5 @@ public sealed class RedisInstance : IAsyncDisposable
         using var certificate = request.CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
         File.WriteAllText(Path.Combine(_directory, "cert.pem"), certificate.ExportCertificatePem());
         File.WriteAllText(Path.Combine(_directory, "key.pem"), key.ExportPkcs8PrivateKeyPem());
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

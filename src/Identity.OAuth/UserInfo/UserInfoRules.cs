@@ -3,6 +3,7 @@ using Identity.OAuth.Tokens;
 using Microsoft.AspNetCore;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
+using OpenIddict.Abstractions;
 using OpenIddict.Server;
 using OpenIddict.Server.AspNetCore;
 using static OpenIddict.Server.OpenIddictServerEvents;
@@ -77,6 +78,34 @@ internal sealed class RequireOpenId(IOptions<OAuthOptions> options) : IOpenIddic
         else if (!token.Scopes.Contains("openid", StringComparer.Ordinal))
         {
             context.Reject(OAuthErrors.InsufficientScope, "The access token lacks the scope openid.");
+        }
+
+        return default;
+    }
+}
+
+/// <summary>
+/// RFC 6750 §3.1: replaces OpenIddict's ProcessChallengeErrorResponse, which answers the challenge without a body. A script of another
+/// origin reads no challenge, so the error stands in the body too, and ProcessJsonResponse writes it. Nobody without a token gets either.
+/// </summary>
+internal sealed class TellRefusal : IOpenIddictServerHandler<ApplyUserInfoResponseContext>
+{
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ApplyUserInfoResponseContext>()
+        .UseSingletonHandler<TellRefusal>()
+        .SetOrder(OpenIddictServerAspNetCoreHandlers.ProcessChallengeErrorResponse<ApplyUserInfoResponseContext>.Descriptor.Order)
+        .Build();
+
+    public ValueTask HandleAsync(ApplyUserInfoResponseContext context)
+    {
+        if (context.Error == OpenIddictConstants.Errors.MissingToken)
+        {
+            context.HandleRequest();
+        }
+        else if (!string.IsNullOrEmpty(context.Error))
+        {
+            // These are the challenge's.
+            context.Response.RemoveParameter("resource_metadata");
+            context.Response.Scope = null;
         }
 
         return default;

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
+using Identity.Tests.Kit;
 
 namespace Identity.Tests.Api;
 
@@ -16,7 +17,7 @@ public sealed class ResourceServerTests
     [InlineData(Secret)]
     public async Task Jose_WhenItIsGivenATokenOfLogin_AcceptsItAndNothingElse(string? secret)
     {
-        var port = FreePort();
+        var port = Ports.Free();
         var issuer = $"http://localhost:{port}";
         var settings = new Dictionary<string, string> { ["PUBLIC_URL"] = issuer, ["PORT"] = port.ToString() };
         if (secret is not null)
@@ -110,12 +111,5 @@ public sealed class ResourceServerTests
         }
 
         return Path.Combine(folder.FullName, "tests", "Identity.Tests", "Api", "clients");
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

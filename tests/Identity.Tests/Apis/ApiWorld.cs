@@ -68,7 +68,7 @@ public sealed class ApiWorld : IAsyncLifetime
     public ECDsa ClientKey { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
     /// <summary>Where the stock web application listens: sign-out goes back to a registered address only, port and all.</summary>
-    public int WebPort { get; } = ServerProcess.FreePort();
+    public int WebPort { get; } = Ports.Free();
 
     public async ValueTask InitializeAsync()
     {

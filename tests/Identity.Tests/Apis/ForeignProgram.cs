@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
+using Identity.Tests.Kit;
 using Identity.Tests.Repository;
 
 namespace Identity.Tests.Apis;
@@ -49,7 +50,7 @@ public sealed partial class ForeignProgram : IAsyncDisposable
     /// <summary>A program that listens on the port it is told.</summary>
     public static async Task<ForeignProgram> StartAsync(string file, string[] arguments, IReadOnlyDictionary<string, string> settings, int? port = null)
     {
-        var chosen = port ?? ServerProcess.FreePort();
+        var chosen = port ?? Ports.Free();
         var program = Start(RepositoryRoot.Path, file, arguments, new Dictionary<string, string>(settings) { ["PORT"] = chosen.ToString(CultureInfo.InvariantCulture) }, chosen);
         await program.WaitAsync(async () =>
         {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
+using Identity.Tests.Kit;
 using Identity.Tests.Repository;
 
 namespace Identity.Tests.Apis;
@@ -137,7 +138,7 @@ public sealed class SampleTests(ApiWorld world)
         switch (sample)
         {
             case "aspnetcore-api":
-                return await StartDotNetAsync(sample, settings, ServerProcess.FreePort());
+                return await StartDotNetAsync(sample, settings, Ports.Free());
             case "express-api":
                 return await ForeignProgram.StartNodeAsync("samples/express-api", "server.mjs", settings);
             case "flask-api":

@@ -68,7 +68,7 @@ public sealed class HttpsIssuerTests(HttpsIssuerTests.World world) : IClassFixtu
         using var signedIn = await browser.SubmitAsync("/signin", new() { ["username"] = email, ["current-password"] = Password });
         Assert.Equal(HttpStatusCode.SeeOther, signedIn.StatusCode);
         var lines = page.Headers.GetValues("Set-Cookie").Concat(signedIn.Headers.GetValues("Set-Cookie")).ToArray();
-        Assert.Equal(["__Host-identity", "__Host-identity-form"], lines.Select(line => line.Split('=')[0]).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
+        Assert.Equal(["__Host-identity", "__Host-identity-browser", "__Host-identity-form"], lines.Select(line => line.Split('=')[0]).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
         Assert.All(lines, line =>
         {
             var attributes = line.Split(';').Skip(1).Select(attribute => attribute.Trim().ToLowerInvariant()).ToArray();

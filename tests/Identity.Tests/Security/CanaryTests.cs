@@ -6,6 +6,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Identity.Tests.Kit;
 using Identity.Tests.Kit.Hosting;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
@@ -271,7 +272,7 @@ public sealed partial class CanaryTests
 
         public Collector()
         {
-            Address = $"http://127.0.0.1:{ServerProcess.FreePort()}/";
+            Address = $"http://127.0.0.1:{Ports.Free()}/";
             _listener.Prefixes.Add(Address);
             _listener.Start();
             _work = WorkAsync();

@@ -202,7 +202,7 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
             }
 
             var settings = await RunningServer.WriteClientsAsync(_directory.FullName, ClientKey);
-            var port = ServerProcess.FreePort();
+            var port = Ports.Free();
             Issuer = $"http://localhost:{port}";
             settings["PUBLIC_URL"] = Issuer;
             _database.AddSettings(settings);
@@ -217,7 +217,7 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
             {
                 _processes.Add(ServerProcess.Start(new Dictionary<string, string>(settings, StringComparer.Ordinal)
                 {
-                    ["PORT"] = (node == "a" ? port : ServerProcess.FreePort()).ToString(System.Globalization.CultureInfo.InvariantCulture),
+                    ["PORT"] = (node == "a" ? port : Ports.Free()).ToString(System.Globalization.CultureInfo.InvariantCulture),
                     ["DATA_DIR"] = Path.Combine(_directory.FullName, node),
                 }));
             }

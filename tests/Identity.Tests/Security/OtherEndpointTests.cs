@@ -140,6 +140,9 @@ public sealed class OtherEndpointTests(RunningServer server)
             using var answer = await server.Http.SendAsync(request);
             Assert.Equal(status, answer.StatusCode);
             check(answer.Headers.WwwAuthenticate.ToString());
+            var body = await answer.Content.ReadAsStringAsync();
+            Assert.All(body.Length == 0 ? [] : (JsonObject)JsonNode.Parse(body)!, member => Assert.Contains(member.Key, (string[])["error", "error_description"]));
+            Assert.Equal(header is not null, body.Length > 0 && answer.Headers.WwwAuthenticate.ToString().Contains($"error=\"{(string?)JsonNode.Parse(body)!["error"]}\"", StringComparison.Ordinal));
             Assert.Contains("resource_metadata", answer.Headers.WwwAuthenticate.ToString(), StringComparison.Ordinal);
         }
     }

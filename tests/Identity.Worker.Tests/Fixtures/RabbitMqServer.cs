@@ -7,6 +7,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Identity.Tests.Kit;
 
 namespace Identity.Worker.Tests.Fixtures;
 
@@ -19,8 +20,8 @@ public sealed class RabbitMqServer : IAsyncLifetime
     private const string Script = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
     private readonly string _folder = Path.Combine(Path.GetTempPath(), "identity-rabbitmq-" + Guid.NewGuid().ToString("N")[..8]);
-    private readonly int _distributionPort = FreePort();
-    private readonly int _epmdPort = FreePort();
+    private readonly int _distributionPort = Ports.Free();
+    private readonly int _epmdPort = Ports.Free();
     private readonly HttpClient _api = new() { Timeout = TimeSpan.FromSeconds(10) };
     private Process? _epmd;
     private Process? _broker;
@@ -28,12 +29,12 @@ public sealed class RabbitMqServer : IAsyncLifetime
     private string _password = "guest";
     private string _host = "127.0.0.1";
 
-    public int Port { get; private set; } = FreePort();
+    public int Port { get; private set; } = Ports.Free();
 
-    public int ManagementPort { get; private set; } = FreePort();
+    public int ManagementPort { get; private set; } = Ports.Free();
 
     /// <summary>Where amqps answers, with a certificate for localhost that <see cref="Authority"/> signed.</summary>
-    public int TlsPort { get; } = FreePort();
+    public int TlsPort { get; } = Ports.Free();
 
     /// <summary>The authority's certificate, as a file.</summary>
     public string Authority => Path.Combine(_folder, "ca.pem");
@@ -185,13 +186,6 @@ public sealed class RabbitMqServer : IAsyncLifetime
         {
             Directory.Delete(_folder, recursive: true);
         }
-    }
-
-    internal static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private void WriteCertificates()

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using Identity.Tests.Kit;
 
 namespace Identity.Worker.Tests.Fixtures;
 
@@ -29,14 +30,14 @@ internal sealed class ServiceProcess : IAsyncDisposable
 
     public static ServiceProcess StartWorker(IReadOnlyDictionary<string, string> settings)
     {
-        var port = RabbitMqServer.FreePort();
+        var port = Ports.Free();
         return new(Start("Identity.Worker", With(settings, "WORKER_PORT", port), "Production"), port);
     }
 
     /// <summary>In Development, where http on loopback will do.</summary>
     public static ServiceProcess StartServer(IReadOnlyDictionary<string, string> settings)
     {
-        var port = RabbitMqServer.FreePort();
+        var port = Ports.Free();
         return new(Start("Identity.Server", With(settings, "PORT", port), "Development"), port);
     }
 

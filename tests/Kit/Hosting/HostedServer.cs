@@ -37,7 +37,7 @@ public sealed partial class HostedServer : IAsyncDisposable
     public static async Task<HostedServer> StartAsync(string? clients = null, string? resources = null, TimeProvider? time = null, IReadOnlyDictionary<string, string>? settings = null, Action<IServiceCollection>? services = null)
     {
         var directory = Directory.CreateTempSubdirectory("identity-test-").FullName;
-        var port = FreePort();
+        var port = Ports.Free();
         var all = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["environment"] = "Development",
@@ -91,15 +91,19 @@ public sealed partial class HostedServer : IAsyncDisposable
     }
 
     /// <summary>The code in the newest mail to an address. Mail is handed over behind the answer, so it may take a moment.</summary>
-    public async Task<string> ReadCodeAsync(string email, string? not = null)
+    public Task<string> ReadCodeAsync(string email, string? not = null) => ReadCodeAsync("*.eml", "To: " + email, "\r\n\r\n", not);
+
+    /// <summary>The code in the newest SMS to a number.</summary>
+    public Task<string> ReadSmsCodeAsync(string phoneNumber) => ReadCodeAsync("*.json", $"\"{phoneNumber}\"", "\"text\"", not: null);
+
+    private async Task<string> ReadCodeAsync(string files, string recipient, string before, string? not)
     {
         for (var attempt = 0; attempt < 200; attempt++)
         {
-            var files = Directory.Exists(OutboxDirectory) ? Directory.GetFiles(OutboxDirectory, "*.eml") : [];
-            foreach (var file in files.OrderDescending(StringComparer.Ordinal))
+            foreach (var file in (Directory.Exists(OutboxDirectory) ? Directory.GetFiles(OutboxDirectory, files) : []).OrderDescending(StringComparer.Ordinal))
             {
                 var text = await File.ReadAllTextAsync(file);
-                if (text.Contains("To: " + email, StringComparison.OrdinalIgnoreCase) && Code().Match(text[text.IndexOf("\r\n\r\n", StringComparison.Ordinal)..]) is { Success: true } match && match.Value != not)
+                if (text.Contains(recipient, StringComparison.OrdinalIgnoreCase) && Code().Match(text[text.IndexOf(before, StringComparison.Ordinal)..]) is { Success: true } match && match.Value != not)
                 {
                     return match.Value;
                 }
@@ -108,7 +112,7 @@ public sealed partial class HostedServer : IAsyncDisposable
             await Task.Delay(50);
         }
 
-        throw new InvalidOperationException($"No mail with a code for {email}.");
+        throw new InvalidOperationException($"Nothing with a code: {recipient}.");
     }
 
     public async ValueTask DisposeAsync()
@@ -123,13 +127,6 @@ public sealed partial class HostedServer : IAsyncDisposable
         {
             // The database may be held a moment longer; the directory is a temporary one.
         }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     [GeneratedRegex(@"\b\d{6}\b")]
