@@ -179,6 +179,7 @@ internal static class OAuthServer
         server.AddEventHandler(WordErrors<ApplyAuthorizationResponseContext>.Descriptor);
         server.AddEventHandler(WordErrors<ApplyPushedAuthorizationResponseContext>.Descriptor);
         server.AddEventHandler(WordErrors<ApplyTokenResponseContext>.Descriptor);
+        server.AddEventHandler(CountTokens.Descriptor);
         server.AddEventHandler(WordErrors<ApplyIntrospectionResponseContext>.Descriptor);
         server.AddEventHandler(WordErrors<ApplyRevocationResponseContext>.Descriptor);
         server.AddEventHandler(WordErrors<ApplyUserInfoResponseContext>.Descriptor);

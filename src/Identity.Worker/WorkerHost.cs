@@ -1,6 +1,7 @@
 using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
+using Identity.ServiceDefaults;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
@@ -82,7 +83,7 @@ public static class WorkerHost
         builder.Services.AddHostedService(provider => ActivatorUtilities.CreateInstance<CleanUpLoop>(provider, settings.CleanUpInterval));
         if (settings.OtlpEndpoint is not null)
         {
-            builder.Services.AddHostedService<OtlpExport>();
+            builder.Services.AddTelemetry("identity-worker");
         }
 
         var app = builder.Build();

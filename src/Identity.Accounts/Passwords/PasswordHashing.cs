@@ -1,4 +1,5 @@
 // NIST SP 800-63B-4 §3.1.1.2: salted hashes, upgraded at sign-in.
+using System.Diagnostics;
 using Microsoft.AspNetCore.Identity;
 
 namespace Identity.Accounts.Passwords;
@@ -6,6 +7,8 @@ namespace Identity.Accounts.Passwords;
 /// <summary>Hashes and checks passwords, a few at a time: a hash costs a fifth of a second of one core, and must not starve everybody else.</summary>
 public sealed class PasswordHashing : IDisposable
 {
+    private static readonly ActivitySource Activities = new("Identity.Accounts");
+
     private readonly IPasswordHasher<Account> _hasher;
     private readonly SemaphoreSlim _gate = new(Math.Max(1, Environment.ProcessorCount));
     private readonly string _dummy;
@@ -30,6 +33,8 @@ public sealed class PasswordHashing : IDisposable
 
     private async Task<T> RunAsync<T>(Func<T> work, CancellationToken cancellationToken)
     {
+        // The wait is in it: what is slow at sign-in is this, and a trace must say so.
+        using var activity = Activities.StartActivity("password hash");
         await _gate.WaitAsync(cancellationToken);
         try
         {

@@ -70,6 +70,11 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
         }
 
         var method = context.Request.Method;
+        if (kind != Kind.Page)
+        {
+            NameRoute(context, path.ToLowerInvariant());
+        }
+
         if (HttpMethods.IsOptions(method))
         {
             await next(context);
@@ -97,6 +102,18 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
         }
 
         await next(context);
+    }
+
+    // OpenIddict's own endpoints are no routes: without this, traces and metrics would call all of them by their method.
+    private static void NameRoute(HttpContext context, string route)
+    {
+        if (context.Features.Get<IHttpActivityFeature>()?.Activity is { } activity)
+        {
+            activity.DisplayName = $"{context.Request.Method} {route}";
+            activity.SetTag("http.route", route);
+        }
+
+        context.Features.Get<IHttpMetricsTagsFeature>()?.Tags.Add(new KeyValuePair<string, object?>("http.route", route));
     }
 
     private static async Task<OAuthError?> ReadAsync(HttpContext context, Kind kind)

@@ -42,6 +42,12 @@ internal sealed partial class WordErrors<TContext>(ResourceCatalog resources, IL
 
 internal static partial class RefusalLog
 {
+    public static void Refused(ILogger logger, string endpoint, string error, string detail)
+    {
+        AnswerMetrics.CountRefusal(endpoint, error);
+        Write(logger, endpoint, error, detail);
+    }
+
     [LoggerMessage(5101, LogLevel.Information, "{Endpoint} refused a request: {Error} ({Detail})")]
-    public static partial void Refused(ILogger logger, string endpoint, string error, string detail);
+    private static partial void Write(ILogger logger, string endpoint, string error, string detail);
 }

@@ -16,6 +16,7 @@ using Identity.Server.External;
 using Identity.Server.Pages;
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
+using Identity.ServiceDefaults;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Diagnostics;
@@ -168,7 +169,7 @@ public static class ServerHost
         services.AddHostedService<Housekeeping>();
         if (settings.OtlpEndpoint is not null)
         {
-            services.AddHostedService<Telemetry>();
+            services.AddTelemetry("identity-server");
         }
 
         services.AddOptions<CompatibilityOptions>().BindConfiguration(CompatibilityOptions.Section);

@@ -94,7 +94,9 @@ public sealed partial class CanaryTests
             AssertClean("what was sent to " + path, body, secrets, codes);
         }
 
-        Assert.Contains(collector.Received, sent => sent.Body.Contains("/connect/authorize", StringComparison.Ordinal));
+        Assert.All(
+            (string[])["POST /connect/token", "password hash", "identity.oauth.token_answers", "identity.oauth.refusals", "identity.accounts.actions"],
+            told => Assert.Contains(collector.Received, sent => sent.Body.Contains(told, StringComparison.Ordinal)));
         foreach (var failure in failures)
         {
             AssertClean("an answer", failure, secrets, codes);
