@@ -114,6 +114,7 @@ internal static class OAuthServer
         server.AddEventHandler(AuthenticationRules.Descriptor);
         server.AddEventHandler(GrantPermission.Descriptor);
         server.RemoveEventHandler(BuiltIn.ValidateClientAssertionWellknownClaims.Descriptor);
+        Replace(server, BuiltIn.ValidateClientAssertionIssuer.Descriptor, AssertedClient.Descriptor);
         server.RemoveEventHandler(BuiltIn.Exchange.ValidateClientCredentialsParameters.Descriptor);
         server.RemoveEventHandler(BuiltIn.Introspection.ValidateClientCredentialsParameters.Descriptor);
         server.RemoveEventHandler(BuiltIn.Revocation.ValidateClientCredentialsParameters.Descriptor);

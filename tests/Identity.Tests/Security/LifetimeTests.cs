@@ -51,6 +51,49 @@ public sealed class LifetimeTests
         Assert.Equal("invalid_grant", (string?)(await node.RefreshAsync(token)).Body["error"]);
     }
 
+    // The default window is ten seconds.
+    [Fact]
+    public async Task Refresh_WhenRepeatedInsideTheWindow_GivesTheSameSuccessorAndDoesNotRenewTheWindow()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var server = await HostedServer.StartAsync(s_clients, time: time);
+        using var node = new AddressedNode(server.Url);
+        using var browser = await node.SignedInAsync();
+        var first = (string)(await node.TokensAsync(browser))["refresh_token"]!;
+        var second = (string)(await node.RefreshAsync(first)).Body["refresh_token"]!;
+        time.Advance(TimeSpan.FromSeconds(9));
+        Assert.Equal(second, (string?)(await node.RefreshAsync(first)).Body["refresh_token"]);
+        time.Advance(TimeSpan.FromSeconds(1));
+
+        // Now it is reuse, also where the request is wrong otherwise.
+        Assert.NotEqual(HttpStatusCode.OK, (await node.RefreshAsync(first, "spa", ("scope", "admin"))).Status);
+        Assert.Equal("invalid_grant", (string?)(await node.RefreshAsync(second)).Body["error"]);
+    }
+
+    [Fact]
+    public async Task Refresh_ByClientsRegisteredWithoutRotation_RotatesForPublicOnesNevertheless()
+    {
+        var clients = JsonNode.Parse(s_clients)!.AsArray();
+        clients[0]!["rotate_refresh_tokens"] = false;
+        var web = clients[0]!.DeepClone();
+        (web["client_id"], web["token_endpoint_auth_method"], web["client_secret"]) = ("web", "client_secret_post", Node.Secret);
+        clients.Add(web);
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var server = await HostedServer.StartAsync(clients.ToJsonString(), time: time);
+        using var node = new AddressedNode(server.Url);
+        using var browser = await node.SignedInAsync();
+        var code = await node.CodeAsync(browser, "web");
+        var kept = (string)(await node.RedeemAsync(code, "web", ("client_secret", Node.Secret))).Body["refresh_token"]!;
+        for (var i = 0; i < 3; i++)
+        {
+            time.Advance(TimeSpan.FromMinutes(10));
+            Assert.Equal(kept, (string?)(await node.RefreshAsync(kept, "web", ("client_secret", Node.Secret))).Body["refresh_token"]);
+        }
+
+        var first = (string)(await node.TokensAsync(browser))["refresh_token"]!;
+        Assert.NotEqual(first, (string?)(await node.RefreshAsync(first)).Body["refresh_token"]);
+    }
+
     [Fact]
     public async Task IdTokenHint_WhenItHasExpired_IsStillAHint()
     {

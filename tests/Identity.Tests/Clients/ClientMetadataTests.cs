@@ -1,0 +1,198 @@
+// RFC 7591 §2, RFC 9700 §2.1, RFC 8252 §7: what may be registered, and how it is told that something may not.
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Identity.OAuth.Clients;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Identity.Tests.Clients;
+
+public sealed class ClientMetadataTests
+{
+    [Fact]
+    public void Parse_OfAllMembers_ReadsThem()
+    {
+        var client = Parse("""
+            {"client_id":"app","client_secret":"0123456789abcdef","client_name":"App","redirect_uris":["https://app.example/cb?a=b"],
+             "post_logout_redirect_uris":["https://app.example/bye"],"grant_types":["authorization_code","refresh_token"],"scope":"openid  a a b",
+             "id_token_signed_response_alg":"ES256","default_max_age":60,"require_auth_time":true,"require_consent":true,"require_pkce":false,
+             "introspects":["https://api.example"],"allowed_origins":["https://app.example"],"token_endpoint_auth_method":"client_secret_post","x":1}
+            """);
+        Assert.Equal(["openid", "a", "b"], client.Scopes);
+        Assert.Equal(["9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f"], client.SecretHashes);
+        Assert.Equal("ES256", client.IdTokenSignedResponseAlg);
+        Assert.Equal(60, client.DefaultMaxAge);
+        Assert.True(client.RequireConsent);
+        Assert.False(client.RequirePkce);
+        Assert.Equal("""{"x":1}""", client.Additional!.ToJsonString());
+    }
+
+    [Fact]
+    public void Parse_OfTheLeast_TakesTheDefaultsOfTheSpecs()
+    {
+        var client = Parse("""{"client_id":"app","client_secret":"0123456789abcdef","redirect_uris":["https://app.example/cb"]}""");
+        Assert.Equal("client_secret_basic", client.TokenEndpointAuthMethod);
+        Assert.Equal(["authorization_code"], client.GrantTypes);
+        Assert.Equal(["code"], client.ResponseTypes);
+        Assert.Equal("RS256", client.IdTokenSignedResponseAlg);
+        Assert.True(client.RequirePkce);
+        Assert.False(client.RequireConsent);
+    }
+
+    [Theory]
+    [InlineData("false")]
+    [InlineData("\"False\"")]
+    [InlineData("\"\"")]
+    public void Parse_OfAProtectionThatIsNotWanted_TakesIt(string value) =>
+        Assert.Empty(Problems($$"""{"client_id":"app","client_secret":"0123456789abcdef","redirect_uris":["https://app.example/cb"],"dpop_bound_access_tokens":{{value}} }"""));
+
+    [Theory]
+    [InlineData("https://app.example/cb")]
+    [InlineData("https://app.example:8443/cb?x=1&y=2")]
+    [InlineData("http://127.0.0.1/cb")]
+    [InlineData("http://127.0.0.1:7001/cb")]
+    [InlineData("http://[::1]/cb")]
+    [InlineData("http://localhost:3000/cb")]
+    [InlineData("com.example.app:/cb")]
+    [InlineData("com.example.app://cb")]
+    public void RedirectUri_WhenSound_IsTaken(string uri) => Assert.Null(ClientMetadata.RedirectProblem(uri));
+
+    [Theory]
+    [InlineData("https://app.example/cb#frag")]
+    [InlineData("https://app.example/cb#")]
+    [InlineData("http://app.example/cb")]
+    [InlineData("http://127.0.0.1.evil.example/cb")]
+    [InlineData("http://localhost.evil.example/cb")]
+    [InlineData("http://2130706433/cb")]
+    [InlineData("http://0x7f.1/cb")]
+    [InlineData("http://127.0.0.1@evil.example/cb")]
+    [InlineData("https://user@app.example/cb")]
+    [InlineData("https://*.example/cb")]
+    [InlineData("https:app.example/cb")]
+    [InlineData("https:///cb")]
+    [InlineData("/cb")]
+    [InlineData("app.example/cb")]
+    [InlineData("javascript:alert(1)")]
+    [InlineData("data:text/html,x")]
+    [InlineData("myapp://cb")]
+    [InlineData("file:///etc/passwd")]
+    [InlineData("https://app.example\\@evil.example/cb")]
+    [InlineData("https://app.example/c b")]
+    [InlineData("https://app.example/\u00fc")]
+    [InlineData("https://app.example/\tcb")]
+    public void RedirectUri_WhenUnsafe_IsRefused(string uri) => Assert.NotNull(ClientMetadata.RedirectProblem(uri));
+
+    [Fact]
+    public void Parse_OfABadRedirectUri_NamesIt() => Assert.Equal(
+        ["redirect_uris[1]: http is allowed only for loopback addresses (RFC 8252 section 7.3)"],
+        Problems("""{"client_id":"app","token_endpoint_auth_method":"none","redirect_uris":["https://app.example/cb","http://app.example/cb"]}"""));
+
+    public static TheoryData<string, string> Refused => new()
+    {
+        { "client_id", "{}" },
+        { "client_id", """{"client_id":"a b"}""" },
+        { "client_id", """{"client_id":"\u00fc"}""" },
+        { "client_id", """{"client_id":"identity-api"}""" },
+        { "client_id", """{"client_id":7}""" },
+        { "client_secret", """{"client_secret":"short"}""" },
+        { "client_secret", """{"client_secret":null}""" },
+        { "client_secret", """{"token_endpoint_auth_method":"none"}""" },
+        { "token_endpoint_auth_method", """{"token_endpoint_auth_method":"client_secret_jwt"}""" },
+        { "grant_types", """{"grant_types":["password"]}""" },
+        { "grant_types", """{"grant_types":["implicit"]}""" },
+        { "grant_types", """{"grant_types":"authorization_code"}""" },
+        { "grant_types", """{"token_endpoint_auth_method":"none","client_secret":null,"grant_types":["client_credentials"]}""" },
+        { "response_types", """{"response_types":["code","token"]}""" },
+        { "redirect_uris", """{"redirect_uris":[]}""" },
+        { "redirect_uris[0]", """{"redirect_uris":[7]}""" },
+        { "post_logout_redirect_uris[0]", """{"post_logout_redirect_uris":["http://app.example/"]}""" },
+        { "require_pkce", """{"token_endpoint_auth_method":"none","client_secret":null,"require_pkce":false}""" },
+        { "introspects", """{"token_endpoint_auth_method":"none","client_secret":null,"introspects":["*"]}""" },
+        { "require_consent", """{"require_consent":"perhaps"}""" },
+        { "default_max_age", """{"default_max_age":-1}""" },
+        { "scope", """{"scope":"a \"b"}""" },
+        { "scope", """{"scope":["a"]}""" },
+        { "allowed_origins[0]", """{"allowed_origins":["https://app.example/"]}""" },
+        { "allowed_origins[0]", """{"allowed_origins":["*"]}""" },
+        { "id_token_signed_response_alg", """{"id_token_signed_response_alg":"none"}""" },
+        { "id_token_signed_response_alg", """{"id_token_signed_response_alg":"HS256"}""" },
+        { "token_endpoint_auth_signing_alg", """{"token_endpoint_auth_signing_alg":"HS256"}""" },
+        { "introspection_signed_response_alg", """{"introspection_signed_response_alg":"none"}""" },
+        { "jwks", """{"token_endpoint_auth_method":"private_key_jwt","client_secret":null}""" },
+        { "jwks_uri", """{"token_endpoint_auth_method":"private_key_jwt","client_secret":null,"jwks_uri":"http://keys.example/"}""" },
+        { "logo_uri", """{"logo_uri":"javascript:alert(1)"}""" },
+        { "dpop_bound_access_tokens", """{"dpop_bound_access_tokens":true}""" },
+        { "id_token_encrypted_response_alg", """{"id_token_encrypted_response_alg":"RSA-OAEP"}""" },
+        { "subject_type", """{"subject_type":"pairwise"}""" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Refused))]
+    public void Parse_OfAMemberThatCannotBe_NamesThatMemberAlone(string member, string change)
+    {
+        var document = JsonNode.Parse("""{"client_id":"app","client_secret":"0123456789abcdef","redirect_uris":["https://app.example/cb"]}""")!.AsObject();
+        if (change == "{}")
+        {
+            document.Remove("client_id");
+        }
+
+        foreach (var (name, value) in JsonNode.Parse(change)!.AsObject())
+        {
+            document.Remove(name);
+            if (value is not null)
+            {
+                document[name] = value.DeepClone();
+            }
+        }
+
+        var result = ClientMetadata.Parse(document, requireConsent: false);
+        Assert.Null(result.Client);
+        Assert.StartsWith(member + ": ", Assert.Single(result.Problems), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Jwks_WithPublicKeys_IsTaken()
+    {
+        using var rsa = RSA.Create(2048);
+        using var ec = ECDsa.Create(ECCurve.NamedCurves.nistP384);
+        Assert.Empty(Problems(WithKeys(PublicJwk(rsa), PublicJwk(ec))));
+    }
+
+    [Fact]
+    public void Jwks_WithWeakPrivateSharedOrBrokenKeys_IsRefused()
+    {
+        using var weak = RSA.Create(1024);
+        using var ec = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var point = ec.ExportParameters(includePrivateParameters: true);
+        var good = PublicJwk(ec);
+        var withPrivate = good.Replace("}", $",\"d\":\"{Base64UrlEncoder.Encode(point.D)}\"}}", StringComparison.Ordinal);
+        var offCurve = $$"""{"kty":"EC","crv":"P-256","x":"{{Base64UrlEncoder.Encode(point.Q.X)}}","y":"{{Base64UrlEncoder.Encode(point.Q.X)}}"}""";
+        foreach (var key in new[] { PublicJwk(weak), withPrivate, offCurve, """{"kty":"EC","crv":"P-256"}""", """{"kty":"oct","k":"c2VjcmV0"}""", """{"kty":"RSA","n":"!","e":"AQAB"}""", "{}", "7" })
+        {
+            Assert.StartsWith("jwks.keys[0]: ", Problems(WithKeys(key))[0], StringComparison.Ordinal);
+        }
+    }
+
+    private static string WithKeys(params string[] keys) =>
+        """{"client_id":"app","token_endpoint_auth_method":"private_key_jwt","redirect_uris":["https://app.example/cb"],"jwks":{"keys":[""" + string.Join(',', keys) + "]}}";
+
+    private static string PublicJwk(RSA rsa)
+    {
+        var parameters = rsa.ExportParameters(includePrivateParameters: false);
+        return $$"""{"kty":"RSA","n":"{{Base64UrlEncoder.Encode(parameters.Modulus)}}","e":"{{Base64UrlEncoder.Encode(parameters.Exponent)}}"}""";
+    }
+
+    private static string PublicJwk(ECDsa ec)
+    {
+        var parameters = ec.ExportParameters(includePrivateParameters: false);
+        return $$"""{"kty":"EC","crv":"P-{{ec.KeySize}}","x":"{{Base64UrlEncoder.Encode(parameters.Q.X)}}","y":"{{Base64UrlEncoder.Encode(parameters.Q.Y)}}"}""";
+    }
+
+    private static Client Parse(string json)
+    {
+        var result = ClientMetadata.Parse(JsonNode.Parse(json)!.AsObject(), requireConsent: false);
+        Assert.Empty(result.Problems);
+        return result.Client!;
+    }
+
+    private static IReadOnlyList<string> Problems(string json) => ClientMetadata.Parse(JsonNode.Parse(json)!.AsObject(), requireConsent: false).Problems;
+}
