@@ -18,6 +18,12 @@ public sealed class OAuthOptions
     /// <summary>Life of an authorization code; at most 60 s (RFC 6749 §4.1.2, FAPI 2.0).</summary>
     public TimeSpan CodeLifetime { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Life of a device code and of its user code (RFC 8628 §3.2). A person has to fetch another device, sign in and read.</summary>
+    public TimeSpan DeviceCodeLifetime { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long a device has to wait before it asks again (RFC 8628 §3.2 <c>interval</c>); whole seconds.</summary>
+    public TimeSpan DevicePollInterval { get; set; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Life of an ID token.</summary>
     public TimeSpan IdTokenLifetime { get; set; } = TimeSpan.FromHours(1);
 

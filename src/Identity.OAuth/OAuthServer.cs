@@ -2,6 +2,7 @@
 using Identity.Accounts.Data.Tables;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
+using Identity.OAuth.Device;
 using Identity.OAuth.Discovery;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Introspection;
@@ -61,29 +62,33 @@ internal static class OAuthServer
             .SetAuthorizationEndpointUris("connect/authorize")
             .SetTokenEndpointUris(["connect/token", .. FirstPartyClient.TokenRoutes.Select(route => route[1..])])
             .SetPushedAuthorizationEndpointUris("connect/par")
+            .SetDeviceAuthorizationEndpointUris("connect/device", "connect/deviceauthorization")
+            .SetEndUserVerificationEndpointUris("connect/verify")
             .SetUserInfoEndpointUris("connect/userinfo")
             .SetIntrospectionEndpointUris("connect/introspect")
             .SetRevocationEndpointUris("connect/revoke", "connect/revocation")
             .SetEndSessionEndpointUris("connect/endsession", "connect/logout");
 
         // Flows.
-        server.AllowAuthorizationCodeFlow().AllowRefreshTokenFlow().AllowClientCredentialsFlow().AllowCustomFlow(FirstPartyClient.GrantType);
+        server.AllowAuthorizationCodeFlow().AllowRefreshTokenFlow().AllowClientCredentialsFlow().AllowDeviceAuthorizationFlow().AllowCustomFlow(FirstPartyClient.GrantType);
         server.Configure(options =>
         {
             options.CodeChallengeMethods.Remove(CodeChallengeMethods.Plain);
             options.ClientAuthenticationMethods.Clear();
             options.ClientAuthenticationMethods.UnionWith([ClientAuthenticationMethods.ClientSecretBasic, ClientAuthenticationMethods.ClientSecretPost, ClientAuthenticationMethods.PrivateKeyJwt, ClientAuthenticationMethods.None]);
         });
+        UserCodes.Describe(server);
 
         // Access tokens are read by APIs; scopes, resources and rotation are ours to decide.
         server.DisableAccessTokenEncryption().DisableScopeValidation().DisableResourceValidation().DisableAudienceValidation();
         server.IgnoreScopePermissions().IgnoreResourcePermissions().IgnoreAudiencePermissions();
         server.DisableRollingRefreshTokens().DisableSlidingRefreshTokenExpiration();
 
-        // The pages of the host decide at these two, and tell errors.
+        // The pages of the host decide at these three, and tell errors.
         server.UseAspNetCore()
             .EnableAuthorizationEndpointPassthrough()
             .EnableEndSessionEndpointPassthrough()
+            .EnableEndUserVerificationEndpointPassthrough()
             .EnableStatusCodePagesIntegration()
             .SuppressJsonResponseIndentation()
             .DisableTransportSecurityRequirement();
@@ -99,6 +104,7 @@ internal static class OAuthServer
         options.AccessTokenLifetime = ours.Value.AccessTokenLifetime;
         options.IdentityTokenLifetime = ours.Value.IdTokenLifetime;
         options.RefreshTokenLifetime = ours.Value.RefreshTokenLifetime;
+        options.DeviceCodeLifetime = options.UserCodeLifetime = ours.Value.DeviceCodeLifetime;
         options.RequestTokenLifetime = TimeSpan.FromSeconds(60);
     }
 
@@ -116,6 +122,7 @@ internal static class OAuthServer
         server.RemoveEventHandler(BuiltIn.ValidateClientAssertionWellknownClaims.Descriptor);
         Replace(server, BuiltIn.ValidateClientAssertionIssuer.Descriptor, AssertedClient.Descriptor);
         server.RemoveEventHandler(BuiltIn.Exchange.ValidateClientCredentialsParameters.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Device.ValidateClientCredentialsParameters.Descriptor);
         server.RemoveEventHandler(BuiltIn.Introspection.ValidateClientCredentialsParameters.Descriptor);
         server.RemoveEventHandler(BuiltIn.Revocation.ValidateClientCredentialsParameters.Descriptor);
 
@@ -123,6 +130,7 @@ internal static class OAuthServer
         server.AddEventHandler(ReadTokens.Descriptor);
         server.AddEventHandler(PresenterFirst.Descriptor);
         server.AddEventHandler(DetectReplay.Descriptor);
+        server.AddEventHandler(DevicePolls.Descriptor);
 
         // Authorize.
         server.RemoveEventHandler(BuiltIn.Authentication.ValidateRequestParameter.Descriptor);
@@ -130,6 +138,15 @@ internal static class OAuthServer
         server.AddEventHandler(ApplyPushedRules.Descriptor);
         server.AddEventHandler(RedirectErrors.Descriptor);
         Replace(server, BuiltIn.Authentication.AttachIssuer.Descriptor, AttachIssuerToAnswer.Descriptor);
+
+        // Devices: asking, and a person's answer at another screen.
+        server.AddEventHandler(ApplyDeviceRules.Descriptor);
+        server.AddEventHandler(AttachDeviceRequest.Descriptor);
+        server.AddEventHandler(TellInterval.Descriptor);
+        server.AddEventHandler(ReadUserCode.Descriptor);
+        Replace(server, BuiltIn.UpdateReferenceDeviceCodeEntry.Descriptor, ApproveDeviceCode.Descriptor);
+        Replace(server, BuiltIn.RejectDeviceCodeEntry.Descriptor, DenyDeviceCode.Descriptor);
+        server.RemoveEventHandler(BuiltIn.RejectUserCodeEntry.Descriptor);
 
         // Token: what must be proven, and by whom.
         Replace(server, BuiltIn.Exchange.ValidateRedirectUri.Descriptor, CodeRules.Descriptor);
@@ -179,6 +196,8 @@ internal static class OAuthServer
         // What refusals say.
         server.AddEventHandler(WordErrors<ApplyAuthorizationResponseContext>.Descriptor);
         server.AddEventHandler(WordErrors<ApplyPushedAuthorizationResponseContext>.Descriptor);
+        server.AddEventHandler(WordErrors<ApplyDeviceAuthorizationResponseContext>.Descriptor);
+        server.AddEventHandler(WordErrors<ApplyEndUserVerificationResponseContext>.Descriptor);
         server.AddEventHandler(WordErrors<ApplyTokenResponseContext>.Descriptor);
         server.AddEventHandler(CountTokens.Descriptor);
         server.AddEventHandler(WordErrors<ApplyIntrospectionResponseContext>.Descriptor);

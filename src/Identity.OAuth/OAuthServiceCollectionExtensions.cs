@@ -2,6 +2,7 @@ using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Discovery;
+using Identity.OAuth.Device;
 using Identity.OAuth.EndSession;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Introspection;
@@ -52,6 +53,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<RefreshTokenGrant>();
         services.AddSingleton<ITokenGrant>(provider => provider.GetRequiredService<RefreshTokenGrant>());
         services.AddSingleton<ITokenGrant, ClientCredentialsGrant>();
+        services.AddSingleton<ITokenGrant, DeviceCodeGrant>();
         services.AddOAuthServer();
         return services;
     }
@@ -77,6 +79,8 @@ internal sealed class OAuthOptionsValidation : IValidateOptions<OAuthOptions>
         Between(options.RefreshTokenLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365), "JWT_REFRESH_EXPIRY: expected 1m to 365d");
         Between(options.RefreshGrace, TimeSpan.Zero, TimeSpan.FromMinutes(1), "RefreshGrace: expected 0s to 1m");
         Between(options.CodeLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60), "CodeLifetime: expected 1s to 60s");
+        Between(options.DeviceCodeLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(30), "DeviceCodeLifetime: expected 1m to 30m");
+        Between(options.DevicePollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60), "DevicePollInterval: expected 1s to 60s");
         Between(options.IdTokenLifetime, TimeSpan.FromSeconds(10), AccessTokenClaims.MaximumLifetime, "IdTokenLifetime: expected 10s to 24h");
         Between(options.ClockSkew, TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(59), "ClockSkew: expected 10s to 59s");
         Between(options.KeyPublishAhead, TimeSpan.FromMinutes(2), TimeSpan.FromDays(90), "KeyPublishAhead: expected 2m to 90d");

@@ -85,6 +85,15 @@ public sealed class RunningServer : Node, IAsyncLifetime
             ["post_logout_redirect_uris"] = new JsonArray("http://127.0.0.1:4711/bye"),
             ["scope"] = scopes,
         };
+        JsonObject Tv(string id) => new()
+        {
+            ["client_id"] = id,
+            ["client_name"] = "Living room",
+            ["token_endpoint_auth_method"] = "none",
+            ["grant_types"] = new JsonArray("urn:ietf:params:oauth:grant-type:device_code", "refresh_token"),
+            ["allowed_origins"] = new JsonArray("https://tv.example.com"),
+            ["scope"] = "openid profile email offline_access notes.read",
+        };
         var clients = new JsonArray
         {
             Web("spa", "none"),
@@ -94,6 +103,10 @@ public sealed class RunningServer : Node, IAsyncLifetime
             Set(Web("web-jwt", "private_key_jwt"), "jwks", jwks),
             Set(Set(Web("no-pkce", "client_secret_basic"), "client_secret", Secret), "require_pkce", false),
             Set(Web("asks", "none"), "require_consent", true),
+            Tv("tv"),
+            Tv("tv-other"),
+            Set(Tv("tv-asks"), "require_consent", true),
+            new JsonObject { ["client_id"] = "tv-secret", ["client_secret"] = Secret, ["grant_types"] = new JsonArray("urn:ietf:params:oauth:grant-type:device_code"), ["scope"] = scopes },
             new JsonObject { ["client_id"] = "service", ["client_secret"] = Secret, ["grant_types"] = new JsonArray("client_credentials"), ["scope"] = "reports.read notes.read orders.read legacy.read opaque.read identity.users.read" },
             new JsonObject { ["client_id"] = "notes-api", ["client_secret"] = Secret, ["grant_types"] = new JsonArray("client_credentials"), ["introspects"] = new JsonArray(Notes, "opaque") },
             new JsonObject { ["client_id"] = "od:d%+", ["client_secret"] = "s:e%c+r e&t-of-32-characters-ünï", ["grant_types"] = new JsonArray("client_credentials"), ["scope"] = "reports.read" },

@@ -89,28 +89,13 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
             return Fail(OAuthErrors.InvalidRequest, pkce);
         }
 
-        // RFC 6749 §3.3: without scope the client's default applies, and the answer tells it. What libraries send by themselves is left out where
-        // the client may not have it (OpenID Connect Core §3.1.2.1); any other scope that is not its own is an error.
-        var scopes = parameters.List("scope");
-        if (scopes.Count == 0)
+        if (!FindScopes(client, parameters).TryGet(out var scopes, out var scopeError))
         {
-            scopes = [.. client.Scopes.Where(scope => scope is not ("openid" or "offline_access"))];
-        }
-        else if (scopes.Any(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) && !ResourceCatalog.IsOptional(scope)))
-        {
-            return Fail(OAuthErrors.InvalidScope, "A scope is unknown or not open to this client.");
-        }
-
-        scopes = [.. scopes.Where(scope => client.Scopes.Contains(scope, StringComparer.Ordinal))];
-
-        // OpenID Connect Core §11: where no refresh token can come of it the request for one is ignored.
-        if (!client.GrantTypes.Contains("refresh_token", StringComparer.Ordinal))
-        {
-            scopes = [.. scopes.Where(scope => scope != "offline_access")];
+            return new(null, scopeError, target);
         }
 
         var resourceValues = parameters.All("resource");
-        if (await resources.CheckAsync(resourceValues, [], scopes, cancellationToken) is { } resourceError)
+        if (await CheckResourcesAsync(resourceValues, scopes, cancellationToken) is { } resourceError)
         {
             return new(null, resourceError, target);
         }
@@ -189,6 +174,33 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
             null,
             target);
     }
+
+    /// <summary>
+    /// RFC 6749 §3.3: without scope the client's default applies, and the answer tells it. What libraries send by themselves is left out where
+    /// the client may not have it (OpenID Connect Core §3.1.2.1); any other scope that is not its own is an error.
+    /// </summary>
+    public Outcome<IReadOnlyList<string>> FindScopes(Client client, RequestParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        ArgumentNullException.ThrowIfNull(parameters);
+        var scopes = parameters.List("scope");
+        if (scopes.Count == 0)
+        {
+            scopes = [.. client.Scopes.Where(scope => scope is not ("openid" or "offline_access"))];
+        }
+        else if (scopes.Any(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) && !ResourceCatalog.IsOptional(scope)))
+        {
+            return new OAuthError(OAuthErrors.InvalidScope, "A scope is unknown or not open to this client.");
+        }
+
+        // OpenID Connect Core §11: where no refresh token can come of it the request for one is ignored.
+        var mayRefresh = client.GrantTypes.Contains("refresh_token", StringComparer.Ordinal);
+        return scopes.Where(scope => client.Scopes.Contains(scope, StringComparer.Ordinal) && (mayRefresh || scope != "offline_access")).ToArray();
+    }
+
+    /// <summary>RFC 8707 §2.1: null: the resources are known, and the scopes are theirs.</summary>
+    public ValueTask<OAuthError?> CheckResourcesAsync(IReadOnlyList<string> requested, IReadOnlyList<string> scopes, CancellationToken cancellationToken) =>
+        resources.CheckAsync(requested, [], scopes, cancellationToken);
 
     // OpenID Connect Core §6.1: what stands in a request object counts. We take none, but a client that has put its wish for form_post
     // into one can read the refusal only that way. The signature does not matter: anybody may ask for either mode outside as well.

@@ -24,6 +24,12 @@ internal sealed class RedirectErrors(AuthorizeRules rules, AuthorizeDecision dec
             return;
         }
 
+        if (context.Request.RequestUri is { Length: > 0 } && string.IsNullOrEmpty(context.Request.RedirectUri))
+        {
+            // RFC 9126 §4: a reference that stands for nothing (any more) names no address; the only registered one would be a guess.
+            return;
+        }
+
         var visitor = context.Transaction.GetHttpRequest()!.HttpContext.Features.Get<Visitor>() ?? new Visitor(null, null);
         if (await rules.FindTargetAsync(RequestParameters.Of(context.Request), context.CancellationToken) is not var (client, target)
             || !await decision.IsTrustedAsync(client.ClientId, visitor, context.CancellationToken))

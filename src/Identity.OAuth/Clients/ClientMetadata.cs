@@ -12,7 +12,7 @@ public sealed record ClientMetadataResult(Client? Client, IReadOnlyList<string> 
 /// <summary>Turns metadata into a <see cref="Client"/>.</summary>
 public static class ClientMetadata
 {
-    private static readonly string[] GrantTypes = ["authorization_code", "refresh_token", "client_credentials"];
+    private static readonly string[] GrantTypes = ["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code"];
     private static readonly string[] AuthenticationMethods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
 
     // A client that was promised one of these and did not get it would be less safe than it believes.

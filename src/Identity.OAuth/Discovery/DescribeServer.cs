@@ -76,6 +76,7 @@ internal sealed class WriteIssuer(IOptions<OAuthOptions> options) : IOpenIddictS
 
             // No registered member: certification warns of it.
             response["pushed_authorization_request_endpoint_auth_methods_supported"] = null;
+            response["device_authorization_endpoint_auth_methods_supported"] = null;
 
             // A client's certificate is no method where none can be seen, and its own list says which methods introspect.
             response["introspection_endpoint_auth_methods_supported"] = response["token_endpoint_auth_methods_supported"] is { } methods

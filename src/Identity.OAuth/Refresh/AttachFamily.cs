@@ -13,7 +13,7 @@ using static OpenIddict.Server.OpenIddictServerEvents;
 namespace Identity.OAuth.Refresh;
 
 /// <summary>Begins a family where a person grants something.</summary>
-internal sealed class AttachFamily(FamilyBeginning beginning) : IOpenIddictServerHandler<ProcessSignInContext>
+internal sealed class AttachFamily(FamilyBeginning beginning, IOptions<OAuthOptions> options) : IOpenIddictServerHandler<ProcessSignInContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ProcessSignInContext>()
         .UseSingletonHandler<AttachFamily>()
@@ -31,7 +31,7 @@ internal sealed class AttachFamily(FamilyBeginning beginning) : IOpenIddictServe
         }
 
         context.Principal!.SetAuthorizationId(grant.GrantId.ToString("D"));
-        var row = await beginning.NewAsync(grant, context.CancellationToken);
+        var row = await beginning.NewAsync(grant, context.GenerateAuthorizationCode ? options.Value.CodeLifetime : options.Value.DeviceCodeLifetime, context.CancellationToken);
         context.Transaction.SetProperty(typeof(OAuthAuthorization).FullName!, row);
         if (!context.GenerateAuthorizationCode)
         {
@@ -44,14 +44,17 @@ internal sealed class AttachFamily(FamilyBeginning beginning) : IOpenIddictServe
 public sealed class FamilyBeginning(RefreshFamilies families, ClientStore clients, SignInSessions sessions, Identity.Accounts.Data.StoreDatabase database, IOptions<OAuthOptions> options)
 {
     /// <summary>The row of a grant that begins now, not yet written.</summary>
-    public async Task<OAuthAuthorization> NewAsync(AuthorizationGrant grant, CancellationToken cancellationToken)
+    /// <param name="grant">What was granted.</param>
+    /// <param name="wait">How long it may take until the first tokens come of it.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    public async Task<OAuthAuthorization> NewAsync(AuthorizationGrant grant, TimeSpan wait, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(grant);
         var began = AuthorizationGrant.BeganAt(grant.GrantId);
         var client = await clients.FindAsync(grant.ClientId, cancellationToken);
 
         // Without a refresh token the session's record still has to outlive the access token: with it the token would die too early.
-        var expiresAt = began + (client is not null && RefreshDue.IsDue(client, grant.Scopes) ? options.Value.RefreshTokenLifetime : options.Value.CodeLifetime + options.Value.AccessTokenLifetime);
+        var expiresAt = began + (client is not null && RefreshDue.IsDue(client, grant.Scopes) ? options.Value.RefreshTokenLifetime : wait + options.Value.AccessTokenLifetime);
         await sessions.AttachAsync(grant.SessionId, grant.ClientId, expiresAt, cancellationToken);
         return await families.NewAsync(
             new RefreshFamily(

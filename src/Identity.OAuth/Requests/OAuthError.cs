@@ -36,6 +36,9 @@ public static class OAuthErrors
     public const string InsufficientScope = "insufficient_scope";
     // RFC 7009
     public const string UnsupportedTokenType = "unsupported_token_type";
+    // RFC 8628
+    public const string AuthorizationPending = "authorization_pending";
+    public const string SlowDown = "slow_down";
     // RFC 8707
     public const string InvalidTarget = "invalid_target";
     // OpenID Connect Core §3.1.2.6

@@ -46,6 +46,7 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
         ["/connect/authorize"] = Kind.Page,
         ["/connect/endsession"] = Kind.Page,
         ["/connect/logout"] = Kind.Page,
+        ["/connect/verify"] = Kind.Page,
         ["/connect/userinfo"] = Kind.Resource,
         ["/connect/jwks"] = Kind.Document,
         ["/.well-known/openid-configuration"] = Kind.Document,

@@ -83,6 +83,30 @@ internal sealed class TokenStore(
         return default;
     }
 
+    /// <summary>RFC 8628: lets a device code that waits stand for what was granted: true for exactly one caller, and while it lives.</summary>
+    public async ValueTask<bool> TryApproveAsync(Guid id, string payload, string subject, Guid authorizationId, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var until = now.UtcDateTime;
+        return await database.WriteAsync(
+            (context, token) => context.Tokens.Where(r => r.Id == id && r.Status == OpenIddictConstants.Statuses.Inactive && r.ExpirationDate > until)
+                .ExecuteUpdateAsync(
+                    set => set.SetProperty(r => r.Status, OpenIddictConstants.Statuses.Valid).SetProperty(r => r.Payload, payload).SetProperty(r => r.Subject, subject)
+                        .SetProperty(r => r.AuthorizationId, authorizationId).SetProperty(r => r.ConcurrencyToken, Guid.NewGuid().ToString()),
+                    token),
+            cancellationToken) == 1;
+    }
+
+    /// <summary>Notes that a device asked, if nothing happened to its code since <paramref name="token"/> was read: true for exactly one of those who read the same.</summary>
+    public async ValueTask<bool> TryNotePollAsync(OAuthToken token, string properties, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(token);
+        var (id, before) = (token.Id, token.ConcurrencyToken);
+        return await database.WriteAsync(
+            (context, cancellation) => context.Tokens.Where(r => r.Id == id && r.Status == OpenIddictConstants.Statuses.Inactive && r.ConcurrencyToken == before)
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.Properties, properties).SetProperty(r => r.ConcurrencyToken, Guid.NewGuid().ToString()), cancellation),
+            cancellationToken) == 1;
+    }
+
     /// <summary>Moves the token from one status to another, if it is in that one: true for exactly one caller.</summary>
     public async ValueTask<bool> TryMoveAsync(Guid id, string from, string to, DateTimeOffset? redeemedAt, CancellationToken cancellationToken)
     {

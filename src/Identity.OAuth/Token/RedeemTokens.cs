@@ -33,7 +33,8 @@ internal sealed class RedeemTokens(IOpenIddictTokenManager tokens, ReplayedCodes
             return;
         }
 
-        if (GrantClaim.Read(principal) is { } grant)
+        // A device code never went through a browser, and devices repeat what they send: the winner keeps what it got.
+        if (!context.Request.IsDeviceCodeGrantType() && GrantClaim.Read(principal) is { } grant)
         {
             await replayed.KillAsync(grant, context.CancellationToken);
         }

@@ -45,11 +45,6 @@ internal sealed class WriteTokenEntry(IOpenIddictTokenStore<OAuthToken> tokens, 
     {
         if (!context.CreateTokenEntry)
         {
-            if (context.PersistTokenPayload)
-            {
-                await RewriteAsync(context);
-            }
-
             return;
         }
 
@@ -88,16 +83,6 @@ internal sealed class WriteTokenEntry(IOpenIddictTokenStore<OAuthToken> tokens, 
             {
                 // Taken: another one.
             }
-        }
-    }
-
-    // RFC 8628: once the person has said yes, the device code's row stands for what was granted.
-    private async Task RewriteAsync(GenerateTokenContext context)
-    {
-        if (context.Principal.GetTokenId() is { Length: > 0 } id && await tokens.FindByIdAsync(id, context.CancellationToken) is { } row)
-        {
-            row.Payload = context.Token;
-            await tokens.UpdateAsync(row, context.CancellationToken);
         }
     }
 }

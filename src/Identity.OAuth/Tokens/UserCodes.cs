@@ -1,5 +1,6 @@
 // RFC 8628 §6.1: codes that people type: no vowels and no digits, so that none is a word or is read as another.
 using System.Security.Cryptography;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.OAuth.Tokens;
 
@@ -18,10 +19,7 @@ public static class UserCodes
         return letters.Length == Length && letters.All(letter => Letters.Contains(letter, StringComparison.Ordinal)) ? letters : null;
     }
 
-    /// <summary>In two groups, as it is shown.</summary>
-    public static string Display(string code)
-    {
-        ArgumentNullException.ThrowIfNull(code);
-        return code.Length == Length ? code[..4] + "-" + code[4..] : code;
-    }
+    /// <summary>Tells OpenIddict what they look like, and that they are shown in two groups.</summary>
+    internal static void Describe(OpenIddictServerBuilder server) =>
+        server.SetUserCodeCharset([.. Letters.Select(letter => letter.ToString())]).SetUserCodeLength(Length).SetUserCodeDisplayFormat("{0}{1}{2}{3}-{4}{5}{6}{7}");
 }

@@ -6,10 +6,10 @@ using Identity.OAuth.Tokens;
 
 namespace Identity.Server.Endpoints;
 
-/// <summary>Discovery and keys are everybody's. Token, PAR, userinfo and revocation answer the origins of the client concerned, never with credentials. Authorize and pages: nobody.</summary>
+/// <summary>Discovery and keys are everybody's. Token, PAR, device authorization, userinfo and revocation answer the origins of the client concerned, never with credentials. Authorize and pages: nobody.</summary>
 internal sealed class CrossOrigin(RequestDelegate next)
 {
-    private static readonly string[] ClientEndpoints = ["/connect/token", "/connect/par", "/connect/revoke", "/connect/revocation", "/connect/userinfo"];
+    private static readonly string[] ClientEndpoints = ["/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/revoke", "/connect/revocation", "/connect/userinfo"];
 
     public async Task InvokeAsync(HttpContext context)
     {

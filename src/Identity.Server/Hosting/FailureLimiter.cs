@@ -1,8 +1,9 @@
-// RFC 6749 §2.3.1 and RFC 9700 §4.15: guessing at the token endpoint is bounded, by address. Success costs nothing, however much of it there is.
+// RFC 6749 §2.3.1 and RFC 9700 §4.15: guessing at the token and the device authorization endpoint is bounded, by address. Success costs nothing, however much of it there is.
 using System.Threading.RateLimiting;
 using Identity.OAuth;
 using Identity.OAuth.Requests;
 using Identity.Server.Endpoints;
+using Microsoft.AspNetCore;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Hosting;
@@ -14,6 +15,12 @@ public sealed class RateLimitOptions
 
     /// <summary>Refused token requests per address and minute; more are answered with 429 until the minute is over.</summary>
     public int TokenFailuresPerAddress { get; set; } = 3_000;
+
+    /// <summary>User codes of devices (RFC 8628 §5.1) that one person may look up in 15 minutes, right ones counted; each device that is let in takes three.</summary>
+    public int UserCodesPerAccount { get; set; } = 30;
+
+    /// <summary>User codes looked up from one address in 15 minutes. Offices share addresses.</summary>
+    public int UserCodesPerAddress { get; set; } = 600;
 }
 
 /// <summary>Counts refused token requests by address, at this node: a guesser that spreads over nodes gains a factor of their number.</summary>
@@ -22,6 +29,9 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options) : IDispos
     private readonly PartitionedRateLimiter<string> _failures = PartitionedRateLimiter.Create<string, string>(address => RateLimitPartition.GetFixedWindowLimiter(
         address,
         _ => new FixedWindowRateLimiterOptions { PermitLimit = options.Value.TokenFailuresPerAddress, Window = TimeSpan.FromMinutes(1), QueueLimit = 0 }));
+
+    /// <summary>Where clients bring their secrets.</summary>
+    internal static readonly string[] Guarded = ["/connect/token", "/connect/device", "/connect/deviceauthorization"];
 
     public bool MayTry(HttpContext context, out TimeSpan retryAfter)
     {
@@ -34,7 +44,7 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options) : IDispos
 
     public void Dispose() => _failures.Dispose();
 
-    /// <summary>Around the token endpoint: refuses who guessed too often, and counts who guesses.</summary>
+    /// <summary>Around such an endpoint: refuses who guessed too often, and counts who guesses.</summary>
     public async Task LimitAsync(HttpContext context, RequestDelegate next)
     {
         ArgumentNullException.ThrowIfNull(next);
@@ -45,7 +55,8 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options) : IDispos
         }
 
         await next(context);
-        if (context.Response.StatusCode is >= 400 and < 500)
+        // A device that waits for its person guesses nothing.
+        if (context.Response.StatusCode is >= 400 and < 500 && context.GetOpenIddictServerResponse()?.Error != OAuthErrors.AuthorizationPending)
         {
             Count(context);
         }

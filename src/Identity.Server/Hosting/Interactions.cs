@@ -15,12 +15,16 @@ public sealed class Interactions(IDataProtectionProvider protection) : IInteract
 {
     public const string Parameter = "interaction";
     private const string AuthorizePath = "/connect/authorize";
+    private const string VerifyPath = "/connect/verify";
     private readonly IDataProtector _protector = protection.CreateProtector("identity.interaction.v1");
 
     private sealed record Ticket(DateTimeOffset StartedAt, string Request, bool Denied);
 
     /// <summary>The authorize url of this request with a note of when its interaction began.</summary>
-    public string ReturnUrl(RequestParameters parameters, DateTimeOffset startedAt) => Write(Pairs(parameters), startedAt, denied: false);
+    public string ReturnUrl(RequestParameters parameters, DateTimeOffset startedAt) => Write(AuthorizePath, Pairs(parameters), startedAt, denied: false);
+
+    public string VerifyUrl(string? userCode, DateTimeOffset startedAt) =>
+        Write(VerifyPath, userCode is null ? [] : [KeyValuePair.Create("user_code", userCode)], startedAt, denied: false);
 
     /// <summary>What the request carries; null: nothing, or nothing of ours.</summary>
     public Interaction? Read(RequestParameters parameters)
@@ -41,6 +45,8 @@ public sealed class Interactions(IDataProtectionProvider protection) : IInteract
         }
     }
 
+    public bool IsRequest(string returnUrl) => CanDecline(returnUrl) || returnUrl.StartsWith(VerifyPath + "?", StringComparison.Ordinal);
+
     public bool CanDecline(string returnUrl) => returnUrl.StartsWith(AuthorizePath + "?", StringComparison.Ordinal);
 
     public string Decline(string returnUrl)
@@ -50,21 +56,21 @@ public sealed class Interactions(IDataProtectionProvider protection) : IInteract
             .SelectMany(pair => pair.Value.Select(value => KeyValuePair.Create(pair.Key, value ?? "")))
             .Where(pair => pair.Value.Length > 0)
             .ToArray();
-        return Write(pairs, DateTimeOffset.UnixEpoch, denied: true);
+        return Write(AuthorizePath, pairs, DateTimeOffset.UnixEpoch, denied: true);
     }
 
     public Interaction? Read(string returnUrl) =>
-        CanDecline(returnUrl) && RequestParameters.Read(QueryHelpers.ParseQuery(returnUrl[AuthorizePath.Length..]).Select(pair => KeyValuePair.Create(pair.Key, (IReadOnlyList<string?>)pair.Value.ToArray()))).TryGet(out var parameters, out _)
+        IsRequest(returnUrl) && RequestParameters.Read(QueryHelpers.ParseQuery(returnUrl[returnUrl.IndexOf('?', StringComparison.Ordinal)..]).Select(pair => KeyValuePair.Create(pair.Key, (IReadOnlyList<string?>)pair.Value.ToArray()))).TryGet(out var parameters, out _)
             ? Read(parameters)
             : null;
 
     private static KeyValuePair<string, string>[] Pairs(RequestParameters parameters) =>
         [.. parameters.Names.Where(name => name != Parameter).SelectMany(name => parameters.All(name).Select(value => KeyValuePair.Create(name, value)))];
 
-    private string Write(KeyValuePair<string, string>[] pairs, DateTimeOffset startedAt, bool denied)
+    private string Write(string path, KeyValuePair<string, string>[] pairs, DateTimeOffset startedAt, bool denied)
     {
         var ticket = _protector.Protect(JsonSerializer.Serialize(new Ticket(startedAt, Hash(pairs), denied)));
-        return AuthorizePath + "?" + string.Join('&', pairs.Append(KeyValuePair.Create(Parameter, ticket)).Select(pair => Uri.EscapeDataString(pair.Key) + "=" + Uri.EscapeDataString(pair.Value)));
+        return path + "?" + string.Join('&', pairs.Append(KeyValuePair.Create(Parameter, ticket)).Select(pair => Uri.EscapeDataString(pair.Key) + "=" + Uri.EscapeDataString(pair.Value)));
     }
 
     private static string Hash(IEnumerable<KeyValuePair<string, string>> pairs)

@@ -9,7 +9,7 @@ namespace Identity.Server.Hosting;
 /// <summary>Answers exceptions at the protocol's JSON endpoints. (People are told by the status page.)</summary>
 internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<ProtocolFaults> logger)
 {
-    private static readonly string[] JsonEndpoints = ["/connect/token", "/connect/par", "/connect/device", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/userinfo", "/connect/jwks", "/.well-known"];
+    private static readonly string[] JsonEndpoints = ["/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/userinfo", "/connect/jwks", "/.well-known"];
 
     public async Task InvokeAsync(HttpContext context)
     {

@@ -89,7 +89,7 @@ internal static class Seeding
                     TokenEndpointAuthMethod = "none",
                     RedirectUris = ["http://127.0.0.1/callback", "http://[::1]/callback"],
                     PostLogoutRedirectUris = ["http://127.0.0.1/bye"],
-                    GrantTypes = ["authorization_code", "refresh_token"],
+                    GrantTypes = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
                     Scopes = ["openid", "profile", "email", "address", "phone", "offline_access"],
                     RequireConsent = true,
                 },

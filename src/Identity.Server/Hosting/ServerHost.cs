@@ -35,7 +35,7 @@ public static class ServerHost
     private static readonly string[] MachinePaths =
     [
         "/api", "/health", "/.well-known", "/openapi", "/docs", "/css", "/js",
-        "/connect/token", "/connect/par", "/connect/device", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks",
+        "/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks",
     ];
 
     /// <summary>The process's exit code. What the operator can mend ends the start with a line each, and code 1.</summary>
@@ -195,7 +195,9 @@ public static class ServerHost
         services.AddSingleton<IInteractions>(provider => provider.GetRequiredService<Interactions>());
         services.AddSingleton<IReturnUrls, ReturnUrls>();
         services.AddOptions<RateLimitOptions>().BindConfiguration(RateLimitOptions.Section)
-            .Validate(options => options.TokenFailuresPerAddress >= 1, "RateLimits:TokenFailuresPerAddress: expected 1 or more.").ValidateOnStart();
+            .Validate(options => options.TokenFailuresPerAddress >= 1, "RateLimits:TokenFailuresPerAddress: expected 1 or more.")
+            .Validate(options => options.UserCodesPerAccount >= 2, "RateLimits:UserCodesPerAccount: expected 2 or more.")
+            .Validate(options => options.UserCodesPerAddress >= 2, "RateLimits:UserCodesPerAddress: expected 2 or more.").ValidateOnStart();
         services.AddSingleton<FailureLimiter>();
         services.AddIdentityPages(builder.Configuration);
         builder.AddExternalSignIn(settings);
@@ -251,7 +253,7 @@ public static class ServerHost
         app.UseMiddleware<ProtocolRequests>();
         app.UseMiddleware<CrossOrigin>();
         app.UseMiddleware<Documents>();
-        app.UseWhen(context => context.Request.Path.Equals("/connect/token", StringComparison.OrdinalIgnoreCase), token => token.Use(token.ApplicationServices.GetRequiredService<FailureLimiter>().LimitAsync));
+        app.UseWhen(context => FailureLimiter.Guarded.Contains(context.Request.Path.Value, StringComparer.OrdinalIgnoreCase), token => token.Use(token.ApplicationServices.GetRequiredService<FailureLimiter>().LimitAsync));
         app.UseWhen(context => context.Request.Path.Equals(Authorize.Path, StringComparison.OrdinalIgnoreCase), authorize => authorize.Use(Authorize.FindVisitorAsync));
         app.UseRouting();
         app.UseAuthentication();

@@ -30,7 +30,10 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
 
     public RequestContext Context { get; private set; } = RequestContext.None;
 
-    public RequestClient? Client => Context.Client;
+    public virtual RequestClient? Client => Context.Client;
+
+    /// <summary>The page is a step of a request that is judged elsewhere.</summary>
+    protected bool ServesRequest => services.Interactions.IsRequest(ReturnUrl);
 
     public bool CanDecline => services.Interactions.CanDecline(ReturnUrl);
 

@@ -26,7 +26,7 @@ public sealed class RegisterModel(PageServices services, IRegistration registrat
 
     public async Task<IActionResult> OnGetAsync()
     {
-        if (!CanDecline && await browser.FindAsync(HttpContext) is not null)
+        if (!ServesRequest && await browser.FindAsync(HttpContext) is not null)
         {
             return SeeOther(ReturnUrl);
         }

@@ -58,8 +58,8 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
 
     public async Task<IActionResult> OnGetAsync()
     {
-        // Whoever is signed in and wants nothing of an application has nothing to do here. An application's request is judged by the authorize endpoint.
-        if (!CanDecline && await browser.FindAsync(HttpContext) is not null)
+        // Whoever is signed in and wants nothing of an application has nothing to do here. An application's or a device's request is judged where it leads.
+        if (!ServesRequest && await browser.FindAsync(HttpContext) is not null)
         {
             return SeeOther(ReturnUrl);
         }

@@ -27,6 +27,24 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
     }
 
     [Fact]
+    public async Task DeviceCode_WhenPolledAndRedeemedFiftyTimesAtBothNodes_IsPacedOnceAndWorksOnce()
+    {
+        using var browser = await world.A.SignedInAsync();
+        var (_, asked) = await world.A.PostAsync("/connect/device", client: null, ("client_id", "tv"), ("scope", "openid"));
+        Task<(HttpStatusCode Status, JsonNode Body)> PollAsync(Node node) =>
+            node.PostAsync("/connect/token", client: null, ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("client_id", "tv"), ("device_code", (string)asked["device_code"]!));
+        var polls = await RaceAsync(PollAsync);
+        Assert.Single(polls, poll => (string?)poll.Body["error"] == "authorization_pending");
+        Assert.Equal(Width - 1, polls.Count(poll => (string?)poll.Body["error"] == "slow_down"));
+
+        using var allowed = await browser.SubmitAsync(new Uri((string)asked["verification_uri_complete"]!).PathAndQuery, [], "Allow");
+        Assert.Equal(HttpStatusCode.SeeOther, allowed.StatusCode);
+        var results = await RaceAsync(PollAsync);
+        Assert.Single(results, result => result.Status == HttpStatusCode.OK);
+        Assert.All(results.Where(result => result.Status != HttpStatusCode.OK), result => Assert.Equal("invalid_grant", (string?)result.Body["error"]));
+    }
+
+    [Fact]
     public async Task Refresh_WhenUsedFiftyTimesAtBothNodesWithoutAWindow_WorksOnceAndTheFamilyDies()
     {
         using var browser = await world.A.SignedInAsync();

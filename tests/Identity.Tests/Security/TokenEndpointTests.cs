@@ -118,7 +118,7 @@ public sealed class TokenEndpointTests(RunningServer server)
 
     [Theory]
     [InlineData("password", "unsupported_grant_type")]
-    [InlineData("urn:ietf:params:oauth:grant-type:device_code", "unsupported_grant_type")]
+    [InlineData("urn:ietf:params:oauth:grant-type:device_code", "unauthorized_client")]
     [InlineData("nonsense", "unsupported_grant_type")]
     [InlineData("authorization_code", "unauthorized_client")]
     public async Task TokenEndpoint_WhenTheGrantIsNotTheClients_SaysWhich(string grantType, string error) =>

@@ -49,20 +49,29 @@ export class Browser {
       const key = Object.keys(answers).find(k => complete.includes(k) || k === name);
       body.append(name, key ? answers[key] : field.getAttribute('value') ?? '');
     }
-    const buttons = form.querySelectorAll('button[name]');
-    const pressed = button ? buttons.find(b => button.test(b.text)) : buttons[0];
-    if (pressed) body.append(pressed.getAttribute('name'), pressed.getAttribute('value') ?? '');
+    const buttons = form.querySelectorAll('button').filter(b => b.hasAttribute('name') || b.hasAttribute('formaction'));
+    const pressed = button ? buttons.find(b => button.test(b.text)) : buttons.find(b => b.hasAttribute('name'));
+    if (pressed?.hasAttribute('name')) body.append(pressed.getAttribute('name'), pressed.getAttribute('value') ?? '');
     const action = new URL((pressed?.getAttribute('formaction') ?? form.getAttribute('action')) || at.url.href, at.url);
     return this.go(action.href, {
       method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded', origin: at.url.origin, referer: at.url.href },
     }, stopAt);
   }
 
+  // Opens the link that a device shows, signs in, and answers.
+  async verify(url, { email, password }, button) {
+    const page = await this.submit(await this.go(url), { username: email, 'current-password': password });
+    const forms = page.page.querySelectorAll('form');
+    if (!forms.some(f => f.querySelector('[name=user_code]'))) throw new Error(`no question on ${page.url}: ${page.text.slice(0, 400)}`);
+    const done = await this.submit(page, {}, undefined, button);
+    return done.page.querySelector('h1').text;
+  }
+
   // Opens the authorization URL, signs in where asked, consents where asked, and returns the address the client is called back at.
   async authorize(url, { email, password, redirectUri }) {
     let at = await this.go(url, {}, redirectUri);
     for (let step = 0; step < 4 && at.page; step++) {
-      at = await this.submit(at, { username: email, email, 'current-password': password }, redirectUri, step === 0 ? undefined : /allow/i);
+      at = await this.submit(at, { username: email, email, 'current-password': password }, redirectUri, step === 0 ? undefined : /^allow/i);
     }
     if (at.page) throw new Error(`no way on from ${at.url}: ${at.page.querySelector('h1')?.text}`);
     return at.url;

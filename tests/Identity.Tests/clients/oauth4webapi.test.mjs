@@ -73,3 +73,16 @@ test('client credentials', async () => {
     assert.equal(tokens.token_type, 'bearer');
   }
 });
+
+test('the device grant', async () => {
+  const client = { client_id: clients.tv.client_id };
+  const asked = await oauth.processDeviceAuthorizationResponse(as, client,
+    await oauth.deviceAuthorizationRequest(as, client, oauth.None(), { scope: 'openid email' }, http));
+  const poll = async () => oauth.processDeviceCodeResponse(as, client, await oauth.deviceCodeGrantRequest(as, client, oauth.None(), asked.device_code, http));
+  await assert.rejects(poll(), e => e.error === 'authorization_pending');
+  await assert.rejects(poll(), e => e.error === 'slow_down');
+  assert.equal(await new Browser().verify(asked.verification_uri_complete, person, /^Allow$/), 'Your device is connected');
+  const tokens = await poll();
+  assert.ok(oauth.getValidatedIdTokenClaims(tokens).sid);
+  await assert.rejects(poll(), e => e.error === 'invalid_grant');
+});

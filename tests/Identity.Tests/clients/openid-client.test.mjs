@@ -75,3 +75,24 @@ test('single sign-on, prompt=none and RP-initiated logout', async () => {
   await assert.rejects(signIn(config, browser, { prompt: 'none' }), e => e.error === 'login_required');
   await assert.rejects(client.fetchUserInfo(config, first.access_token, first.claims().sub));
 });
+
+test('the device grant, allowed and denied', async () => {
+  const config = await discover(clients.tv.client_id, undefined, client.None());
+  for (const [button, heading] of [[/^Allow$/, 'Your device is connected'], [/^Do not allow$/, 'Nothing was allowed']]) {
+    const asked = await client.initiateDeviceAuthorization(config, { scope: 'openid email offline_access' });
+    assert.equal(asked.interval, 5);
+    assert.equal(asked.expires_in, 600);
+    // It waits for the interval before it asks the first time: the person answers meanwhile.
+    const polling = client.pollDeviceAuthorizationGrant(config, asked);
+    polling.catch(() => {});
+    assert.equal(await new Browser().verify(asked.verification_uri_complete, person, button), heading);
+    if (button.test('Allow')) {
+      const tokens = await polling;
+      const info = await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub);
+      assert.equal(info.email, person.email);
+      await client.refreshTokenGrant(config, tokens.refresh_token);
+    } else {
+      await assert.rejects(polling, e => e.error === 'access_denied');
+    }
+  }
+});

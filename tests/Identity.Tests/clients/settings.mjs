@@ -10,6 +10,7 @@ export const person = { email: need('PERSON_EMAIL'), password: need('PERSON_PASS
 export const redirectUri = 'http://127.0.0.1:4711/callback';
 export const clients = {
   public: { client_id: 'spa' },
+  tv: { client_id: 'tv' },
   basic: { client_id: 'web-basic', client_secret: need('CLIENT_SECRET') },
   post: { client_id: 'web-post', client_secret: need('CLIENT_SECRET') },
   service: { client_id: 'service', client_secret: need('CLIENT_SECRET') },

@@ -3,9 +3,17 @@ using Identity.OAuth.Authorize;
 
 namespace Identity.Server.Pages.Flow;
 
-/// <summary>What pages may add to an authorization request on its way back to the authorize endpoint.</summary>
+/// <summary>What pages may add to a request on its way back to the endpoint that judges it.</summary>
 public interface IInteractions
 {
+    /// <summary>True where the validated url leads back to a request of an application or a device: whether somebody has to sign in for it, though signed in, is judged there.</summary>
+    bool IsRequest(string returnUrl);
+
+    /// <summary>The address of the page for devices, with a note of when its interaction began.</summary>
+    /// <param name="userCode">The code, where it is known; null: it is still to be typed.</param>
+    /// <param name="startedAt">To be carried along.</param>
+    string VerifyUrl(string? userCode, DateTimeOffset startedAt);
+
     /// <summary>True where the validated url leads back to an authorization request, which can then be declined.</summary>
     bool CanDecline(string returnUrl);
 

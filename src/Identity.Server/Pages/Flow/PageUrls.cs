@@ -19,6 +19,7 @@ public static class PageUrls
     public const string AccountPath = "/account";
     public const string SignOutPath = "/signout";
     public const string SignedOutPath = "/signed-out";
+    public const string VerifyPath = "/connect/verify";
 
     public const string ConnectionsPath = "/account/connections";
 
@@ -43,6 +44,9 @@ public static class PageUrls
 
     public static string Confirm(string returnUrl, string? way = null, bool sent = false, bool again = false) =>
         Build(ConfirmPath, ("returnUrl", returnUrl), ("way", way), ("sent", sent ? "1" : null), ("again", again ? "1" : null));
+
+    /// <summary>The code of a device is part of the link that the device shows (RFC 8628 §3.3.1), and worth nothing without a person's yes.</summary>
+    public static string Verify(string? userCode, string? done = null, string? interaction = null) => Build(VerifyPath, ("user_code", userCode), ("done", done), ("interaction", interaction));
 
     private static string Build(string path, params (string Name, string? Value)[] parameters) =>
         QueryHelpers.AddQueryString(path, parameters.Where(parameter => parameter.Value is not null).Select(parameter => KeyValuePair.Create(parameter.Name, parameter.Value)));
