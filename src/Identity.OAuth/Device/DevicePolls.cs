@@ -46,6 +46,14 @@ internal sealed class DevicePolls(IOpenIddictTokenStore<OAuthToken> tokens, IOpt
                 return;
             }
 
+            // ValidateExpirationDate comes later: a code that nobody answered would be pending for ever.
+            var now = timeProvider.GetUtcNow();
+            if (row.Status != Statuses.Redeemed && row.ExpirationDate < now.UtcDateTime)
+            {
+                context.Reject(OAuthErrors.ExpiredToken, "The device code has expired: ask for another one.");
+                return;
+            }
+
             switch (row.Status)
             {
                 // Unlike an authorization code it never went through a browser, and devices repeat what they send: what it led to lives on.
@@ -63,7 +71,6 @@ internal sealed class DevicePolls(IOpenIddictTokenStore<OAuthToken> tokens, IOpt
                     return;
             }
 
-            var now = timeProvider.GetUtcNow();
             var last = row.Properties is { } json ? JsonSerializer.Deserialize<Poll>(json) : null;
             var tooFast = last is not null && now < last.At + last.Interval - Tolerance;
             var next = new Poll(now, (last?.Interval ?? options.Value.DevicePollInterval) + (tooFast ? Slower : TimeSpan.Zero));

@@ -39,6 +39,7 @@ public static class OAuthErrors
     // RFC 8628
     public const string AuthorizationPending = "authorization_pending";
     public const string SlowDown = "slow_down";
+    public const string ExpiredToken = "expired_token";
     // RFC 8707
     public const string InvalidTarget = "invalid_target";
     // OpenID Connect Core §3.1.2.6

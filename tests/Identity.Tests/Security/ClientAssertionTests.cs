@@ -207,7 +207,7 @@ public sealed class ClientAssertionTests(ClientAssertionTests.World world) : ICl
             (await SendAsync(("grant_type", "client_credentials"), ("client_assertion", Sign()), ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"))).Error,
             (string[])["invalid_client", "invalid_request"]);
         Assert.Equal("invalid_client", (await SendAsync(("grant_type", "client_credentials"), ("client_id", "robot"))).Error);
-        Assert.Equal("invalid_request", (await SendAsync([.. Form(Sign()), ("client_secret", "x")])).Error);
+        Assert.Equal("invalid_client", (await SendAsync([.. Form(Sign()), ("client_secret", "x")])).Error);
         Assert.Equal(HttpStatusCode.OK, (await SendAsync([.. Form(Sign()), ("client_id", "robot")])).Status);
     }
 

@@ -149,7 +149,8 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
         private HostedServer? _server;
         private AddressedNode? _node;
 
-        public FakeTimeProvider Time { get; } = new(DateTimeOffset.UtcNow);
+        // Whole seconds: expires_in is rounded down.
+        public FakeTimeProvider Time { get; } = new(DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds()));
 
         internal Node Node => _node!;
 

@@ -122,7 +122,7 @@ public sealed class TokenEndpointTests(RunningServer server)
     [InlineData("nonsense", "unsupported_grant_type")]
     [InlineData("authorization_code", "unauthorized_client")]
     public async Task TokenEndpoint_WhenTheGrantIsNotTheClients_SaysWhich(string grantType, string error) =>
-        await ExpectAsync(Form("username=a&password=b&code=c&grant_type=" + Uri.EscapeDataString(grantType)), RunningServer.Basic("service", RunningServer.Secret), HttpStatusCode.BadRequest, error);
+        await ExpectAsync(Form("username=a&password=b&code=c&device_code=d&grant_type=" + Uri.EscapeDataString(grantType)), RunningServer.Basic("service", RunningServer.Secret), HttpStatusCode.BadRequest, error);
 
     [Fact]
     public async Task TokenEndpoint_WhenAPublicClientAsksForItself_IsRefused()
