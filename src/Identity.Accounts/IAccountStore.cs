@@ -20,6 +20,8 @@ public enum AccountWrite
     PasswordConflict,
     /// <summary>A role that is to be given does not exist.</summary>
     UnknownRole,
+    /// <summary>Nobody active would have the role admin any more.</summary>
+    LastAdmin,
     /// <summary>The metadata would be over its limit.</summary>
     MetadataTooLarge,
 }

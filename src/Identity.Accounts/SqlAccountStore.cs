@@ -143,6 +143,11 @@ internal sealed class SqlAccountStore(StoreDatabase database, MongoCredentialSto
                         return new AccountUpdate(AccountWrite.UnknownRole, []);
                     }
 
+                    if (!RoleCatalog.IsAdmin(row) && await RoleCatalog.IsLastAdminAsync(database, context, row.Id, token))
+                    {
+                        return new AccountUpdate(AccountWrite.LastAdmin, []);
+                    }
+
                     var updated = await context.Accounts
                         .Where(r => r.Id == row.Id && r.Version == expectedVersion)
                         .ExecuteUpdateAsync(

@@ -155,6 +155,79 @@ public sealed class PageStateTests(BrowserFixture fixture)
             await other.Page.ArriveAtAsync("**/account");
             await visit.GotoAsync("/account/sessions");
         },
+        ["account-security-none"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/security");
+        },
+        ["account-security"] = async (visit, _) =>
+        {
+            await EnrolPasskeyAsync(visit);
+            await visit.AddAuthenticatorAsync();
+            await visit.GotoAsync("/account/security");
+        },
+        ["account-authenticator"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/security/authenticator");
+        },
+        ["account-authenticator-wrong"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/security/authenticator");
+            await visit.Page.GetByLabel("Six-digit code").FillAsync("000000");
+            await visit.PressAsync("Add app");
+        },
+        ["account-recovery-codes"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.AddAuthenticatorAsync();
+        },
+        ["account-passkey"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/security/passkey");
+        },
+        ["account-confirm-password"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/security/confirm?returnUrl=%2Faccount%2Fsecurity");
+        },
+        ["second-factor-passkey"] = async (visit, _) =>
+        {
+            await EnrolPasskeyAsync(visit);
+            await visit.GotoAsync("/signin/second-factor");
+        },
+        ["second-factor-authenticator"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.AddAuthenticatorAsync();
+            await visit.GotoAsync("/signin/second-factor");
+        },
+        ["second-factor-wrong"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.AddAuthenticatorAsync();
+            await visit.GotoAsync("/signin/second-factor?way=recovery_code");
+            await visit.Page.GetByLabel("Recovery code").FillAsync("aaaaa-aaaaa");
+            await visit.PressAsync("Confirm");
+        },
+        ["add-factor"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync(visit.AuthorizeUrl(more: Visit.EssentialAcr("urn:identity:acr:2fa")));
+        },
+        ["add-factor-passkey"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync(visit.AuthorizeUrl(more: Visit.EssentialAcr("phr")));
+        },
+        ["add-factor-authenticator"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync(visit.AuthorizeUrl(more: Visit.EssentialAcr("urn:identity:acr:2fa")));
+            await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Add an authenticator app" }).ClickAsync();
+        },
         ["account-apps-empty"] = async (visit, _) =>
         {
             await visit.SignInAsync();
@@ -226,6 +299,15 @@ public sealed class PageStateTests(BrowserFixture fixture)
         await visit.Page.SetViewportSizeAsync(320, 600);
         await visit.Page.EvaluateAsync("() => { document.documentElement.dir = 'rtl'; }");
         Assert.True(await visit.Page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= innerWidth"));
+    }
+
+    private static async Task EnrolPasskeyAsync(Visit visit)
+    {
+        await VirtualAuthenticator.AddAsync(visit.Page);
+        await visit.SignInAsync();
+        await visit.GotoAsync("/account/security/passkey");
+        await visit.PressAsync("Create passkey");
+        await Assertions.Expect(visit.Page.Locator(".codes code")).ToHaveCountAsync(10);
     }
 
     private static async Task KeepAsync(IPage page, string name)

@@ -36,6 +36,9 @@ public sealed class Visit : IAsyncDisposable
         return $"/connect/authorize?client_id=atlas&response_type=code&redirect_uri={Uri.EscapeDataString(_fixture.Callback)}&scope={Uri.EscapeDataString(scope)}&state=st%2F1&nonce=n1&code_challenge={challenge}&code_challenge_method=S256{more}";
     }
 
+    /// <summary>Asks for this context class, and for nothing less (OpenID Connect Core §5.5.1.1).</summary>
+    public static string EssentialAcr(string acr) => "&claims=" + Uri.EscapeDataString($$$"""{"id_token":{"acr":{"essential":true,"value":"{{{acr}}}"}}}""");
+
     public Task GotoAsync(string url) => Page.GotoAsync(url);
 
     public Task RegisterAccountAsync() => _fixture.Server.RegisterAsync(Email, BrowserFixture.Password, "Ada", "Lovelace");
@@ -50,6 +53,20 @@ public sealed class Visit : IAsyncDisposable
         await PressAsync("Sign in");
         await Page.ArriveAtAsync("**/account");
     }
+
+    /// <summary>Adds an authenticator app to the account that is signed in, by a code of the step before this: the one of now is still to be used.</summary>
+    public async Task<string> AddAuthenticatorAsync()
+    {
+        await GotoAsync("/account/security/authenticator");
+        var secret = (await Page.Locator(".reference code").TextContentAsync())!.Replace(" ", "", StringComparison.Ordinal);
+        await Page.GetByLabel("Six-digit code").FillAsync(Totp(secret, steps: -1));
+        await PressAsync("Add app");
+        await Page.LoadAsync();
+        return secret;
+    }
+
+    /// <summary>What an app with this secret shows now, or some steps on (RFC 6238).</summary>
+    public static string Totp(string secret, int steps = 0) => new OtpNet.Totp(OtpNet.Base32Encoding.ToBytes(secret)).ComputeTotp(TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(30 * steps));
 
     public Task PressAsync(string button) => Page.GetByRole(AriaRole.Button, new() { Name = button, Exact = true }).ClickAsync();
 

@@ -27,6 +27,9 @@ public enum DeletionRequest
 
     /// <summary>Neither a password nor a sign-in of the last minutes.</summary>
     ProofRequired,
+
+    /// <summary>Nobody active would have the role admin any more.</summary>
+    LastAdmin,
 }
 
 /// <summary>
@@ -98,6 +101,12 @@ public sealed class AccountDeletion(
                 var until = account.DeleteAfter.Value.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
                 delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get("AccountDeletionSubject"), AccountTexts.Format("AccountDeletionMail", until)));
                 return DeletionRequest.Done;
+            }
+
+            if (written == AccountWrite.LastAdmin)
+            {
+                await audit.WriteAsync("delete_request", "last_admin", id, caller, sessionId, CancellationToken.None);
+                return DeletionRequest.LastAdmin;
             }
 
             if (await accounts.FindAsync(id, CancellationToken.None) is not { IsActive: true } changed)

@@ -19,6 +19,9 @@ public enum Erasure
 
     /// <summary>The version expected is not the one stored.</summary>
     Conflict,
+
+    /// <summary>Nobody active would have the role admin any more.</summary>
+    LastAdmin,
 }
 
 /// <summary>
@@ -76,6 +79,11 @@ public sealed class AccountErasure
                 if (await context.Accounts.FirstOrDefaultAsync(r => r.Id == id, token) is not { } row)
                 {
                     return Erasure.NotFound;
+                }
+
+                if (await RoleCatalog.IsLastAdminAsync(_database, context, id, token))
+                {
+                    return Erasure.LastAdmin;
                 }
 
                 if (await context.Accounts.Where(r => r.Id == id).Where(still).ExecuteDeleteAsync(token) == 0)

@@ -37,6 +37,7 @@ internal static class AccountWorkExtensions
         services.AddSingleton<AccountDeletion>();
         services.AddSingleton<ImportReader>();
         services.AddSingleton<UserImport>();
+        services.AddSingleton<UserFileImport>();
         services.AddSingleton(provider => new ImportJobs(
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<AccountIntake>(),

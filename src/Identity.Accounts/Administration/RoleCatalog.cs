@@ -28,6 +28,8 @@ public sealed class RoleCatalog
     /// <summary>Always there: opens what is kept for administrators.</summary>
     public const string Admin = "admin";
 
+    private static readonly string s_adminElement = Text.Json(Admin);
+
     private readonly StoreDatabase _database;
     private readonly TimeProvider _timeProvider;
 
@@ -98,6 +100,25 @@ public sealed class RoleCatalog
         }
 
         return found;
+    }
+
+    /// <summary>Whether the account is active and has the role admin.</summary>
+    internal static bool IsAdmin(AccountRow row) => row.IsActive && row.Roles.Contains(s_adminElement, StringComparison.Ordinal);
+
+    /// <summary>
+    /// Whether this account alone keeps the service administered, as a part of the transaction that would end that: of two administrators who
+    /// take the role from each other at once the second finds itself alone.
+    /// </summary>
+    internal static async Task<bool> IsLastAdminAsync(StoreDatabase database, IdentityDbContext context, Guid id, CancellationToken cancellationToken)
+    {
+        var admins = context.Accounts.Where(r => r.IsActive && r.Roles != "[]" && r.Roles.Contains(s_adminElement));
+        if (!await admins.AnyAsync(r => r.Id == id, cancellationToken))
+        {
+            return false;
+        }
+
+        await database.Dialect.LockAsync(context, "admins", cancellationToken);
+        return !await admins.AnyAsync(r => r.Id != id, cancellationToken);
     }
 
     private static Task LockAsync(StoreDatabase database, IdentityDbContext context, CancellationToken cancellationToken) => database.Dialect.LockAsync(context, "roles", cancellationToken);

@@ -207,6 +207,7 @@ public sealed partial class AccountUserStore(
         AccountWrite.UserNameTaken => IdentityResult.Failed(errors.DuplicateUserName(user.UserName ?? "")),
         AccountWrite.PhoneNumberTaken => IdentityResult.Failed(new IdentityError { Code = "DuplicatePhoneNumber", Description = "This phone number is taken." }),
         AccountWrite.UnknownRole => IdentityResult.Failed(new IdentityError { Code = "UnknownRole", Description = "A role must exist before it is given." }),
+        AccountWrite.LastAdmin => IdentityResult.Failed(new IdentityError { Code = "LastAdmin", Description = "Somebody active must have the role admin." }),
         AccountWrite.Conflict or AccountWrite.PasswordConflict => IdentityResult.Failed(errors.ConcurrencyFailure()),
         _ => IdentityResult.Failed(errors.DefaultError()),
     };

@@ -85,6 +85,8 @@ public sealed class AccountChangeService(
                     return new AccountChangeResult.NotFound();
                 case AccountWrite.MetadataTooLarge:
                     return new AccountChangeResult.MetadataTooLarge();
+                case AccountWrite.LastAdmin:
+                    return new AccountChangeResult.LastAdmin();
                 case AccountWrite.UnknownRole:
                     return new AccountChangeResult.UnknownRole();
                 default:

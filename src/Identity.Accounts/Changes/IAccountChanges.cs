@@ -68,6 +68,9 @@ public abstract record AccountChangeResult
     /// <summary>A role that is to be given does not exist.</summary>
     public sealed record UnknownRole : AccountChangeResult;
 
+    /// <summary>Nobody active would have the role admin any more. Nothing is changed.</summary>
+    public sealed record LastAdmin : AccountChangeResult;
+
     public sealed record NotFound : AccountChangeResult;
 }
 

@@ -31,6 +31,7 @@ public enum AccessChange
     PasskeyAdded,
     PasskeyRemoved,
     RecoveryCodesReplaced,
+    RecoveryCodeUsed,
 }
 
 /// <summary>
@@ -50,14 +51,21 @@ public sealed partial class AccessNotices(IAccessNoticeStore store, DeliveryQueu
 
     /// <param name="account">As it is now.</param>
     /// <param name="change">What happened.</param>
+    /// <param name="detail">What fills the gap in its text, in the language it is written in.</param>
+    public Task TellAsync(Account account, AccessChange change, Func<CultureInfo, string> detail) => TellAsync(account, change, account.Email, emailBefore: null, withLink: true, detail);
+
+    /// <param name="account">As it is now.</param>
+    /// <param name="change">What happened.</param>
     /// <param name="to">Who is told: the old address, where it is another one now.</param>
     /// <param name="emailBefore">The proven address that the link brings back.</param>
     /// <param name="withLink">False for an address that an administrator took out of force: its mailbox must not get the account back.</param>
-    public async Task TellAsync(Account account, AccessChange change, string to, string? emailBefore, bool withLink)
+    /// <param name="detail">What fills the gap in the text, where it has one.</param>
+    public async Task TellAsync(Account account, AccessChange change, string to, string? emailBefore, bool withLink, Func<CultureInfo, string>? detail = null)
     {
         var link = withLink && options.Value.PublicUrl is { } url ? await MakeLinkAsync(url, account.Id, change, emailBefore) : null;
         var culture = CultureOf(account);
         var (subject, text) = (AccountTexts.In(culture, $"Notice.{change}.Subject"), AccountTexts.In(culture, $"Notice.{change}.Text"));
+        text = detail is null ? text : string.Format(culture, text, detail(culture));
         var button = link is null ? null : new MailLink(AccountTexts.In(culture, "Notice.NotMe"), AccountTexts.In(culture, "Notice.NotMe.Button"), link);
         delivery.Post("email", MailText.Compose(to, subject, text, culture, button));
     }

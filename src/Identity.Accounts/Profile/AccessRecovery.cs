@@ -2,6 +2,7 @@
 using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Microsoft.AspNetCore.Identity;
@@ -10,13 +11,14 @@ namespace Identity.Accounts.Profile;
 
 /// <summary>
 /// What the link in a notice does: whoever holds the account now is out. Sessions end, the password is worth nothing, changes that wait
-/// for a code are dropped, known devices are strangers, and a proven address that was replaced is in force again. What follows is a reset by mail.
+/// for a code are dropped, known devices are strangers, second factors of the last week are gone, and a proven address that was replaced is in force again. What follows is a reset by mail.
 /// </summary>
 public sealed class AccessRecovery(
     IAccessNoticeStore notices,
     IAccountStore accounts,
     ICredentialStore credentials,
     KnownDevices devices,
+    FactorRevocation factors,
     ILookupNormalizer normalizer,
     SessionService sessions,
     LifecycleEvents events,
@@ -58,6 +60,7 @@ public sealed class AccessRecovery(
             switch (written)
             {
                 case AccountWrite.Done:
+                    await factors.RevokeRecentAsync(account.Id, caller, CancellationToken.None);
                     await devices.ForgetAllAsync(account.Id, CancellationToken.None);
                     await sessions.AuditEndedAsync(ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
                     await audit.WriteAsync("access_disowned", notice.Change.ToString(), account.Id, caller, sessionId: null, CancellationToken.None);

@@ -2,10 +2,10 @@
 
 namespace Identity.Accounts.Profile;
 
-/// <summary>What consents and grants of applications hang on an account, kept elsewhere.</summary>
+/// <summary>What hangs on an account and is kept elsewhere: consents and grants of applications, second factors.</summary>
 public interface IGrantedAccess
 {
-    /// <summary>Takes back all that the account allowed.</summary>
+    /// <summary>Takes all of it back.</summary>
     Task ForgetAsync(Guid accountId, CancellationToken cancellationToken);
 }
 

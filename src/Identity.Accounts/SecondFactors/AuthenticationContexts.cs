@@ -10,7 +10,9 @@ public enum StepUp
     Met,
     /// <summary>The account has what it takes: send the person to /signin/second-factor.</summary>
     Possible,
-    /// <summary>No way of this account leads there.</summary>
+    /// <summary>The account lacks the factor, and may add it: send the person to /signin/add-factor.</summary>
+    Enrollable,
+    /// <summary>Nothing leads there.</summary>
     Unreachable,
 }
 
@@ -53,7 +55,7 @@ public sealed class AuthenticationContexts(SecondFactorPolicy policy, IAccountSt
         }
 
         var reachable = await accounts.FindAsync(accountId, cancellationToken) is { } account ? await ReachableAsync(account, cancellationToken) : SingleFactor;
-        return wanted.Any(acr => Meets(reachable, acr)) ? StepUp.Possible : StepUp.Unreachable;
+        return wanted.Any(acr => Meets(reachable, acr)) ? StepUp.Possible : wanted.Any(acr => Rank(acr) > 0) ? StepUp.Enrollable : StepUp.Unreachable;
     }
 
     private static int Rank(string acr) => acr switch

@@ -21,10 +21,12 @@ public abstract record FactorChange
 
     /// <param name="Factor">The new one; null: none was added.</param>
     /// <param name="RecoveryCodes">To be shown this once; null: there were some already.</param>
-    public sealed record Done(SecondFactor? Factor = null, IReadOnlyList<string>? RecoveryCodes = null) : FactorChange;
+    /// <param name="Amr">What the new factor proved while it was added (RFC 8176); null: nothing.</param>
+    public sealed record Done(SecondFactor? Factor = null, IReadOnlyList<string>? RecoveryCodes = null, IReadOnlyList<string>? Amr = null) : FactorChange;
 
     /// <summary>First prove again who you are, by something as strong.</summary>
-    public sealed record ProofNeeded : FactorChange;
+    /// <param name="Strength">At least (<see cref="FactorKinds.Strength"/>); 0: the password will do.</param>
+    public sealed record ProofNeeded(int Strength) : FactorChange;
 
     /// <summary>The code or the answer is wrong, or what it answers is over.</summary>
     public sealed record Refused : FactorChange;
@@ -43,6 +45,7 @@ public abstract record FactorChange
 /// there is; removing one a proof as strong as itself; where there is none yet, a sign-in of the last ten minutes will do, or the password.
 /// </summary>
 public sealed class FactorEnrolment(
+    IAccountStore accounts,
     ISecondFactorStore factors,
     IFactorProofStore proofs,
     FactorTickets tickets,
@@ -72,11 +75,14 @@ public sealed class FactorEnrolment(
 
     /// <summary>Whether the session may add a factor of this kind now.</summary>
     public async Task<bool> MayAddAsync(Account account, Session session, string kind, CancellationToken cancellationToken) =>
-        await HasProofAsync(session, Math.Min(FactorKinds.Strength(kind), await StrongestAsync(account, cancellationToken)), cancellationToken);
+        await HasProofAsync(session, await FindNeedAsync(account, kind, cancellationToken), cancellationToken);
+
+    /// <summary>How strong a proof has to be for adding or removing a factor of this kind.</summary>
+    public async Task<int> FindNeedAsync(Account account, string kind, CancellationToken cancellationToken) =>
+        Math.Min(FactorKinds.Strength(kind), await StrongestAsync(account, cancellationToken));
 
     /// <summary>Whether the session may remove a factor of this kind, or see new recovery codes (kind recovery_code), now.</summary>
-    public async Task<bool> MayRemoveAsync(Account account, Session session, string kind, CancellationToken cancellationToken) =>
-        await HasProofAsync(session, Math.Min(FactorKinds.Strength(kind), await StrongestAsync(account, cancellationToken)), cancellationToken);
+    public Task<bool> MayRemoveAsync(Account account, Session session, string kind, CancellationToken cancellationToken) => MayAddAsync(account, session, kind, cancellationToken);
 
     /// <summary>Proves anew who is there: with a factor, or with the password where the account has none. Null: done.</summary>
     public async Task<FactorTrial?> ProveAsync(Account account, Session session, FactorProof proof, Caller caller, CancellationToken cancellationToken)
@@ -123,7 +129,7 @@ public sealed class FactorEnrolment(
     {
         if (!await MayAddAsync(account, session, FactorKinds.Totp, cancellationToken))
         {
-            return new FactorChange.ProofNeeded();
+            return new FactorChange.ProofNeeded(await FindNeedAsync(account, FactorKinds.Totp, cancellationToken));
         }
 
         // The secret is the caller's to read, so there is nothing to guess, and no guess is counted.
@@ -136,7 +142,7 @@ public sealed class FactorEnrolment(
             return new FactorChange.Refused();
         }
 
-        return await AddAsync(account, new SecondFactor(Guid.CreateVersion7(now), account.Id, FactorKinds.Totp, Authenticator.Slot(account.Id), "", authenticator.Protect(account.Id, Convert.FromBase64String(state)), step, now, null), session, caller);
+        return await AddAsync(account, new SecondFactor(Guid.CreateVersion7(now), account.Id, FactorKinds.Totp, Authenticator.Slot(account.Id), "", authenticator.Protect(account.Id, Convert.FromBase64String(state)), step, now, null), session, caller, [AuthenticationMethods.OneTimeCode, AuthenticationMethods.MultiFactor]);
     }
 
     /// <summary>Codes by mail or SMS, to an address or number that is verified already.</summary>
@@ -144,7 +150,7 @@ public sealed class FactorEnrolment(
     {
         if (!await MayAddAsync(account, session, channel, cancellationToken))
         {
-            return new FactorChange.ProofNeeded();
+            return new FactorChange.ProofNeeded(await FindNeedAsync(account, channel, cancellationToken));
         }
 
         if (channel == FactorKinds.Email ? !account.EmailVerified : account.PhoneNumber is null || !account.PhoneNumberVerified)
@@ -153,7 +159,7 @@ public sealed class FactorEnrolment(
         }
 
         var now = timeProvider.GetUtcNow();
-        return await AddAsync(account, new SecondFactor(Guid.CreateVersion7(now), account.Id, channel, ChannelSlot(channel, account.Id), "", "", 0, now, null), session, caller);
+        return await AddAsync(account, new SecondFactor(Guid.CreateVersion7(now), account.Id, channel, ChannelSlot(channel, account.Id), "", "", 0, now, null), session, caller, amr: null);
     }
 
     /// <summary>Null: first prove who you are.</summary>
@@ -164,7 +170,7 @@ public sealed class FactorEnrolment(
     {
         if (!await MayAddAsync(account, session, FactorKinds.Passkey, cancellationToken))
         {
-            return new FactorChange.ProofNeeded();
+            return new FactorChange.ProofNeeded(await FindNeedAsync(account, FactorKinds.Passkey, cancellationToken));
         }
 
         if ((await factors.ListAsync(account.Id, cancellationToken)).Count(factor => factor.Kind == FactorKinds.Passkey) >= options.Value.PasskeysPerAccount)
@@ -182,7 +188,8 @@ public sealed class FactorEnrolment(
             account,
             new SecondFactor(Guid.CreateVersion7(now), account.Id, FactorKinds.Passkey, StoredPasskey.Slot(passkey.CredentialId), name, System.Text.Json.JsonSerializer.Serialize(StoredPasskey.Of(passkey)), passkey.SignCount, now, null),
             session,
-            caller);
+            caller,
+            Passkeys.Amr(passkey));
     }
 
     public async Task<bool> RenameAsync(Account account, Guid id, string name, CancellationToken cancellationToken) => await factors.RenameAsync(account.Id, id, name, cancellationToken);
@@ -196,10 +203,10 @@ public sealed class FactorEnrolment(
 
         if (!await MayRemoveAsync(account, session, factor.Kind, cancellationToken))
         {
-            return new FactorChange.ProofNeeded();
+            return new FactorChange.ProofNeeded(await FindNeedAsync(account, factor.Kind, cancellationToken));
         }
 
-        if (!await factors.RemoveAsync(account.Id, id, Event(EventTypes.UserFactorRemoved, account, factor.Kind), cancellationToken))
+        if (!await factors.RemoveAsync(account.Id, id, FactorRevocation.Removed(events, account, factor.Kind), cancellationToken))
         {
             return new FactorChange.NotFound();
         }
@@ -212,7 +219,7 @@ public sealed class FactorEnrolment(
         }
 
         await audit.WriteAsync("factor_remove", factor.Kind, account.Id, caller, session.Id, CancellationToken.None);
-        notices.Removed(account, factor.Kind);
+        await notices.RemovedAsync(account, factor.Kind);
         return new FactorChange.Done(factor);
     }
 
@@ -226,12 +233,12 @@ public sealed class FactorEnrolment(
 
         if (!await MayRemoveAsync(account, session, FactorKinds.RecoveryCode, cancellationToken))
         {
-            return new FactorChange.ProofNeeded();
+            return new FactorChange.ProofNeeded(await FindNeedAsync(account, FactorKinds.RecoveryCode, cancellationToken));
         }
 
         var codes = await MakeRecoveryCodesAsync(account, CancellationToken.None);
         await audit.WriteAsync("recovery_codes", "success", account.Id, caller, session.Id, CancellationToken.None);
-        notices.NewRecoveryCodes(account);
+        await notices.NewRecoveryCodesAsync(account);
         return new FactorChange.Done(RecoveryCodes: codes);
     }
 
@@ -247,19 +254,26 @@ public sealed class FactorEnrolment(
         return forgotten;
     }
 
-    private async Task<FactorChange> AddAsync(Account account, SecondFactor factor, Session session, Caller caller)
+    private async Task<FactorChange> AddAsync(Account account, SecondFactor factor, Session session, Caller caller, IReadOnlyList<string>? amr)
     {
-        if (!await factors.AddAsync(factor, Event(EventTypes.UserFactorAdded, account, factor.Kind), CancellationToken.None))
+        if (!await factors.AddAsync(factor, Added(account, factor.Kind), CancellationToken.None))
         {
             return new FactorChange.Taken();
+        }
+
+        // Whoever takes the account back removes the factors that are there. This one was not if that was done before it was stored, and then it shows here.
+        if (await accounts.FindAsync(account.Id, CancellationToken.None) is not { IsActive: true } current || current.SecurityStamp != account.SecurityStamp)
+        {
+            await factors.RemoveAsync(account.Id, factor.Id, FactorRevocation.Removed(events, account, factor.Kind), CancellationToken.None);
+            return new FactorChange.Refused();
         }
 
         // Whoever adds a factor has proven it: nobody is asked for it again at once.
         await proofs.RecordProofAsync(session.Id, FactorKinds.Strength(factor.Kind), timeProvider.GetUtcNow(), CancellationToken.None);
         await audit.WriteAsync("factor_add", factor.Kind, account.Id, caller, session.Id, CancellationToken.None);
-        notices.Added(account, factor.Kind);
+        await notices.AddedAsync(account, factor.Kind);
         var codes = await factors.CountRecoveryCodesAsync(account.Id, CancellationToken.None) == 0 ? await MakeRecoveryCodesAsync(account, CancellationToken.None) : null;
-        return new FactorChange.Done(factor, codes);
+        return new FactorChange.Done(factor, codes, amr);
     }
 
     private async Task<IReadOnlyList<string>> MakeRecoveryCodesAsync(Account account, CancellationToken cancellationToken)
@@ -286,9 +300,9 @@ public sealed class FactorEnrolment(
 
     private AuthenticatorKey Describe(Account account, byte[] secret) => Authenticator.Describe(options.Value.Issuer ?? "Identity", account.Email, secret);
 
-    private LifecycleEvent Event(string type, Account account, string kind)
+    private LifecycleEvent Added(Account account, string kind)
     {
-        var told = events.OfUser(type, account);
+        var told = events.OfUser(EventTypes.UserFactorAdded, account);
         told.Data["factor"] = kind;
         return told;
     }

@@ -1,20 +1,24 @@
-using Identity.Accounts.Delivery;
+// OWASP ASVS 5.0 §6.3.7: a change of the factors is told like any other change of what lets somebody in.
+using System.Globalization;
+using Identity.Accounts.Profile;
 using Identity.Accounts.Texts;
 
 namespace Identity.Accounts.SecondFactors;
 
-/// <summary>Tells the owner of an account by mail what was changed about its factors.</summary>
-public sealed class FactorNotices(DeliveryQueue delivery)
+/// <summary>Tells the owner of an account by mail what was changed about its factors, with the link that takes it back.</summary>
+public sealed class FactorNotices(AccessNotices notices)
 {
-    public void Added(Account account, string kind) => Post(account, "FactorAdded", kind);
+    public Task AddedAsync(Account account, string kind) =>
+        notices.TellAsync(account, kind == FactorKinds.Passkey ? AccessChange.PasskeyAdded : AccessChange.SecondFactorAdded, culture => Name(kind, culture));
 
-    public void Removed(Account account, string kind) => Post(account, "FactorRemoved", kind);
+    public Task RemovedAsync(Account account, string kind) =>
+        notices.TellAsync(account, kind == FactorKinds.Passkey ? AccessChange.PasskeyRemoved : AccessChange.SecondFactorRemoved, culture => Name(kind, culture));
 
-    public void NewRecoveryCodes(Account account) => Post(account, "RecoveryCodesMade", FactorKinds.RecoveryCode);
+    public Task NewRecoveryCodesAsync(Account account) => notices.TellAsync(account, AccessChange.RecoveryCodesReplaced);
 
-    public void RecoveryCodeUsed(Account account, int left) =>
-        delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get("RecoveryCodeUsedSubject"), AccountTexts.Format("RecoveryCodeUsedMail", left)));
+    /// <param name="account">Whose.</param>
+    /// <param name="left">Codes that were not used yet.</param>
+    public Task RecoveryCodeUsedAsync(Account account, int left) => notices.TellAsync(account, AccessChange.RecoveryCodeUsed, culture => left.ToString(culture));
 
-    private void Post(Account account, string text, string kind) =>
-        delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get(text + "Subject"), AccountTexts.Format(text + "Mail", AccountTexts.Get("Factor_" + kind))));
+    private static string Name(string kind, CultureInfo culture) => AccountTexts.In(culture, "Factor_" + kind);
 }

@@ -150,7 +150,7 @@ public sealed class FactorProver(
                 return new(method, [AuthenticationMethods.OneTimeCode, AuthenticationMethods.MultiFactor]);
             case FactorKinds.RecoveryCode when RecoveryCodes.Normalize(value) is { } code
                 && await factors.TryUseRecoveryCodeAsync(account.Id, recoveryCodes.Hash(account.Id, code), now, cancellationToken):
-                notices.RecoveryCodeUsed(account, await factors.CountRecoveryCodesAsync(account.Id, CancellationToken.None));
+                await notices.RecoveryCodeUsedAsync(account, await factors.CountRecoveryCodesAsync(account.Id, CancellationToken.None));
                 return new(method, [AuthenticationMethods.OneTimeCode, AuthenticationMethods.MultiFactor]);
             case FactorKinds.Email or FactorKinds.Sms when AccountRules.Code(value) is { } digits
                 && await codes.TryUseAsync(account, OneTimeCodePurposes.SecondFactor(method), digits, cancellationToken):

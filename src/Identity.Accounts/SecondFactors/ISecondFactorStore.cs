@@ -58,6 +58,9 @@ public interface ISecondFactorStore
     /// <summary>In place of all that there are.</summary>
     Task ReplaceRecoveryCodesAsync(Guid accountId, IReadOnlyList<string> hashes, DateTimeOffset now, CancellationToken cancellationToken);
 
+    /// <summary>Those made at this time or later.</summary>
+    Task RemoveRecoveryCodesAsync(Guid accountId, DateTimeOffset since, CancellationToken cancellationToken);
+
     /// <summary>Not used yet.</summary>
     Task<int> CountRecoveryCodesAsync(Guid accountId, CancellationToken cancellationToken);
 

@@ -100,7 +100,7 @@ public sealed class Passkeys(IPasskeyHandler<Account> handler, ISecondFactorStor
         return await accounts.FindAsync(factor.AccountId, cancellationToken) is { } account ? new(account, Amr(result.Passkey)) : null;
     }
 
-    private static IReadOnlyList<string> Amr(UserPasskeyInfo passkey) =>
+    internal static IReadOnlyList<string> Amr(UserPasskeyInfo passkey) =>
         [passkey.IsBackupEligible ? AuthenticationMethods.SoftwareKey : AuthenticationMethods.HardwareKey, AuthenticationMethods.MultiFactor];
 
     // The handler throws for what is no JSON object at all.

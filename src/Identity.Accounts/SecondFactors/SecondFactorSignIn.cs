@@ -117,6 +117,21 @@ public sealed class SecondFactorSignIn(
         return await StartAsync(used.Account, used.Amr, FactorKinds.Strength(FactorKinds.Passkey), remember: false, caller);
     }
 
+    /// <summary>
+    /// Somebody who is signed in, fresh, added a factor because an application asks for one, and proved it by that: their session goes on with
+    /// both, and they are not asked for it again at once. Null: the account changed meanwhile.
+    /// </summary>
+    public async Task<Session?> RaiseAsync(Account account, Session session, IReadOnlyList<string> amr, Caller caller, CancellationToken cancellationToken)
+    {
+        if (await sessions.StartAsync(account, [.. session.Amr.Union(amr, StringComparer.Ordinal)], caller with { SessionId = session.Id }, cancellationToken) is not { } raised)
+        {
+            return null;
+        }
+
+        await audit.WriteAsync("step_up", "success", account.Id, caller, raised.Session.Id, CancellationToken.None);
+        return raised.Session;
+    }
+
     private async Task<SecondStep> StartAsync(Account account, IReadOnlyList<string> amr, int strength, bool remember, Caller caller)
     {
         var now = timeProvider.GetUtcNow();

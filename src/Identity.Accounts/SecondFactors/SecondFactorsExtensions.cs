@@ -18,6 +18,8 @@ internal static class SecondFactorsExtensions
         services.AddSingleton<Authenticator>();
         services.AddSingleton<RecoveryCodes>();
         services.AddSingleton<FactorNotices>();
+        services.AddSingleton<FactorRevocation>();
+        services.AddSingleton<Profile.IGrantedAccess>(provider => provider.GetRequiredService<FactorRevocation>());
         services.TryAddScoped<IPasskeyHandler<Account>, PasskeyHandler<Account>>();
         services.AddOptions<IdentityPasskeyOptions>().Configure(options =>
         {

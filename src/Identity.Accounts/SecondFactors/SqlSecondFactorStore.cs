@@ -89,6 +89,10 @@ internal sealed class SqlSecondFactorStore(StoreDatabase database) : ISecondFact
         },
         cancellationToken);
 
+    public Task RemoveRecoveryCodesAsync(Guid accountId, DateTimeOffset since, CancellationToken cancellationToken) => database.WriteAsync(
+        (context, token) => context.Set<RecoveryCodeRow>().Where(r => r.AccountId == accountId && r.CreatedAt >= since).ExecuteDeleteAsync(token),
+        cancellationToken);
+
     public Task<int> CountRecoveryCodesAsync(Guid accountId, CancellationToken cancellationToken) =>
         database.ReadAsync((context, token) => context.Set<RecoveryCodeRow>().CountAsync(r => r.AccountId == accountId && r.UsedAt == null, token), cancellationToken);
 

@@ -109,7 +109,7 @@ public sealed class FactorsController(
     public Task<IActionResult> BeginTotpAsync(CancellationToken cancellationToken) => AsSelfAsync(
         async (account, session) => await enrolment.BeginTotpAsync(account, session, cancellationToken) is var (ticket, key)
             ? Posted(new TotpEnrolmentResponse(ticket, key.Secret, key.Uri, key.QrSvg, (long)FactorTickets.Lifetime.TotalSeconds))
-            : Answer(new FactorChange.ProofNeeded()),
+            : Answer(new FactorChange.ProofNeeded(FactorKinds.Strength(FactorKinds.Totp))),
         cancellationToken);
 
     [HttpPost("totp/confirm")]
@@ -155,7 +155,7 @@ public sealed class FactorsController(
     public Task<IActionResult> BeginPasskeyAsync(CancellationToken cancellationToken) => AsSelfAsync(
         async (account, session) => await enrolment.BeginPasskeyAsync(account, session, cancellationToken) is { } challenge
             ? Posted(PasskeyChallengeResponse.Of(challenge))
-            : Answer(new FactorChange.ProofNeeded()),
+            : Answer(new FactorChange.ProofNeeded(FactorKinds.Strength(FactorKinds.Passkey))),
         cancellationToken);
 
     [HttpPost("passkeys")]

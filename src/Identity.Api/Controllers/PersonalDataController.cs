@@ -60,6 +60,7 @@ public sealed class PersonalDataController(PersonalData data, AccountDeletion de
     [Fails(403, ErrorCodes.ReauthenticationRequired, ProofRequired)]
     [Fails(404, ErrorCodes.UserNotFound, NoUser)]
     [Fails(409, ErrorCodes.Conflict, Changed)]
+    [Fails(409, ErrorCodes.LastAdmin, LastAdmin.Message)]
     [Fails(412, ErrorCodes.PreconditionFailed, Changed)]
     public async Task<IActionResult> DeleteAsync(string id, [FromBody(EmptyBodyBehavior = EmptyBodyBehavior.Allow)] DeleteUserRequest? request, CancellationToken cancellationToken)
     {
@@ -87,12 +88,14 @@ public sealed class PersonalDataController(PersonalData data, AccountDeletion de
             {
                 Erasure.Done => DeletionRequest.Done,
                 Erasure.NotFound => DeletionRequest.NotFound,
+                Erasure.LastAdmin => DeletionRequest.LastAdmin,
                 _ => DeletionRequest.Conflict,
             };
         return outcome switch
         {
             DeletionRequest.Done => NoContent(),
             DeletionRequest.NotFound => new Failure(StatusCodes.Status404NotFound, ErrorCodes.UserNotFound, NoUser),
+            DeletionRequest.LastAdmin => LastAdmin.Failure,
             DeletionRequest.WrongPassword => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.InvalidCurrentPassword, WrongPassword),
             DeletionRequest.ProofRequired => new Failure(StatusCodes.Status403Forbidden, ErrorCodes.ReauthenticationRequired, ProofRequired),
             DeletionRequest.Conflict => isConditional

@@ -54,3 +54,11 @@ internal static class Taken
         _ => throw new ArgumentOutOfRangeException(nameof(member)),
     };
 }
+
+/// <summary>Somebody has to be left who can let the others in.</summary>
+internal static class LastAdmin
+{
+    public const string Message = "This is the last active administrator: give somebody else the role admin first.";
+
+    public static Failure Failure => new(StatusCodes.Status409Conflict, ErrorCodes.LastAdmin, Message);
+}

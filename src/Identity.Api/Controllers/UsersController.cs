@@ -70,6 +70,7 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
     [Fails(404, ErrorCodes.UserNotFound, NoUser)]
     [Fails(409, ErrorCodes.EmailTaken, Taken.Email)]
     [Fails(409, ErrorCodes.Conflict, Changed)]
+    [Fails(409, ErrorCodes.LastAdmin, LastAdmin.Message)]
     [Fails(412, ErrorCodes.PreconditionFailed, Changed)]
     public async Task<IActionResult> PutAsync(string id, [FromBody] UpdateUserRequest request, CancellationToken cancellationToken)
     {
@@ -104,6 +105,7 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
             AccountChangeResult.Changed changed => Show(changed.Account, changed.Metadata),
             AccountChangeResult.Taken taken => Taken.Failure(taken.Member),
             AccountChangeResult.MetadataTooLarge => Failure.Validation(["metadata must not be larger than 16384 bytes"]),
+            AccountChangeResult.LastAdmin => LastAdmin.Failure,
             AccountChangeResult.UnknownRole => Failure.Validation([AccountRules.RolesExistRule]),
             AccountChangeResult.NotFound => new Failure(StatusCodes.Status404NotFound, ErrorCodes.UserNotFound, NoUser),
             AccountChangeResult.Conflict => isConditional

@@ -57,6 +57,7 @@ public static class ErrorCodes
     public const string UsernameTaken = "username_taken";
     public const string PhoneNumberTaken = "phone_number_taken";
     public const string RoleInUse = "role_in_use";
+    public const string LastAdmin = "last_admin";
     /// <summary>A request with the same Idempotency-Key is being answered.</summary>
     public const string RequestInProgress = "request_in_progress";
     /// <summary>422: the Idempotency-Key came before, with another request.</summary>

@@ -81,7 +81,7 @@ public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects
         return new AuthorizeOutcome.Grant(Granted(request, session, now));
     }
 
-    // What the operator asks of a client and an essential acr must be met (OpenID Connect Core §5.5.1.1); acr_values are wishes, for accounts that can.
+    // What the operator asks of a client and an essential acr must be met (OpenID Connect Core §5.5.1.1), by a factor that is added on the way if need be; acr_values are wishes, for accounts that can.
     private async Task<AuthorizeOutcome?> FindStepUpAsync(AuthorizeRequest request, SessionInfo session, Interaction? interaction, bool silent, DateTimeOffset startedAt, CancellationToken cancellationToken)
     {
         IReadOnlyList<string> required = secondFactors.RequiredBy(request.Client.ClientId) is { } acr ? [acr] : [];
@@ -97,8 +97,13 @@ public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects
                     return new AuthorizeOutcome.StepUp(request.Client, startedAt);
                 case StepUp.Possible when isEssential:
                     return Refuse(OAuthErrors.LoginRequired, "The person has to prove more than they have.");
+                case StepUp.Enrollable when isEssential && !silent:
+                    return new AuthorizeOutcome.Enrol(request.Client, !wanted.Contains(AuthenticationContexts.MultiFactor, StringComparer.Ordinal), startedAt);
+                case StepUp.Enrollable when isEssential:
+                    // Not unmet_authentication_requirements: with a page it can be met, and the client may ask again for one.
+                    return Refuse(OAuthErrors.InteractionRequired, "The person has to add a second factor first.");
                 case StepUp.Unreachable when isEssential:
-                    return Refuse(OAuthErrors.UnmetAuthenticationRequirements, "The authentication context asked for cannot be reached with what this account has.");
+                    return Refuse(OAuthErrors.UnmetAuthenticationRequirements, "The authentication context asked for cannot be reached.");
                 default:
                     break;
             }

@@ -31,6 +31,12 @@ public abstract record AuthorizeOutcome
     /// <summary>The person is signed in, and has to prove more: a second factor.</summary>
     public sealed record StepUp(Client Client, DateTimeOffset StartedAt) : AuthorizeOutcome;
 
+    /// <summary>The person is signed in, has to prove more, and has nothing yet to prove it with: a second factor is to be added.</summary>
+    /// <param name="Client">Who asks for more.</param>
+    /// <param name="PasskeyOnly">Nothing but a passkey will do.</param>
+    /// <param name="StartedAt">To be carried in the interaction.</param>
+    public sealed record Enrol(Client Client, bool PasskeyOnly, DateTimeOffset StartedAt) : AuthorizeOutcome;
+
     /// <summary>The person has to say yes or no.</summary>
     /// <param name="Client">Who asks.</param>
     /// <param name="Scopes">All it asks for.</param>

@@ -66,6 +66,9 @@ internal static class Authorize
             case AuthorizeOutcome.StepUp stepUp:
                 GoTo(context, PageUrls.SecondFactorPath, interactions.ReturnUrl(parameters, stepUp.StartedAt), parameters);
                 break;
+            case AuthorizeOutcome.Enrol enrol:
+                GoTo(context, PageUrls.AddFactorPath, interactions.ReturnUrl(parameters, enrol.StartedAt), parameters, enrol.PasskeyOnly ? "&passkey=1" : "");
+                break;
             case AuthorizeOutcome.Consent consent:
                 GoTo(context, "/consent", interactions.ReturnUrl(parameters, consent.StartedAt), parameters);
                 break;
@@ -100,6 +103,6 @@ internal static class Authorize
 
     internal static string Locale(RequestParameters parameters) => parameters["ui_locales"] is { Length: < 100 } locales ? "&ui_locales=" + Uri.EscapeDataString(locales) : "";
 
-    private static void GoTo(HttpContext context, string page, string returnUrl, RequestParameters parameters) =>
-        SeeOther(context, page + "?returnUrl=" + Uri.EscapeDataString(returnUrl) + Locale(parameters));
+    private static void GoTo(HttpContext context, string page, string returnUrl, RequestParameters parameters, string more = "") =>
+        SeeOther(context, page + "?returnUrl=" + Uri.EscapeDataString(returnUrl) + more + Locale(parameters));
 }

@@ -53,6 +53,8 @@ public sealed class SecondFactorModel(
 
     public int RememberDays => options.Value.RememberedBrowserDays;
 
+    int? IFactorForm.Strength => null;
+
     bool IFactorForm.MayRemember => RememberDays > 0;
 
     string IFactorForm.Submit => "SecondFactor.Submit";

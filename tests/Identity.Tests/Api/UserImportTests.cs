@@ -166,6 +166,52 @@ public sealed class UserImportTests(ApiServer server, ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task ImportOfAFile_OfLinesOrATableWithItsMapping_TellsHowFarItIsAndWhatItRefused()
+    {
+        var mark = UserAdministrationTests.Mark();
+        var directory = Directory.CreateTempSubdirectory("identity-import-").FullName;
+        string Write(string name, string text)
+        {
+            var path = Path.Combine(directory, name);
+            File.WriteAllText(path, text);
+            return path;
+        }
+
+        var import = server.Services.GetRequiredService<UserFileImport>();
+        var (refusals, steps) = (new List<ImportRefusal>(), new Steps());
+        var lines = Write("users.jsonl", string.Concat(Enumerable.Range(0, 450).Select(i => i == 300 ? "nonsense\n" : $$"""{"email":"{{mark}}-{{i}}@example.com","passwordHash":"{{Bcrypt}}"}""" + "\n")));
+        Assert.Equal(new UserFileResult.Done(new ImportProgress(450, 449, 0, 1)), await import.RunAsync(lines, mappingPath: null, refusals.Add, steps, TestContext.Current.CancellationToken));
+        Assert.Equal(301, Assert.Single(refusals).Line);
+        Assert.Equal([200L, 400L, 450L], steps.Seen.Select(step => step.Lines));
+        await server.LoginAsync(mark + "-449@example.com", "correct horse battery");
+
+        // Again: nobody is made twice, and nobody changed.
+        Assert.Equal(new UserFileResult.Done(new ImportProgress(450, 0, 449, 1)), await import.RunAsync(lines, mappingPath: null, refusals.Add, progress: null, TestContext.Current.CancellationToken));
+
+        var table = Write("users.csv", $"\uFEFFE-Mail,Hash,Plan\r\n{mark}.t@example.com,{Bcrypt},gold\r\n");
+        var mapping = Write("mapping.json", """{"E-Mail":"email","Hash":"passwordHash","Plan":"metadata.plan"}""");
+        Assert.Equal(new UserFileResult.Done(new ImportProgress(1, 1, 0, 0)), await import.RunAsync(table, mapping, refusals.Add, progress: null, TestContext.Current.CancellationToken));
+        await server.LoginAsync(mark + ".t@example.com", "correct horse battery");
+
+        // What cannot be read is one line that names the file.
+        foreach (var (file, map, words) in ((string, string?, string)[])
+            [
+                (Path.Combine(directory, "none.jsonl"), null, "none.jsonl: cannot be read"),
+                (table, Path.Combine(directory, "none.json"), "none.json: cannot be read"),
+                (table, Write("list.json", "[]"), "list.json: expected a JSON object"),
+                (table, Write("empty.json", """{"E-Mail":""}"""), "empty.json: every column"),
+                (lines, mapping, "users.jsonl: a mapping is for comma-separated values"),
+            ])
+        {
+            var unreadable = Assert.IsType<UserFileResult.Unreadable>(await import.RunAsync(file, map, refusals.Add, progress: null, TestContext.Current.CancellationToken));
+            Assert.Contains(words, unreadable.Problem, StringComparison.Ordinal);
+            Assert.DoesNotContain('\n', unreadable.Problem);
+        }
+
+        Directory.Delete(directory, recursive: true);
+    }
+
+    [Fact]
     public async Task Import_OfManyUsers_IsDoneInMinutes()
     {
         // 100,000 where IDENTITY_TEST_IMPORT says so; the figure is in docs/decisions/0009-people.md.
@@ -192,6 +238,13 @@ public sealed class UserImportTests(ApiServer server, ITestOutputHelper output)
         Assert.Equal((count, count, count, 0, 0), Counts(status));
         Assert.True(watch.Elapsed < TimeSpan.FromMinutes(count / 100000d * 5) + TimeSpan.FromSeconds(60), watch.Elapsed.ToString());
         await own.LoginAsync($"many{count - 1}@example.com", "correct horse battery");
+    }
+
+    private sealed class Steps : IProgress<ImportProgress>
+    {
+        public List<ImportProgress> Seen { get; } = [];
+
+        public void Report(ImportProgress value) => Seen.Add(value);
     }
 
     private static (int Lines, int Processed, int Created, int Existing, int Refused) Counts(JsonObject status) =>

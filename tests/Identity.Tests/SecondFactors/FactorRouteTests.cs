@@ -62,7 +62,7 @@ public sealed class FactorRouteTests(FactorServer server)
         Assert.Equal(ada.FactorId, (string?)factor["id"]);
         Assert.Equal(10, (int)answer.Json["recoveryCodesLeft"]!);
         Assert.DoesNotContain(ada.Secret, answer.Text, StringComparison.Ordinal);
-        await server.Messages.WaitForAsync(ada.Person.Email, "A way to sign in was added to your account");
+        await server.Messages.WaitForAsync(ada.Person.Email, "A second step was added to your sign-in");
 
         // A second one is refused, also of fifty at once.
         (await server.PostAsync("factors/proof", new { code = server.Totp(ada.Secret) }, ada.Tokens.Access)).AssertOk();
@@ -136,7 +136,7 @@ public sealed class FactorRouteTests(FactorServer server)
         (await server.PostAsync("factors/proof", new { code = server.Totp(ada.Secret) }, ada.Tokens.Access)).AssertOk();
         Assert.Equal(HttpStatusCode.NoContent, (await server.SendAsync(HttpMethod.Delete, path, null, ada.Tokens.Access)).Status);
         (await server.SendAsync(HttpMethod.Delete, path, null, ada.Tokens.Access)).AssertFailure(404, "not_found");
-        await server.Messages.WaitForAsync(ada.Person.Email, "A way to sign in was removed from your account");
+        await server.Messages.WaitForAsync(ada.Person.Email, "A second step was removed from your sign-in");
     }
 
     [Fact]

@@ -7,13 +7,18 @@ using OtpNet;
 namespace Identity.Tests.SecondFactors;
 
 /// <summary>A server whose clock only these tests move, with room for races.</summary>
-public sealed class FactorServer() : ApiServer(new Dictionary<string, string>(StringComparer.Ordinal)
+public class FactorServer : ApiServer
 {
-    ["Accounts:LockoutThreshold"] = "10",
-    ["Accounts:OneTimeCodesPerAccount"] = "1000",
-    ["SecondFactors:RequiredForRoles:0"] = "auditor",
-})
-{
+    public FactorServer()
+        : base(Settings())
+    {
+    }
+
+    protected FactorServer(string setting, string value)
+        : base(new Dictionary<string, string>(Settings(), StringComparer.Ordinal) { [setting] = value })
+    {
+    }
+
     /// <summary>The code that an app with this secret shows now, or some steps on.</summary>
     public string Totp(string secret, int steps = 0) => new Totp(Base32Encoding.ToBytes(secret)).ComputeTotp(Time.GetUtcNow().UtcDateTime.AddSeconds(30 * steps));
 
@@ -59,6 +64,13 @@ public sealed class FactorServer() : ApiServer(new Dictionary<string, string>(St
         start.SetResult();
         return await Task.WhenAll(attempts);
     }
+
+    private static Dictionary<string, string> Settings() => new(StringComparer.Ordinal)
+    {
+        ["Accounts:LockoutThreshold"] = "10",
+        ["Accounts:OneTimeCodesPerAccount"] = "1000",
+        ["SecondFactors:RequiredForRoles:0"] = "auditor",
+    };
 
     /// <summary>A claim of an access token.</summary>
     public static JsonNode? Claim(string token, string name) => JsonNode.Parse(System.Buffers.Text.Base64Url.DecodeFromChars(token.Split('.')[1]))![name];

@@ -139,8 +139,8 @@ public sealed class SecondFactorPageTests(PagesFixture fixture)
         await browser.SignInAsync(ada.Email, PagesFixture.Password);
 
         var refused = await browser.SubmitAsync("/account/security", None, "handler=Remove");
-        Assert.Equal("/account/security/confirm?returnUrl=%2Faccount%2Fsecurity", refused.Headers.Location!.OriginalString);
-        Assert.Equal("/account/security/confirm?returnUrl=%2Faccount%2Fsecurity", (await browser.SubmitAsync("/account/security", None, "handler=RecoveryCodes")).Headers.Location!.OriginalString);
+        Assert.Equal("/account/security/confirm?returnUrl=%2Faccount%2Fsecurity&strength=2", refused.Headers.Location!.OriginalString);
+        Assert.Equal("/account/security/confirm?returnUrl=%2Faccount%2Fsecurity&strength=2", (await browser.SubmitAsync("/account/security", None, "handler=RecoveryCodes")).Headers.Location!.OriginalString);
         Assert.StartsWith("/account/security/confirm", (await browser.GetAsync("/account/security/passkey")).Headers.Location!.OriginalString, StringComparison.Ordinal);
         var confirm = refused.Headers.Location.OriginalString;
         Assert.Equal(HttpStatusCode.UnprocessableEntity, (await browser.SubmitAsync(confirm, Answer("Code", "000000"), "confirm")).StatusCode);

@@ -56,6 +56,20 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
     }
 
     [Fact]
+    public async Task RecoveryCodes_WhenThoseOfATimeAreRemoved_LeaveOlderOnesAndOtherAccounts()
+    {
+        var (account, other) = (Guid.CreateVersion7(Now), Guid.CreateVersion7(Now));
+        await Store.ReplaceRecoveryCodesAsync(account, ["a", "b"], Now, Cancel);
+        await Store.ReplaceRecoveryCodesAsync(other, ["c"], Now, Cancel);
+        await Store.RemoveRecoveryCodesAsync(account, Now.AddSeconds(1), Cancel);
+        Assert.Equal(2, await Store.CountRecoveryCodesAsync(account, Cancel));
+        await Store.RemoveRecoveryCodesAsync(account, Now, Cancel);
+        Assert.Equal((0, 1), (await Store.CountRecoveryCodesAsync(account, Cancel), await Store.CountRecoveryCodesAsync(other, Cancel)));
+        await Store.RemoveRecoveryCodesAsync(other, DateTimeOffset.MinValue, Cancel);
+        Assert.Equal(0, await Store.CountRecoveryCodesAsync(other, Cancel));
+    }
+
+    [Fact]
     public async Task RecoveryCode_WhenUsedFiftyTimesAtOnce_WorksOnceAndForItsAccountAlone()
     {
         var account = Guid.CreateVersion7(Now);

@@ -142,6 +142,11 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
             return new AccountUpdate(AccountWrite.UnknownRole, []);
         }
 
+        if (IsAdmin(stored) && !IsAdmin(account) && !_accounts.Values.Any(other => other.Id != account.Id && IsAdmin(other)))
+        {
+            return new AccountUpdate(AccountWrite.LastAdmin, []);
+        }
+
         if (consequences.Metadata is { } patch && !metadata.TryMerge(account.Id, patch))
         {
             return new AccountUpdate(AccountWrite.MetadataTooLarge, []);
@@ -234,6 +239,8 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
     });
 
     private Task<Account?> FindAsync(Func<Account, bool> which) => Locked(() => _accounts.Values.FirstOrDefault(which) is { } account ? Copy(account) : null);
+
+    private static bool IsAdmin(Account account) => account.IsActive && account.Roles.Contains("admin", StringComparer.Ordinal);
 
     private AccountWrite? Taken(Account account)
     {

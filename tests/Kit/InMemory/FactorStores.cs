@@ -8,7 +8,7 @@ public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactor
 {
     private readonly Lock _lock = new();
     private readonly List<SecondFactor> _factors = [];
-    private readonly Dictionary<(Guid Account, string Hash), bool> _codes = [];
+    private readonly Dictionary<(Guid Account, string Hash), (bool IsUsed, DateTimeOffset MadeAt)> _codes = [];
 
     public Task<IReadOnlyList<SecondFactor>> ListAsync(Guid accountId, CancellationToken cancellationToken) =>
         Locked<IReadOnlyList<SecondFactor>>(() => [.. _factors.Where(factor => factor.AccountId == accountId).OrderBy(factor => factor.CreatedAt).ThenBy(factor => factor.Id)]);
@@ -55,22 +55,32 @@ public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactor
 
         foreach (var hash in hashes)
         {
-            _codes[(accountId, hash)] = false;
+            _codes[(accountId, hash)] = (IsUsed: false, now);
         }
 
         return true;
     });
 
-    public Task<int> CountRecoveryCodesAsync(Guid accountId, CancellationToken cancellationToken) => Locked(() => _codes.Count(code => code.Key.Account == accountId && !code.Value));
+    public Task RemoveRecoveryCodesAsync(Guid accountId, DateTimeOffset since, CancellationToken cancellationToken) => Locked(() =>
+    {
+        foreach (var (key, _) in _codes.Where(code => code.Key.Account == accountId && code.Value.MadeAt >= since).ToArray())
+        {
+            _codes.Remove(key);
+        }
+
+        return true;
+    });
+
+    public Task<int> CountRecoveryCodesAsync(Guid accountId, CancellationToken cancellationToken) => Locked(() => _codes.Count(code => code.Key.Account == accountId && !code.Value.IsUsed));
 
     public Task<bool> TryUseRecoveryCodeAsync(Guid accountId, string hash, DateTimeOffset now, CancellationToken cancellationToken) => Locked(() =>
     {
-        if (!_codes.TryGetValue((accountId, hash), out var used) || used)
+        if (!_codes.TryGetValue((accountId, hash), out var code) || code.IsUsed)
         {
             return false;
         }
 
-        _codes[(accountId, hash)] = true;
+        _codes[(accountId, hash)] = (IsUsed: true, code.MadeAt);
         return true;
     });
 

@@ -20,6 +20,9 @@ public interface IFactorForm
 
     string? LinkReturnUrl { get; }
 
+    /// <summary>How strong the proof has to be at least; null: any will do.</summary>
+    int? Strength { get; }
+
     bool MayRemember { get; }
 
     int RememberDays { get; }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.AspNetCore.WebUtilities;
 
 namespace Identity.Server.Pages.Flow;
@@ -12,6 +13,7 @@ public static class PageUrls
     public const string VerifyEmailPath = "/verify-email";
     public const string SignInWithCodePath = "/signin/code";
     public const string SecondFactorPath = "/signin/second-factor";
+    public const string AddFactorPath = "/signin/add-factor";
     public const string SecurityPath = "/account/security";
     public const string AuthenticatorPath = "/account/security/authenticator";
     public const string PasskeyPath = "/account/security/passkey";
@@ -42,8 +44,21 @@ public static class PageUrls
     public static string SecondFactor(string? returnUrl, string? way = null, bool sent = false, bool again = false) =>
         Build(SecondFactorPath, ("returnUrl", returnUrl), ("way", way), ("sent", sent ? "1" : null), ("again", again ? "1" : null));
 
-    public static string Confirm(string returnUrl, string? way = null, bool sent = false, bool again = false) =>
-        Build(ConfirmPath, ("returnUrl", returnUrl), ("way", way), ("sent", sent ? "1" : null), ("again", again ? "1" : null));
+    public static string AddFactor(string returnUrl) => Build(AddFactorPath, ("returnUrl", returnUrl));
+
+    /// <param name="returnUrl">The application that asks for it; null: none.</param>
+    public static string Authenticator(string? returnUrl) => Build(AuthenticatorPath, ("returnUrl", returnUrl));
+
+    /// <param name="returnUrl">The application that asks for it; null: none.</param>
+    public static string Passkey(string? returnUrl) => Build(PasskeyPath, ("returnUrl", returnUrl));
+
+    /// <param name="returnUrl">What the proof is for.</param>
+    /// <param name="strength">How strong it has to be at least: what is weaker is not offered.</param>
+    /// <param name="way">The one to ask for.</param>
+    /// <param name="sent">A code is on its way.</param>
+    /// <param name="again">It is not the first.</param>
+    public static string Confirm(string returnUrl, int strength, string? way = null, bool sent = false, bool again = false) =>
+        Build(ConfirmPath, ("returnUrl", returnUrl), ("strength", strength > 0 ? strength.ToString(CultureInfo.InvariantCulture) : null), ("way", way), ("sent", sent ? "1" : null), ("again", again ? "1" : null));
 
     /// <summary>The code of a device is part of the link that the device shows (RFC 8628 §3.3.1), and worth nothing without a person's yes.</summary>
     public static string Verify(string? userCode, string? done = null, string? interaction = null) => Build(VerifyPath, ("user_code", userCode), ("done", done), ("interaction", interaction));

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>Adds an authenticator app: the secret as a QR code and as text, in force once a code of it has come back.</summary>
-public sealed class AuthenticatorModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment) : SecurityPageModel(services, browser, changes, enrolment)
+public sealed class AuthenticatorModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn) : SecurityPageModel(services, browser, changes, enrolment, signIn)
 {
     [BindProperty]
     public string? Ticket { get; set; }
@@ -19,7 +19,7 @@ public sealed class AuthenticatorModel(PageServices services, IBrowserSession br
     /// <summary>In groups of four, as people type it.</summary>
     public string SpacedSecret => string.Join(' ', Key.Secret.Chunk(4).Select(group => new string(group)));
 
-    public async Task<IActionResult> OnGetAsync(CancellationToken cancellationToken) => await BeginAsync(cancellationToken) ? Page() : SeeOther(PageUrls.Confirm(PageUrls.AuthenticatorPath));
+    public async Task<IActionResult> OnGetAsync(CancellationToken cancellationToken) => await BeginAsync(cancellationToken) ? Page() : await ProveFirstAsync(FactorKinds.Totp, PageUrls.Authenticator(LinkReturnUrl), cancellationToken);
 
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
@@ -28,7 +28,7 @@ public sealed class AuthenticatorModel(PageServices services, IBrowserSession br
             // The page has grown old: a new secret, and the words to say so.
             if (!await BeginAsync(cancellationToken))
             {
-                return SeeOther(PageUrls.Confirm(PageUrls.AuthenticatorPath));
+                return await ProveFirstAsync(FactorKinds.Totp, PageUrls.Authenticator(LinkReturnUrl), cancellationToken);
             }
 
             ModelState.Remove(nameof(Ticket));
@@ -50,7 +50,7 @@ public sealed class AuthenticatorModel(PageServices services, IBrowserSession br
             return Invalid();
         }
 
-        return Answer(change, "FactorAdded", PageUrls.AuthenticatorPath);
+        return await AddedAsync(change, PageUrls.Authenticator(LinkReturnUrl), cancellationToken);
     }
 
     private async Task<bool> BeginAsync(CancellationToken cancellationToken)

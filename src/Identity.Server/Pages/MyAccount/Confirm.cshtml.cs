@@ -24,6 +24,9 @@ public sealed class ConfirmModel(
     [BindProperty(SupportsGet = true, Name = "way")]
     public string? RequestedWay { get; set; }
 
+    [BindProperty(SupportsGet = true, Name = "strength")]
+    public int? Strength { get; set; }
+
     [BindProperty(SupportsGet = true, Name = "sent")]
     public string? Sent { get; set; }
 
@@ -56,7 +59,7 @@ public sealed class ConfirmModel(
 
     string IFactorForm.Submit => "SecondFactor.Submit";
 
-    string IFactorForm.UrlOf(string way) => PageUrls.Confirm(ReturnUrl, way);
+    string IFactorForm.UrlOf(string way) => PageUrls.Confirm(ReturnUrl, Strength ?? 0, way);
 
     public async Task OnGetAsync(CancellationToken cancellationToken) => await LoadAsync(cancellationToken);
 
@@ -97,8 +100,8 @@ public sealed class ConfirmModel(
         return await prover.SendCodeAsync(Person, Way, firstChannel: null, Caller, cancellationToken) switch
         {
             GeneratedCode.RateLimited limited => Wait(limited.RetryAfter),
-            GeneratedCode.Sent => SeeOther(PageUrls.Confirm(ReturnUrl, Way, sent: true, again)),
-            _ => SeeOther(PageUrls.Confirm(ReturnUrl)),
+            GeneratedCode.Sent => SeeOther(PageUrls.Confirm(ReturnUrl, Strength ?? 0, Way, sent: true, again)),
+            _ => SeeOther(PageUrls.Confirm(ReturnUrl, Strength ?? 0)),
         };
     }
 
@@ -116,10 +119,14 @@ public sealed class ConfirmModel(
         }
     }
 
+    private bool IsEnough(string method) => FactorKinds.Strength(method) >= (Strength ?? 0);
+
     private async Task LoadAsync(CancellationToken cancellationToken)
     {
         var methods = await policy.MethodsAsync(Person, firstChannel: null, cancellationToken);
-        Ways = methods.Count == 0 ? [PasswordWay] : methods;
+
+        // What would not do for the change is not asked for: else one would prove it, and be sent back here.
+        Ways = methods.Count == 0 ? [PasswordWay] : methods.Any(IsEnough) ? [.. methods.Where(IsEnough)] : methods;
         Way = RequestedWay is { } way && Ways.Contains(way, StringComparer.Ordinal) ? way : Ways[0];
         PasskeyChallenge = Way == FactorKinds.Passkey ? await passkeys.BeginRequestAsync(Person) : null;
     }

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>Adds a passkey, with a name.</summary>
-public sealed class PasskeyModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment) : SecurityPageModel(services, browser, changes, enrolment)
+public sealed class PasskeyModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn) : SecurityPageModel(services, browser, changes, enrolment, signIn)
 {
     [BindProperty]
     public string? Name { get; set; }
@@ -22,14 +22,14 @@ public sealed class PasskeyModel(PageServices services, IBrowserSession browser,
     public async Task<IActionResult> OnGetAsync(CancellationToken cancellationToken)
     {
         Name = DeviceNames.Describe(T, Request.Headers.UserAgent.ToString());
-        return await BeginAsync(cancellationToken) ? Page() : SeeOther(PageUrls.Confirm(PageUrls.PasskeyPath));
+        return await BeginAsync(cancellationToken) ? Page() : await ProveFirstAsync(FactorKinds.Passkey, PageUrls.Passkey(LinkReturnUrl), cancellationToken);
     }
 
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
         if (!await BeginAsync(cancellationToken))
         {
-            return SeeOther(PageUrls.Confirm(PageUrls.PasskeyPath));
+            return await ProveFirstAsync(FactorKinds.Passkey, PageUrls.Passkey(LinkReturnUrl), cancellationToken);
         }
 
         if (Name?.Trim() is not { Length: > 0 and <= SecurityModel.LongestName } name || name.Any(char.IsControl))
@@ -45,7 +45,7 @@ public sealed class PasskeyModel(PageServices services, IBrowserSession browser,
             return Invalid();
         }
 
-        return Answer(change, "FactorAdded", PageUrls.PasskeyPath);
+        return await AddedAsync(change, PageUrls.Passkey(LinkReturnUrl), cancellationToken);
     }
 
     private async Task<bool> BeginAsync(CancellationToken cancellationToken)

@@ -12,7 +12,7 @@ public sealed record FactorLine(Guid Id, string Kind, string Name, string Added,
 public sealed record RememberedLine(Guid Id, string Device, bool IsPhone, string? Place, string LastUsed, string Until);
 
 /// <summary>What an account proves itself with besides the password, and how to change it.</summary>
-public sealed class SecurityModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, TimeProvider time) : SecurityPageModel(services, browser, changes, enrolment)
+public sealed class SecurityModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, TimeProvider time) : SecurityPageModel(services, browser, changes, enrolment, signIn)
 {
     public const int LongestName = 60;
 

@@ -6,12 +6,45 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>A page that changes how somebody proves who they are: it asks for a fresh proof first.</summary>
-public abstract class SecurityPageModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment) : AccountPageModel(services, browser, changes)
+public abstract class SecurityPageModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn) : AccountPageModel(services, browser, changes)
 {
     /// <summary>Shown this once.</summary>
     public IReadOnlyList<string> NewRecoveryCodes { get; private set; } = [];
 
+    /// <summary>An application sent the person here, and waits for them.</summary>
+    public bool IsInFlow => CanDecline;
+
+    /// <summary>Where somebody goes who has written down their recovery codes.</summary>
+    public string SavedUrl => IsInFlow ? ReturnUrl : PageUrls.SecurityPath + "?done=FactorAdded";
+
+    /// <summary>Where somebody goes who changed their mind.</summary>
+    public string CancelUrl => IsInFlow ? PageUrls.AddFactor(ReturnUrl) : PageUrls.SecurityPath;
+
     protected FactorEnrolment Enrolment => enrolment;
+
+    /// <summary>A factor was added, or not; in the middle of a sign-in the session goes on with what it proved.</summary>
+    /// <param name="change">What became of it.</param>
+    /// <param name="back">This page, to come back to with a proof.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    protected async Task<IActionResult> AddedAsync(FactorChange change, string back, CancellationToken cancellationToken)
+    {
+        if (!IsInFlow || change is not FactorChange.Done { Amr: { } amr } done)
+        {
+            return Answer(change, "FactorAdded", back);
+        }
+
+        if (await signIn.RaiseAsync(Person, Session, amr, await SigningInAsync(Browser), cancellationToken) is { } session)
+        {
+            await Browser.StartAsync(HttpContext, session);
+        }
+
+        NewRecoveryCodes = done.RecoveryCodes ?? [];
+        return NewRecoveryCodes.Count > 0 ? Page() : SeeOther(ReturnUrl);
+    }
+
+    /// <summary>To a proof that is strong enough for a factor of this kind, and back.</summary>
+    protected async Task<IActionResult> ProveFirstAsync(string kind, string back, CancellationToken cancellationToken) =>
+        SeeOther(PageUrls.Confirm(back, await enrolment.FindNeedAsync(Person, kind, cancellationToken)));
 
     protected IActionResult Answer(FactorChange change, string done, string back)
     {
@@ -22,8 +55,8 @@ public abstract class SecurityPageModel(PageServices services, IBrowserSession b
                 return Page();
             case FactorChange.Done:
                 return SeeOther(PageUrls.SecurityPath + "?done=" + done);
-            case FactorChange.ProofNeeded:
-                return SeeOther(PageUrls.Confirm(back));
+            case FactorChange.ProofNeeded needed:
+                return SeeOther(PageUrls.Confirm(back, needed.Strength));
             case FactorChange.RateLimited limited:
                 return Wait(limited.RetryAfter);
             case FactorChange.Taken:
