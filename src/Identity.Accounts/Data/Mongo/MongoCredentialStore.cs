@@ -12,7 +12,9 @@ internal sealed record StagedPassword(PasswordReplacement Replacement, bool IsNe
 /// <summary>
 /// Credentials in MongoDB. A hash that must become true together with something relational (a new account, the end of its sessions)
 /// is a row of that transaction first, and is then moved here; while the row is there it is the truth. Every change of one account's
-/// credentials raises their time, and a move never puts an older one over a newer.
+/// credentials has a later time than the one before, the document's <c>order</c>, and a move never puts an older one over a newer. Hashing the same
+/// password anew is no change: it is one conditional write over the very hash that was read, and leaves the order alone, so that whatever
+/// change waits or is about to still comes after it.
 /// </summary>
 internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase database, TimeProvider timeProvider) : ICredentialStore
 {
@@ -24,7 +26,7 @@ internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase dat
     private IMongoCollection<BsonDocument> Documents => server.Collection("credentials");
 
     public async Task<AccountCredentials?> FindAsync(Guid accountId, CancellationToken cancellationToken) =>
-        await WaitingAsync(accountId, cancellationToken) is { } waiting ? waiting : await KeptAsync(accountId, cancellationToken);
+        await WaitingAsync(accountId, cancellationToken) is { } waiting ? waiting : (await KeptAsync(accountId, cancellationToken))?.Credentials;
 
     public async Task<bool> TrySetPasswordAsync(Guid accountId, string? expectedHash, string passwordHash, DateTimeOffset now, CancellationToken cancellationToken)
     {
@@ -42,12 +44,12 @@ internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase dat
             }
 
             var kept = await KeptAsync(accountId, cancellationToken);
-            if (kept?.PasswordHash != expectedHash)
+            if (kept?.Credentials.PasswordHash != expectedHash)
             {
                 return false;
             }
 
-            if (await TryReplaceAsync(kept, accountId, passwordHash, After(kept, now), cancellationToken))
+            if (await TryReplaceAsync(kept, accountId, passwordHash, now, cancellationToken))
             {
                 return true;
             }
@@ -70,8 +72,8 @@ internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase dat
     {
         // In this order: what is moved meanwhile is found where it went.
         var waiting = await WaitingAsync(accountId, cancellationToken);
-        var current = waiting ?? await KeptAsync(accountId, cancellationToken);
-        return current?.PasswordHash == replacement.ExpectedHash ? new(replacement with { At = After(current, replacement.At) }, IsNew: waiting is null) : null;
+        var current = waiting is null ? await KeptAsync(accountId, cancellationToken) : new(waiting, Microseconds(waiting.PasswordChangedAt));
+        return current?.Credentials.PasswordHash == replacement.ExpectedHash ? new(replacement with { At = After(current, replacement.At) }, IsNew: waiting is null) : null;
     }
 
     /// <summary>As a part of a change of the account: the row that waits, made or changed. False where somebody was faster.</summary>
@@ -106,10 +108,10 @@ internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase dat
     public async Task MoveAsync(AccountCredentials waiting, CancellationToken cancellationToken)
     {
         var at = Microseconds(waiting.PasswordChangedAt);
-        var older = Builders<BsonDocument>.Filter.Eq("_id", MongoServer.Id(waiting.AccountId)) & Builders<BsonDocument>.Filter.Lt("changedAt", at);
+        var older = Builders<BsonDocument>.Filter.Eq("_id", MongoServer.Id(waiting.AccountId)) & Builders<BsonDocument>.Filter.Lt("order", at);
         try
         {
-            await MongoServer.CallAsync(() => Documents.UpdateOneAsync(older, Set(waiting.PasswordHash, at), new UpdateOptions { IsUpsert = true }, cancellationToken));
+            await MongoServer.CallAsync(() => Documents.UpdateOneAsync(older, Set(waiting.PasswordHash, at).Set("order", at), new UpdateOptions { IsUpsert = true }, cancellationToken));
         }
         catch (MongoException exception) when (MongoServer.IsDuplicate(exception))
         {
@@ -129,27 +131,27 @@ internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase dat
         return row is null ? null : Map(row);
     }
 
-    private async Task<AccountCredentials?> KeptAsync(Guid accountId, CancellationToken cancellationToken)
+    private async Task<Kept?> KeptAsync(Guid accountId, CancellationToken cancellationToken)
     {
         var document = await MongoServer.CallAsync(() => Documents.Find(Builders<BsonDocument>.Filter.Eq("_id", MongoServer.Id(accountId))).FirstOrDefaultAsync(cancellationToken));
-        return document is null ? null : Map(document);
+        return document is null ? null : new(Map(document), document["order"].AsInt64);
     }
 
-    private async Task<bool> TryReplaceAsync(AccountCredentials? kept, Guid accountId, string passwordHash, DateTimeOffset at, CancellationToken cancellationToken)
+    private async Task<bool> TryReplaceAsync(Kept? kept, Guid accountId, string passwordHash, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var id = Builders<BsonDocument>.Filter.Eq("_id", MongoServer.Id(accountId));
-        var update = Set(passwordHash, Microseconds(at));
+        var update = Set(passwordHash, Microseconds(now));
         try
         {
             if (kept is null)
             {
-                // Matches nothing that is there: an insert, or a duplicate where somebody was faster.
-                var none = id & Builders<BsonDocument>.Filter.Lt("changedAt", long.MinValue);
-                return (await MongoServer.CallAsync(() => Documents.UpdateOneAsync(none, update, new UpdateOptions { IsUpsert = true }, cancellationToken))).UpsertedId is not null;
+                // Matches nothing that is there: an insert, or a duplicate where somebody was faster. Before every change.
+                var none = id & Builders<BsonDocument>.Filter.Lt("order", long.MinValue);
+                return (await MongoServer.CallAsync(() => Documents.UpdateOneAsync(none, update.Set("order", Never), new UpdateOptions { IsUpsert = true }, cancellationToken))).UpsertedId is not null;
             }
 
-            // Times of one account never repeat, so the time alone says that nobody was here meanwhile.
-            var unchanged = id & Builders<BsonDocument>.Filter.Eq("changedAt", Microseconds(kept.PasswordChangedAt));
+            // Both: a hash can come back, and the order stays when a password is hashed anew.
+            var unchanged = id & Builders<BsonDocument>.Filter.Eq("order", kept.Order) & Builders<BsonDocument>.Filter.Eq("passwordHash", Value(kept.Credentials.PasswordHash));
             return await MongoServer.CallAsync(() => Documents.FindOneAndUpdateAsync(unchanged, update, cancellationToken: cancellationToken)) is not null;
         }
         catch (MongoException exception) when (MongoServer.IsDuplicate(exception))
@@ -160,7 +162,7 @@ internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase dat
 
     private UpdateDefinition<BsonDocument> Set(string? passwordHash, long changedAt) => Builders<BsonDocument>.Update
         .Set("schema", MongoServer.SchemaVersion)
-        .Set("passwordHash", passwordHash is null ? BsonNull.Value : (BsonValue)passwordHash)
+        .Set("passwordHash", Value(passwordHash))
         .Set("changedAt", changedAt)
         .Set("writtenAt", timeProvider.GetUtcNow().UtcDateTime);
 
@@ -173,11 +175,18 @@ internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase dat
         return new(
             MongoServer.Id(document["_id"]),
             document["passwordHash"] is { IsBsonNull: false } hash ? hash.AsString : null,
-            at == Never ? null : DateTimeOffset.UnixEpoch.AddTicks(at * TimeSpan.TicksPerMicrosecond));
+            at == Never ? null : Time(at));
     }
 
     private static long Microseconds(DateTimeOffset? time) => time is { } at ? UnixMicrosecondsConverter.Of(at) : Never;
 
-    private static DateTimeOffset After(AccountCredentials? current, DateTimeOffset now) =>
-        current?.PasswordChangedAt is { } last && last >= now ? last.AddTicks(TimeSpan.TicksPerMicrosecond) : now;
+    private static BsonValue Value(string? passwordHash) => passwordHash is null ? BsonNull.Value : (BsonValue)passwordHash;
+
+    private static DateTimeOffset After(Kept? current, DateTimeOffset now) =>
+        current is { Order: var last } && last >= Microseconds(now) ? Time(last + 1) : now;
+
+    private static DateTimeOffset Time(long microseconds) => DateTimeOffset.UnixEpoch.AddTicks(microseconds * TimeSpan.TicksPerMicrosecond);
+
+    // Order: the time of the last change, which hashing anew is not.
+    private sealed record Kept(AccountCredentials Credentials, long Order);
 }
