@@ -155,6 +155,13 @@ public sealed class BrowserFixture : IAsyncLifetime
             "require_consent": true
           },
           {
+            "client_id": "tv",
+            "client_name": "Living room TV",
+            "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+            "token_endpoint_auth_method": "none",
+            "scope": "openid profile email offline_access"
+          },
+          {
             "client_id": "notes",
             "client_name": "Notes",
             "redirect_uris": ["{{new Uri(application, "/app/callback.html")}}"],

@@ -102,6 +102,45 @@ public sealed class FlowTests(BrowserFixture fixture)
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Device_WhoseCodeIsTyped_IsLetInAfterAYes(bool javaScript)
+    {
+        await using var visit = await fixture.VisitAsync(javaScript);
+        await visit.RegisterAccountAsync();
+        var page = visit.Page;
+        var (device, code, _) = await visit.BeginDeviceAsync();
+        await visit.GotoAsync("/connect/verify");
+        await page.GetByLabel("E-mail address or user name").FillAsync(visit.Email);
+        await page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+        await visit.PressAsync("Sign in");
+
+        await page.GetByLabel("Code on the device").FillAsync(code.ToLowerInvariant());
+        await visit.PressAsync("Continue");
+        await Assertions.Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Living room TV" })).ToBeVisibleAsync();
+        await Assertions.Expect(page.GetByText(code, new() { Exact = false })).ToBeVisibleAsync();
+        Assert.Equal("authorization_pending", await visit.PollDeviceAsync(device));
+        await visit.PressAsync("Allow");
+        await Assertions.Expect(page.GetByText("go back to your device")).ToBeVisibleAsync();
+        Assert.Null(await visit.PollDeviceAsync(device));
+        visit.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task Device_ByItsLinkAndTheKeyboardAlone_IsToldNo()
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.SignInAsync();
+        var (device, _, link) = await visit.BeginDeviceAsync();
+        await visit.GotoAsync(link);
+        await TabToAsync(visit.Page, "Do not allow");
+        await visit.Page.Keyboard.PressAsync("Enter");
+        await visit.Page.ArriveAtAsync("**/connect/verify?done=denied");
+        Assert.Equal("access_denied", await visit.PollDeviceAsync(device));
+        visit.AssertPolicyHeld();
+    }
+
+    [Theory]
     [InlineData("/signin")]
     [InlineData("/consent")]
     public async Task Person_WhoSaysNo_IsTakenBackWithAccessDenied(string at)

@@ -79,6 +79,35 @@ public sealed class PageStateTests(BrowserFixture fixture)
             await visit.CalledBackAsync();
             await visit.GotoAsync(visit.AuthorizeUrl("openid profile email phone"));
         },
+        ["device"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/connect/verify");
+        },
+        ["device-wrong"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/connect/verify");
+            await visit.Page.GetByLabel("Code on the device").FillAsync("BCDF-GHJK");
+            await visit.PressAsync("Continue");
+        },
+        ["device-ask"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync((await visit.BeginDeviceAsync()).Link);
+        },
+        ["device-allowed"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync((await visit.BeginDeviceAsync()).Link);
+            await visit.PressAsync("Allow");
+        },
+        ["device-denied"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync((await visit.BeginDeviceAsync()).Link);
+            await visit.PressAsync("Do not allow");
+        },
         ["form-post"] = async (visit, _) =>
         {
             // The page sends itself; without its script it waits for the person.
@@ -272,6 +301,7 @@ public sealed class PageStateTests(BrowserFixture fixture)
     [InlineData("sign-in-client")]
     [InlineData("register-errors")]
     [InlineData("consent")]
+    [InlineData("device-ask")]
     [InlineData("account-sessions")]
     public async Task Targets_OnAPhone_AreAtLeast44PixelsHigh(string state)
     {
@@ -290,6 +320,7 @@ public sealed class PageStateTests(BrowserFixture fixture)
     [Theory]
     [InlineData("sign-in-wrong")]
     [InlineData("consent")]
+    [InlineData("device-ask")]
     [InlineData("account-sessions")]
     [InlineData("account-profile")]
     public async Task Page_At320PixelsAndRightToLeft_NeedsNoSidewaysScrolling(string state)

@@ -39,6 +39,27 @@ public sealed class Visit : IAsyncDisposable
     /// <summary>Asks for this context class, and for nothing less (OpenID Connect Core §5.5.1.1).</summary>
     public static string EssentialAcr(string acr) => "&claims=" + Uri.EscapeDataString("""{"id_token":{"acr":{"essential":true,"value":"ACR"}}}""".Replace("ACR", acr, StringComparison.Ordinal));
 
+    /// <summary>What the television is told when it asks to be let in (RFC 8628 §3.2).</summary>
+    public async Task<(string DeviceCode, string UserCode, string Link)> BeginDeviceAsync()
+    {
+        var answer = await PostAsync("/connect/device", ("client_id", "tv"), ("scope", "openid profile email"));
+        return (answer.GetProperty("device_code").GetString()!, answer.GetProperty("user_code").GetString()!, answer.GetProperty("verification_uri_complete").GetString()!);
+    }
+
+    /// <summary>What the television is told when it asks whether somebody answered: the error, or none.</summary>
+    public async Task<string?> PollDeviceAsync(string deviceCode)
+    {
+        var answer = await PostAsync("/connect/token", ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("client_id", "tv"), ("device_code", deviceCode));
+        return answer.TryGetProperty("error", out var error) ? error.GetString() : null;
+    }
+
+    private async Task<System.Text.Json.JsonElement> PostAsync(string path, params (string Name, string Value)[] fields)
+    {
+        using var http = new HttpClient();
+        using var answer = await http.PostAsync(new Uri(_fixture.Server.Url, path), new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value))));
+        return System.Text.Json.JsonElement.Parse(await answer.Content.ReadAsStringAsync());
+    }
+
     public Task GotoAsync(string url) => Page.GotoAsync(url);
 
     public Task RegisterAccountAsync() => _fixture.Server.RegisterAsync(Email, BrowserFixture.Password, "Ada", "Lovelace");
