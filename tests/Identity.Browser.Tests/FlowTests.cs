@@ -133,7 +133,7 @@ public sealed class FlowTests(BrowserFixture fixture)
         await visit.SignInAsync();
         var (device, _, link) = await visit.BeginDeviceAsync();
         await visit.GotoAsync(link);
-        await TabToAsync(visit.Page, "Do not allow");
+        await visit.Page.TabToAsync("Do not allow");
         await visit.Page.Keyboard.PressAsync("Enter");
         await visit.Page.ArriveAtAsync("**/connect/verify?done=denied");
         Assert.Equal("access_denied", await visit.PollDeviceAsync(device));
