@@ -123,8 +123,13 @@ public sealed class SamlIdp : IDisposable
 
     private static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
 
-    private sealed class ById(XmlElement element) : SignedXml(element)
+    private sealed class ById : SignedXml
     {
-        public override XmlElement? GetIdElement(XmlDocument? document, string idValue) => element.GetAttribute("ID") == idValue ? element : null;
+        private readonly XmlElement _element;
+
+        public ById(XmlElement element)
+            : base(element) => _element = element;
+
+        public override XmlElement? GetIdElement(XmlDocument? document, string idValue) => _element.GetAttribute("ID") == idValue ? _element : null;
     }
 }
