@@ -26,7 +26,7 @@ public sealed class OpenAmSamlTests
         world.Provider.On("GET /metadata", new StubAnswer(200, isOwnKey ? Recording.Text("saml/metadata/sub-own-key.xml") : idp.Metadata(), "text/xml"));
 
         // What OpenAM signed with the key that ships with it is refused: the same messages under a key of the test's.
-        var xml = isOwnKey ? recorded.OuterXml : Resign(recorded, idp);
+        var xml = isOwnKey ? Recording.Text($"saml/{name}/response.xml") : Resign(recorded, idp);
         var outcome = await ReplayAsync(world, xml, isUnasked ? null : recorded.DocumentElement.GetAttribute("InResponseTo"));
         using var browser = outcome.Browser;
         if (isTransient && !isOwnKey)

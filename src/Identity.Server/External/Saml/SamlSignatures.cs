@@ -188,33 +188,16 @@ internal sealed class SamlSignatures(string name, ProviderOptions options)
 
         public override XmlElement? GetIdElement(XmlDocument? document, string idValue) => _element.GetAttribute("ID") == idValue ? _element : null;
     }
+}
 
-    internal abstract class Ecdsa(HashAlgorithmName hash) : SignatureDescription
-    {
-        public override HashAlgorithm CreateDigest() => hash == HashAlgorithmName.SHA256 ? SHA256.Create() : hash == HashAlgorithmName.SHA384 ? SHA384.Create() : SHA512.Create();
+/// <summary>RFC 6931 §2.3.6 for the library's register, which takes public types only.</summary>
+public abstract class EcdsaSignature(HashAlgorithmName hash) : SignatureDescription
+{
+    public override HashAlgorithm CreateDigest() => hash == HashAlgorithmName.SHA256 ? SHA256.Create() : hash == HashAlgorithmName.SHA384 ? SHA384.Create() : SHA512.Create();
 
-        public override AsymmetricSignatureDeformatter CreateDeformatter(AsymmetricAlgorithm key) => new EcdsaDeformatter((ECDsa)key);
-    }
+    public override AsymmetricSignatureDeformatter CreateDeformatter(AsymmetricAlgorithm key) => new Deformatter((ECDsa)key);
 
-    internal sealed class EcdsaSha256 : Ecdsa
-    {
-        public EcdsaSha256()
-            : base(HashAlgorithmName.SHA256) => KeyAlgorithm = typeof(ECDsa).AssemblyQualifiedName;
-    }
-
-    internal sealed class EcdsaSha384 : Ecdsa
-    {
-        public EcdsaSha384()
-            : base(HashAlgorithmName.SHA384) => KeyAlgorithm = typeof(ECDsa).AssemblyQualifiedName;
-    }
-
-    internal sealed class EcdsaSha512 : Ecdsa
-    {
-        public EcdsaSha512()
-            : base(HashAlgorithmName.SHA512) => KeyAlgorithm = typeof(ECDsa).AssemblyQualifiedName;
-    }
-
-    private sealed class EcdsaDeformatter(ECDsa key) : AsymmetricSignatureDeformatter
+    private sealed class Deformatter(ECDsa key) : AsymmetricSignatureDeformatter
     {
         public override void SetHashAlgorithm(string strName)
         {
@@ -226,4 +209,25 @@ internal sealed class SamlSignatures(string name, ProviderOptions options)
 
         public override bool VerifySignature(byte[] rgbHash, byte[] rgbSignature) => key.VerifyHash(rgbHash, rgbSignature);
     }
+}
+
+/// <summary>ecdsa-sha256.</summary>
+public sealed class EcdsaSha256 : EcdsaSignature
+{
+    public EcdsaSha256()
+        : base(HashAlgorithmName.SHA256) => KeyAlgorithm = typeof(ECDsa).AssemblyQualifiedName;
+}
+
+/// <summary>ecdsa-sha384.</summary>
+public sealed class EcdsaSha384 : EcdsaSignature
+{
+    public EcdsaSha384()
+        : base(HashAlgorithmName.SHA384) => KeyAlgorithm = typeof(ECDsa).AssemblyQualifiedName;
+}
+
+/// <summary>ecdsa-sha512.</summary>
+public sealed class EcdsaSha512 : EcdsaSignature
+{
+    public EcdsaSha512()
+        : base(HashAlgorithmName.SHA512) => KeyAlgorithm = typeof(ECDsa).AssemblyQualifiedName;
 }
