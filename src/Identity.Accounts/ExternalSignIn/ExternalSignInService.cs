@@ -158,7 +158,7 @@ public sealed class ExternalSignInService(
             return null;
         }
 
-        await externalSessions.SaveAsync(started.Session, person, lifetime is { } life ? now + life : null, CancellationToken.None);
+        await externalSessions.SaveAsync(started.Session, person, lifetime is { } life ? now + life : person.SessionEndsAt, CancellationToken.None);
         await identities.TouchAsync(person.Subject.Key, now, CancellationToken.None);
         await audit.WriteAsync("sign_in", "success", current.Id, caller, started.Session.Id, CancellationToken.None);
         return started;

@@ -63,6 +63,9 @@ public sealed record ExternalPerson
     /// <summary>The provider's name for its session (<c>sid</c>, SessionIndex); null: it tells none.</summary>
     public string? UpstreamSession { get; init; }
 
+    /// <summary>When the provider wants the session to have ended (SAML SessionNotOnOrAfter); null: it does not say.</summary>
+    public DateTimeOffset? SessionEndsAt { get; init; }
+
     /// <summary>What a sign-out at the provider needs (id_token_hint, NameID); protected by whoever made it.</summary>
     public string? SignOutState { get; init; }
 }

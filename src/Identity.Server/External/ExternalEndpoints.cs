@@ -1,6 +1,7 @@
 // The addresses of external sign-in. The redirect URIs themselves are answered by ASP.NET Core's handlers.
 using Identity.Accounts.ExternalSignIn;
 using Identity.Server.External.Oidc;
+using Identity.Server.External.Saml;
 using Identity.Server.Hosting;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -50,6 +51,11 @@ internal static class ExternalEndpoints
                 all.GetRequiredService<ExternalIdentities>()));
         }
 
+        foreach (var (name, provider) in options.Providers.Where(pair => pair.Value.Type == "saml"))
+        {
+            services.AddSingleton<IExternalProvider>(all => new SamlProvider(name, provider, all));
+        }
+
         foreach (var (name, provider) in options.Providers.Where(pair => pair.Value.Type == "oidc"))
         {
             services.AddSingleton<IExternalProvider>(all => new OidcProvider(name, provider, all));
@@ -73,6 +79,25 @@ internal static class ExternalEndpoints
 
             context.Response.StatusCode = StatusCodes.Status404NotFound;
         }).ExcludeFromDescription().DisableAntiforgery();
+        endpoints.MapGet("/external/{provider}/metadata", (string provider, ExternalProviders providers) =>
+            providers.Find(provider) is SamlProvider found ? Results.Content(found.OurMetadata(), "application/samlmetadata+xml") : Results.NotFound()).ExcludeFromDescription();
+        endpoints.MapGet("/external/{provider}/continue", (HttpContext context, string provider, string? ticket, ExternalProviders providers) => ToSamlAsync(context, providers, provider, found => found.ContinueAsync(context, ticket))).ExcludeFromDescription();
+        endpoints.MapMethods("/external/{provider}/slo", [HttpMethods.Get, HttpMethods.Post], (HttpContext context, string provider, ExternalProviders providers) => ToSamlAsync(context, providers, provider, found => found.LogoutAsync(context))).ExcludeFromDescription().DisableAntiforgery();
+        foreach (var (name, provider) in endpoints.ServiceProvider.GetRequiredService<FederationOptions>().Providers.Where(pair => pair.Value.Type == "saml"))
+        {
+            endpoints.MapPost(SamlProvider.ConsumerPath(name, provider), (HttpContext context, ExternalProviders providers) => ToSamlAsync(context, providers, name, found => found.ConsumeAsync(context))).ExcludeFromDescription().DisableAntiforgery();
+        }
+    }
+
+    private static async Task ToSamlAsync(HttpContext context, ExternalProviders providers, string name, Func<SamlProvider, Task> answer)
+    {
+        if (providers.FindEnabled(name) is SamlProvider provider)
+        {
+            await answer(provider);
+            return;
+        }
+
+        context.Response.StatusCode = StatusCodes.Status404NotFound;
     }
 
     private static async Task StartAsync(HttpContext context, string provider, string? returnUrl, string? link, ExternalProviders providers, ExternalCompletion completion, ExternalFailures failures)

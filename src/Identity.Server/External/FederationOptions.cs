@@ -18,7 +18,7 @@ public sealed class FederationOptions
 /// <summary>One provider. What only one kind of provider has says so.</summary>
 public sealed class ProviderOptions
 {
-    /// <summary><c>oidc</c>; <c>session</c>: only the session token route.</summary>
+    /// <summary><c>oidc</c>; <c>saml</c>; <c>session</c>: only the session token route.</summary>
     public string Type { get; set; } = "oidc";
 
     /// <summary><c>openam</c>: what OpenAM does beside the specs is allowed (docs/openam.md); nothing: the specs.</summary>
@@ -33,7 +33,7 @@ public sealed class ProviderOptions
     /// <summary>Domains of e-mail addresses whose people are led here.</summary>
     public IList<string> Domains { get; init; } = [];
 
-    /// <summary>What identifies a person: <c>sub</c> or <c>claim:NAME</c>.</summary>
+    /// <summary>What identifies a person: <c>sub</c> or <c>claim:NAME</c>; SAML: <c>nameid</c> or <c>attribute:NAME</c>.</summary>
     public string? Subject { get; set; }
 
     /// <summary><c>exact</c> or <c>insensitive</c>.</summary>
@@ -56,13 +56,13 @@ public sealed class ProviderOptions
     /// <summary>How long its documents (discovery, keys) hold.</summary>
     public TimeSpan RefreshEvery { get; set; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>How far its clock may be off; null: a minute.</summary>
+    /// <summary>How far its clock may be off; null: a minute, SAML: five.</summary>
     public TimeSpan? ClockSkew { get; set; }
 
     /// <summary>Whether a sign-out here also signs out there.</summary>
     public bool SignOut { get; set; } = true;
 
-    /// <summary>OIDC: the issuer.</summary>
+    /// <summary>OIDC: the issuer. SAML: the provider's entity ID.</summary>
     public string? Authority { get; set; }
 
     /// <summary>OIDC: where discovery is fetched, if not at the issuer's well-known address.</summary>
@@ -86,11 +86,38 @@ public sealed class ProviderOptions
 
     public IList<string> Scopes { get; init; } = [];
 
-    /// <summary>OIDC: the path of the redirect URI.</summary>
+    /// <summary>The path of the redirect URI; SAML: of the assertion consumer service.</summary>
     public string? CallbackPath { get; set; }
 
     /// <summary>OIDC: algorithms of ID tokens, of RS, PS and ES.</summary>
     public IList<string> Algorithms { get; init; } = [];
+
+    /// <summary>SAML: the provider's metadata, a file or an address.</summary>
+    public string? Metadata { get; set; }
+
+    /// <summary>SAML: our entity ID; null: the address of our metadata.</summary>
+    public string? EntityId { get; set; }
+
+    /// <summary>SAML: PEM file with our certificate (RSA).</summary>
+    public string? CertificateFile { get; set; }
+
+    /// <summary>SAML: PEM file with its private key, which signs what we send and decrypts what comes.</summary>
+    public string? KeyFile { get; set; }
+
+    /// <summary>SAML: how requests go there, <c>redirect</c> or <c>post</c>.</summary>
+    public string RequestBinding { get; set; } = "redirect";
+
+    /// <summary>SAML: the NameID asked for: <c>persistent</c>, <c>transient</c>, <c>emailAddress</c> or <c>unspecified</c>; null: as the provider likes.</summary>
+    public string? NameIdFormat { get; set; }
+
+    /// <summary>SAML: signatures and digests with SHA-1 are taken.</summary>
+    public bool AllowSha1 { get; set; }
+
+    /// <summary>SAML: keys encrypted with RSA-1.5 are taken.</summary>
+    public bool AllowRsa15 { get; set; }
+
+    /// <summary>SAML: the provider may begin sign-ins. Anybody can then sign a stranger's browser in as themselves.</summary>
+    public bool AllowIdpInitiated { get; set; }
 
     /// <summary>OpenAM: POST /api/identity/sso/openam through this provider.</summary>
     public SessionTokenOptions? SessionToken { get; set; }
@@ -229,13 +256,16 @@ internal static partial class FederationValidation
                 Address(nameof(provider.Discovery), provider.Discovery, required: false);
                 CheckOidc(provider, problem);
                 break;
+            case "saml":
+                CheckSaml(provider, Address, problem);
+                break;
             case "session" when provider.SessionToken is null:
                 problem(nameof(provider.SessionToken), "its settings, at a provider of this type");
                 break;
             case "session":
                 break;
             default:
-                problem(nameof(provider.Type), "oidc or session");
+                problem(nameof(provider.Type), "oidc, saml or session");
                 break;
         }
 
@@ -261,6 +291,65 @@ internal static partial class FederationValidation
             {
                 problem("SessionToken", "Subject sub: a session token tells nothing but the login name");
             }
+        }
+    }
+
+    private static void CheckSaml(ProviderOptions provider, Action<string, string?, bool> address, Action<string, string> problem)
+    {
+        if (string.IsNullOrWhiteSpace(provider.Authority))
+        {
+            problem(nameof(provider.Authority), "the provider's entity ID");
+        }
+
+        if (provider.Metadata?.Contains("://", StringComparison.Ordinal) == true)
+        {
+            address(nameof(provider.Metadata), provider.Metadata, true);
+        }
+        else if (!File.Exists(provider.Metadata))
+        {
+            problem(nameof(provider.Metadata), "an address or a file with the provider's metadata");
+        }
+
+        if (!(provider.Subject is null or "nameid" || (provider.Subject.StartsWith("attribute:", StringComparison.Ordinal) && provider.Subject.Length > 10)))
+        {
+            problem(nameof(provider.Subject), "nameid or attribute:NAME");
+        }
+        else if (provider.Subject is null && provider.IsOpenAm)
+        {
+            problem(nameof(provider.Subject), "attribute:NAME (such as attribute:uid), or nameid if you mean it: OpenAM's persistent NameID changes (docs/openam.md)");
+        }
+        else if (provider.Subject is null or "nameid" && provider.NameIdFormat == "transient")
+        {
+            problem(nameof(provider.NameIdFormat), "another than transient, which names nobody twice, or Subject attribute:NAME");
+        }
+
+        if (provider.NameIdFormat is { } format && !Saml.SamlNames.NameIdFormats.ContainsKey(format))
+        {
+            problem(nameof(provider.NameIdFormat), string.Join(", ", Saml.SamlNames.NameIdFormats.Keys) + ", or nothing");
+        }
+
+        if (provider.RequestBinding is not ("redirect" or "post"))
+        {
+            problem(nameof(provider.RequestBinding), "redirect or post");
+        }
+
+        if (provider.EntityId is { Length: 0 or > 1024 })
+        {
+            problem(nameof(provider.EntityId), "a name of at most 1024 characters");
+        }
+
+        try
+        {
+            using var certificate = System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPemFile(provider.CertificateFile ?? "", provider.KeyFile);
+            using var key = System.Security.Cryptography.X509Certificates.RSACertificateExtensions.GetRSAPrivateKey(certificate);
+            if (key is null || key.KeySize < 2048)
+            {
+                problem(nameof(provider.KeyFile), "an RSA key of 2048 bits or more");
+            }
+        }
+        catch (Exception exception) when (exception is System.Security.Cryptography.CryptographicException or IOException or ArgumentException or UnauthorizedAccessException)
+        {
+            problem(nameof(provider.CertificateFile), "a PEM file with our certificate, and in KeyFile its private key");
         }
     }
 
