@@ -99,7 +99,7 @@ public sealed class OpenAmSamlTests
         using var idp = new SamlIdp { EntityId = SamlIdp.Find(recorded, "Issuer").InnerText.Trim() };
         await using var world = await StartAsync(recorded, "nameid", ("EntityId", "https://sp-encnid.example.test"));
         world.Provider.On("GET /metadata", new StubAnswer(200, isOwnKey ? Recording.Text("saml/metadata/sub-own-key.xml") : idp.Metadata(), "text/xml"));
-        var outcome = await ReplayAsync(world, isOwnKey ? recorded.OuterXml : Resign(recorded, idp), recorded.DocumentElement!.GetAttribute("InResponseTo"));
+        var outcome = await ReplayAsync(world, isOwnKey ? Recording.Text($"saml/{name}/response.xml") : Resign(recorded, idp), recorded.DocumentElement!.GetAttribute("InResponseTo"));
         using var browser = outcome.Browser;
         Assert.Equal("Setup", await ExternalWorld.ProblemAsync(browser, outcome.Location));
         Assert.True(world.LoggedReason("rsa15"));
