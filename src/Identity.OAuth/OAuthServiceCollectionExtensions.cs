@@ -52,6 +52,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<RefreshTokenGrant>();
         services.AddSingleton<ITokenGrant>(provider => provider.GetRequiredService<RefreshTokenGrant>());
         services.AddSingleton<ITokenGrant, ClientCredentialsGrant>();
+        services.AddSingleton<ITokenGrant, TokenExchangeGrant>();
         services.AddOAuthServer();
         return services;
     }
