@@ -19,4 +19,7 @@ internal static partial class OAuthLog
 
     [LoggerMessage(1011, LogLevel.Warning, "An authorization code of client {ClientId} was used again: the tokens of grant {GrantId} were revoked.")]
     public static partial void CodeReplayed(this ILogger logger, string clientId, Guid grantId);
+
+    [LoggerMessage(1012, LogLevel.Information, "Client {ClientId} exchanged an access token of {SubjectClientId} for {Audience} ({Kind}).")]
+    public static partial void TokenExchanged(this ILogger logger, string clientId, string subjectClientId, IReadOnlyList<string> audience, string kind);
 }

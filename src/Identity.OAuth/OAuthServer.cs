@@ -70,10 +70,17 @@ internal static class OAuthServer
             .SetEndSessionEndpointUris("connect/endsession", "connect/logout");
 
         // Flows.
-        server.AllowAuthorizationCodeFlow().AllowRefreshTokenFlow().AllowClientCredentialsFlow().AllowDeviceAuthorizationFlow().AllowCustomFlow(FirstPartyClient.GrantType);
+        server.AllowAuthorizationCodeFlow().AllowRefreshTokenFlow().AllowClientCredentialsFlow().AllowDeviceAuthorizationFlow().AllowTokenExchangeFlow().AllowCustomFlow(FirstPartyClient.GrantType);
         server.Configure(options =>
         {
             options.CodeChallengeMethods.Remove(CodeChallengeMethods.Plain);
+            // RFC 8693: access tokens for access tokens.
+            foreach (var types in (HashSet<string>[])[options.SubjectTokenTypes, options.ActorTokenTypes, options.RequestedTokenTypes])
+            {
+                types.Clear();
+                types.Add(TokenTypeIdentifiers.AccessToken);
+            }
+
             options.ClientAuthenticationMethods.Clear();
             options.ClientAuthenticationMethods.UnionWith([ClientAuthenticationMethods.ClientSecretBasic, ClientAuthenticationMethods.ClientSecretPost, ClientAuthenticationMethods.PrivateKeyJwt, ClientAuthenticationMethods.None]);
         });

@@ -109,6 +109,15 @@ public sealed class RunningServer : Node, IAsyncLifetime
             new JsonObject { ["client_id"] = "tv-secret", ["client_secret"] = Secret, ["grant_types"] = new JsonArray("urn:ietf:params:oauth:grant-type:device_code"), ["scope"] = scopes },
             new JsonObject { ["client_id"] = "service", ["client_secret"] = Secret, ["grant_types"] = new JsonArray("client_credentials"), ["scope"] = "reports.read notes.read orders.read legacy.read opaque.read identity.users.read" },
             new JsonObject { ["client_id"] = "notes-api", ["client_secret"] = Secret, ["grant_types"] = new JsonArray("client_credentials"), ["introspects"] = new JsonArray(Notes, "opaque") },
+            new JsonObject
+            {
+                ["client_id"] = "exchanger",
+                ["client_secret"] = Secret,
+                ["grant_types"] = new JsonArray("client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"),
+                ["scope"] = "notes.read orders.read",
+                ["token_exchange_audiences"] = new JsonArray(Orders),
+                ["token_exchange_subject_audiences"] = new JsonArray(Notes),
+            },
             new JsonObject { ["client_id"] = "od:d%+", ["client_secret"] = "s:e%c+r e&t-of-32-characters-ünï", ["grant_types"] = new JsonArray("client_credentials"), ["scope"] = "reports.read" },
         };
         var resources = new JsonArray

@@ -91,7 +91,10 @@ public sealed record Client
     /// <summary><c>token_exchange_audiences</c>: the APIs that subject tokens may be exchanged for (RFC 8693); empty: none.</summary>
     public IReadOnlyList<string> TokenExchangeAudiences { get; init; } = [];
 
-    /// <summary>Written down in a file: what has left the file is disabled at the next start.</summary>
+    /// <summary><c>token_exchange_subject_audiences</c>: APIs that this client serves: tokens for them may be exchanged by it, besides those issued to it or for its <c>client_id</c>.</summary>
+    public IReadOnlyList<string> TokenExchangeSubjectAudiences { get; init; } = [];
+
+    /// <summary>Written down in CLIENTS_FILE or the settings: what has left them is disabled at the next start.</summary>
     public bool FromFile { get; init; }
 
     /// <summary>A disabled client gets nothing, and its refresh families are dead.</summary>

@@ -12,16 +12,28 @@ public sealed record ClientMetadataResult(Client? Client, IReadOnlyList<string> 
 /// <summary>Turns metadata into a <see cref="Client"/>.</summary>
 public static class ClientMetadata
 {
-    private static readonly string[] GrantTypes = ["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code"];
+    private const string TokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+    private static readonly string[] GrantTypes = ["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code", TokenExchange];
     private static readonly string[] AuthenticationMethods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
 
     // A client that was promised one of these and did not get it would be less safe than it believes.
     private static readonly string[] NotHonoured =
     [
-        "dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens", "require_pushed_authorization_requests", "require_signed_request_object",
+        "dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens", "require_signed_request_object",
+        "tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri", "tls_client_auth_san_ip", "tls_client_auth_san_email",
         "request_object_signing_alg", "request_object_encryption_alg", "id_token_encrypted_response_alg",
         "userinfo_signed_response_alg", "userinfo_encrypted_response_alg", "introspection_encrypted_response_alg",
         "authorization_signed_response_alg", "sector_identifier_uri",
+    ];
+
+    // Registered (IANA, OAuth Dynamic Client Registration Metadata) and kept, though nothing is done by them. Any other name is a slip of the pen.
+    private static readonly string[] Kept =
+    [
+        "application_type", "contacts", "initiate_login_uri", "software_id", "software_version", "software_statement", "subject_type", "introspection_signed_response_alg",
+        "request_uris", "backchannel_logout_uri", "backchannel_logout_session_required", "frontchannel_logout_uri", "frontchannel_logout_session_required",
+        "introspection_encrypted_response_enc", "id_token_encrypted_response_enc", "userinfo_encrypted_response_enc", "authorization_encrypted_response_alg",
+        "authorization_encrypted_response_enc", "request_object_encryption_enc", "authorization_details_types", "client_id_issued_at", "client_secret_expires_at",
     ];
 
     /// <param name="document">RFC 7591 metadata plus client_id, client_secret and our extensions.</param>
@@ -52,9 +64,9 @@ public static class ClientMetadata
             reader.Problem("grant_types", "expected only " + string.Join(", ", GrantTypes));
         }
 
-        if (isPublic && grants.Contains("client_credentials", StringComparer.Ordinal))
+        foreach (var grant in grants.Where(grant => isPublic && grant is ("client_credentials" or TokenExchange)))
         {
-            reader.Problem("grant_types", "client_credentials needs a client that authenticates");
+            reader.Problem("grant_types", grant + " needs a client that authenticates");
         }
 
         var redirects = reader.List("redirect_uris") ?? [];
@@ -127,6 +139,8 @@ public static class ClientMetadata
             reader.Problem("introspects", "only for clients that authenticate");
         }
 
+        var (exchangeFor, exchangeFrom) = ReadExchange(reader, grants);
+
         if (reader.Peek("introspection_signed_response_alg") is { } answerAlg && !SigningKey.SupportedAlgorithms.Contains(answerAlg, StringComparer.Ordinal))
         {
             reader.Problem("introspection_signed_response_alg", "expected one of " + string.Join(", ", SigningKey.SupportedAlgorithms));
@@ -173,10 +187,31 @@ public static class ClientMetadata
             RotateRefreshTokens = isPublic || reader.Flag("rotate_refresh_tokens", otherwise: true),
             Introspects = introspects,
             AllowedOrigins = origins,
+            RequirePushedAuthorizationRequests = reader.Flag("require_pushed_authorization_requests", otherwise: false),
+            IdTokenClaims = reader.Flag("id_token_claims", otherwise: true),
+            TokenExchangeAudiences = exchangeFor,
+            TokenExchangeSubjectAudiences = exchangeFrom,
             Disabled = reader.Flag("disabled", otherwise: false),
             Additional = Additional(reader),
         };
         return new(reader.Problems.Count == 0 ? client : null, reader.Problems);
+    }
+
+    private static (IReadOnlyList<string> For, IReadOnlyList<string> From) ReadExchange(MetadataReader reader, IReadOnlyList<string> grants)
+    {
+        var exchangeFor = reader.List("token_exchange_audiences") ?? [];
+        var exchangeFrom = reader.List("token_exchange_subject_audiences") ?? [];
+        var mayExchange = grants.Contains(TokenExchange, StringComparer.Ordinal);
+        if (mayExchange && exchangeFor.Count == 0)
+        {
+            reader.Problem("token_exchange_audiences", "token exchange needs at least one resource that it may be for");
+        }
+        else if (!mayExchange && exchangeFor.Count + exchangeFrom.Count > 0)
+        {
+            reader.Problem("grant_types", "token_exchange_audiences and token_exchange_subject_audiences need " + TokenExchange);
+        }
+
+        return (exchangeFor, exchangeFrom);
     }
 
     /// <summary>RFC 9700 §2.1 and RFC 8252 §7: what may be redirected to; null: this may.</summary>
@@ -221,10 +256,10 @@ public static class ClientMetadata
 
     private static string[] ReadSecret(MetadataReader reader, string method)
     {
-        var secret = reader.Text("client_secret");
+        var secrets = reader.TextOrList("client_secret");
         if (method is not ("client_secret_basic" or "client_secret_post"))
         {
-            if (secret is not null && AuthenticationMethods.Contains(method, StringComparer.Ordinal))
+            if (secrets.Count > 0 && AuthenticationMethods.Contains(method, StringComparer.Ordinal))
             {
                 reader.Problem("client_secret", $"a client with {method} has none");
             }
@@ -233,13 +268,18 @@ public static class ClientMetadata
         }
 
         // It is kept as one SHA-256, which is enough for a random value and for nothing that a person thought up.
-        if (secret is null || secret.Length < 16)
+        if (secrets.Count == 0 || secrets.Any(secret => secret.Length < 16))
         {
             reader.Problem("client_secret", "expected 16 characters or more; make one with: openssl rand -hex 32");
             return [];
         }
 
-        return [ClientSecret.Hash(secret)];
+        if (secrets.Count > 2)
+        {
+            reader.Problem("client_secret", "expected one, or an array of two while one is being replaced");
+        }
+
+        return [.. secrets.Select(ClientSecret.Hash)];
     }
 
     private static string? ReadKeys(MetadataReader reader, string method, out string? jwksUri)
@@ -328,11 +368,44 @@ public static class ClientMetadata
         return true;
     }
 
+    private static string Meant(MetadataReader reader, string name)
+    {
+        var nearest = reader.Asked.Concat(Kept).MinBy(known => Distance(known, name));
+        return nearest is not null && Distance(nearest, name) <= Math.Max(2, name.Length / 5) ? $"; {nearest} is meant?" : "";
+    }
+
+    // Levenshtein's, by rows.
+    private static int Distance(string one, string other)
+    {
+        var row = Enumerable.Range(0, other.Length + 1).ToArray();
+        for (var i = 1; i <= one.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= other.Length; j++)
+            {
+                var above = row[j];
+                row[j] = Math.Min(Math.Min(above, row[j - 1]) + 1, diagonal + (one[i - 1] == other[j - 1] ? 0 : 1));
+                diagonal = above;
+            }
+        }
+
+        return row[^1];
+    }
+
     private static JsonObject? Additional(MetadataReader reader)
     {
         var rest = new JsonObject();
         foreach (var (name, value) in reader.Unread)
         {
+            // RFC 7591 §2.2: a name in another language, as client_name#de.
+            var plain = name.Split('#')[0];
+            if (!Kept.Contains(plain, StringComparer.Ordinal) && !(plain != name && reader.Asked.Contains(plain, StringComparer.Ordinal)) && !NotHonoured.Contains(name, StringComparer.Ordinal))
+            {
+                reader.Problem(name, "no such member" + Meant(reader, name));
+                continue;
+            }
+
             rest[name] = value?.DeepClone();
         }
 

@@ -16,6 +16,9 @@ public sealed class MetadataReader(JsonObject document)
     /// <summary>Members nobody asked for.</summary>
     public IEnumerable<KeyValuePair<string, JsonNode?>> Unread => document.Where(member => !_read.Contains(member.Key));
 
+    /// <summary>Members that were looked for, there or not.</summary>
+    public IEnumerable<string> Asked => _read;
+
     public void Problem(string member, string problem) => _problems.Add($"{member}: {problem}");
 
     public string? Text(string member)
@@ -102,6 +105,9 @@ public sealed class MetadataReader(JsonObject document)
 
         return values;
     }
+
+    /// <summary>One string, or an array of them.</summary>
+    public IReadOnlyList<string> TextOrList(string member) => document[member] is JsonArray ? List(member) ?? [] : Text(member) is { } text ? [text] : [];
 
     public JsonObject? Document(string member) => Member(member) switch
     {

@@ -57,8 +57,8 @@ internal sealed class DescribeToken(RefreshFamilies families, IDenyList denyList
             context.TokenUsage = "access_token";
             foreach (var (name, claim) in token.Claims)
             {
-                // A note from us to our own userinfo.
-                if (name != AccessTokenClaims.UserInfoClaims)
+                // Notes from us to ourselves.
+                if (name is not (AccessTokenClaims.UserInfoClaims or AccessTokenClaims.GrantedTo))
                 {
                     context.Claims[name] = claim!.DeepClone();
                 }

@@ -6,6 +6,7 @@ using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
+using Identity.OAuth.Tokens;
 using Microsoft.IdentityModel.Tokens;
 using OpenIddict.Abstractions;
 using OpenIddict.Server;
@@ -33,13 +34,16 @@ public sealed record TokenIssue(Client Client, TokenTarget Target, Guid GrantId)
     /// <summary>The grant is older than this request.</summary>
     public bool IsRefresh { get; init; }
 
+    /// <summary>RFC 8693: the access token that this one is exchanged for, of whose subject and session it stays; null: none.</summary>
+    public AccessToken? ExchangedFrom { get; init; }
+
     /// <summary>RFC 8693 §4.1 <c>act</c>: who acts for the subject; null: nobody.</summary>
     public JsonObject? Actor { get; init; }
 
     /// <summary>Longest life of the access token, where what it was made from ends sooner.</summary>
     public TimeSpan? AtMost { get; init; }
 
-    public string SubjectId => Grant?.Subject ?? Client.ClientId;
+    public string SubjectId => ExchangedFrom?.Subject ?? Grant?.Subject ?? Client.ClientId;
 
     /// <summary>The issue of this request, put there by the grant.</summary>
     public static TokenIssue? Of(OpenIddictServerTransaction transaction) => transaction.GetProperty<TokenIssue>(typeof(TokenIssue).FullName!);

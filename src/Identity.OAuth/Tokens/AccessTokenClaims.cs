@@ -15,10 +15,26 @@ public static class AccessTokenClaims
     /// <summary>Private claim: the names of the claims asked for at userinfo, so that userinfo needs no look-up of the grant.</summary>
     public const string UserInfoClaims = "userinfo_claims";
 
+    /// <summary>Private claim of an exchanged token: the client that the person granted what it came from. Taken back from that one, it is gone.</summary>
+    public const string GrantedTo = "granted_to";
+
+    /// <summary>A token is exchanged for another, and that one again, so often at most (RFC 8693 sets no bound).</summary>
+    public const int MaximumHops = 4;
+
     /// <summary>No access token lives longer, whatever a setting or a resource says: deny entries and old keys are kept this long.</summary>
     public static readonly TimeSpan MaximumLifetime = TimeSpan.FromDays(1);
 
     private static readonly string[] FirstPartyClaims = ["email", "roles"];
+
+    // A certificate that the token exchanged is bound to goes along: possession is still to be proven (RFC 8705 §3).
+    private static readonly string[] SessionClaims = ["sid", "auth_time", "acr", "amr", "cnf"];
+
+    /// <summary>How many exchanges led to the token of this <c>jti</c>: it is that of the token before, a dot, and a part of its own. Denying one denies all after it.</summary>
+    public static int Hops(string jti)
+    {
+        ArgumentNullException.ThrowIfNull(jti);
+        return jti.Count(character => character == '.') - 1;
+    }
 
     /// <summary>How long the token lives: the server's, or shorter or longer as its API says, never beyond what it was made from.</summary>
     public static TimeSpan Lifetime(TokenIssue issue, OAuthOptions options)
@@ -39,7 +55,7 @@ public static class AccessTokenClaims
             ["sub"] = issue.SubjectId,
             ["aud"] = audience.Count == 1 ? audience[0] : new JsonArray([.. audience.Select(value => JsonValue.Create(value))]),
             ["client_id"] = issue.Client.ClientId,
-            ["jti"] = $"{issue.GrantId:N}.{Base64UrlEncoder.Encode(RandomNumberGenerator.GetBytes(16))}",
+            ["jti"] = $"{issue.ExchangedFrom?.TokenId ?? issue.GrantId.ToString("N")}.{Base64UrlEncoder.Encode(RandomNumberGenerator.GetBytes(16))}",
             ["iat"] = now.ToUnixTimeSeconds(),
             ["exp"] = (now + lifetime).ToUnixTimeSeconds(),
         };
@@ -59,6 +75,19 @@ public static class AccessTokenClaims
             {
                 claims[UserInfoClaims] = JsonSerializer.SerializeToNode(requested);
             }
+        }
+
+        if (issue.ExchangedFrom is { } subject)
+        {
+            foreach (var name in SessionClaims)
+            {
+                if (subject.Claims[name] is { } value)
+                {
+                    claims[name] = value.DeepClone();
+                }
+            }
+
+            claims[GrantedTo] = subject.GrantedTo;
         }
 
         if (issue.Actor is not null)

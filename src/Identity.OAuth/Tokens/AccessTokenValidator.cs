@@ -1,4 +1,5 @@
 // RFC 9068 §4 and RFC 6750: what is checked of an access token that comes back to us.
+using System.Security.Claims;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Data;
@@ -31,6 +32,12 @@ public sealed record AccessToken(JsonObject Claims, string Typ)
 
     public string? SessionId => Text("sid");
 
+    /// <summary>Whom the person granted it: the client it was issued to, or, of an exchanged token (RFC 8693), the one before.</summary>
+    public string GrantedTo => Text(AccessTokenClaims.GrantedTo) ?? ClientId;
+
+    /// <summary>The grant that its <c>jti</c> begins with.</summary>
+    public Guid GrantId => Guid.ParseExact(TokenId.AsSpan(0, TokenId.IndexOf('.', StringComparison.Ordinal)), "N");
+
     public DateTimeOffset ExpiresAt => DateTimeOffset.FromUnixTimeSeconds((long)Claims["exp"]!);
 
     public IReadOnlyList<string> Scopes => Text("scope")?.Split(' ') ?? [];
@@ -47,6 +54,9 @@ public sealed record AccessToken(JsonObject Claims, string Typ)
 
     /// <summary>The access token that the request was validated by, or with; null: none.</summary>
     public static AccessToken? Of(OpenIddictServerTransaction transaction) => transaction.GetProperty<AccessToken>(typeof(AccessToken).FullName!);
+
+    /// <summary>The access token that a principal was read from; null: it was read from another.</summary>
+    public static AccessToken? Of(ClaimsPrincipal? principal) => (principal?.Identity as ClaimsIdentity)?.BootstrapContext as AccessToken;
 
     internal void KeepIn(OpenIddictServerTransaction transaction) => transaction.SetProperty(typeof(AccessToken).FullName!, this);
 
@@ -118,9 +128,25 @@ public sealed class AccessTokenValidator(
             return ValueTask.FromResult(true);
         }
 
-        return token.SessionId is null
-            ? denyList.IsDeniedAsync(new[] { jti, jti[..dot] }, cancellationToken)
-            : denyList.IsDeniedAsync(new[] { jti, jti[..dot], ConsentService.DenyId(token.Subject, token.ClientId) }, began, cancellationToken);
+        if (AccessTokenClaims.Hops(jti) > AccessTokenClaims.MaximumHops)
+        {
+            return ValueTask.FromResult(true);
+        }
+
+        // An exchanged token's jti begins with those of the tokens it came from.
+        List<string> ids = [jti];
+        for (; dot >= 0; dot = jti.IndexOf('.', dot + 1))
+        {
+            ids.Add(jti[..dot]);
+        }
+
+        if (token.SessionId is null)
+        {
+            return denyList.IsDeniedAsync(ids.ToArray(), cancellationToken);
+        }
+
+        ids.Add(ConsentService.DenyId(token.Subject, token.GrantedTo));
+        return denyList.IsDeniedAsync(ids.ToArray(), began, cancellationToken);
     }
 
     private async ValueTask<AccessToken?> ReadReferenceAsync(string value, CancellationToken cancellationToken) =>
@@ -205,6 +231,7 @@ public sealed class AccessTokenValidator(
             return claims is not null
                 && IsText(claims, "client_id") && IsText(claims, "jti") && IsText(claims, "sub")
                 && (!claims.ContainsKey("sid") || IsText(claims, "sid"))
+                && (!claims.ContainsKey(AccessTokenClaims.GrantedTo) || IsText(claims, AccessTokenClaims.GrantedTo))
                 && (!claims.ContainsKey("scope") || IsText(claims, "scope"))
                 && (claims["aud"] is not JsonArray many ? IsText(claims, "aud") : many.All(IsText))
                 && (claims[AccessTokenClaims.UserInfoClaims] is null || (claims[AccessTokenClaims.UserInfoClaims] is JsonArray names && names.All(IsText)))

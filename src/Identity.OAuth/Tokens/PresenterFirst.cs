@@ -1,12 +1,13 @@
 // RFC 6749 §4.1.2 and §10.5: precedes OpenIddict's Protection.ValidatePresenters, which it switches off for codes: then another client that sends a used code
 // kills its owner's tokens.
+using OpenIddict.Abstractions;
 using OpenIddict.Server;
 using static OpenIddict.Server.OpenIddictServerEvents;
 using static OpenIddict.Server.OpenIddictServerHandlers;
 
 namespace Identity.OAuth.Tokens;
 
-/// <summary>Whose a token is comes before whether it was used.</summary>
+/// <summary>Whose a token is comes before whether it was used. An exchanged one is another's as a rule (RFC 8693).</summary>
 internal sealed class PresenterFirst : IOpenIddictServerHandler<ValidateTokenContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ValidateTokenContext>()
@@ -16,7 +17,7 @@ internal sealed class PresenterFirst : IOpenIddictServerHandler<ValidateTokenCon
 
     public ValueTask HandleAsync(ValidateTokenContext context)
     {
-        if (context.EndpointType == OpenIddictServerEndpointType.Token && context.ValidPresenters.Count > 0)
+        if (context.EndpointType == OpenIddictServerEndpointType.Token && context.ValidPresenters.Count > 0 && context.Request?.IsTokenExchangeGrantType() != true)
         {
             context.DisablePresenterValidation = false;
         }

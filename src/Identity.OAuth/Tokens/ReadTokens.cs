@@ -69,14 +69,21 @@ internal sealed class ReadTokens(
         var acceptFirstParty = context.EndpointType is OpenIddictServerEndpointType.Introspection or OpenIddictServerEndpointType.Revocation;
         if (await accessTokens.ValidateAsync(context.Token, acceptFirstParty, context.CancellationToken) is not { } token)
         {
-            context.Reject(OAuthErrors.InvalidToken, Unusable);
+            // RFC 8693 §2.2.2: of a subject or actor token, OpenIddict would make it invalid_grant.
+            context.Reject(context.EndpointType == OpenIddictServerEndpointType.Token ? OAuthErrors.InvalidRequest : OAuthErrors.InvalidToken, Unusable);
             return;
         }
 
         token.KeepIn(context.Transaction);
         var principal = New(token.Subject, TokenTypeIdentifiers.AccessToken, token.ClientId, token.ExpiresAt);
+        ((ClaimsIdentity)principal.Identity!).BootstrapContext = token;
         principal.SetClaim(Claims.ClientId, token.ClientId);
-        principal.SetAudiences([.. token.Audience]);
+        if (context.EndpointType != OpenIddictServerEndpointType.Token)
+        {
+            // Whose token may be exchanged the client's metadata says: without an audience OpenIddict's Exchange.ValidateAuthorizedParty, which knows client ids only, has nothing to compare.
+            principal.SetAudiences([.. token.Audience]);
+        }
+
         principal.SetScopes(token.Scopes);
         principal.SetClaim(Claims.JwtId, token.TokenId);
         if (token.SessionId is { } sid)

@@ -11,8 +11,11 @@ using Identity.ServiceDefaults.Settings;
 namespace Identity.Server.Hosting;
 
 /// <summary>Puts into the store what the operator wrote down. A bad entry stops the start, and names the client or resource and the member.</summary>
-internal static class Seeding
+internal static partial class Seeding
 {
+    private const string DemoClient = "demo";
+    private const string DemoService = "demo-service";
+
     public static async Task RunAsync(IServiceProvider services, ServerSettings settings, IConfiguration configuration, TextWriter console, CancellationToken cancellationToken)
     {
         await SeedResourcesAsync(services, settings, configuration, cancellationToken);
@@ -20,6 +23,10 @@ internal static class Seeding
         if (settings.IsDevelopment)
         {
             await SeedDemoClientsAsync(services.GetRequiredService<ClientStore>(), console, cancellationToken);
+        }
+        else
+        {
+            await DisableDemoClientsAsync(services, cancellationToken);
         }
 
         await SeedAdminAsync(services.GetRequiredService<AdminSeed>(), settings, console, cancellationToken);
@@ -63,7 +70,7 @@ internal static class Seeding
         foreach (var (source, document) in Documents(settings.ClientsFile, "CLIENTS_FILE", configuration.GetSection("Clients")))
         {
             var (client, problems) = ClientMetadata.Parse(document, requireConsent: false);
-            clients.Add(client ?? throw Bad(source, Name(document, "client_id"), problems));
+            clients.Add((client ?? throw Bad(source, Name(document, "client_id"), problems)) with { FromFile = true });
         }
 
         if (clients.GroupBy(client => client.ClientId, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
@@ -71,20 +78,59 @@ internal static class Seeding
             throw new StartFailureException($"CLIENTS_FILE: {twice.Key}: client_id: declared twice.");
         }
 
+        var resources = (await services.GetRequiredService<ResourceCatalog>().ListAsync(cancellationToken)).Select(resource => resource.Identifier).ToHashSet(StringComparer.Ordinal);
+        foreach (var client in clients)
+        {
+            if (client.TokenExchangeAudiences.FirstOrDefault(audience => !resources.Contains(audience)) is { } unknown)
+            {
+                throw new StartFailureException($"CLIENTS_FILE: {client.ClientId}: token_exchange_audiences: {unknown} is not declared in RESOURCES_FILE.");
+            }
+        }
+
         foreach (var client in clients)
         {
             await store.UpsertAsync(client, cancellationToken);
         }
+
+        // Whoever takes a client out of the file means that it may do nothing more. Its row stays, for the audit and for its return.
+        var declared = clients.Select(client => client.ClientId).ToHashSet(StringComparer.Ordinal);
+        foreach (var gone in (await store.ListAsync(cancellationToken)).Where(stored => stored is { FromFile: true, Disabled: false } && !declared.Contains(stored.ClientId)))
+        {
+            await store.UpsertAsync(gone with { Disabled = true }, cancellationToken);
+            LogGone(Logger(services), gone.ClientId);
+        }
     }
+
+    // They are for trying things out, with a consent page and without anybody's knowing them.
+    private static async Task DisableDemoClientsAsync(IServiceProvider services, CancellationToken cancellationToken)
+    {
+        var store = services.GetRequiredService<ClientStore>();
+        foreach (var id in (string[])[DemoClient, DemoService])
+        {
+            if (await store.FindAsync(id, cancellationToken) is { FromFile: false, Disabled: false } demo)
+            {
+                await store.UpsertAsync(demo with { Disabled = true }, cancellationToken);
+                LogDemo(Logger(services), id);
+            }
+        }
+    }
+
+    private static ILogger Logger(IServiceProvider services) => services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(Seeding).FullName!);
+
+    [LoggerMessage(5003, LogLevel.Warning, "Client {ClientId} has left CLIENTS_FILE and the settings: it was disabled")]
+    private static partial void LogGone(ILogger logger, string clientId);
+
+    [LoggerMessage(5004, LogLevel.Warning, "Demo client {ClientId} works in Development only: it was disabled")]
+    private static partial void LogDemo(ILogger logger, string clientId);
 
     private static async Task SeedDemoClientsAsync(ClientStore store, TextWriter console, CancellationToken cancellationToken)
     {
-        if (await store.FindAsync("demo", cancellationToken) is null)
+        if (await store.FindAsync(DemoClient, cancellationToken) is null or { FromFile: false, Disabled: true })
         {
             await store.UpsertAsync(
                 new Client
                 {
-                    ClientId = "demo",
+                    ClientId = DemoClient,
                     ClientName = "Demo",
                     TokenEndpointAuthMethod = "none",
                     RedirectUris = ["http://127.0.0.1/callback", "http://[::1]/callback"],
@@ -96,13 +142,13 @@ internal static class Seeding
                 cancellationToken);
         }
 
-        if (await store.FindAsync("demo-service", cancellationToken) is null)
+        if (await store.FindAsync(DemoService, cancellationToken) is null or { FromFile: false, Disabled: true })
         {
             var secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
             await store.UpsertAsync(
                 new Client
                 {
-                    ClientId = "demo-service",
+                    ClientId = DemoService,
                     ClientName = "Demo service",
                     SecretHashes = [ClientSecret.Hash(secret)],
                     GrantTypes = ["client_credentials"],

@@ -9,14 +9,14 @@ import { clients, issuer, person, redirectUri } from './settings.mjs';
 const http = { [oauth.allowInsecureRequests]: true };
 const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, http));
 
-async function codeFlow(client, auth, responseMode) {
+async function codeFlow(client, auth, more) {
   const verifier = oauth.generateRandomCodeVerifier();
   const state = oauth.generateRandomState();
   const nonce = oauth.generateRandomNonce();
   const url = new URL(as.authorization_endpoint);
   url.search = new URLSearchParams({
     client_id: client.client_id, redirect_uri: redirectUri, response_type: 'code', scope: 'openid email offline_access', state, nonce,
-    code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', ...responseMode,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', ...more,
   });
   const callback = await new Browser().authorize(url.href, { ...person, redirectUri });
   const params = oauth.validateAuthResponse(as, client, callback, state);
@@ -85,4 +85,23 @@ test('the device grant', async () => {
   const tokens = await poll();
   assert.ok(oauth.getValidatedIdTokenClaims(tokens).sid);
   await assert.rejects(poll(), e => e.error === 'invalid_grant');
+});
+
+test('an API exchanges a token it was called with for one at the next API (RFC 8693)', async () => {
+  const { access_token: subject } = await codeFlow({ client_id: clients.public.client_id }, oauth.None(), { scope: 'openid notes.read orders.read' });
+  const client = { client_id: clients.exchanger.client_id };
+  const auth = oauth.ClientSecretBasic(clients.exchanger.client_secret);
+  const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
+  const actor = await oauth.processClientCredentialsResponse(as, client, await oauth.clientCredentialsGrantRequest(as, client, auth, { scope: 'notes.read' }, http));
+  const response = await oauth.genericTokenEndpointRequest(as, client, auth, 'urn:ietf:params:oauth:grant-type:token-exchange', {
+    subject_token: subject, subject_token_type: accessToken, actor_token: actor.access_token, actor_token_type: accessToken, resource: clients.exchanger.audience,
+  }, http);
+  const tokens = await oauth.processGenericTokenEndpointResponse(as, client, response);
+  assert.equal(tokens.issued_token_type, accessToken);
+  assert.equal(tokens.refresh_token, undefined);
+  const request = new Request('http://api.example/', { headers: { authorization: `Bearer ${tokens.access_token}` } });
+  const claims = await oauth.validateJwtAccessToken(as, request, clients.exchanger.audience, http);
+  assert.equal(claims.client_id, client.client_id);
+  assert.equal(claims.scope, 'orders.read');
+  assert.equal(claims.act.sub, client.client_id);
 });

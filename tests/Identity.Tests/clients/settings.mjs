@@ -14,5 +14,6 @@ export const clients = {
   basic: { client_id: 'web-basic', client_secret: need('CLIENT_SECRET') },
   post: { client_id: 'web-post', client_secret: need('CLIENT_SECRET') },
   service: { client_id: 'service', client_secret: need('CLIENT_SECRET') },
+  exchanger: { client_id: 'exchanger', client_secret: need('CLIENT_SECRET'), audience: 'https://api.example.com/orders' },
   jwt: { client_id: 'web-jwt', jwk: JSON.parse(need('CLIENT_JWK')) },
 };
