@@ -1,8 +1,8 @@
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
-using Identity.OAuth.Discovery;
 using Identity.OAuth.Device;
+using Identity.OAuth.Discovery;
 using Identity.OAuth.EndSession;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Introspection;

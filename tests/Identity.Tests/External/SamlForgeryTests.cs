@@ -27,7 +27,8 @@ public sealed class SamlForgeryTests
                 signed.KeyInfo = new KeyInfo();
                 signed.KeyInfo.AddClause(new RSAKeyValue(other));
             });
-        }),
+        }
+        ),
         ["the NameID was changed"] = ("signature", (idp, request) => idp.Sign(idp.Response(request, s_time)).Replace(">alice<", ">admin<", StringComparison.Ordinal)),
         ["an attribute was changed under a signature of the response"] = ("signature", (idp, request) => idp.Sign(idp.Response(request, s_time), assertion: false, response: true).Replace(">alice@", ">admin@", StringComparison.Ordinal)),
         ["a comment cuts the NameID"] = ("xml", (idp, request) => idp.Sign(idp.Response(request, s_time, "admin.evil")).Replace(">admin.evil<", ">admin<!---->.evil<", StringComparison.Ordinal)),
