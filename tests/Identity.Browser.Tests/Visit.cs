@@ -37,7 +37,7 @@ public sealed class Visit : IAsyncDisposable
     }
 
     /// <summary>Asks for this context class, and for nothing less (OpenID Connect Core §5.5.1.1).</summary>
-    public static string EssentialAcr(string acr) => "&claims=" + Uri.EscapeDataString($$$"""{"id_token":{"acr":{"essential":true,"value":"{{{acr}}}"}}}""");
+    public static string EssentialAcr(string acr) => "&claims=" + Uri.EscapeDataString("{\"id_token\":{\"acr\":{\"essential\":true,\"value\":\"" + acr + "\"}}}");
 
     public Task GotoAsync(string url) => Page.GotoAsync(url);
 
