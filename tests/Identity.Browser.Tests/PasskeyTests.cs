@@ -22,7 +22,7 @@ public sealed class PasskeyTests(BrowserFixture fixture)
         Assert.Equal("localhost", passkey.GetProperty("rpId").GetString());
 
         await SignOutAsync(visit);
-        await PressOnlyAsync(visit);
+        await WithoutOffersAsync(visit);
         await visit.GotoAsync("/signin");
         await visit.PressAsync("Sign in with a passkey");
         await visit.Page.ArriveAtAsync("**/account");
@@ -170,7 +170,7 @@ public sealed class PasskeyTests(BrowserFixture fixture)
 
         // It signs in no more.
         await SignOutAsync(visit);
-        await PressOnlyAsync(visit);
+        await WithoutOffersAsync(visit);
         await visit.GotoAsync("/signin");
         await visit.PressAsync("Sign in with a passkey");
         await Assertions.Expect(page.GetByText("That passkey does not sign in here.")).ToBeVisibleAsync();
@@ -202,8 +202,8 @@ public sealed class PasskeyTests(BrowserFixture fixture)
         await visit.Page.ArriveAtAsync("**/signed-out*");
     }
 
-    // A browser that does not offer passkeys among the names it fills in: the button is all there is.
-    private static Task PressOnlyAsync(Visit visit) => visit.Page.AddInitScriptAsync("PublicKeyCredential.isConditionalMediationAvailable = async () => false;");
+    // A browser that offers no passkeys among the names: else the page signs in by one before its button is pressed.
+    private static Task WithoutOffersAsync(Visit visit) => visit.Page.AddInitScriptAsync("PublicKeyCredential.isConditionalMediationAvailable = async () => false;");
 
     // Nobody touches the device: else the page would sign in by it before the password is typed.
     private static async Task PasswordAsync(Visit visit, VirtualAuthenticator device)

@@ -128,7 +128,7 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
         foreach (var route in Own)
         {
             var (method, path) = (new HttpMethod(route.Split(' ')[0]), route.Split(' ')[1].Replace("{id}", Guid.NewGuid().ToString(), StringComparison.Ordinal));
-            var body = method == HttpMethod.Get || method == HttpMethod.Delete ? null : """{"currentPassword":"a sound pass phrase 7","newPassword":"another pass phrase 8","code":"123456","method":"email","enrolmentToken":"x","passkeyToken":"x","credential":{},"name":"n","deviceId":"d","platform":"ios","token":"t","appId":"a"}""";
+            var body = method == HttpMethod.Get || method == HttpMethod.Delete ? null : """{"currentPassword":"a sound pass phrase 7","newPassword":"another pass phrase 8","code":"123456","method":"email","enrolmentToken":"x","passkeyToken":"x","credential":{},"name":"n","deviceId":"d","platform":"android","token":"dGhpcyBpcyBubyByZWFsIHRva2VuIG9mIGFueWJvZHk6eHh4","appId":"com.example.app"}""";
             foreach (var (token, expected) in ((string?, HttpStatusCode)[])[(null, HttpStatusCode.Unauthorized), ("nonsense", HttpStatusCode.Unauthorized), (service, HttpStatusCode.Forbidden)])
             {
                 var answer = await server.SendAsync(method, path, body, token);
