@@ -16,7 +16,7 @@ namespace Identity.Server.External.Saml;
 internal sealed record SamlIdentityProvider(IReadOnlyList<AsymmetricAlgorithm> Keys, int ShippedKeys, IReadOnlyDictionary<string, string> SignOn, IReadOnlyDictionary<string, string> Logout, IReadOnlyDictionary<string, string> LogoutAnswers, DateTimeOffset At);
 
 /// <summary>Reads and keeps it, from a file or an address. A provider that is away is asked again by the next sign-in; what it said last holds for a day.</summary>
-internal sealed partial class SamlMetadata(string name, ProviderOptions options, HttpClient http, bool mayUseHttp, TimeProvider timeProvider, ILogger logger)
+internal sealed partial class SamlMetadata(string name, ProviderOptions options, HttpClient http, bool mayUseHttp, TimeProvider timeProvider, ILogger logger) : IDisposable
 {
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Stale = TimeSpan.FromDays(1);
@@ -31,6 +31,8 @@ internal sealed partial class SamlMetadata(string name, ProviderOptions options,
         return found.Keys.Count > 0 ? found
             : throw new ExternalRefusal(ExternalProblem.Setup, found.ShippedKeys > 0 ? "shipped_key" : "keys", found.ShippedKeys > 0 ? ShippedKeys.Mending : "its metadata names no key of RSA (2048 bits or more) or EC that it signs with");
     }
+
+    public void Dispose() => _turn.Dispose();
 
     /// <summary>Also without a key.</summary>
     public async Task<SamlIdentityProvider> FindAsync(CancellationToken cancellationToken)
@@ -114,7 +116,7 @@ internal sealed partial class SamlMetadata(string name, ProviderOptions options,
         var entity = SamlXml.Is(root, "EntityDescriptor", SamlNames.Metadata) ? [root] : root.GetElementsByTagName("EntityDescriptor", SamlNames.Metadata).OfType<XmlElement>().ToArray();
         var ours = entity.FirstOrDefault(candidate => candidate.GetAttribute("entityID") == options.Authority)
             ?? throw new ExternalRefusal(ExternalProblem.Setup, "issuer", $"the metadata does not describe the entity that Federation:Providers:{name}:Authority names");
-        var role = SamlXml.Children(ours, "IDPSSODescriptor", SamlNames.Metadata).FirstOrDefault() ?? throw new ExternalRefusal(ExternalProblem.Setup, "metadata", "the metadata describes no identity provider (IDPSSODescriptor)");
+        var role = SamlXml.Children(ours, "IDPSSODescriptor", SamlNames.Metadata) is [var first, ..] ? first : throw new ExternalRefusal(ExternalProblem.Setup, "metadata", "the metadata describes no identity provider (IDPSSODescriptor)");
         if (new[] { root, ours, role }.Any(element => SamlXml.Time(element, "validUntil", (_, detail) => Unusable("metadata", detail)) is { } until && until <= now))
         {
             throw Unusable("metadata", "the metadata is past its validUntil");

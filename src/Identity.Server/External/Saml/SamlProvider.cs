@@ -276,6 +276,7 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
 
     public void Dispose()
     {
+        _metadata.Dispose();
         _http.Dispose();
         _key.Dispose();
         _certificate.Dispose();
