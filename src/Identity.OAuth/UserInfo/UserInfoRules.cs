@@ -1,6 +1,7 @@
 // RFC 6750 §2 and §3: follows OpenIddict's ExtractGetOrPostRequest and ExtractAccessToken, which take a token from the query, and from two places at once.
 using Identity.OAuth.Tokens;
 using Microsoft.AspNetCore;
+using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
@@ -99,6 +100,8 @@ internal sealed class TellRefusal : IOpenIddictServerHandler<ApplyUserInfoRespon
     {
         if (context.Error == OpenIddictConstants.Errors.MissingToken)
         {
+            // Nor the page that the host shows for a status without a body.
+            context.Transaction.GetHttpRequest()!.HttpContext.Features.Get<IStatusCodePagesFeature>()?.Enabled = false;
             context.HandleRequest();
         }
         else if (!string.IsNullOrEmpty(context.Error))

@@ -43,6 +43,7 @@ public sealed class ConfigModuleTests(ConformanceWorld world)
         ["require_pushed_authorization_requests"] = JsonValueKind.False,
         ["tls_client_certificate_bound_access_tokens"] = JsonValueKind.False,
         ["prompt_values_supported"] = JsonValueKind.Array,
+        ["device_authorization_endpoint"] = JsonValueKind.String,
         ["display_values_supported"] = JsonValueKind.Array,
         ["claim_types_supported"] = JsonValueKind.Array,
         ["claims_supported"] = JsonValueKind.Array,

@@ -317,7 +317,7 @@ public sealed class OtherEndpointTests(RunningServer server)
     public async Task Metadata_WhenRead_AnnouncesWhatIsThereAndNoPrivateKey()
     {
         var document = JsonNode.Parse(await server.Http.GetStringAsync(new Uri(server.Address, "/.well-known/openid-configuration")))!;
-        Assert.Equal(["authorization_code", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"], document["grant_types_supported"]!.AsArray().Select(value => (string)value!).Order());
+        Assert.Equal(["authorization_code", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange"], document["grant_types_supported"]!.AsArray().Select(value => (string)value!).Order());
         Assert.Equal(["client_secret_basic", "client_secret_post", "none", "private_key_jwt"], document["token_endpoint_auth_methods_supported"]!.AsArray().Select(value => (string)value!).Order());
         Assert.True((bool)document["authorization_response_iss_parameter_supported"]!);
         Assert.False((bool)document["request_parameter_supported"]!);
