@@ -15,7 +15,7 @@ public sealed class ClientMetadataTests
             {"client_id":"app","client_secret":"0123456789abcdef","client_name":"App","redirect_uris":["https://app.example/cb?a=b"],
              "post_logout_redirect_uris":["https://app.example/bye"],"grant_types":["authorization_code","refresh_token"],"scope":"openid  a a b",
              "id_token_signed_response_alg":"ES256","default_max_age":60,"require_auth_time":true,"require_consent":true,"require_pkce":false,
-             "introspects":["https://api.example"],"allowed_origins":["https://app.example"],"token_endpoint_auth_method":"client_secret_post","x":1}
+             "introspects":["https://api.example"],"allowed_origins":["https://app.example"],"token_endpoint_auth_method":"client_secret_post"}
             """);
         Assert.Equal(["openid", "a", "b"], client.Scopes);
         Assert.Equal(["9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f"], client.SecretHashes);
@@ -23,7 +23,6 @@ public sealed class ClientMetadataTests
         Assert.Equal(60, client.DefaultMaxAge);
         Assert.True(client.RequireConsent);
         Assert.False(client.RequirePkce);
-        Assert.Equal("""{"x":1}""", client.Additional!.ToJsonString());
     }
 
     [Fact]
