@@ -21,7 +21,7 @@ public sealed class HttpsIssuerTests(HttpsIssuerTests.World world) : IClassFixtu
         var document = await MetadataAsync();
         Assert.Equal(Issuer, (string?)document["issuer"]);
         var addresses = document.Where(member => member.Key.EndsWith("_endpoint", StringComparison.Ordinal) || member.Key == "jwks_uri").ToArray();
-        Assert.Equal(8, addresses.Length);
+        Assert.Equal(9, addresses.Length);
         Assert.All(addresses, member => Assert.StartsWith(Issuer + "/connect/", (string?)member.Value, StringComparison.Ordinal));
     }
 
