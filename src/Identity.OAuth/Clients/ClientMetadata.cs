@@ -184,7 +184,7 @@ public static class ClientMetadata
             DefaultAcrValues = reader.List("default_acr_values") ?? [],
             RequireConsent = reader.Flag("require_consent", requireConsent),
             RequirePkce = requirePkce,
-            RotateRefreshTokens = isPublic || reader.Flag("rotate_refresh_tokens", otherwise: true),
+            RotateRefreshTokens = reader.Flag("rotate_refresh_tokens", otherwise: true) || isPublic,
             Introspects = introspects,
             AllowedOrigins = origins,
             RequirePushedAuthorizationRequests = reader.Flag("require_pushed_authorization_requests", otherwise: false),
