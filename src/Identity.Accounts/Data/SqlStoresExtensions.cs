@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Identity.Accounts;
 using Identity.Accounts.Administration;
 using Identity.Accounts.Audit;
@@ -20,12 +21,13 @@ using Identity.Accounts.SignIn;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Accounts.Data;
 
 /// <summary>Composition of the relational stores.</summary>
-public static class SqlStoresExtensions
+public static partial class SqlStoresExtensions
 {
     /// <summary>
     /// Every store of the accounts on one relational database, but for what the settings give a second home (Redis, MongoDB); health checks
@@ -90,7 +92,7 @@ public static class SqlStoresExtensions
     }
 
     /// <summary>
-    /// To be awaited after the host is built and before it runs: creates or migrates the database under a lock, checks that the
+    /// To be awaited after the host is built and before it runs: waits for a server that does not answer yet (<see cref="StorageSettings.StartWait"/>), creates or migrates the database under a lock, checks that the
     /// master key is the one the store was made under, and makes the first Data Protection key.
     /// </summary>
     /// <exception cref="StartFailureException">One line for the operator.</exception>
@@ -99,16 +101,30 @@ public static class SqlStoresExtensions
         ArgumentNullException.ThrowIfNull(services);
         var settings = services.GetRequiredService<StorageSettings>();
         var keyRing = services.GetService<StoreKeyRing>();
-        try
+        var database = services.GetRequiredService<StoreDatabase>();
+        var started = Stopwatch.GetTimestamp();
+        for (var attempt = 1; ; attempt++)
         {
-            await services.GetRequiredService<StoreDatabase>().MigrateAsync(
-                token => keyRing is null ? Task.CompletedTask : keyRing.PrepareAsync(token),
-                cancellationToken);
-        }
-        catch (Exception exception) when (exception is System.Data.Common.DbException or IOException or UnauthorizedAccessException or TimeoutException || exception.InnerException is System.Data.Common.DbException)
-        {
-            var reason = (exception as System.Data.Common.DbException ?? exception.InnerException ?? exception).Message.ReplaceLineEndings(" ");
-            throw new StartFailureException($"{(settings.Provider == DatabaseProvider.Sqlite ? "DATA_DIR" : "DB_HOST")}: expected a usable database ({settings.Description}); it answers: {reason}", exception);
+            try
+            {
+                await database.MigrateAsync(token => keyRing is null ? Task.CompletedTask : keyRing.PrepareAsync(token), cancellationToken);
+                break;
+            }
+            catch (Exception exception) when (database.Dialect.IsAway(exception) && Stopwatch.GetElapsedTime(started) < settings.StartWait)
+            {
+                // Nodes and stores may start in any order.
+                if (attempt == 1)
+                {
+                    LogWaiting(services.GetRequiredService<ILoggerFactory>().CreateLogger("Identity.Accounts.Data"), settings.Description, settings.StartWait.TotalSeconds);
+                }
+
+                await Task.Delay(TimeSpan.FromMilliseconds(500), cancellationToken);
+            }
+            catch (Exception exception) when (exception is System.Data.Common.DbException or IOException or UnauthorizedAccessException or TimeoutException || exception.InnerException is System.Data.Common.DbException)
+            {
+                var reason = (exception as System.Data.Common.DbException ?? exception.InnerException ?? exception).Message.ReplaceLineEndings(" ");
+                throw new StartFailureException($"{(settings.Provider == DatabaseProvider.Sqlite ? "DATA_DIR" : "DB_HOST")}: expected a usable database ({settings.Description}); it answers: {reason}", exception);
+            }
         }
 
         await services.StartMongoAsync(cancellationToken);
@@ -117,4 +133,7 @@ public static class SqlStoresExtensions
             await redis.StartAsync(cancellationToken);
         }
     }
+
+    [LoggerMessage(2814, LogLevel.Warning, "{Database} does not answer yet: waiting for up to {Seconds} s")]
+    private static partial void LogWaiting(ILogger logger, string database, double seconds);
 }

@@ -14,7 +14,7 @@ public sealed class MongoSettings
     public string Database => Url.DatabaseName ?? "identity";
 
     /// <summary>How long a start waits for a server that does not answer yet.</summary>
-    public TimeSpan StartWait { get; init; } = TimeSpan.FromSeconds(30);
+    public TimeSpan StartWait { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>What may be shown: hosts and database.</summary>
     public string Description => $"MongoDB at {string.Join(", ", Url.Servers.Select(server => server.ToString()))}, database {Database}";

@@ -129,6 +129,7 @@ public sealed class OutageTests : IDisposable
         DataDirectory = Path.GetTempPath(),
         MasterKey = new byte[32],
         Description = "PostgreSQL at 127.0.0.1:1, database d",
+        StartWait = TimeSpan.FromSeconds(1),
     };
 
     private static async Task AssertAllThrowAsync(StoreHost host)
