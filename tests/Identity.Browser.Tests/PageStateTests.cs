@@ -1,4 +1,4 @@
-// WCAG 2.2 AA by axe-core, on every page in every state, light and dark, wide and narrow. With IDENTITY_UPDATE_SCREENSHOTS=1 each is kept as a picture.
+// WCAG 2.2 AA by axe-core, on every page in every state, light and dark, wide and narrow. With IDENTITY_UPDATE_SCREENSHOTS=1 each is kept as a picture in artifacts/screenshots; those that a document shows go to docs/screenshots by hand.
 using System.Globalization;
 using Microsoft.Playwright;
 
@@ -7,7 +7,7 @@ namespace Identity.Browser.Tests;
 [Collection(BrowserCollection.Name)]
 public sealed class PageStateTests(BrowserFixture fixture)
 {
-    private static readonly string Screenshots = Path.GetFullPath(Path.Combine(BrowserFixture.SourceDirectory(), "..", "..", "docs", "screenshots"));
+    private static readonly string Screenshots = Path.GetFullPath(Path.Combine(BrowserFixture.SourceDirectory(), "..", "..", "artifacts", "screenshots"));
 
     private static readonly Dictionary<string, Func<Visit, BrowserFixture, Task>> States = new(StringComparer.Ordinal)
     {

@@ -12,6 +12,12 @@ public sealed class FakeTimeProvider : TimeProvider
     {
     }
 
+    /// <summary>
+    /// The second that the machine is in: for a server whose callers (cookie jars, browsers, foreign programs) keep the machine's time.
+    /// A whole second, since expires_in and the like are cut to it.
+    /// </summary>
+    public static FakeTimeProvider OfThisSecond() => new(DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds()));
+
     public FakeTimeProvider(DateTimeOffset now) => _now = now.ToUniversalTime();
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;

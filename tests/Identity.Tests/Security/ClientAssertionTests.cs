@@ -263,7 +263,7 @@ public sealed class ClientAssertionTests(ClientAssertionTests.World world) : ICl
     {
         private HostedServer? _server;
 
-        public FakeTimeProvider Time { get; } = new(DateTimeOffset.UtcNow);
+        public FakeTimeProvider Time { get; } = FakeTimeProvider.OfThisSecond();
 
         public ECDsa Key { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 

@@ -24,7 +24,7 @@ public sealed class DeviceTimeTests
     [Fact]
     public async Task Polls_FasterThanTold_HaveFiveSecondsMoreToWaitEachTime()
     {
-        var time = new FakeTimeProvider(DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds()));
+        var time = FakeTimeProvider.OfThisSecond();
         await using var server = await HostedServer.StartAsync(s_clients, time: time);
         using var node = new AddressedNode(server.Url);
         var asked = await BeginAsync(node);
@@ -44,7 +44,7 @@ public sealed class DeviceTimeTests
     [Fact]
     public async Task DeviceCode_AfterTenMinutes_HasExpiredWhateverWasAnswered()
     {
-        var time = new FakeTimeProvider(DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds()));
+        var time = FakeTimeProvider.OfThisSecond();
         await using var server = await HostedServer.StartAsync(s_clients, time: time);
         using var node = new AddressedNode(server.Url);
         using var browser = await node.SignedInAsync();
@@ -108,7 +108,7 @@ public sealed class DeviceTimeTests
     [Fact]
     public async Task Verify_WhenTheClientWantsARecentSignIn_AsksForOneAndThenNoMore()
     {
-        var time = new FakeTimeProvider(DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds()));
+        var time = FakeTimeProvider.OfThisSecond();
         await using var server = await HostedServer.StartAsync(s_clients, time: time);
         using var node = new AddressedNode(server.Url);
         var (_, email) = await node.RegisterAsync();
@@ -135,7 +135,7 @@ public sealed class DeviceTimeTests
     [Fact]
     public async Task Verify_WhenTheClientRequiresASecondFactor_AsksForItOrLetsOnlyDeny()
     {
-        var time = new FakeTimeProvider(DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds()));
+        var time = FakeTimeProvider.OfThisSecond();
         await using var server = await HostedServer.StartAsync(s_clients, time: time, settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["SecondFactors:RequiredForClients:0"] = "bank" });
         using var node = new AddressedNode(server.Url);
         var (_, email) = await node.RegisterAsync();

@@ -22,7 +22,7 @@ public sealed class LifetimeTests
     [Fact]
     public async Task Tokens_WhenTimePasses_EndWhenTheySay()
     {
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        var time = FakeTimeProvider.OfThisSecond();
         await using var server = await HostedServer.StartAsync(s_clients, time: time);
         using var node = new AddressedNode(server.Url);
         using var browser = await node.SignedInAsync();
@@ -55,7 +55,7 @@ public sealed class LifetimeTests
     [Fact]
     public async Task Refresh_WhenRepeatedInsideTheWindow_GivesTheSameSuccessorAndDoesNotRenewTheWindow()
     {
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        var time = FakeTimeProvider.OfThisSecond();
         await using var server = await HostedServer.StartAsync(s_clients, time: time);
         using var node = new AddressedNode(server.Url);
         using var browser = await node.SignedInAsync();
@@ -78,7 +78,7 @@ public sealed class LifetimeTests
         var web = clients[0]!.DeepClone();
         (web["client_id"], web["token_endpoint_auth_method"], web["client_secret"]) = ("web", "client_secret_post", Node.Secret);
         clients.Add(web);
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        var time = FakeTimeProvider.OfThisSecond();
         await using var server = await HostedServer.StartAsync(clients.ToJsonString(), time: time);
         using var node = new AddressedNode(server.Url);
         using var browser = await node.SignedInAsync();
@@ -97,7 +97,7 @@ public sealed class LifetimeTests
     [Fact]
     public async Task IdTokenHint_WhenItHasExpired_IsStillAHint()
     {
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        var time = FakeTimeProvider.OfThisSecond();
         await using var server = await HostedServer.StartAsync(s_clients, time: time);
         using var node = new AddressedNode(server.Url);
         using var browser = await node.SignedInAsync();
@@ -117,7 +117,7 @@ public sealed class LifetimeTests
     [Fact]
     public async Task Lockout_WhenItsTimeIsOver_LetsTheRightPasswordIn()
     {
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        var time = FakeTimeProvider.OfThisSecond();
         await using var server = await HostedServer.StartAsync(time: time, settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Accounts:LockoutThreshold"] = "3", ["Accounts:LockoutDuration"] = "00:15:00" });
         using var node = new AddressedNode(server.Url);
         var (_, email) = await node.RegisterAsync();

@@ -149,8 +149,7 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
         private HostedServer? _server;
         private AddressedNode? _node;
 
-        // Whole seconds: expires_in is rounded down.
-        public FakeTimeProvider Time { get; } = new(DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds()));
+        public FakeTimeProvider Time { get; } = FakeTimeProvider.OfThisSecond();
 
         internal Node Node => _node!;
 

@@ -28,7 +28,7 @@ public sealed class TokenExchangeTests : IAsyncLifetime
         new JsonObject { ["resource"] = Orders, ["scopes_supported"] = new JsonArray("orders.read") },
         new JsonObject { ["resource"] = "opaque", ["scopes_supported"] = new JsonArray("opaque.read"), ["access_token_format"] = "reference" }).ToJsonString();
 
-    private readonly FakeTimeProvider _time = new(DateTimeOffset.UtcNow);
+    private readonly FakeTimeProvider _time = FakeTimeProvider.OfThisSecond();
     private HostedServer _server = null!;
     private AddressedNode _node = null!;
     private Browser _browser = null!;

@@ -7,7 +7,7 @@ using Identity.Tests.Kit.Hosting;
 namespace Identity.Tests.Security;
 
 /// <summary>Members of client metadata over HTTP.</summary>
-public sealed class ClientMetadataTests
+public sealed class ClientsFileTests
 {
     private const string OtherSecret = "another-client-secret-of-32-characters";
 
