@@ -102,19 +102,20 @@ public static partial class SqlStoresExtensions
         var settings = services.GetRequiredService<StorageSettings>();
         var keyRing = services.GetService<StoreKeyRing>();
         var database = services.GetRequiredService<StoreDatabase>();
-        var started = Stopwatch.GetTimestamp();
-        for (var attempt = 1; ; attempt++)
+        long? since = null;
+        while (true)
         {
             try
             {
                 await database.MigrateAsync(token => keyRing is null ? Task.CompletedTask : keyRing.PrepareAsync(token), cancellationToken);
                 break;
             }
-            catch (Exception exception) when (database.Dialect.IsAway(exception) && Stopwatch.GetElapsedTime(started) < settings.StartWait)
+            catch (Exception exception) when (database.Dialect.IsAway(exception) && (since is not { } first || Stopwatch.GetElapsedTime(first) < settings.StartWait))
             {
                 // Nodes and stores may start in any order.
-                if (attempt == 1)
+                if (since is null)
                 {
+                    since = Stopwatch.GetTimestamp();
                     LogWaiting(services.GetRequiredService<ILoggerFactory>().CreateLogger("Identity.Accounts.Data"), settings.Description, settings.StartWait.TotalSeconds);
                 }
 

@@ -57,7 +57,7 @@ public sealed partial class ComposeFileTests
         return variables;
     }
 
-    private static IEnumerable<(string Name, string Value)> Entries(string block) => Entry().Matches(block).Select(match => (match.Groups[1].Value, match.Groups[2].Value));
+    private static IEnumerable<(string Name, string Value)> Entries(string block) => Entry().Matches(block).Select(match => (match.Groups["name"].Value, match.Groups["value"].Value));
 
     // From its head to the next line that is indented no deeper.
     private static string Block(string head)
@@ -82,7 +82,7 @@ public sealed partial class ComposeFileTests
         return folder.FullName;
     }
 
-    [GeneratedRegex("^ +([A-Z][A-Z_]+): (.+)$", RegexOptions.Multiline)]
+    [GeneratedRegex("^ +(?<name>[A-Z][A-Z_]+): (?<value>.+)$", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex Entry();
 
     [GeneratedRegex(@"\$\{(?<name>[A-Z_]+):(?<kind>[-?])(?<rest>[^}]*)\}")]
