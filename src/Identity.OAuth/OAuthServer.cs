@@ -138,6 +138,7 @@ internal static class OAuthServer
         server.AddEventHandler(PresenterFirst.Descriptor);
         server.AddEventHandler(DetectReplay.Descriptor);
         server.AddEventHandler(DevicePolls.Descriptor);
+        server.AddEventHandler(EndAtExpiry.Descriptor);
 
         // Authorize.
         server.RemoveEventHandler(BuiltIn.Authentication.ValidateRequestParameter.Descriptor);

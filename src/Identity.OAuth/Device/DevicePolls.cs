@@ -48,7 +48,7 @@ internal sealed class DevicePolls(IOpenIddictTokenStore<OAuthToken> tokens, IOpt
 
             // ValidateExpirationDate comes later: a code that nobody answered would be pending for ever.
             var now = timeProvider.GetUtcNow();
-            if (row.Status != Statuses.Redeemed && row.ExpirationDate < now.UtcDateTime)
+            if (row.Status != Statuses.Redeemed && row.ExpirationDate <= now.UtcDateTime)
             {
                 context.Reject(OAuthErrors.ExpiredToken, "The device code has expired: ask for another one.");
                 return;

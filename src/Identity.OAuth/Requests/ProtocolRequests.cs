@@ -61,6 +61,13 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
             && (Endpoints.ContainsKey(path.TrimEnd('/')) || path.StartsWith("/connect/verify", StringComparison.OrdinalIgnoreCase) || FirstPartyClient.TokenRoutes.Contains(path, StringComparer.OrdinalIgnoreCase));
     }
 
+    /// <summary>Whether clients prove themselves at this address (RFC 6749 §2.3).</summary>
+    public static bool IsForClients(HttpRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return request.Path.Value is { } path && Endpoints.TryGetValue(path, out var kind) && kind == Kind.Form;
+    }
+
     public async Task InvokeAsync(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);

@@ -1,4 +1,4 @@
-// RFC 6749 §2.3.1 and RFC 9700 §4.15: guessing at the token and the device authorization endpoint is bounded, by address. Success costs nothing, however much of it there is.
+// RFC 6749 §2.3.1 and RFC 9700 §4.15: guessing is bounded, by address, wherever clients bring their secrets. Success costs nothing, however much of it there is.
 using System.Threading.RateLimiting;
 using Identity.OAuth;
 using Identity.OAuth.Requests;
@@ -13,7 +13,7 @@ public sealed class RateLimitOptions
 {
     public const string Section = "RateLimits";
 
-    /// <summary>Refused token requests per address and minute; more are answered with 429 until the minute is over.</summary>
+    /// <summary>Refused requests of clients per address and minute, at all their endpoints together; more are answered with 429 until the minute is over.</summary>
     public int TokenFailuresPerAddress { get; set; } = 3_000;
 
     /// <summary>User codes of devices (RFC 8628 §5.1) that one person may look up in 15 minutes, right ones counted; each device that is let in takes three.</summary>
@@ -23,15 +23,12 @@ public sealed class RateLimitOptions
     public int UserCodesPerAddress { get; set; } = 600;
 }
 
-/// <summary>Counts refused token requests by address, at this node: a guesser that spreads over nodes gains a factor of their number.</summary>
+/// <summary>Counts refused requests of clients by address, at this node: a guesser that spreads over nodes gains a factor of their number.</summary>
 public sealed class FailureLimiter(IOptions<RateLimitOptions> options) : IDisposable
 {
     private readonly PartitionedRateLimiter<string> _failures = PartitionedRateLimiter.Create<string, string>(address => RateLimitPartition.GetFixedWindowLimiter(
         address,
         _ => new FixedWindowRateLimiterOptions { PermitLimit = options.Value.TokenFailuresPerAddress, Window = TimeSpan.FromMinutes(1), QueueLimit = 0 }));
-
-    /// <summary>Where clients bring their secrets.</summary>
-    internal static readonly string[] Guarded = ["/connect/token", "/connect/device", "/connect/deviceauthorization"];
 
     public bool MayTry(HttpContext context, out TimeSpan retryAfter)
     {

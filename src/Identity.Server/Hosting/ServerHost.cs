@@ -253,7 +253,7 @@ public static class ServerHost
         app.UseMiddleware<ProtocolRequests>();
         app.UseMiddleware<CrossOrigin>();
         app.UseMiddleware<Documents>();
-        app.UseWhen(context => FailureLimiter.Guarded.Contains(context.Request.Path.Value, StringComparer.OrdinalIgnoreCase), token => token.Use(token.ApplicationServices.GetRequiredService<FailureLimiter>().LimitAsync));
+        app.UseWhen(context => ProtocolRequests.IsForClients(context.Request), clients => clients.Use(clients.ApplicationServices.GetRequiredService<FailureLimiter>().LimitAsync));
         app.UseWhen(context => context.Request.Path.Equals(Authorize.Path, StringComparison.OrdinalIgnoreCase), authorize => authorize.Use(Authorize.FindVisitorAsync));
         app.UseRouting();
         app.UseAuthentication();

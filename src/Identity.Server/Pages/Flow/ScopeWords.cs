@@ -11,6 +11,11 @@ namespace Identity.Server.Pages.Flow;
 /// <param name="IsNew">Not allowed before.</param>
 public sealed record ScopeLine(string Scope, string Text, string? Detail, bool IsNew);
 
+/// <summary>What an application asks for, as a list.</summary>
+/// <param name="Lines">In the order of the request.</param>
+/// <param name="MarksNew">Whether some of it was agreed to before, so that the rest stands out.</param>
+public sealed record ScopeList(IReadOnlyList<ScopeLine> Lines, bool MarksNew);
+
 /// <summary>Says scopes in words. Known ones have a text each; others are told by the API they belong to.</summary>
 public sealed class ScopeWords(ResourceCatalog resources, IStringLocalizer<Texts> texts)
 {
