@@ -188,7 +188,7 @@ public sealed class DeviceTests(DeviceServer server) : IClassFixture<DeviceServe
     {
         var (person, tokens) = await server.SignedInAsync();
         await server.AddDeviceAsync(tokens);
-        server.Time.Advance(TimeSpan.FromDays(8));
+        server.Time.Jump(TimeSpan.FromDays(8));
         var later = await server.LoginAsync(person.Email);
         Assert.Single(await server.DevicesAsync(later));
         await server.AddDeviceAsync(later);
@@ -203,9 +203,9 @@ public sealed class DeviceTests(DeviceServer server) : IClassFixture<DeviceServe
     {
         var (person, tokens) = await server.SignedInAsync();
         var stale = await server.AddDeviceAsync(tokens, deviceId: "drawer");
-        server.Time.Advance(TimeSpan.FromDays(2));
+        server.Time.Jump(TimeSpan.FromDays(2));
         var kept = await server.AddDeviceAsync(await server.LoginAsync(person.Email), deviceId: "pocket");
-        server.Time.Advance(TimeSpan.FromDays(269));
+        server.Time.Jump(TimeSpan.FromDays(269));
         await server.Services.GetRequiredService<StoreCleanUp>().RunAsync(TestContext.Current.CancellationToken);
         Assert.Equal(kept, (string)Assert.Single(await server.DevicesAsync(await server.LoginAsync(person.Email)))!["id"]!);
         var removed = Assert.Single(await server.EventsAsync(person.Id, EventTypes.DeviceRemoved));
