@@ -98,7 +98,7 @@ internal static class Authorize
     internal static void SeeOther(HttpContext context, string location)
     {
         context.Response.StatusCode = StatusCodes.Status303SeeOther;
-        context.Response.Headers.Location = context.Request.PathBase + location;
+        context.Response.Headers.Location = PublicPath.Rooted(context.Request, location);
     }
 
     internal static string Locale(RequestParameters parameters) => parameters["ui_locales"] is { Length: < 100 } locales ? "&ui_locales=" + Uri.EscapeDataString(locales) : "";

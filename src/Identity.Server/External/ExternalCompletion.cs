@@ -140,7 +140,7 @@ internal sealed class ExternalCompletion(
     private static void SeeOther(HttpContext context, string location)
     {
         context.Response.StatusCode = StatusCodes.Status303SeeOther;
-        context.Response.Headers.Location = location;
+        context.Response.Headers.Location = PublicPath.Rooted(context.Request, location);
         context.Response.Headers.CacheControl = "no-store";
     }
 }

@@ -1,5 +1,6 @@
 // OWASP ASVS 5.0 §16.5: the page says what to do, the log says what happened and which setting mends it.
 using System.Diagnostics;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 
 namespace Identity.Server.External;
@@ -52,7 +53,7 @@ internal sealed partial class ExternalFailures(ILogger<ExternalFailures> logger)
         var id = Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
         Log(provider, problem, reason, detail, id);
         context.Response.StatusCode = StatusCodes.Status303SeeOther;
-        context.Response.Headers.Location = PageUrls.ExternalProblem(problem.ToString(), provider, id, returnUrl);
+        context.Response.Headers.Location = PublicPath.Rooted(context.Request, PageUrls.ExternalProblem(problem.ToString(), provider, id, returnUrl));
         context.Response.Headers.CacheControl = "no-store";
     }
 

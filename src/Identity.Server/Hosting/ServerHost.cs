@@ -99,6 +99,7 @@ public static class ServerHost
         var app = builder.Build();
         Use(app, settings);
         Map(app);
+        PublicPath.Check(settings, ((IEndpointRouteBuilder)app).DataSources);
         return app;
     }
 
@@ -230,6 +231,11 @@ public static class ServerHost
             app.UseForwardedHeaders(forwarded);
         }
 
+        if (PublicPath.Of(settings).HasValue)
+        {
+            app.UseMiddleware<PublicPath>();
+        }
+
         app.Use(SecurityHeaders);
         if (!settings.IsDevelopment)
         {
@@ -284,7 +290,7 @@ public static class ServerHost
         app.UseSwaggerUI(options =>
         {
             options.RoutePrefix = "docs";
-            options.SwaggerEndpoint("/openapi/v1.json", "Identity API");
+            options.SwaggerEndpoint("../openapi/v1.json", "Identity API");
             options.DocumentTitle = "Identity API";
         });
         app.MapIdentityApi();

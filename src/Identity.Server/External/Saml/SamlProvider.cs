@@ -392,7 +392,7 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
     private static void SeeOther(HttpContext context, string location)
     {
         context.Response.StatusCode = StatusCodes.Status303SeeOther;
-        context.Response.Headers.Location = location;
+        context.Response.Headers.Location = PublicPath.Rooted(context.Request, location);
         context.Response.Headers.CacheControl = "no-store";
     }
 

@@ -1,4 +1,5 @@
 // RFC 9110 §15.4.4; RFC 9700 §4.12: a 307 would send the password on to the next address.
+using Identity.Server.Hosting;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages.Flow;
@@ -11,7 +12,7 @@ public sealed class SeeOtherResult(string location) : IActionResult
     public Task ExecuteResultAsync(ActionContext context)
     {
         context.HttpContext.Response.StatusCode = StatusCodes.Status303SeeOther;
-        context.HttpContext.Response.Headers.Location = location;
+        context.HttpContext.Response.Headers.Location = PublicPath.Rooted(context.HttpContext.Request, location);
         return Task.CompletedTask;
     }
 }
