@@ -48,7 +48,7 @@ install_node_modules() {
         [ -d "$dir/node_modules/.bin" ] || [ -f "$dir/node_modules/.package-lock.json" ] && continue
         say "npm packages of $dir"
         (cd "$dir" && { [ -f package-lock.json ] && npm ci --no-audit --no-fund --silent || npm install --no-audit --no-fund --silent; }) || return 1
-    done < <(git ls-files -co --exclude-standard '*/package.json' | xargs -r -n1 dirname)
+    done < <(git ls-files -co --exclude-standard '*/package.json' ':!bench' | xargs -r -n1 dirname)
 }
 
 [ "${IDENTITY_TEST_NO_INSTALL:-}" = 1 ] || install_packages

@@ -22,4 +22,7 @@ internal static partial class OAuthLog
 
     [LoggerMessage(1012, LogLevel.Information, "Client {ClientId} exchanged an access token of {SubjectClientId} for {Audience} ({Kind}).")]
     public static partial void TokenExchanged(this ILogger logger, string clientId, string subjectClientId, IReadOnlyList<string> audience, string kind);
+
+    [LoggerMessage(1020, LogLevel.Debug, "{Event} ended with {Handler}: handled, skipped or rejected.", SkipEnabledCheck = true)]
+    public static partial void EventEnded(this ILogger logger, string @event, string handler);
 }

@@ -31,6 +31,7 @@ internal static class OAuthServer
 {
     public static void AddOAuthServer(this IServiceCollection services)
     {
+        services.AddScoped<IOpenIddictServerDispatcher, Dispatcher>();
         services.AddOpenIddict().AddCore(AddCore).AddServer(AddServer);
         services.AddScoped<IOpenIddictEntityFrameworkCoreContext, ScopedContext>();
         services.AddSingleton<PublishedKeys>();

@@ -56,7 +56,7 @@ public sealed class DeliverySettings
 
     private static SmtpSettings? ReadSmtp(IConfiguration configuration, ICollection<string> problems)
     {
-        const string Problem = "SMTP_URL: expected smtp://user:password@host:port, with ?starttls=required (or scheme smtp+starttls) for TLS.";
+        const string Problem = "SMTP_URL: expected smtp+starttls://user:password@host:port, smtps:// for TLS from the first byte, or smtp:// without.";
         if (Value(configuration, "SMTP_URL") is not { } text)
         {
             return null;
@@ -68,20 +68,15 @@ public sealed class DeliverySettings
             return null;
         }
 
-        if (url.Scheme is "smtps")
+        SmtpTls? tls = (url.Scheme, url.Query) switch
         {
-            problems.Add("SMTP_URL: smtps (TLS from the first byte, port 465) is not supported; expected the server's submission port with STARTTLS: smtp+starttls://user:password@host:587.");
-            return null;
-        }
-
-        bool? startTls = (url.Scheme, url.Query) switch
-        {
-            ("smtp", "") or ("smtp", "?starttls=off") => false,
-            ("smtp", "?starttls=required") or ("smtp+starttls", "") => true,
+            ("smtp", "") or ("smtp", "?starttls=off") => SmtpTls.Off,
+            ("smtp", "?starttls=required") or ("smtp+starttls", "") => SmtpTls.StartTls,
+            ("smtps", "") => SmtpTls.Implicit,
             _ => null,
         };
         var colon = url.UserInfo.IndexOf(':', StringComparison.Ordinal);
-        if (startTls is null || (url.UserInfo.Length > 0 && colon <= 0))
+        if (tls is null || (url.UserInfo.Length > 0 && colon <= 0))
         {
             problems.Add(Problem);
             return null;
@@ -90,9 +85,9 @@ public sealed class DeliverySettings
         return new()
         {
             Host = url.IdnHost,
-            // Port 587 is submission (RFC 6409), which is where STARTTLS is at home.
-            Port = url.Port > 0 ? url.Port : startTls.Value ? 587 : 25,
-            StartTls = startTls.Value,
+            // Submission (RFC 6409), which is where STARTTLS is at home, and submissions (RFC 8314 §7.3).
+            Port = url.Port > 0 ? url.Port : tls switch { SmtpTls.StartTls => 587, SmtpTls.Implicit => 465, _ => 25 },
+            Tls = tls.Value,
             UserName = colon > 0 ? Uri.UnescapeDataString(url.UserInfo[..colon]) : null,
             Password = colon > 0 ? Uri.UnescapeDataString(url.UserInfo[(colon + 1)..]) : null,
         };
@@ -154,6 +149,18 @@ public sealed class DeliverySettings
     private static string? Value(IConfiguration configuration, string name) => configuration[name] is { Length: > 0 } value ? value : null;
 }
 
+/// <summary>How the connection to a mail server is encrypted.</summary>
+public enum SmtpTls
+{
+    Off,
+
+    /// <summary>RFC 3207: from the STARTTLS command on.</summary>
+    StartTls,
+
+    /// <summary>RFC 8314 §3.3: from the first byte on.</summary>
+    Implicit,
+}
+
 /// <summary>The mail server of SMTP_URL.</summary>
 public sealed class SmtpSettings
 {
@@ -161,8 +168,8 @@ public sealed class SmtpSettings
 
     public required int Port { get; init; }
 
-    /// <summary>RFC 3207, required: no mail leaves in clear text when set.</summary>
-    public bool StartTls { get; init; }
+    /// <summary>Required where it is on: no mail leaves in clear text then.</summary>
+    public SmtpTls Tls { get; init; }
 
     public string? UserName { get; init; }
 
@@ -170,7 +177,7 @@ public sealed class SmtpSettings
     public string? Password { get; init; }
 
     /// <summary>What may be shown.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Host}:{Port}{(StartTls ? " (STARTTLS)" : "")}");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Host}:{Port}{Tls switch { SmtpTls.StartTls => " (STARTTLS)", SmtpTls.Implicit => " (TLS)", _ => "" }}");
 }
 
 /// <summary>The SMS gateway of SMS_WEBHOOK_URL.</summary>

@@ -16,15 +16,16 @@ public sealed class DeliverySettingsTests
     }
 
     [Theory]
-    [InlineData("smtp://mail.example.com", "mail.example.com", 25, false, null, null)]
-    [InlineData("smtp://u%40x:p%2Fw@mail.example.com:2525", "mail.example.com", 2525, false, "u@x", "p/w")]
-    [InlineData("smtp://u:p@mail.example.com?starttls=required", "mail.example.com", 587, true, "u", "p")]
-    [InlineData("smtp+starttls://u:p:q@mail.example.com:25", "mail.example.com", 25, true, "u", "p:q")]
-    public void SmtpUrl_WhenItIsOne_IsRead(string url, string host, int port, bool startTls, string? user, string? password)
+    [InlineData("smtp://mail.example.com", "mail.example.com", 25, SmtpTls.Off, null, null)]
+    [InlineData("smtp://u%40x:p%2Fw@mail.example.com:2525", "mail.example.com", 2525, SmtpTls.Off, "u@x", "p/w")]
+    [InlineData("smtp://u:p@mail.example.com?starttls=required", "mail.example.com", 587, SmtpTls.StartTls, "u", "p")]
+    [InlineData("smtps://u:p@mail.example.com", "mail.example.com", 465, SmtpTls.Implicit, "u", "p")]
+    [InlineData("smtp+starttls://u:p:q@mail.example.com:25", "mail.example.com", 25, SmtpTls.StartTls, "u", "p:q")]
+    public void SmtpUrl_WhenItIsOne_IsRead(string url, string host, int port, SmtpTls tls, string? user, string? password)
     {
         var smtp = Read(new() { ["SMTP_URL"] = url }, out var problems)!.Smtp!;
         Assert.Empty(problems);
-        Assert.Equal((host, port, startTls, user, password), (smtp.Host, smtp.Port, smtp.StartTls, smtp.UserName, smtp.Password));
+        Assert.Equal((host, port, tls, user, password), (smtp.Host, smtp.Port, smtp.Tls, smtp.UserName, smtp.Password));
         Assert.DoesNotContain("p", smtp.ToString().Replace("example", "").Replace("smtp", ""));
     }
 
@@ -34,7 +35,7 @@ public sealed class DeliverySettingsTests
     [InlineData("SMTP_URL", "smtp://mail.example.com/path")]
     [InlineData("SMTP_URL", "smtp://user@mail.example.com")]
     [InlineData("SMTP_URL", "smtp://mail.example.com?starttls=maybe")]
-    [InlineData("SMTP_URL", "smtps://u:canary@mail.example.com")]
+    [InlineData("SMTP_URL", "smtps://u:canary@mail.example.com?starttls=required")]
     [InlineData("MAIL_FROM", "nobody")]
     [InlineData("MAIL_FROM", "a@b.c\r\nBcc: d@e.f")]
     [InlineData("SMS_WEBHOOK_URL", "http://sms.example.com/send")]

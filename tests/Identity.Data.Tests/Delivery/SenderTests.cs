@@ -127,7 +127,7 @@ public sealed class SenderTests : IDisposable
     public async Task Mail_WhenStartTlsIsRequiredAndNotOffered_DoesNotLeave()
     {
         using var server = new TinySmtpServer();
-        var settings = new DeliverySettings { OutboxDirectory = _folder, From = new MailAddress("no-reply@example.com"), Smtp = new() { Host = "127.0.0.1", Port = server.Port, StartTls = true } };
+        var settings = new DeliverySettings { OutboxDirectory = _folder, From = new MailAddress("no-reply@example.com"), Smtp = new() { Host = "127.0.0.1", Port = server.Port, Tls = SmtpTls.StartTls } };
         await Assert.ThrowsAnyAsync<Exception>(() => new SmtpMailSender(settings, TimeProvider.System, NullLogger<SmtpMailSender>.Instance).SendAsync(new("ann@example.com", "s", "t"), default));
         Assert.Empty(server.Messages);
     }

@@ -9,18 +9,52 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.Tests.Security;
 
-/// <summary>
-/// Two server processes on one PostgreSQL and, where there is one, one Redis, started at once on an empty database. There is no grace window.
-/// </summary>
-public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTests.World>
+/// <summary>Two server processes on one PostgreSQL and one Redis.</summary>
+public sealed class NodesOnPostgresTests(NodesTests.World world) : NodesTests(world), IClassFixture<NodesTests.World>
 {
+    // PostgreSQL refuses NUL in a text, and half a surrogate pair has no UTF-8.
+    [Fact]
+    public async Task Server_WhenSentEveryKindOfBadValueOnPostgres_NeverFails()
+    {
+        var fuzz = new Fuzz(World.A, 4);
+        await fuzz.RunAsync(FuzzTests.Requests);
+        Assert.True(fuzz.Sent >= FuzzTests.Requests - 3);
+    }
+}
+
+/// <summary>The same with MongoDB for the credentials.</summary>
+public sealed class NodesWithMongoTests(NodesTests.MongoWorld world) : NodesTests(world), IClassFixture<NodesTests.MongoWorld>
+{
+    [Fact]
+    public async Task Password_ChangedAtOneNode_IsInMongoDB_AndTheOnlyOneAtTheOther()
+    {
+        const string Changed = "another sound pass phrase 8";
+        var (id, email) = await World.A.RegisterAsync();
+        using var login = await World.A.Http.PostAsJsonAsync(new Uri(World.A.Address, "/api/identity/login"), new { email, password = Node.Password });
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(World.A.Address, "/api/identity/password/change")) { Content = JsonContent.Create(new { currentPassword = Node.Password, newPassword = Changed }) };
+        request.Headers.Authorization = new("Bearer", (string)(await login.Content.ReadFromJsonAsync<JsonNode>())!["accessToken"]!);
+        using var answer = await World.A.Http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(1, await ((MongoWorld)World).CredentialsOfAsync(id));
+        Assert.Equal(HttpStatusCode.OK, await LoginAsync(World.B, email, Changed));
+        Assert.Equal(HttpStatusCode.Unauthorized, await LoginAsync(World.B, email, Node.Password));
+    }
+}
+
+/// <summary>
+/// Two server processes with one set of stores, started at once on empty ones. There is no grace window.
+/// </summary>
+public abstract class NodesTests(NodesTests.World world)
+{
+    protected World World { get; } = world;
+
     private const int Width = 50;
 
     [Fact]
     public async Task Code_WhenRedeemedFiftyTimesAtBothNodes_WorksOnce()
     {
-        using var browser = await world.A.SignedInAsync();
-        var code = await world.A.CodeAsync(browser);
+        using var browser = await World.A.SignedInAsync();
+        var code = await World.A.CodeAsync(browser);
         var results = await RaceAsync(node => node.RedeemAsync(code));
         Assert.Single(results, result => result.Status == HttpStatusCode.OK);
         Assert.All(results.Where(result => result.Status != HttpStatusCode.OK), result => Assert.Equal("invalid_grant", (string?)result.Body["error"]));
@@ -29,8 +63,8 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
     [Fact]
     public async Task DeviceCode_WhenPolledAndRedeemedFiftyTimesAtBothNodes_IsPacedOnceAndWorksOnce()
     {
-        using var browser = await world.A.SignedInAsync();
-        var (_, asked) = await world.A.PostAsync("/connect/device", client: null, ("client_id", "tv"), ("scope", "openid"));
+        using var browser = await World.A.SignedInAsync();
+        var (_, asked) = await World.A.PostAsync("/connect/device", client: null, ("client_id", "tv"), ("scope", "openid"));
         Task<(HttpStatusCode Status, JsonNode Body)> PollAsync(Node node) =>
             node.PostAsync("/connect/token", client: null, ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("client_id", "tv"), ("device_code", (string)asked["device_code"]!));
         var polls = await RaceAsync(PollAsync);
@@ -47,26 +81,26 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
     [Fact]
     public async Task Refresh_WhenUsedFiftyTimesAtBothNodesWithoutAWindow_WorksOnceAndTheFamilyDies()
     {
-        using var browser = await world.A.SignedInAsync();
-        var tokens = await world.A.TokensAsync(browser);
+        using var browser = await World.A.SignedInAsync();
+        var tokens = await World.A.TokensAsync(browser);
         var results = await RaceAsync(node => node.RefreshAsync((string)tokens["refresh_token"]!));
         var won = Assert.Single(results, result => result.Status == HttpStatusCode.OK);
         Assert.All(results.Where(result => result.Status != HttpStatusCode.OK), result => Assert.Equal("invalid_grant", (string?)result.Body["error"]));
 
         // 49 saw a token that was used before: nobody can tell which of them was the thief.
-        Assert.Equal("invalid_grant", (string?)(await world.B.RefreshAsync((string)won.Body["refresh_token"]!)).Body["error"]);
-        await Eventually401Async(world.A, (string)won.Body["access_token"]!);
-        await Eventually401Async(world.B, (string)won.Body["access_token"]!);
+        Assert.Equal("invalid_grant", (string?)(await World.B.RefreshAsync((string)won.Body["refresh_token"]!)).Body["error"]);
+        await Eventually401Async(World.A, (string)won.Body["access_token"]!);
+        await Eventually401Async(World.B, (string)won.Body["access_token"]!);
     }
 
     [Fact]
     public async Task Refresh_WhenTheNodesTakeTurns_RotatesOnAndOn()
     {
-        using var browser = await world.A.SignedInAsync();
-        var token = (string)(await world.A.TokensAsync(browser))["refresh_token"]!;
+        using var browser = await World.A.SignedInAsync();
+        var token = (string)(await World.A.TokensAsync(browser))["refresh_token"]!;
         for (var i = 0; i < 6; i++)
         {
-            var (status, body) = await (i % 2 == 0 ? world.B : world.A).RefreshAsync(token);
+            var (status, body) = await (i % 2 == 0 ? World.B : World.A).RefreshAsync(token);
             Assert.True(status == HttpStatusCode.OK, body.ToJsonString());
             token = (string)body["refresh_token"]!;
         }
@@ -75,8 +109,8 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
     [Fact]
     public async Task ClientAssertion_WhenSentToBothNodesAtOnce_WorksOnce()
     {
-        var claims = new JsonObject { ["iss"] = "web-jwt", ["sub"] = "web-jwt", ["aud"] = world.Issuer, ["jti"] = Guid.NewGuid().ToString(), ["exp"] = DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeSeconds() };
-        var assertion = new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(claims.ToJsonString(), new SigningCredentials(new ECDsaSecurityKey(world.ClientKey) { KeyId = "client-key" }, "ES256"));
+        var claims = new JsonObject { ["iss"] = "web-jwt", ["sub"] = "web-jwt", ["aud"] = World.Issuer, ["jti"] = Guid.NewGuid().ToString(), ["exp"] = DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeSeconds() };
+        var assertion = new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(claims.ToJsonString(), new SigningCredentials(new ECDsaSecurityKey(World.ClientKey) { KeyId = "client-key" }, "ES256"));
         var answers = await RaceAsync(node => node.PostAsync("/connect/revoke", null, ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", assertion), ("token", "x")));
         Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
         Assert.All(answers.Where(answer => answer.Status != HttpStatusCode.OK), answer => Assert.Equal("invalid_client", (string?)answer.Body["error"]));
@@ -85,14 +119,14 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
     [Fact]
     public async Task Passwords_WhenGuessedWrongTwentyTimesAtBothNodes_CountAsTwentyAndLockEveryWayIn()
     {
-        var (_, email) = await world.A.RegisterAsync();
-        using var browser = new Browser(world.A.Address);
+        var (_, email) = await World.A.RegisterAsync();
+        using var browser = new Browser(World.A.Address);
         await browser.SignInAsync(email, Node.Password);
-        var refresh = (string)(await world.A.TokensAsync(browser))["refresh_token"]!;
+        var refresh = (string)(await World.A.TokensAsync(browser))["refresh_token"]!;
         var answers = await RaceAsync(node => LoginAsync(node, email, "not the one"), 20);
         Assert.All(answers, status => Assert.Equal(HttpStatusCode.Unauthorized, status));
 
-        foreach (var node in new[] { world.A, world.B })
+        foreach (var node in new[] { World.A, World.B })
         {
             Assert.Equal(HttpStatusCode.Unauthorized, await LoginAsync(node, email, Node.Password));
             using var page = new Browser(node.Address);
@@ -118,61 +152,52 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
     [Fact]
     public async Task Session_WhenItEndsAtOneNode_IsOverAtTheOther()
     {
-        using var browser = await world.A.SignedInAsync();
-        var tokens = await world.A.TokensAsync(browser);
+        using var browser = await World.A.SignedInAsync();
+        var tokens = await World.A.TokensAsync(browser);
 
         // The same browser at the other node: its cookie is readable there, and single sign-on holds.
-        var atB = new Uri(world.B.Address, world.B.AuthorizeUrl(changes: ("prompt", "none"))).AbsoluteUri;
+        var atB = new Uri(World.B.Address, World.B.AuthorizeUrl(changes: ("prompt", "none"))).AbsoluteUri;
         using (var silent = await browser.GetAsync(atB))
         {
             Assert.Contains("code", RunningServer.Query(silent.Headers.Location).Keys);
         }
 
-        Assert.Equal(HttpStatusCode.OK, await world.B.UserInfoAsync((string)tokens["access_token"]!));
-        var cookie = browser.Cookies.GetCookies(world.A.Address)["identity"]!.Value;
+        Assert.Equal(HttpStatusCode.OK, await World.B.UserInfoAsync((string)tokens["access_token"]!));
+        var cookie = browser.Cookies.GetCookies(World.A.Address)["identity"]!.Value;
         using var page = await browser.SubmitAsync("/signout", []);
-        using var thief = new Browser(world.B.Address);
-        thief.Cookies.Add(world.B.Address, new Cookie("identity", cookie));
-        using var after = await thief.GetAsync(world.B.AuthorizeUrl(changes: ("prompt", "none")));
+        using var thief = new Browser(World.B.Address);
+        thief.Cookies.Add(World.B.Address, new Cookie("identity", cookie));
+        using var after = await thief.GetAsync(World.B.AuthorizeUrl(changes: ("prompt", "none")));
         Assert.Equal("login_required", RunningServer.Query(after.Headers.Location)["error"]);
-        Assert.Equal("invalid_grant", (string?)(await world.B.RefreshAsync((string)tokens["refresh_token"]!)).Body["error"]);
-        await Eventually401Async(world.B, (string)tokens["access_token"]!);
+        Assert.Equal("invalid_grant", (string?)(await World.B.RefreshAsync((string)tokens["refresh_token"]!)).Body["error"]);
+        await Eventually401Async(World.B, (string)tokens["access_token"]!);
     }
 
     [Fact]
     public async Task AccessToken_WhenRevokedAtOneNode_IsInactiveAtTheOther()
     {
-        using var browser = await world.A.SignedInAsync();
-        var access = (string)(await world.A.TokensAsync(browser, scope: "openid notes.read"))["access_token"]!;
-        Assert.True((bool)(await world.B.PostAsync("/connect/introspect", "notes-api", ("token", access))).Body["active"]!);
-        Assert.Equal(HttpStatusCode.OK, (await world.A.PostAsync("/connect/revoke", null, ("client_id", "spa"), ("token", access))).Status);
-        await EventuallyAsync(async () => !(bool)(await world.B.PostAsync("/connect/introspect", "notes-api", ("token", access))).Body["active"]!, "the token is inactive at the other node");
+        using var browser = await World.A.SignedInAsync();
+        var access = (string)(await World.A.TokensAsync(browser, scope: "openid notes.read"))["access_token"]!;
+        Assert.True((bool)(await World.B.PostAsync("/connect/introspect", "notes-api", ("token", access))).Body["active"]!);
+        Assert.Equal(HttpStatusCode.OK, (await World.A.PostAsync("/connect/revoke", null, ("client_id", "spa"), ("token", access))).Status);
+        await EventuallyAsync(async () => !(bool)(await World.B.PostAsync("/connect/introspect", "notes-api", ("token", access))).Body["active"]!, "the token is inactive at the other node");
     }
 
     [Fact]
     public async Task Keys_WhenBothNodesStartAtOnce_AreTheSame()
     {
-        var keys = await Task.WhenAll(new[] { world.A, world.B }.Select(node => node.Http.GetStringAsync(new Uri(node.Address, "/connect/jwks"))));
+        var keys = await Task.WhenAll(new[] { World.A, World.B }.Select(node => node.Http.GetStringAsync(new Uri(node.Address, "/connect/jwks"))));
         Assert.Equal(keys[0], keys[1]);
     }
 
-    // PostgreSQL refuses NUL in a text, and half a surrogate pair has no UTF-8.
-    [Fact]
-    public async Task Server_WhenSentEveryKindOfBadValueOnPostgres_NeverFails()
-    {
-        var fuzz = new Fuzz(world.A, 4);
-        await fuzz.RunAsync(FuzzTests.Requests);
-        Assert.True(fuzz.Sent >= FuzzTests.Requests - 3);
-    }
-
-    private static async Task<HttpStatusCode> LoginAsync(Node node, string email, string password)
+    private protected static async Task<HttpStatusCode> LoginAsync(Node node, string email, string password)
     {
         using var answer = await node.Http.PostAsJsonAsync(new Uri(node.Address, "/api/identity/login"), new { email, password });
         return answer.StatusCode;
     }
 
     private Task<T[]> RaceAsync<T>(Func<Node, Task<T>> attempt, int width = Width) =>
-        Task.WhenAll(Enumerable.Range(0, width).Select(i => attempt(i % 2 == 0 ? world.A : world.B)));
+        Task.WhenAll(Enumerable.Range(0, width).Select(i => attempt(i % 2 == 0 ? World.A : World.B)));
 
     private static Task Eventually401Async(Node node, string access) =>
         EventuallyAsync(async () => await node.UserInfoAsync(access) == HttpStatusCode.Unauthorized, "the access token is worth nothing");
@@ -195,8 +220,44 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
         }
     }
 
-    /// <summary>PostgreSQL and two servers.</summary>
-    public sealed class World : IAsyncLifetime
+    /// <summary>And MongoDB.</summary>
+    public sealed class MongoWorld : World
+    {
+        private MongoInstance? _mongo;
+        private string _uri = "";
+
+        /// <summary>How many documents of credentials there are for an account.</summary>
+        public async Task<long> CredentialsOfAsync(string account)
+        {
+            var url = MongoDB.Driver.MongoUrl.Create(_uri);
+            using var client = new MongoDB.Driver.MongoClient(url);
+            return await client.GetDatabase(url.DatabaseName).GetCollection<MongoDB.Bson.BsonDocument>("credentials")
+                .CountDocumentsAsync(new MongoDB.Bson.BsonDocument("_id", new MongoDB.Bson.BsonBinaryData(Guid.Parse(account), MongoDB.Bson.GuidRepresentation.Standard)));
+        }
+
+        public override async ValueTask DisposeAsync()
+        {
+            await base.DisposeAsync();
+            if (_mongo is not null)
+            {
+                await _mongo.DisposeAsync();
+            }
+        }
+
+        protected override async Task AddAsync(Dictionary<string, string> settings)
+        {
+            _mongo = await MongoInstance.StartAsync();
+            if (_mongo is null)
+            {
+                Assert.Skip(MongoInstance.WhatIsMissing);
+            }
+
+            settings["MONGO_URI"] = _uri = _mongo.Uri();
+        }
+    }
+
+    /// <summary>PostgreSQL, Redis where there is one, and two servers.</summary>
+    public class World : IAsyncLifetime
     {
         private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("identity-nodes-test-");
         private readonly List<ServerProcess> _processes = [];
@@ -230,6 +291,7 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
                 settings["REDIS_HOST"] = _redis.Host;
             }
 
+            await AddAsync(settings);
             settings["OAuth__RefreshGrace"] = "00:00:00";
             foreach (var node in (string[])["a", "b"])
             {
@@ -244,7 +306,10 @@ public sealed class NodesTests(NodesTests.World world) : IClassFixture<NodesTest
             (A, B) = (new AddressedNode(_processes[0].Address), new AddressedNode(_processes[1].Address));
         }
 
-        public async ValueTask DisposeAsync()
+        /// <summary>More stores, before the servers start.</summary>
+        protected virtual Task AddAsync(Dictionary<string, string> settings) => Task.CompletedTask;
+
+        public virtual async ValueTask DisposeAsync()
         {
             foreach (var process in _processes)
             {

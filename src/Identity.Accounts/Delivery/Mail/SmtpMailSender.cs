@@ -1,8 +1,9 @@
-// RFC 5321 (SMTP), RFC 3207 (STARTTLS).
-using System.Net.Mail;
-using System.Text;
+// RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 §3.3 (TLS from the first byte), by MailKit.
+using System.Globalization;
 using Identity.Accounts.Delivery;
 using Identity.ServiceDefaults.Settings;
+using MailKit.Net.Smtp;
+using MailKit.Security;
 using Microsoft.Extensions.Logging;
 
 namespace Identity.Accounts.Delivery.Mail;
@@ -25,58 +26,57 @@ public sealed partial class SmtpMailSender(DeliverySettings settings, TimeProvid
         {
             try
             {
-                using var mail = Compose(message, id);
-                using var client = new SmtpClient(smtp.Host, smtp.Port) { EnableSsl = smtp.StartTls };
-                if (smtp.UserName is not null)
-                {
-                    client.Credentials = new System.Net.NetworkCredential(smtp.UserName, smtp.Password);
-                }
-
-                // SmtpClient.Timeout is for its synchronous methods only.
                 using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
                 timeout.CancelAfter(s_timeout);
-                await client.SendMailAsync(mail, timeout.Token);
+                await SendAsync(smtp, message, id, timeout.Token);
                 LogSent(smtp.Host, attempt + 1);
                 return;
             }
             catch (Exception exception) when (!cancellationToken.IsCancellationRequested && attempt < s_retryDelays.Length && IsPassing(exception))
             {
-                LogRetry(exception, smtp.Host, attempt + 1);
+                LogRetry(smtp.Host, attempt + 1, Reason(exception));
                 await Task.Delay(s_retryDelays[attempt], timeProvider, cancellationToken);
             }
         }
     }
 
-    private MailMessage Compose(PersonalMessage message, Guid id)
+    private async Task SendAsync(SmtpSettings smtp, PersonalMessage message, Guid id, CancellationToken cancellationToken)
     {
-        var mail = new MailMessage(settings.From, new MailAddress(message.To))
+        using var mail = MimeMail.Compose(message, settings.From, id, timeProvider.GetUtcNow());
+
+        // Revocation is asked for over networks that mail hosts often do not reach; a certificate that is expired or another's is refused.
+        using var client = new SmtpClient { CheckCertificateRevocation = false };
+        var security = smtp.Tls switch
         {
-            Subject = message.Subject ?? "",
-            SubjectEncoding = Encoding.UTF8,
-            Body = message.Text,
-            BodyEncoding = Encoding.UTF8,
+            SmtpTls.Implicit => SecureSocketOptions.SslOnConnect,
+            SmtpTls.StartTls => SecureSocketOptions.StartTls,
+            _ => SecureSocketOptions.None,
         };
-        if (message.Html is not null)
+        await client.ConnectAsync(smtp.Host, smtp.Port, security, cancellationToken);
+        if (smtp.UserName is not null)
         {
-            mail.AlternateViews.Add(AlternateView.CreateAlternateViewFromString(message.Html, Encoding.UTF8, "text/html"));
+            await client.AuthenticateAsync(smtp.UserName, smtp.Password ?? "", cancellationToken);
         }
 
-        mail.Headers.Add("Message-ID", $"<{id:N}@{settings.From.Host}>");
-        mail.Headers.Add("Auto-Submitted", "auto-generated");
-        return mail;
+        await client.SendAsync(mail, cancellationToken);
+        await client.DisconnectAsync(quit: true, cancellationToken);
     }
 
-    // RFC 5321 §4.2.1: 4xx passes, 5xx does not. No answer at all may pass too.
+    // RFC 5321 §4.2.1: 4xx passes, 5xx does not. No answer at all, or half of one, may pass too.
     private static bool IsPassing(Exception exception) => exception switch
     {
-        SmtpException smtp => (int)smtp.StatusCode is < 0 or >= 400 and < 500,
-        OperationCanceledException or IOException or System.Net.Sockets.SocketException => true,
+        SmtpCommandException command => (int)command.StatusCode is >= 400 and < 500,
+        SmtpProtocolException or OperationCanceledException or IOException or System.Net.Sockets.SocketException => true,
         _ => false,
     };
+
+    // What a server says may hold the person's address.
+    private static string Reason(Exception exception) =>
+        exception is SmtpCommandException command ? ((int)command.StatusCode).ToString(CultureInfo.InvariantCulture) : exception.GetType().Name;
 
     [LoggerMessage(3201, LogLevel.Information, "Mail handed to {Host} at attempt {Attempt}")]
     private partial void LogSent(string host, int attempt);
 
-    [LoggerMessage(3202, LogLevel.Warning, "Mail could not be handed to {Host} at attempt {Attempt}; trying again")]
-    private partial void LogRetry(Exception exception, string host, int attempt);
+    [LoggerMessage(3202, LogLevel.Warning, "Mail could not be handed to {Host} at attempt {Attempt} ({Reason}); trying again")]
+    private partial void LogRetry(string host, int attempt, string reason);
 }
