@@ -1,4 +1,9 @@
+using System.Reflection;
 using System.Text.RegularExpressions;
+using Identity.Accounts;
+using Identity.Api;
+using Identity.OAuth;
+using Identity.Server.Hosting;
 using Identity.Tests.Repository;
 
 namespace Identity.Tests;
@@ -90,16 +95,58 @@ public sealed partial class SettingsTests
     }
 
     [Fact]
-    public void Readme_WhenItListsSettings_KnowsEachThatTheSourcesRead()
+    public void Document_WhenTheSourcesReadASetting_ListsIt()
     {
-        var readme = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "README.md"));
+        var document = Document();
         var read = Directory.GetFiles(Path.Combine(RepositoryRoot.Path, "src"), "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Contains("/obj/", StringComparison.Ordinal))
             .SelectMany(file => SettingName().Matches(File.ReadAllText(file)).Select(match => match.Groups[1].Value))
             .Distinct(StringComparer.Ordinal)
-            .Where(name => !readme.Contains("`" + name + "`", StringComparison.Ordinal));
+            .Where(name => !document.Contains("`" + name + "`", StringComparison.Ordinal));
         Assert.Empty(read);
     }
+
+    // Sections are options classes, which name theirs. Federation is a tree, and has a document of its own.
+    [Fact]
+    public void Document_WhenASectionHasAMember_TellsItsDefault()
+    {
+        Type[] marks = [typeof(AccountsOptions), typeof(OAuthOptions), typeof(CompatibilityOptions), typeof(ServerHost)];
+        var options = marks.SelectMany(mark => mark.Assembly.GetTypes())
+            .Select(type => (Type: type, Section: type == typeof(OAuthOptions) ? "OAuth" : type.GetField("Section", BindingFlags.Public | BindingFlags.Static)?.GetValue(obj: null) as string))
+            .Where(found => found.Section is not (null or "Federation"))
+            .ToArray();
+        Assert.Contains(options, found => found.Section == "Accounts");
+        var told = options.SelectMany(found => Members(found.Section!, found.Type)).Where(member => !SetByTheHost.Contains(member.Name, StringComparer.Ordinal));
+        var listed = SectionRow().Matches(Document()).Select(match => (Name: match.Groups["name"].Value, Default: match.Groups["value"].Value));
+        Assert.Equal(told.OrderBy(member => member.Name, StringComparer.Ordinal), listed.OrderBy(member => member.Name, StringComparer.Ordinal));
+    }
+
+    // Given by a setting of another name, derived from the master key, or read off the pages' own files.
+    private static readonly string[] SetByTheHost =
+    [
+        "Accounts:DefaultRegion", "Accounts:PublicUrl", "Accounts:OneTimeCodeKey",
+        "OAuth:Issuer", "OAuth:AccessTokenLifetime", "OAuth:RefreshTokenLifetime", "OAuth:UiLocales", "OAuth:Metadata", "OAuth:RefreshTokenKey", "OAuth:CompatibilitySecret",
+    ];
+
+    private static IEnumerable<(string Name, string Default)> Members(string section, Type type)
+    {
+        var defaults = Activator.CreateInstance(type)!;
+        return type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Select(member => ($"{section}:{member.Name}", Text(member.GetValue(defaults))));
+
+        static string Text(object? value) => value switch
+        {
+            null => "unset",
+            bool flag => flag ? "true" : "false",
+            string text => text,
+            System.Collections.IEnumerable => "none",
+            _ => Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture)!,
+        };
+    }
+
+    private static string Document() => File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "settings.md"));
+
+    [GeneratedRegex(@"^\| `(?<name>[A-Z]\w+:\w+)` \| (?<value>[^|]+) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    private static partial Regex SectionRow();
 
     [GeneratedRegex("(?:configuration\\[|configuration, |Text\\()\"([A-Z][A-Z_]+)\"")]
     private static partial Regex SettingName();
