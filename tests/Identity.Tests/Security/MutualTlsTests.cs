@@ -1,13 +1,17 @@
 // RFC 8705: clients that prove themselves by certificates, and tokens bound to them. RFC 9440: certificates that a proxy hands on.
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Hosting;
+using Identity.Tests.Repository;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.Tests.Security;
@@ -310,6 +314,49 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
         Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
     }
 
+    [Fact]
+    public async Task JwksUri_WhenItsCertificateIsRenewed_IsAskedAgainForTheNewOne()
+    {
+        var (status, body) = await world.TokenAsync(world.Of("renewed before"), "by-uri");
+        Assert.True(status == HttpStatusCode.OK, body.ToJsonString());
+        Assert.Equal(HttpStatusCode.Unauthorized, (await world.TokenAsync(world.Of("renewed"), "by-uri")).Status);
+        world.Publish("renewed");
+
+        // Not at once: anybody could make the server ask.
+        Assert.Equal(HttpStatusCode.Unauthorized, (await world.TokenAsync(world.Of("renewed"), "by-uri")).Status);
+        world.Time.Advance(TimeSpan.FromSeconds(11));
+        (status, body) = await world.TokenAsync(world.Of("renewed"), "by-uri");
+        Assert.True(status == HttpStatusCode.OK, body.ToJsonString());
+        Assert.Equal(HttpStatusCode.Unauthorized, (await world.TokenAsync(world.Of("renewed before"), "by-uri")).Status);
+    }
+
+    [Fact]
+    public async Task StockClients_WithACertificate_FinishTheirFlows()
+    {
+        var folder = Path.Combine(RepositoryRoot.Path, "tests", "Identity.Tests", "clients");
+        if (!Directory.Exists(Path.Combine(folder, "node_modules")))
+        {
+            Assert.SkipUnless(Environment.GetEnvironmentVariable("IDENTITY_TEST_REQUIRE_SERVICES") == "1", "npm packages are not installed: run ./test.sh");
+            Assert.Fail("npm packages are not installed.");
+        }
+
+        var (_, email) = await world.Node.RegisterAsync();
+        using var key = world.Of("stock").GetECDsaPrivateKey()!;
+        var start = new ProcessStartInfo("node", ["--test", "mutual-tls.test.mjs"]) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        start.Environment["ISSUER"] = world.Node.Address.GetLeftPart(UriPartial.Authority);
+        start.Environment["PERSON_EMAIL"] = email;
+        start.Environment["PERSON_PASSWORD"] = Node.Password;
+        start.Environment["CLIENT_CERTIFICATE"] = world.Of("stock").ExportCertificatePem();
+        start.Environment["CLIENT_KEY"] = key.ExportPkcs8PrivateKeyPem();
+        start.Environment["SERVER_CERTIFICATE"] = world.ServerCertificate;
+        using var node = Process.Start(start)!;
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        var output = await node.StandardOutput.ReadToEndAsync(limit.Token);
+        var errors = await node.StandardError.ReadToEndAsync(limit.Token);
+        await node.WaitForExitAsync(limit.Token);
+        Assert.True(node.ExitCode == 0, output + errors);
+    }
+
     private static async Task<JsonObject> MetadataAsync(Node node) => JsonNode.Parse(await node.Http.GetStringAsync(new Uri(node.Address, "/.well-known/openid-configuration")))!.AsObject();
 
     private static string Thumbprint(X509Certificate2 certificate) => Base64UrlEncoder.Encode(SHA256.HashData(certificate.RawData));
@@ -329,6 +376,9 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
 
         private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("identity-mtls-test-");
         private readonly Dictionary<string, X509Certificate2> _certificates = new(StringComparer.Ordinal);
+        private readonly CancellationTokenSource _stop = new();
+        private readonly TcpListener _keys = new(IPAddress.Loopback, 0);
+        private string _published = "renewed before";
         private HostedServer? _direct;
         private HostedServer? _behind;
 
@@ -341,6 +391,14 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
         /// <summary>With TLS.</summary>
         public Uri Address { get; private set; } = null!;
 
+        public FakeTimeProvider Time { get; } = new(TimeProvider.System.GetUtcNow());
+
+        /// <summary>What the server is known by.</summary>
+        public string ServerCertificate { get; private set; } = "";
+
+        /// <summary>Puts this certificate, and no other, at the <c>jwks_uri</c> of the client that has one.</summary>
+        public void Publish(string certificate) => Volatile.Write(ref _published, certificate);
+
         public X509Certificate2 Of(string name) => name is "none" or "secret" ? null! : _certificates[name];
 
         public async ValueTask InitializeAsync()
@@ -348,10 +406,12 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
             MakeCertificates();
             var port = Ports.Free();
             Address = new Uri(string.Create(CultureInfo.InvariantCulture, $"https://localhost:{port}"));
-            var server = Write("server.pem", Certificates.ServerPem());
+            var server = Write("server.pem", ServerCertificate = Certificates.ServerPem());
+            _keys.Start();
+            _ = ServeKeysAsync();
             var authorities = Write("authorities.pem", Of("root").ExportCertificatePem() + "\n" + Of("middle").ExportCertificatePem() + "\n");
             const string resources = """[{"resource":"https://api.example.com/notes","scopes_supported":["notes.read"]},{"resource":"opaque","scopes_supported":["opaque.read"],"access_token_format":"reference"},{"resource":"https://api.example.com/orders","scopes_supported":["orders.read"]}]""";
-            _direct = await HostedServer.StartAsync(Clients(withAuthorities: true).ToJsonString(), resources, settings: new Dictionary<string, string>(StringComparer.Ordinal)
+            _direct = await HostedServer.StartAsync(Clients(withAuthorities: true).ToJsonString(), resources, Time, new Dictionary<string, string>(StringComparer.Ordinal)
             {
                 ["MTLS_PORT"] = port.ToString(CultureInfo.InvariantCulture),
                 ["MTLS_SERVER_CERTIFICATE"] = server,
@@ -384,6 +444,9 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
                 }
             }
 
+            await _stop.CancelAsync();
+            _keys.Dispose();
+            _stop.Dispose();
             foreach (var certificate in _certificates.Values)
             {
                 certificate.Dispose();
@@ -488,6 +551,28 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
             return (answer.StatusCode, text.Length == 0 ? new JsonObject() : JsonNode.Parse(text)!);
         }
 
+        // The client's own server: one answer a connection.
+        private async Task ServeKeysAsync()
+        {
+            try
+            {
+                while (true)
+                {
+                    using var connection = await _keys.AcceptTcpClientAsync(_stop.Token);
+                    await using var stream = connection.GetStream();
+                    await stream.ReadAtLeastAsync(new byte[4096], 1, throwOnEndOfStream: false, _stop.Token);
+                    var body = Keys(Volatile.Read(ref _published)).ToJsonString();
+                    await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}"), _stop.Token);
+                }
+            }
+            catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException or SocketException)
+            {
+                // The tests are over.
+            }
+        }
+
+        private JsonObject Keys(string certificate) => new() { ["keys"] = new JsonArray(Certificates.Jwk(Of(certificate))) };
+
         private void MakeCertificates()
         {
             var root = _certificates["root"] = Certificates.Authority("Test root");
@@ -515,6 +600,9 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
             _certificates["same key"] = Certificates.Again(_certificates["self"]);
             _certificates["self-expired"] = Certificates.Client("CN=self", issuer: null, days: -1);
             _certificates["issued"] = Certificates.Client("CN=issued", stranger);
+            _certificates["renewed before"] = Certificates.Client("CN=renewed", issuer: null);
+            _certificates["renewed"] = Certificates.Client("CN=renewed", issuer: null);
+            _certificates["stock"] = Certificates.Client("CN=stock", middle);
             _certificates["holder"] = Certificates.Client("CN=holder", issuer: null);
         }
 
@@ -531,7 +619,6 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
                 return client;
             }
 
-            JsonObject Keys(string certificate) => new() { ["keys"] = new JsonArray(Certificates.Jwk(Of(certificate))) };
             if (!withAuthorities)
             {
                 return [Service("self", "self_signed_tls_client_auth", ("jwks", Keys("self")), ("tls_client_certificate_bound_access_tokens", true))];
@@ -546,6 +633,8 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
                 Service("email", "tls_client_auth", ("tls_client_auth_san_email", "Billing@example.com")),
                 Service("self", "self_signed_tls_client_auth", ("jwks", Keys("self")), ("grant_types", new JsonArray("client_credentials", "authorization_code")), ("redirect_uris", new JsonArray("http://127.0.0.1/callback")), ("scope", "openid reports.read")),
                 Service("self-expired", "self_signed_tls_client_auth", ("jwks", Keys("self-expired"))),
+                Service("by-uri", "self_signed_tls_client_auth", ("jwks_uri", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{((IPEndPoint)_keys.LocalEndpoint).Port}/keys"))),
+                Service("stock", "tls_client_auth", ("tls_client_auth_subject_dn", "CN=stock"), ("tls_client_certificate_bound_access_tokens", true)),
                 Service("issued", "self_signed_tls_client_auth", ("jwks", Keys("issued"))),
                 Service("service", "client_secret_basic", ("client_secret", Node.Secret)),
                 Service("introspector", "client_secret_basic", ("client_secret", Node.Secret), ("introspects", new JsonArray("*"))),
