@@ -1,6 +1,7 @@
 // RFC 8705 §2.1.2, RFC 4514 and RFC 5280 §4.2.1.6: the one name by which a certificate of a trusted authority is a client's.
 using System.Formats.Asn1;
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
@@ -23,13 +24,13 @@ public sealed record CertificateSubject(string Member, string Value)
         ["tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri", "tls_client_auth_san_ip", "tls_client_auth_san_email"];
 
     /// <summary>What is wrong with it as metadata; null: nothing.</summary>
-    public string? Problem => Member switch
+    public string? FindProblem() => Member switch
     {
         not "tls_client_auth_subject_dn" when !System.Text.Ascii.IsValid(Value) => "expected ASCII; write other host names as IDNA does",
         "tls_client_auth_subject_dn" => DistinguishedName.TryParse(Value, out _) ? null : "expected a distinguished name as RFC 4514 writes it: openssl x509 -noout -subject -nameopt RFC2253",
         "tls_client_auth_san_dns" => Uri.CheckHostName(Value) == UriHostNameType.Dns ? null : "expected a host name",
         "tls_client_auth_san_uri" => Uri.TryCreate(Value, UriKind.Absolute, out _) ? null : "expected an absolute URI",
-        "tls_client_auth_san_ip" => IPAddress.TryParse(Value, out _) ? null : "expected an IP address",
+        "tls_client_auth_san_ip" => IPAddress.TryParse(Value, out var address) && (address.AddressFamily == AddressFamily.InterNetworkV6 || address.ToString() == Value) ? null : "expected an IP address",
         _ => Value.Split('@') is [{ Length: > 0 }, { Length: > 0 }] ? null : "expected an e-mail address",
     };
 

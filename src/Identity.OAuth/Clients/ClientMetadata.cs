@@ -225,7 +225,7 @@ public static class ClientMetadata
             {
                 reader.Problem(subject.Member, "only for token_endpoint_auth_method tls_client_auth");
             }
-            else if (subject.Problem is { } problem)
+            else if (subject.FindProblem() is { } problem)
             {
                 reader.Problem(subject.Member, problem);
             }

@@ -267,7 +267,7 @@ public sealed class ClientMetadataTests
     [InlineData("CN=#zz")]
     [InlineData("=A")]
     [InlineData(".=A")]
-    public void DistinguishedName_WhenItIsNone_IsRefused(string text) => Assert.NotNull(new CertificateSubject("tls_client_auth_subject_dn", text).Problem);
+    public void DistinguishedName_WhenItIsNone_IsRefused(string text) => Assert.NotNull(new CertificateSubject("tls_client_auth_subject_dn", text).FindProblem());
 
     private static string WithKeys(params string[] keys) =>
         """{"client_id":"app","token_endpoint_auth_method":"private_key_jwt","redirect_uris":["https://app.example/cb"],"jwks":{"keys":[""" + string.Join(',', keys) + "]}}";
