@@ -456,18 +456,23 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
         }
 
         /// <summary>Shows this certificate to the server, or none.</summary>
-        public HttpClient Client(X509Certificate2? certificate) => new(new SocketsHttpHandler
+        public HttpClient Client(X509Certificate2? certificate)
         {
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            SslOptions = new SslClientAuthenticationOptions
+            var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+            policy.CustomTrustStore.ImportFromPem(ServerCertificate);
+            var handler = new SocketsHttpHandler
             {
-                RemoteCertificateValidationCallback = (_, _, _, _) => true,
-                LocalCertificateSelectionCallback = certificate is null ? null : (_, _, _, _, _) => certificate,
-                ClientCertificates = certificate is null ? null : [certificate],
-            },
-        })
-        { BaseAddress = Address };
+                AllowAutoRedirect = false,
+                UseCookies = false,
+                SslOptions = new SslClientAuthenticationOptions
+                {
+                    CertificateChainPolicy = policy,
+                    LocalCertificateSelectionCallback = certificate is null ? null : (_, _, _, _, _) => certificate,
+                    ClientCertificates = certificate is null ? null : [certificate],
+                },
+            };
+            return new HttpClient(handler) { BaseAddress = Address };
+        }
 
         public async Task<(HttpStatusCode Status, JsonNode Body)> TokenAsync(X509Certificate2 certificate, string client)
         {
@@ -560,7 +565,7 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
                 {
                     using var connection = await _keys.AcceptTcpClientAsync(_stop.Token);
                     await using var stream = connection.GetStream();
-                    await stream.ReadAtLeastAsync(new byte[4096], 1, throwOnEndOfStream: false, _stop.Token);
+                    _ = await stream.ReadAsync(new byte[4096], _stop.Token);
                     var body = Keys(Volatile.Read(ref _published)).ToJsonString();
                     await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}"), _stop.Token);
                 }
