@@ -126,6 +126,7 @@ internal static class OAuthServer
 
         // Clients.
         server.AddEventHandler(AuthenticationRules.Descriptor);
+        Replace(server, BuiltIn.ValidateClientCertificate.Descriptor, CertificateRules.Descriptor);
         server.AddEventHandler(GrantPermission.Descriptor);
         server.RemoveEventHandler(BuiltIn.ValidateClientAssertionWellknownClaims.Descriptor);
         Replace(server, BuiltIn.ValidateClientAssertionIssuer.Descriptor, AssertedClient.Descriptor);

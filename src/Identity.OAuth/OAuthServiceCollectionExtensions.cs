@@ -33,6 +33,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<ResourceCatalog>();
         services.TryAddSingleton<IClientKeySource, RegisteredClientKeys>();
         services.AddSingleton<PrivateKeyJwt>();
+        services.AddSingleton<CertificateProof>();
         services.AddSingleton<RefreshTokenHandle>();
         services.AddSingleton<AccessTokenValidator>();
         services.AddSingleton<IdTokenHintReader>();

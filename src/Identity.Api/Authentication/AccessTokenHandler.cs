@@ -1,7 +1,8 @@
-// RFC 6750 (Bearer), RFC 9068 §4 (validation), RFC 9728 §5.1 (where to get a token): authentication at /api/identity.
+// RFC 6750 (Bearer), RFC 9068 §4 (validation), RFC 8705 §3 (bound tokens), RFC 9728 §5.1 (where to get a token): authentication at /api/identity.
 using System.Security.Claims;
 using System.Text.Encodings.Web;
 using Identity.Api.Failures;
+using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Tokens;
 using Microsoft.AspNetCore.Authentication;
@@ -75,6 +76,11 @@ internal sealed class AccessTokenHandler(
         if (value.Length == 0 || await validator.ValidateAsync(value, acceptCompatibility: true, Context.RequestAborted) is not { } token)
         {
             return AuthenticateResult.Fail("Not a live access token of ours.");
+        }
+
+        if (token.Thumbprint is not null && !token.IsHeldBy(await ClientCertificate.OfAsync(Context)))
+        {
+            return AuthenticateResult.Fail("Not sent with the certificate that it is bound to.");
         }
 
         if (!token.Audience.Contains(resources.Api.Identifier, StringComparer.Ordinal))

@@ -1,5 +1,4 @@
-// RFC 6749 §2.3.1 (secrets), RFC 8252 §7.3 (loopback redirects), RFC 8705 §2.1.2 (certificate subjects): where OpenIddict's manager has other rules.
-using System.Security.Cryptography.X509Certificates;
+// RFC 6749 §2.3.1 (secrets), RFC 8252 §7.3 (loopback redirects): where OpenIddict's manager has other rules.
 using Identity.Accounts.Data.Tables;
 using Identity.OAuth.Authorize;
 using Microsoft.Extensions.Logging;

@@ -82,8 +82,8 @@ public sealed record Client
     /// <summary><c>id_token_claims</c>: false keeps the claims of scopes out of the ID token; they are then at userinfo only.</summary>
     public bool IdTokenClaims { get; init; } = true;
 
-    /// <summary><c>tls_client_auth_subject_dn</c> (RFC 8705 §2.1.2); null: the client has no certificate of a known authority.</summary>
-    public string? TlsClientAuthSubjectDn { get; init; }
+    /// <summary>The name in its certificate (RFC 8705 §2.1.2); null: the client has no certificate of a known authority.</summary>
+    public CertificateSubject? TlsClientAuth { get; init; }
 
     /// <summary><c>tls_client_certificate_bound_access_tokens</c> (RFC 8705 §3.4).</summary>
     public bool CertificateBoundAccessTokens { get; init; }
@@ -105,4 +105,7 @@ public sealed record Client
 
     /// <summary>RFC 6749 §2.1: a public client cannot keep a secret.</summary>
     public bool IsPublic => string.Equals(TokenEndpointAuthMethod, "none", StringComparison.Ordinal);
+
+    /// <summary>RFC 8705 §2: registered for a certificate, of a known authority or its own.</summary>
+    public bool ProvesItselfByCertificate => TokenEndpointAuthMethod is "tls_client_auth" or "self_signed_tls_client_auth";
 }

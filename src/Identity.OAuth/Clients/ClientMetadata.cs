@@ -1,5 +1,6 @@
-// RFC 7591 §2 and OpenID Connect Registration 1.0 §2: reading and checking client metadata, from wherever it comes.
+// RFC 7591 §2, RFC 8705 §2.1.2 and §3.4, OpenID Connect Registration 1.0 §2: reading and checking client metadata, from wherever it comes.
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Identity.OAuth.Keys;
 using Microsoft.IdentityModel.Tokens;
@@ -20,12 +21,13 @@ public static class ClientMetadata
     // A client that was promised one of these and did not get it would be less safe than it believes.
     private static readonly string[] NotHonoured =
     [
-        "dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens", "require_signed_request_object",
-        "tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri", "tls_client_auth_san_ip", "tls_client_auth_san_email",
+        "dpop_bound_access_tokens", "require_signed_request_object",
         "request_object_signing_alg", "request_object_encryption_alg", "id_token_encrypted_response_alg",
         "userinfo_signed_response_alg", "userinfo_encrypted_response_alg", "introspection_encrypted_response_alg",
         "authorization_signed_response_alg", "sector_identifier_uri",
     ];
+
+    private const string CertificateBoundTokens = "tls_client_certificate_bound_access_tokens";
 
     // Registered (IANA, OAuth Dynamic Client Registration Metadata) and kept, though nothing is done by them. Any other name is a slip of the pen.
     private static readonly string[] Kept =
@@ -38,7 +40,8 @@ public static class ClientMetadata
 
     /// <param name="document">RFC 7591 metadata plus client_id, client_secret and our extensions.</param>
     /// <param name="requireConsent">Default of <c>require_consent</c>: false for clients that the operator wrote down.</param>
-    public static ClientMetadataResult Parse(JsonObject document, bool requireConsent)
+    /// <param name="certificates">Whether clients can be known by certificates here.</param>
+    public static ClientMetadataResult Parse(JsonObject document, bool requireConsent, CertificateSupport certificates = CertificateSupport.None)
     {
         var reader = new MetadataReader(document);
         var id = reader.Text("client_id");
@@ -52,9 +55,9 @@ public static class ClientMetadata
         }
 
         var method = reader.Text("token_endpoint_auth_method") ?? "client_secret_basic";
-        if (!AuthenticationMethods.Contains(method, StringComparer.Ordinal))
+        if (AuthenticationProblem(method, certificates) is { } unusable)
         {
-            reader.Problem("token_endpoint_auth_method", "expected one of " + string.Join(", ", AuthenticationMethods));
+            reader.Problem("token_endpoint_auth_method", unusable);
         }
 
         var isPublic = method == "none";
@@ -151,7 +154,8 @@ public static class ClientMetadata
             reader.Problem("subject_type", "expected public");
         }
 
-        foreach (var member in NotHonoured)
+        var (subject, isBound) = ReadCertificate(reader, method, certificates);
+        foreach (var member in certificates == CertificateSupport.None ? [.. NotHonoured, CertificateBoundTokens, .. CertificateSubject.Members] : NotHonoured)
         {
             if (reader.Peek(member) is { Length: > 0 } asked && !asked.Equals("false", StringComparison.OrdinalIgnoreCase))
             {
@@ -189,12 +193,51 @@ public static class ClientMetadata
             AllowedOrigins = origins,
             RequirePushedAuthorizationRequests = reader.Flag("require_pushed_authorization_requests", otherwise: false),
             IdTokenClaims = reader.Flag("id_token_claims", otherwise: true),
+            TlsClientAuth = subject,
+            CertificateBoundAccessTokens = isBound,
             TokenExchangeAudiences = exchangeFor,
             TokenExchangeSubjectAudiences = exchangeFrom,
             Disabled = reader.Flag("disabled", otherwise: false),
             Additional = Additional(reader),
         };
         return new(reader.Problems.Count == 0 ? client : null, reader.Problems);
+    }
+
+    private static string? AuthenticationProblem(string method, CertificateSupport certificates) => method switch
+    {
+        "self_signed_tls_client_auth" or "tls_client_auth" when certificates == CertificateSupport.None => method + " needs MTLS_PORT or MTLS_CLIENT_HEADER",
+        "tls_client_auth" when certificates < CertificateSupport.Authorities => "tls_client_auth needs MTLS_CLIENT_CAS",
+        "self_signed_tls_client_auth" or "tls_client_auth" => null,
+        _ => AuthenticationMethods.Contains(method, StringComparer.Ordinal) ? null : "expected one of " + string.Join(", ", AuthenticationMethods) + ", tls_client_auth, self_signed_tls_client_auth",
+    };
+
+    private static (CertificateSubject? Subject, bool IsBound) ReadCertificate(MetadataReader reader, string method, CertificateSupport certificates)
+    {
+        if (certificates == CertificateSupport.None)
+        {
+            return (null, false);
+        }
+
+        CertificateSubject[] subjects = [.. CertificateSubject.Members.Select(member => (member, Value: reader.Text(member))).Where(pair => pair.Value is not null).Select(pair => new CertificateSubject(pair.member, pair.Value!))];
+        foreach (var subject in subjects)
+        {
+            if (method != "tls_client_auth")
+            {
+                reader.Problem(subject.Member, "only for token_endpoint_auth_method tls_client_auth");
+            }
+            else if (subject.FindProblem() is { } problem)
+            {
+                reader.Problem(subject.Member, problem);
+            }
+        }
+
+        if (method == "tls_client_auth" && subjects.Length != 1)
+        {
+            // RFC 8705 §2.1.2: with two it would be open which of them has to fit.
+            reader.Problem("token_endpoint_auth_method", "tls_client_auth needs exactly one of " + string.Join(", ", CertificateSubject.Members));
+        }
+
+        return (subjects.Length == 1 ? subjects[0] : null, reader.Flag(CertificateBoundTokens, otherwise: false));
     }
 
     private static (IReadOnlyList<string> For, IReadOnlyList<string> From) ReadExchange(MetadataReader reader, IReadOnlyList<string> grants)
@@ -259,7 +302,7 @@ public static class ClientMetadata
         var secrets = reader.TextOrList("client_secret");
         if (method is not ("client_secret_basic" or "client_secret_post"))
         {
-            if (secrets.Count > 0 && AuthenticationMethods.Contains(method, StringComparer.Ordinal))
+            if (secrets.Count > 0 && AuthenticationProblem(method, CertificateSupport.Authorities) is null)
             {
                 reader.Problem("client_secret", $"a client with {method} has none");
             }
@@ -299,10 +342,14 @@ public static class ClientMetadata
         if (jwks is not null)
         {
             CheckKeys(reader, jwks);
+            if (method == "self_signed_tls_client_auth" && jwks["keys"] is JsonArray keys && !keys.Any(key => key is JsonObject with && with.ContainsKey("x5c")))
+            {
+                reader.Problem("jwks", "self_signed_tls_client_auth needs a key with its certificate in x5c (RFC 8705 section 2.2.2)");
+            }
         }
-        else if (method == "private_key_jwt" && jwksUri is null)
+        else if (method is "private_key_jwt" or "self_signed_tls_client_auth" && jwksUri is null)
         {
-            reader.Problem("jwks", "private_key_jwt needs jwks or jwks_uri");
+            reader.Problem("jwks", method + " needs jwks or jwks_uri");
         }
 
         return jwks?.ToJsonString();
@@ -331,9 +378,14 @@ public static class ClientMetadata
 
             try
             {
-                if (!IsStrong(new JsonWebKey(key.ToJsonString())))
+                var jwk = new JsonWebKey(key.ToJsonString());
+                if (!IsStrong(jwk))
                 {
                     reader.Problem($"jwks.keys[{i}]", "expected an RSA key of 2048 bits or more, or an EC key on P-256, P-384 or P-521");
+                }
+                else if (jwk.X5c is [var certificate, ..] && !IsOf(jwk, certificate))
+                {
+                    reader.Problem($"jwks.keys[{i}].x5c", "expected the certificate of this key first (RFC 7517 section 4.7)");
                 }
             }
             catch (Exception exception) when (exception is ArgumentException or FormatException or System.Text.Json.JsonException or CryptographicException)
@@ -368,6 +420,20 @@ public static class ClientMetadata
         return true;
     }
 
+    private static bool IsOf(JsonWebKey jwk, string encoded)
+    {
+        using var certificate = X509CertificateLoader.LoadCertificate(Convert.FromBase64String(encoded));
+        using var ec = certificate.GetECDsaPublicKey();
+        if (ec?.ExportParameters(includePrivateParameters: false).Q is { } point)
+        {
+            return jwk.Kty == "EC" && point.X.AsSpan().SequenceEqual(Base64UrlEncoder.DecodeBytes(jwk.X)) && point.Y.AsSpan().SequenceEqual(Base64UrlEncoder.DecodeBytes(jwk.Y));
+        }
+
+        using var rsa = certificate.GetRSAPublicKey();
+        return rsa?.ExportParameters(includePrivateParameters: false) is { } key && jwk.Kty == "RSA"
+            && key.Modulus.AsSpan().SequenceEqual(Base64UrlEncoder.DecodeBytes(jwk.N)) && key.Exponent.AsSpan().SequenceEqual(Base64UrlEncoder.DecodeBytes(jwk.E));
+    }
+
     private static string Meant(MetadataReader reader, string name)
     {
         var nearest = reader.Asked.Concat(Kept).MinBy(known => Distance(known, name));
@@ -400,7 +466,7 @@ public static class ClientMetadata
         {
             // RFC 7591 §2.2: a name in another language, as client_name#de.
             var plain = name.Split('#')[0];
-            if (!Kept.Contains(plain, StringComparer.Ordinal) && !(plain != name && reader.Asked.Contains(plain, StringComparer.Ordinal)) && !NotHonoured.Contains(name, StringComparer.Ordinal))
+            if (!Kept.Contains(plain, StringComparer.Ordinal) && !(plain != name && reader.Asked.Contains(plain, StringComparer.Ordinal)) && !NotHonoured.Contains(name, StringComparer.Ordinal) && name != CertificateBoundTokens && !CertificateSubject.Members.Contains(name, StringComparer.Ordinal))
             {
                 reader.Problem(name, "no such member" + Meant(reader, name));
                 continue;

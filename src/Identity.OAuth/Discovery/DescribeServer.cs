@@ -78,7 +78,7 @@ internal sealed class WriteIssuer(IOptions<OAuthOptions> options) : IOpenIddictS
             response["pushed_authorization_request_endpoint_auth_methods_supported"] = null;
             response["device_authorization_endpoint_auth_methods_supported"] = null;
 
-            // A client's certificate is no method where none can be seen, and its own list says which methods introspect.
+            // A public client cannot introspect.
             response["introspection_endpoint_auth_methods_supported"] = response["token_endpoint_auth_methods_supported"] is { } methods
                 ? new JsonArray([.. ((System.Collections.Immutable.ImmutableArray<string?>?)methods ?? []).Where(method => method != "none").Select(method => JsonValue.Create(method))])
                 : null;

@@ -1,5 +1,6 @@
 // RFC 7662 §2.2: replaces OpenIddict's Introspection.ValidateTokenType, ValidateAuthorizedParty, AttachMetadataClaims and AttachApplicationClaims: who may see a
 // token is told by the client's metadata, and then it is told as it was issued.
+using System.Text.Json.Nodes;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Refresh;
 using Identity.OAuth.Requests;
@@ -93,5 +94,9 @@ internal sealed class DescribeToken(RefreshFamilies families, IDenyList denyList
         context.Claims["scope"] = string.Join(' ', family.Scopes);
         context.Claims["iat"] = family.CreatedAt.ToUnixTimeSeconds();
         context.Claims["exp"] = family.ExpiresAt.ToUnixTimeSeconds();
+        if (principal.GetClaim(Claims.Confirmation) is { } confirmation)
+        {
+            context.Claims["cnf"] = JsonNode.Parse(confirmation);
+        }
     }
 }

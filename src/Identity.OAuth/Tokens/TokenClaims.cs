@@ -46,8 +46,9 @@ internal sealed class TokenClaims(IOptions<OAuthOptions> options, IOpenIddictTok
 
         var isFirstParty = issue.Client.ClientId == FirstPartyClient.ClientId;
         var claims = AccessTokenClaims.Of(issue, issuer, now, AccessTokenClaims.Lifetime(issue, options.Value));
-        if (context.Principal.GetClaim(Claims.Confirmation) is { } confirmation)
+        if (issue.Client.CertificateBoundAccessTokens && context.Principal.GetClaim(Claims.Confirmation) is { } confirmation)
         {
+            // RFC 8705 §3.1. OpenIddict attaches the certificate of whoever has one; whose tokens are bound, the client's metadata says.
             claims["cnf"] = JsonNode.Parse(confirmation);
         }
 

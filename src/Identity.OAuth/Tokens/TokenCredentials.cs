@@ -1,11 +1,13 @@
 // RFC 9068 §2.1, OpenID Connect Core §3.1.3.7, RFC 7518: follows OpenIddict's Protection.AttachSecurityCredentials, which signs everything with its first key
 // and writes a row for every token. Here the API or the client chooses the algorithm, and a JWT costs no row.
+using Identity.OAuth.Clients;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Refresh;
 using Identity.OAuth.Token;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Tokens;
+using OpenIddict.Abstractions;
 using OpenIddict.Server;
 using static OpenIddict.Abstractions.OpenIddictConstants;
 using static OpenIddict.Server.OpenIddictServerEvents;
@@ -38,7 +40,9 @@ internal sealed class TokenCredentials(KeyRing keys, RefreshTokenHandle handles,
             case TokenTypeIdentifiers.RefreshToken when TokenIssue.Of(context.Transaction) is { RefreshGeneration: { } generation } issue:
                 // What OpenIddict finds in Token it does not make.
                 context.CreateTokenEntry = context.PersistTokenPayload = context.IsReferenceToken = false;
-                context.Token = handles.Write(issue.GrantId, generation);
+
+                // RFC 8705 §4: a public client proves itself by nothing else. OpenIddict has attached the certificate for public clients only.
+                context.Token = handles.Write(issue.GrantId, generation, issue.Client.CertificateBoundAccessTokens ? ClientCertificate.Confirmed(context.Principal.GetClaim(Claims.Confirmation)) : null);
                 break;
             default:
                 context.SigningCredentials = (await keys.GetSigningKeyAsync(SecurityAlgorithms.EcdsaSha256, context.CancellationToken)).Credentials;

@@ -69,7 +69,7 @@ internal static partial class Seeding
         var clients = new List<Client>();
         foreach (var (source, document) in Documents(settings.ClientsFile, "CLIENTS_FILE", configuration.GetSection("Clients")))
         {
-            var (client, problems) = ClientMetadata.Parse(document, requireConsent: false);
+            var (client, problems) = ClientMetadata.Parse(document, requireConsent: false, settings.MutualTls.Support);
             clients.Add((client ?? throw Bad(source, Name(document, "client_id"), problems)) with { FromFile = true });
         }
 

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
@@ -22,6 +23,8 @@ using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.HttpOverrides;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Options;
 using Microsoft.OpenApi;
 using OpenIddict.Server.AspNetCore;
@@ -92,6 +95,11 @@ public static class ServerHost
             {
                 kestrel.ListenAnyIP(settings.Port);
             }
+
+            if (settings.MutualTls is { Port: { } port, ServerCertificate: { } certificate })
+            {
+                ListenForCertificates(kestrel, port, certificate, settings);
+            }
         });
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         AddServices(builder, settings);
@@ -101,6 +109,26 @@ public static class ServerHost
         Map(app);
         PublicPath.Check(settings, ((IEndpointRouteBuilder)app).DataSources);
         return app;
+    }
+
+    // RFC 8705 §7.2: whoever has no certificate is let in too. Whose one is, the client's registration says, and not the platform's authorities.
+    private static void ListenForCertificates(KestrelServerOptions kestrel, int port, X509Certificate2 certificate, ServerSettings settings)
+    {
+        void Tls(ListenOptions listen) => listen.UseHttps(https =>
+        {
+            https.ServerCertificate = certificate;
+            https.ServerCertificateChain = settings.MutualTls.ServerChain;
+            https.ClientCertificateMode = ClientCertificateMode.AllowCertificate;
+            https.AllowAnyClientCertificate();
+        });
+        if (settings.IsDevelopment)
+        {
+            kestrel.ListenLocalhost(port, Tls);
+        }
+        else
+        {
+            kestrel.ListenAnyIP(port, Tls);
+        }
     }
 
     /// <summary>Brings the store up to date, makes keys, and puts in what the operator wrote down.</summary>
@@ -158,6 +186,11 @@ public static class ServerHost
             .RemoveEventHandler(OpenIddictServerAspNetCoreHandlers.Authentication.ProcessFormPostResponse.Descriptor)
             .AddEventHandler(FormPostAnswer.Descriptor));
         services.AddOptions<OAuthOptions>().BindConfiguration("OAuth");
+        if (settings.MutualTls.Support != CertificateSupport.None)
+        {
+            services.AddMutualTls(settings.MutualTls.Authorities, settings.MutualTls.Url);
+        }
+
         services.AddSingleton<GuardedHttp>();
         services.AddSingleton<IClientKeySource, FetchedClientKeys>();
 
@@ -218,6 +251,11 @@ public static class ServerHost
 
     private static void Use(WebApplication app, ServerSettings settings)
     {
+        if (settings.MutualTls.Header is not null)
+        {
+            app.UseMiddleware<ForwardedCertificates>();
+        }
+
         if (settings.TrustedProxies.Count > 0)
         {
             var forwarded = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost, ForwardLimit = settings.TrustedProxies.Count + 1 };

@@ -28,6 +28,8 @@ public sealed class ServerSettings
 
     public required IReadOnlyList<IPNetwork> TrustedProxies { get; init; }
 
+    public required MutualTlsSettings MutualTls { get; init; }
+
     public required OutgoingRules Outgoing { get; init; }
 
     public string? ClientsFile { get; init; }
@@ -66,6 +68,7 @@ public sealed class ServerSettings
         }
 
         var proxies = ReadNetworks(configuration, "TRUSTED_PROXIES", problems);
+        var mutualTls = MutualTlsSettings.Read(configuration, port, proxies.Count > 0, problems);
         var outgoing = OutgoingRules.Read(Text(configuration, "OUTGOING_ALLOW"), isDevelopment, problems);
         var adminEmail = Text(configuration, "ADMIN_EMAIL");
         var adminPassword = Text(configuration, "ADMIN_PASSWORD");
@@ -106,6 +109,7 @@ public sealed class ServerSettings
                 AccessTokenLifetime = access,
                 RefreshTokenLifetime = refresh,
                 TrustedProxies = proxies,
+                MutualTls = mutualTls,
                 Outgoing = outgoing,
                 ClientsFile = Text(configuration, "CLIENTS_FILE"),
                 ResourcesFile = Text(configuration, "RESOURCES_FILE"),

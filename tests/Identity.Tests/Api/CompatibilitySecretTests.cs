@@ -44,6 +44,21 @@ public sealed class CompatibilitySecretTests(SecretServer server) : IClassFixtur
         Assert.Equal(HttpStatusCode.Unauthorized, (await server.GetAsync("/connect/userinfo", tokens.Access)).Status);
     }
 
+    [Theory]
+    [InlineData("{\"jkt\":\"x\"}")]
+    [InlineData("{\"x5t#S256\":\"x\"}")]
+    [InlineData("{\"x5t#S256\":7}")]
+    [InlineData("{}")]
+    [InlineData("\"x\"")]
+    [InlineData("null")]
+    public async Task OwnRoutes_WhenHs256IsBoundToWhatNobodyShows_RefuseIt(string confirmation)
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        var claims = Part(tokens.Access.Split('.')[1]).AsObject();
+        claims["cnf"] = JsonNode.Parse(confirmation);
+        (await server.GetAsync($"users/{person.Id}", Forge(claims))).AssertFailure(401, "invalid_token");
+    }
+
     [Fact]
     public async Task TokenEndpoint_WhenHs256IsAClientAssertion_RefusesIt()
     {

@@ -2,6 +2,7 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Identity.OAuth.Clients;
+using Identity.Tests.Kit;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.Tests.Clients;
@@ -170,6 +171,103 @@ public sealed class ClientMetadataTests
             Assert.StartsWith("jwks.keys[0]: ", Problems(WithKeys(key))[0], StringComparison.Ordinal);
         }
     }
+
+    [Theory]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client_auth"}""", "token_endpoint_auth_method: tls_client_auth needs exactly one of")]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"CN=a","tls_client_auth_san_dns":"a.example"}""", "token_endpoint_auth_method: tls_client_auth needs exactly one of")]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"CN=a","tls_client_auth_subject_dn#de":"CN=b","client_secret":"0123456789abcdef"}""", "client_secret: a client with tls_client_auth has none")]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"a"}""", "tls_client_auth_subject_dn: expected a distinguished name")]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"NOSUCH=a"}""", "tls_client_auth_subject_dn: expected a distinguished name")]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"a b"}""", "tls_client_auth_san_dns: expected a host name")]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_dns":"ä.example"}""", "tls_client_auth_san_dns: expected ASCII")]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_uri":"a"}""", "tls_client_auth_san_uri: expected an absolute URI")]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_ip":"10.0.0"}""", "tls_client_auth_san_ip: expected an IP address")]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_email":"a"}""", "tls_client_auth_san_email: expected an e-mail address")]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client_auth","tls_client_auth_san_email":7}""", "tls_client_auth_san_email: expected a string")]
+    [InlineData("""{"client_secret":"0123456789abcdef","tls_client_auth_san_dns":"a.example"}""", "tls_client_auth_san_dns: only for token_endpoint_auth_method tls_client_auth")]
+    [InlineData("""{"token_endpoint_auth_method":"self_signed_tls_client_auth"}""", "jwks: self_signed_tls_client_auth needs jwks or jwks_uri")]
+    [InlineData("""{"client_secret":"0123456789abcdef","tls_client_certificate_bound_access_tokens":"perhaps"}""", "tls_client_certificate_bound_access_tokens: expected true or false")]
+    [InlineData("""{"token_endpoint_auth_method":"tls_client"}""", "token_endpoint_auth_method: expected one of")]
+    public void Certificate_WhenItsMembersAreWrong_IsRefusedByName(string members, string problem)
+    {
+        var document = JsonNode.Parse(members)!.AsObject();
+        document["client_id"] = "app";
+        document["grant_types"] = new JsonArray("client_credentials");
+        var result = ClientMetadata.Parse(document, requireConsent: false, CertificateSupport.Authorities);
+        Assert.Null(result.Client);
+        Assert.StartsWith(problem, result.Problems[0], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("tls_client_auth", CertificateSupport.None, "token_endpoint_auth_method: tls_client_auth needs MTLS_PORT or MTLS_CLIENT_HEADER")]
+    [InlineData("self_signed_tls_client_auth", CertificateSupport.None, "token_endpoint_auth_method: self_signed_tls_client_auth needs MTLS_PORT or MTLS_CLIENT_HEADER")]
+    [InlineData("tls_client_auth", CertificateSupport.SelfSigned, "token_endpoint_auth_method: tls_client_auth needs MTLS_CLIENT_CAS")]
+    public void Certificate_WhenTheServerSeesNone_IsRefusedWithTheSettingThatIsMissing(string method, CertificateSupport support, string problem)
+    {
+        var document = new JsonObject { ["client_id"] = "app", ["grant_types"] = new JsonArray("client_credentials"), ["token_endpoint_auth_method"] = method };
+        Assert.Contains(problem, ClientMetadata.Parse(document, requireConsent: false, support).Problems);
+    }
+
+    [Fact]
+    public void OwnCertificate_WhenItIsNotOfItsKey_IsRefused()
+    {
+        using var one = Certificates.Client("CN=one", issuer: null);
+        using var other = Certificates.Client("CN=other", issuer: null);
+        var mixed = Certificates.Jwk(one);
+        mixed["x5c"] = Certificates.Jwk(other)["x5c"]!.DeepClone();
+        var bare = Certificates.Jwk(one);
+        bare.Remove("x5c");
+        var broken = Certificates.Jwk(one);
+        broken["x5c"] = new JsonArray("AAAA");
+        Assert.Empty(Of(Certificates.Jwk(one)));
+        Assert.StartsWith("jwks.keys[0].x5c: ", Assert.Single(Of(mixed)), StringComparison.Ordinal);
+        Assert.StartsWith("jwks: self_signed_tls_client_auth needs a key with its certificate", Assert.Single(Of(bare)), StringComparison.Ordinal);
+        Assert.StartsWith("jwks.keys[0]: ", Assert.Single(Of(broken)), StringComparison.Ordinal);
+
+        static IReadOnlyList<string> Of(JsonObject key) => ClientMetadata.Parse(
+            new JsonObject { ["client_id"] = "app", ["grant_types"] = new JsonArray("client_credentials"), ["token_endpoint_auth_method"] = "self_signed_tls_client_auth", ["jwks"] = new JsonObject { ["keys"] = new JsonArray(key) } },
+            requireConsent: false,
+            CertificateSupport.SelfSigned).Problems;
+    }
+
+    [Theory]
+    [InlineData("CN=Steve Kille,O=Isode Limited,C=GB", "CN=Steve Kille, O=Isode Limited, C=GB", true)]
+    [InlineData("cn=Steve Kille, o=Isode Limited , c=GB", "CN=Steve Kille, O=Isode Limited, C=GB", true)]
+    [InlineData("2.5.4.3=Steve Kille,O=Isode Limited,C=GB", "CN=Steve Kille, O=Isode Limited, C=GB", true)]
+    [InlineData("C=GB,O=Isode Limited,CN=Steve Kille", "CN=Steve Kille, O=Isode Limited, C=GB", false)]
+    [InlineData("CN=steve kille,O=Isode Limited,C=GB", "CN=Steve Kille, O=Isode Limited, C=GB", false)]
+    [InlineData("CN=Steve Kille,O=Isode Limited", "CN=Steve Kille, O=Isode Limited, C=GB", false)]
+    [InlineData("CN=James \"Jim\" Smith\\, III,DC=example,DC=net", "CN=\"James \"\"Jim\"\" Smith, III\", DC=example, DC=net", false)]
+    [InlineData("CN=James \\\"Jim\\\" Smith\\, III,DC=example,DC=net", "CN=\"James \"\"Jim\"\" Smith, III\", DC=example, DC=net", true)]
+    [InlineData("CN=Lu\\C4\\8Di\\C4\\87", "CN=Lučić", true)]
+    [InlineData("CN=Lučić", "CN=Lučić", true)]
+    [InlineData("CN=#0C0141", "CN=A", true)]
+    [InlineData("CN=#0C0142", "CN=A", false)]
+    [InlineData("CN=\\#0C0141", "CN=A", false)]
+    [InlineData("CN=A\\ ", "CN=A", false)]
+    [InlineData("CN=A,CN=B", "CN=A", false)]
+    [InlineData("CN=A+OU=B", "CN=A, OU=B", false)]
+    public void DistinguishedName_ByRfc4514_IsComparedWithTheCertificates(string registered, string subject, bool fits)
+    {
+        using var certificate = Certificates.Client(subject, issuer: null);
+        var name = new CertificateSubject("tls_client_auth_subject_dn", registered);
+        Assert.Equal(fits, name.IsOf(certificate));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("CN")]
+    [InlineData("CN=A,")]
+    [InlineData("CN=A,,O=B")]
+    [InlineData("CN=A;O=B")]
+    [InlineData("CN=A\\")]
+    [InlineData("CN=A\\G1")]
+    [InlineData("CN=#0C")]
+    [InlineData("CN=#0C0141FF")]
+    [InlineData("CN=#zz")]
+    [InlineData("=A")]
+    [InlineData(".=A")]
+    public void DistinguishedName_WhenItIsNone_IsRefused(string text) => Assert.NotNull(new CertificateSubject("tls_client_auth_subject_dn", text).FindProblem());
 
     private static string WithKeys(params string[] keys) =>
         """{"client_id":"app","token_endpoint_auth_method":"private_key_jwt","redirect_uris":["https://app.example/cb"],"jwks":{"keys":[""" + string.Join(',', keys) + "]}}";

@@ -57,7 +57,7 @@ public sealed partial class ClientsDocumentTests
     {
         var shown = Blocks("client");
         Assert.True(shown.Length >= 5);
-        Assert.All(shown, client => Assert.Empty(ClientMetadata.Parse(client, requireConsent: false).Problems));
+        Assert.All(shown, client => Assert.Empty(ClientMetadata.Parse(client, requireConsent: false, CertificateSupport.Authorities).Problems));
     }
 
     [Fact]
@@ -84,7 +84,7 @@ public sealed partial class ClientsDocumentTests
     private static IReadOnlyList<string> ResourceProblems(JsonObject document) => ResourceMetadata.Parse(document, text => Durations.TryParse(text, out var duration) ? duration : null).Problems;
 
     private static bool IsKnownOfClients(string member) =>
-        !ClientMetadata.Parse(new JsonObject { [member] = "value" }, requireConsent: false).Problems.Any(problem => problem.StartsWith(member + NoSuchMember, StringComparison.Ordinal));
+        !ClientMetadata.Parse(new JsonObject { [member] = "value" }, requireConsent: false, CertificateSupport.Authorities).Problems.Any(problem => problem.StartsWith(member + NoSuchMember, StringComparison.Ordinal));
 
     // Of this member alone, on a client that may have it.
     private static string[] Problems(string member, JsonNode? value)
@@ -96,8 +96,14 @@ public sealed partial class ClientsDocumentTests
             client["token_exchange_audiences"] = new JsonArray("https://api.example.com/orders");
         }
 
+        if (member.StartsWith("tls_client_auth_", StringComparison.Ordinal))
+        {
+            client.Remove("client_secret");
+            client["token_endpoint_auth_method"] = "tls_client_auth";
+        }
+
         client[member] = value?.DeepClone();
-        return [.. ClientMetadata.Parse(client, requireConsent: false).Problems.Where(problem => problem.StartsWith(member, StringComparison.Ordinal) && !char.IsLetter(problem[member.Length]) && problem[member.Length] is not '_')];
+        return [.. ClientMetadata.Parse(client, requireConsent: false, CertificateSupport.Authorities).Problems.Where(problem => problem.StartsWith(member, StringComparison.Ordinal) && !char.IsLetter(problem[member.Length]) && problem[member.Length] is not '_')];
     }
 
     private static IEnumerable<string> Literals(string under)
