@@ -1,8 +1,12 @@
 using System.Text.Json.Nodes;
+using Identity.Accounts;
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Delivery.Push;
 using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
 using Identity.Tests.Kit.Push;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Push;
@@ -70,6 +74,136 @@ public sealed class PushDeliveryTests
         await world.WriteAsync(owner.Account);
         await world.DrainAsync();
         await AssertRefusedAsync(world, owner.Account, device, "INVALID_ARGUMENT", isRemoved: false);
+    }
+
+    [Fact]
+    public async Task Fcm_WhenAMessageIsTooBig_KeepsTheDevice()
+    {
+        // As Firebase tells it: the same code as for a token that is none, without a word of the token.
+        await using var world = await PushWorld.StartAsync();
+        var owner = await world.AddAccountAsync();
+        var (device, token) = await world.AddDeviceAsync(owner, "android");
+        world.Fcm.Plan(token, new PushFault(400, """{"error":{"code":400,"message":"Android message is too big","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"INVALID_ARGUMENT"}]}}"""));
+        await world.WriteAsync(owner.Account);
+        await world.DrainAsync();
+        await AssertRefusedAsync(world, owner.Account, device, "INVALID_ARGUMENT", isRemoved: false);
+    }
+
+    [Theory]
+    [InlineData("Device message rate exceeded", true)]
+    [InlineData("Project quota exceeded", false)]
+    public async Task Fcm_WhenTheQuotaIsOneDevices_OthersGoOn(string description, bool othersGoOn)
+    {
+        await using var world = await PushWorld.StartAsync();
+        var owner = await world.AddAccountAsync();
+        var (_, token) = await world.AddDeviceAsync(owner, "android");
+        world.Fcm.Plan(token, new PushFault(429, $$$"""{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"QUOTA_EXCEEDED"},{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"subject":"x","description":"{{{description}}}"}]}]}}"""));
+        await world.WriteAsync(owner.Account);
+        await world.SendAsync();
+        Assert.Empty(world.Fcm.Taken);
+        var other = await world.AddAccountAsync();
+        await world.AddDeviceAsync(other, "android");
+        await world.WriteAsync(other.Account);
+        await world.SendAsync();
+        Assert.Equal(othersGoOn ? 1 : 0, world.Fcm.Taken.Count);
+        await world.DrainAsync();
+        Assert.Equal(2, world.Fcm.Taken.Count);
+    }
+
+    [Fact]
+    public async Task Apple_WhenGoogleIsPaused_GoesOn()
+    {
+        await using var world = await PushWorld.StartAsync();
+        var owner = await world.AddAccountAsync();
+        var (_, token) = await world.AddDeviceAsync(owner, "android");
+        await world.AddDeviceAsync(owner, "ios");
+        world.Fcm.Plan(token, StandInFcm.Error(429, "QUOTA_EXCEEDED", "600"));
+        await world.WriteAsync(owner.Account);
+        await world.SendAsync();
+        await world.WriteAsync(owner.Account);
+        await world.SendAsync();
+        Assert.Empty(world.Fcm.Taken);
+        Assert.Equal(2, world.Apns.Taken.Count);
+    }
+
+    [Fact]
+    public async Task ProviderToken_WhenTheStoredOneIsOfAnotherMasterKey_IsReplaced()
+    {
+        await using var world = await PushWorld.StartAsync();
+        var owner = await world.AddAccountAsync();
+        await world.AddDeviceAsync(owner, "ios");
+        var name = $"apns_token:{StandInApns.TeamId}:{StandInApns.KeyId}";
+        await world.Node.GetRequiredService<StoreDatabase>().WriteAsync(
+            async (context, token) =>
+            {
+                context.StoreValues.Add(new() { Name = name, Value = Convert.ToBase64String(new byte[64]) });
+                return await context.SaveChangesAsync(token);
+            },
+            PushWorld.Cancel);
+        await world.WriteAsync(owner.Account);
+        await world.DrainAsync();
+        Assert.Single(world.Apns.Taken);
+        Assert.Single(world.Apns.ProviderTokens);
+    }
+
+    [Fact]
+    public async Task Messages_WhenManyProcessesClaimAtOnce_ArriveOnce()
+    {
+        await using var world = await PushWorld.StartAsync();
+        var other = await world.AddNodeAsync();
+        var owner = await world.AddAccountAsync();
+        await world.AddDeviceAsync(owner, "android");
+        await world.AddDeviceAsync(owner, "ios");
+        await world.WriteAsync(owner.Account);
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(i => Task.Run(() => (i % 2 == 0 ? world.Node : other).GetRequiredService<PushDelivery>().SendDueAsync(PushWorld.Cancel))));
+        Assert.Single(world.Fcm.Asked);
+        Assert.Single(world.Apns.Taken);
+        Assert.Equal(0, await world.WaitingAsync());
+    }
+
+    [Fact]
+    public async Task Message_WhenTheProcessThatClaimedItWasKilled_IsSentWhenTheClaimIsOver()
+    {
+        await using var world = await PushWorld.StartAsync();
+        var owner = await world.AddAccountAsync();
+        await world.AddDeviceAsync(owner, "android");
+        await world.WriteAsync(owner.Account);
+
+        // What a killed process leaves behind.
+        var until = world.Time.GetUtcNow().AddSeconds(45);
+        await world.Node.GetRequiredService<StoreDatabase>().WriteAsync(
+            (context, token) => context.Set<PushMessageRow>().ExecuteUpdateAsync(set => set.SetProperty(r => r.ClaimedBy, "killed").SetProperty(r => r.ClaimedUntil, until), token),
+            PushWorld.Cancel);
+        await world.SendAsync();
+        Assert.Empty(world.Fcm.Asked);
+        world.Time.Advance(TimeSpan.FromSeconds(46));
+        await world.SendAsync();
+        Assert.Single(world.Fcm.Taken);
+    }
+
+    [Fact]
+    public async Task Store_WhileAMessageWaits_HoldsItsTextSealed()
+    {
+        await using var world = await PushWorld.StartAsync();
+        var owner = await world.AddAccountAsync();
+        await world.AddDeviceAsync(owner, "android");
+        await world.WriteAsync(owner.Account, text: "Your code: 123456");
+        var row = await world.Node.GetRequiredService<StoreDatabase>().ReadAsync((context, token) => context.Set<PushMessageRow>().SingleAsync(token), PushWorld.Cancel);
+        Assert.DoesNotContain("123456", System.Text.Encoding.Latin1.GetString(row.SealedBody), StringComparison.Ordinal);
+        Assert.Equal("Your code: 123456", world.Node.GetRequiredService<PushOutbox>().Open(row).Text);
+    }
+
+    [Fact]
+    public async Task Message_WhenItsDeviceIsRemoved_GoesWithIt()
+    {
+        await using var world = await PushWorld.StartAsync();
+        var owner = await world.AddAccountAsync();
+        var (device, _) = await world.AddDeviceAsync(owner, "android");
+        await world.WriteAsync(owner.Account);
+        Assert.True(await world.Node.GetRequiredService<DeviceRegistry>().RemoveAsync(owner.Account, device.Id, new Caller(null, null), PushWorld.Cancel));
+        Assert.Equal(0, await world.WaitingAsync());
+        await world.SendAsync();
+        Assert.Empty(world.Fcm.Asked);
     }
 
     [Theory]

@@ -144,13 +144,15 @@ internal sealed class PushWorld : IAsyncDisposable
         var end = Time.GetUtcNow() + (within ?? TimeSpan.FromHours(1));
         while (await WaitingAsync() > 0 && Time.GetUtcNow() < end)
         {
-            var sent = await Task.WhenAll(_nodes.Select(node => Task.Run(() => node.GetRequiredService<PushDelivery>().SendDueAsync(Cancel))));
-            if (sent.Sum() == 0)
+            if (await SendAsync() == 0)
             {
                 Time.Advance(TimeSpan.FromSeconds(10));
             }
         }
     }
+
+    /// <summary>What is due now, by all processes at once.</summary>
+    public async Task<int> SendAsync() => (await Task.WhenAll(_nodes.Select(node => Task.Run(() => node.GetRequiredService<PushDelivery>().SendDueAsync(Cancel))))).Sum();
 
     public async Task<IReadOnlyList<string>> EventsAsync(string type) =>
         await Node.GetRequiredService<StoreDatabase>().ReadAsync((context, token) => context.Outbox.Where(r => r.RoutingKey == type).Select(r => r.Body).ToListAsync(token), Cancel);

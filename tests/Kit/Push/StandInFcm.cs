@@ -67,7 +67,7 @@ public sealed class StandInFcm : IAsyncDisposable
             ["error"] = new JsonObject
             {
                 ["code"] = status,
-                ["message"] = "no",
+                ["message"] = code == "INVALID_ARGUMENT" ? "The registration token is not a valid FCM registration token" : "no",
                 ["status"] = code is "UNREGISTERED" ? "NOT_FOUND" : code,
                 ["details"] = new JsonArray(new JsonObject { ["@type"] = type, ["errorCode"] = code }),
             },
@@ -101,7 +101,9 @@ public sealed class StandInFcm : IAsyncDisposable
         {
             IssuerSigningKey = new RsaSecurityKey(_key),
             ValidIssuer = Email,
-            ValidAudience = new Uri(Address, "/token").AbsoluteUri,
+
+            // What Google's library names, wherever the token endpoint is.
+            ValidAudience = "https://oauth2.googleapis.com/token",
             ValidAlgorithms = ["RS256"],
         });
         if (form["grant_type"] != "urn:ietf:params:oauth:grant-type:jwt-bearer" || !result.IsValid || !result.Claims.TryGetValue("scope", out var scope) || (string)scope != "https://www.googleapis.com/auth/firebase.messaging")
@@ -115,7 +117,9 @@ public sealed class StandInFcm : IAsyncDisposable
 
     private async Task<IResult> SendAsync(HttpRequest request, string project)
     {
-        if (request.Headers.Authorization != "Bearer access-" + AccessTokens || project != Project || request.ContentType != "application/json")
+        // Each process has an access token of its own.
+        var authorization = request.Headers.Authorization.ToString();
+        if (!authorization.StartsWith("Bearer access-", StringComparison.Ordinal) || !int.TryParse(authorization.AsSpan(14), out var nth) || nth < 1 || nth > AccessTokens || project != Project || request.ContentType != "application/json")
         {
             Complaints.Enqueue($"authorization {request.Headers.Authorization}, project {project}, type {request.ContentType}");
             return Results.Text(Error(401, "UNAUTHENTICATED", type: "type.googleapis.com/google.rpc.ErrorInfo").Body, "application/json", statusCode: 401);

@@ -60,9 +60,9 @@ internal sealed class ApnsProviderToken
     public async Task<string?> RenewAsync(string expired, CancellationToken cancellationToken)
     {
         var stored = await ReadAsync(cancellationToken);
-        if (stored is not null && stored.Token == expired)
+        if (stored is null or { Token: "" } || stored.Token == expired)
         {
-            if (stored.IsForced && Age(stored) < SoonestRenewal)
+            if (stored is { IsForced: true } && Age(stored) < SoonestRenewal)
             {
                 return null;
             }
@@ -70,8 +70,8 @@ internal sealed class ApnsProviderToken
             stored = await ReplaceAsync(stored, isForced: true, cancellationToken);
         }
 
-        _known = stored ?? await ReplaceAsync(expected: null, isForced: true, cancellationToken);
-        return _known.Token;
+        _known = stored;
+        return stored.Token;
     }
 
     private TimeSpan Age(Stored stored) => (_timeProvider.GetUtcNow() - stored.IssuedAt).Duration();
@@ -84,8 +84,16 @@ internal sealed class ApnsProviderToken
             return null;
         }
 
-        var parts = _sealed.Open(Convert.FromBase64String(value), Guid.Empty).Split('|');
-        return new(parts[2], DateTimeOffset.FromUnixTimeSeconds(long.Parse(parts[0], CultureInfo.InvariantCulture)), parts[1] == "forced", value);
+        try
+        {
+            var parts = _sealed.Open(Convert.FromBase64String(value), Guid.Empty).Split('|');
+            return new(parts[2], DateTimeOffset.FromUnixTimeSeconds(long.Parse(parts[0], CultureInfo.InvariantCulture)), parts[1] == "forced", value);
+        }
+        catch (CryptographicException)
+        {
+            // Of another master key: as good as one that is long over.
+            return new("", DateTimeOffset.UnixEpoch, IsForced: false, value);
+        }
     }
 
     private async Task<Stored> ReplaceAsync(Stored? expected, bool isForced, CancellationToken cancellationToken)

@@ -45,11 +45,12 @@ public sealed class FcmSender : IPushSender, IDisposable
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, _send) { Content = new ByteArrayContent(Body(target, message, startedAt)) };
             request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-            request.Headers.Authorization = new("Bearer", await _credential.GetAccessTokenForRequestAsync(cancellationToken: timeout.Token));
+            var accessToken = await _credential.GetAccessTokenForRequestAsync(cancellationToken: timeout.Token);
+            request.Headers.Authorization = new("Bearer", accessToken);
             using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timeout.Token);
             return response.IsSuccessStatusCode
                 ? new PushOutcome.Sent()
-                : await JudgeAsync(response, startedAt, timeout.Token);
+                : await JudgeAsync(response, accessToken, startedAt, timeout.Token);
         }
         catch (TokenResponseException refused)
         {
@@ -101,10 +102,10 @@ public sealed class FcmSender : IPushSender, IDisposable
         });
     }
 
-    private async Task<PushOutcome> JudgeAsync(HttpResponseMessage response, DateTimeOffset startedAt, CancellationToken cancellationToken)
+    private async Task<PushOutcome> JudgeAsync(HttpResponseMessage response, string accessToken, DateTimeOffset startedAt, CancellationToken cancellationToken)
     {
         var status = (int)response.StatusCode;
-        var (code, isTheToken) = Read(await PushHttp.ReadAsync(response, cancellationToken));
+        var (code, isTheToken, isOneDevices) = Read(await PushHttp.ReadAsync(response, cancellationToken));
         var reason = PushHttp.Word(code, status);
         var retryAfter = PushHttp.RetryAfter(response.Headers, _timeProvider.GetUtcNow());
         switch (code)
@@ -115,7 +116,8 @@ public sealed class FcmSender : IPushSender, IDisposable
             case "SENDER_ID_MISMATCH" or "THIRD_PARTY_AUTH_ERROR":
                 return new PushOutcome.Refused(reason, IsAlarm: true);
             case "QUOTA_EXCEEDED" or "RESOURCE_EXHAUSTED":
-                return new PushOutcome.Later(reason, retryAfter > QuotaWait ? retryAfter : QuotaWait, PausesAll: true);
+                // Too much to one device is no reason to keep the others waiting.
+                return new PushOutcome.Later(reason, retryAfter > QuotaWait ? retryAfter : QuotaWait, PausesAll: !isOneDevices);
         }
 
         switch (response.StatusCode)
@@ -125,8 +127,12 @@ public sealed class FcmSender : IPushSender, IDisposable
             case HttpStatusCode.RequestTimeout or >= HttpStatusCode.InternalServerError:
                 return new PushOutcome.Later(reason, retryAfter);
             case HttpStatusCode.Unauthorized:
-                // Our access token was taken back before its time: the next attempt has a new one.
-                await _credential.RequestAccessTokenAsync(cancellationToken);
+                // Our access token was taken back before its time: the next attempt has a new one, asked for by the first to notice.
+                if (_credential.Token?.AccessToken == accessToken)
+                {
+                    await _credential.RequestAccessTokenAsync(cancellationToken);
+                }
+
                 return new PushOutcome.Later(reason);
             default:
                 // What is wrong with every message (a project that is none, an API that is off) is the operator's; a single message is ours.
@@ -134,26 +140,32 @@ public sealed class FcmSender : IPushSender, IDisposable
         }
     }
 
-    /// <summary>The code of FcmError, else the status; and whether a bad argument is the registration token.</summary>
-    private static (string? Code, bool IsTheToken) Read(byte[] body)
+    /// <summary>The code of FcmError, else the status; whether a bad argument is the registration token; and whether the quota is that of one device.</summary>
+    private static (string? Code, bool IsTheToken, bool IsOneDevices) Read(byte[] body)
     {
         try
         {
             if (JsonNode.Parse(body)?["error"] is not JsonObject error)
             {
-                return (null, false);
+                return (null, false, false);
             }
 
             var details = (error["details"] as JsonArray ?? []).OfType<JsonObject>().ToList();
             var fcm = details.Find(detail => ((string?)detail["@type"])?.EndsWith("google.firebase.fcm.v1.FcmError", StringComparison.Ordinal) == true);
             var fields = details.SelectMany(detail => detail["fieldViolations"] as JsonArray ?? []).OfType<JsonObject>().Select(violation => (string?)violation["field"]).ToList();
+            var quotas = details.SelectMany(detail => detail["violations"] as JsonArray ?? []).OfType<JsonObject>().Select(violation => $"{(string?)violation["subject"]} {(string?)violation["description"]}");
 
-            // FcmError alone, without a field of the request, is how a token that is none is told.
-            return ((string?)fcm?["errorCode"] ?? (string?)error["status"], fields.Count == 0 ? fcm is not null : fields.TrueForAll(field => field == "message.token"));
+            // A token that is none is told without naming the field, by the message alone. A message that is too big, or another fault of
+            // ours, must not cost everybody their devices: without a word of the token it is not the token.
+            var namesToken = fcm is not null && ((string?)error["message"])?.Contains("registration token", StringComparison.OrdinalIgnoreCase) == true;
+            return (
+                (string?)fcm?["errorCode"] ?? (string?)error["status"],
+                fields.Count == 0 ? namesToken : fields.TrueForAll(field => field == "message.token"),
+                quotas.Any(quota => quota.Contains("device", StringComparison.OrdinalIgnoreCase)));
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            return (null, false);
+            return (null, false, false);
         }
     }
 }

@@ -15,11 +15,11 @@ namespace Identity.Accounts.Delivery.Push;
 /// </summary>
 public sealed partial class PushDelivery : BackgroundService
 {
-    private const int BatchSize = 100;
-    private const int Parallel = 16;
+    // Sent side by side, so that a batch takes no longer than its slowest message.
+    private const int BatchSize = 32;
 
-    // Longer than a batch can take: seven rounds of sixteen, each of at most two times fifteen seconds.
-    private static readonly TimeSpan s_claim = TimeSpan.FromMinutes(4);
+    // Longer than a batch can take: an attempt has fifteen seconds for everything.
+    private static readonly TimeSpan s_claim = TimeSpan.FromSeconds(45);
     private static readonly TimeSpan s_idle = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan s_longestIdle = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_firstRetry = TimeSpan.FromSeconds(1);
@@ -30,7 +30,7 @@ public sealed partial class PushDelivery : BackgroundService
     private readonly StoreDatabase _database;
     private readonly PushOutbox _outbox;
     private readonly DeviceRegistry _registry;
-    private readonly Dictionary<string, IPushSender> _senders;
+    private readonly IReadOnlyList<IPushSender> _senders;
     private readonly PushMetrics _metrics;
     private readonly TimeProvider _timeProvider;
     private readonly ILogger<PushDelivery> _logger;
@@ -38,19 +38,25 @@ public sealed partial class PushDelivery : BackgroundService
     internal PushDelivery(StoreDatabase database, PushOutbox outbox, DeviceRegistry registry, IEnumerable<IPushSender> senders, PushMetrics metrics, TimeProvider timeProvider, ILogger<PushDelivery> logger)
     {
         (_database, _outbox, _registry, _metrics, _timeProvider, _logger) = (database, outbox, registry, metrics, timeProvider, logger);
-        _senders = senders.ToDictionary(sender => sender.Platform, StringComparer.Ordinal);
+        _senders = [.. senders];
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    // Each provider has its own loop: one that is down, with fifteen seconds an attempt, must not hold up the other.
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(_senders.Select(sender => SendAllAsync(sender, stoppingToken)));
+
+    /// <summary>Claims what is due, does with each message what can be done now, and says how many there were.</summary>
+    internal async Task<int> SendDueAsync(CancellationToken cancellationToken) =>
+        (await Task.WhenAll(_senders.Select(sender => SendDueAsync(sender, cancellationToken)))).Sum();
+
+    private async Task SendAllAsync(IPushSender sender, CancellationToken stoppingToken)
     {
         var delay = s_idle;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                if (await SendDueAsync(stoppingToken) > 0)
+                if (await SendDueAsync(sender, stoppingToken) > 0)
                 {
-                    delay = s_idle;
                     continue;
                 }
 
@@ -78,98 +84,82 @@ public sealed partial class PushDelivery : BackgroundService
         }
     }
 
-    /// <summary>Claims what is due and does with each message what can be done now; how many there were.</summary>
-    internal async Task<int> SendDueAsync(CancellationToken cancellationToken)
+    private async Task<int> SendDueAsync(IPushSender sender, CancellationToken cancellationToken)
     {
-        var claimed = await ClaimAsync(cancellationToken);
-        await System.Threading.Tasks.Parallel.ForEachAsync(claimed, new ParallelOptions { MaxDegreeOfParallelism = Parallel, CancellationToken = CancellationToken.None }, async (work, _) =>
+        if (_pausedUntil.TryGetValue(sender.Platform, out var until) && until > _timeProvider.GetUtcNow())
         {
-            if (cancellationToken.IsCancellationRequested)
-            {
-                // Told to stop: given back at once, for another process or the next start.
-                await RescheduleAsync(work.Message, _timeProvider.GetUtcNow(), work.Message.Attempts);
-                return;
-            }
+            return 0;
+        }
 
+        var (claimed, expired) = await ClaimAsync(sender.Platform, cancellationToken);
+        await Task.WhenAll(claimed.Select(async work =>
+        {
             try
             {
-                await SendAsync(work);
+                await SendAsync(sender, work.Message, work.Device);
             }
             catch (Exception exception)
             {
                 // The claim runs out, and then it is tried again.
                 LogMessageFailed(exception, work.Message.Id);
             }
-        });
-        return claimed.Count;
+        }));
+        return claimed.Count + expired;
     }
 
-    private async Task<IReadOnlyList<Work>> ClaimAsync(CancellationToken cancellationToken)
+    private async Task<(IReadOnlyList<Work> Claimed, int Expired)> ClaimAsync(string platform, CancellationToken cancellationToken)
     {
         var now = _timeProvider.GetUtcNow();
 
         // An idle process asks often: without a lock and without a write where there is nothing.
-        if (!await _database.ReadAsync((context, token) => Due(context, now).AnyAsync(token), cancellationToken))
+        if (!await _database.ReadAsync((context, token) => Due(context, platform, now).AnyAsync(token), cancellationToken))
         {
-            return [];
+            return ([], 0);
         }
 
-        return await _database.TransactAsync(
+        var found = await _database.TransactAsync<(IReadOnlyList<Work> Claimed, int Expired)>(
             async (context, token) =>
             {
-                await _database.Dialect.LockAsync(context, "push-claim", token);
-                _metrics.Expired(await Due(context, now).Where(r => r.ExpiresAt <= now).ExecuteDeleteAsync(token));
-                var due = await Due(context, now)
-                    .OrderBy(r => r.NextAttemptAt)
-                    .Take(BatchSize)
-                    .Join(context.Set<DeviceRow>(), message => message.DeviceId, device => device.Id, (message, device) => new { message, device })
-                    .ToListAsync(token);
-                var ids = due.Select(work => work.message.Id).ToArray();
+                await _database.Dialect.LockAsync(context, "push-claim:" + platform, token);
+                var due = await Due(context, platform, now).OrderBy(work => work.Message.NextAttemptAt).Take(BatchSize).ToListAsync(token);
+                var over = due.Where(work => work.Message.ExpiresAt <= now).Select(work => work.Message.Id).ToArray();
+                await context.Set<PushMessageRow>().Where(r => over.Contains(r.Id)).ExecuteDeleteAsync(token);
+                var ids = due.Select(work => work.Message.Id).Except(over).ToArray();
                 var until = now + s_claim;
                 await context.Set<PushMessageRow>()
                     .Where(r => ids.Contains(r.Id))
                     .ExecuteUpdateAsync(set => set.SetProperty(r => r.ClaimedBy, _worker).SetProperty(r => r.ClaimedUntil, until), token);
-                return (IReadOnlyList<Work>)[.. due.Select(work => new Work(work.message, work.device))];
+                return (due.Where(work => work.Message.ExpiresAt > now).ToList(), over.Length);
             },
             cancellationToken);
+        _metrics.Expired(platform, found.Expired);
+        return found;
     }
 
-    private static IQueryable<PushMessageRow> Due(IdentityDbContext context, DateTimeOffset now) =>
-        context.Set<PushMessageRow>().Where(r => r.NextAttemptAt <= now && (r.ClaimedUntil == null || r.ClaimedUntil <= now));
+    // The device as it is now: its token may have changed since the message was written.
+    private static IQueryable<Work> Due(IdentityDbContext context, string platform, DateTimeOffset now) =>
+        context.Set<PushMessageRow>()
+            .Where(r => r.NextAttemptAt <= now && (r.ClaimedUntil == null || r.ClaimedUntil <= now))
+            .Join(context.Set<DeviceRow>().Where(r => r.Platform == platform), message => message.DeviceId, device => device.Id, (message, device) => new Work { Message = message, Device = device });
 
-    private async Task SendAsync(Work work)
+    private async Task SendAsync(IPushSender sender, PushMessageRow message, DeviceRow device)
     {
-        var (message, device) = work;
-        if (!_senders.TryGetValue(device.Platform, out var sender))
-        {
-            // Its provider was taken out of the settings while it waited.
-            await CompleteAsync(message);
-            _metrics.Refused(device.Platform, "no_provider", isAlarm: true);
-            LogAlarm(device.Platform, "no_provider");
-            return;
-        }
-
-        if (_pausedUntil.TryGetValue(device.Platform, out var until) && until > _timeProvider.GetUtcNow())
-        {
-            await RescheduleAsync(message, until, message.Attempts);
-            return;
-        }
-
-        string token;
+        PushTarget target;
+        PushMessage content;
         try
         {
-            token = _registry.Token(device);
+            (target, content) = (new PushTarget(_registry.Token(device), device.Environment, device.AppId), _outbox.Open(message));
         }
         catch (CryptographicException)
         {
             LogUnreadable(device.Id);
             await CompleteAsync(message);
+            _metrics.Refused(device.Platform, "unreadable", isAlarm: true);
             return;
         }
 
         // Not ended by a stop: it has a limit of its own, and a message half sent may arrive twice.
-        var outcome = await sender.SendAsync(new PushTarget(token, device.Environment, device.AppId), _outbox.Open(message), CancellationToken.None);
-        await ActAsync(message, device, outcome);
+        await ActAsync(message, device, await sender.SendAsync(target, content, CancellationToken.None));
     }
 
     private async Task ActAsync(PushMessageRow message, DeviceRow device, PushOutcome outcome)
@@ -244,7 +234,12 @@ public sealed partial class PushDelivery : BackgroundService
                 token),
         CancellationToken.None);
 
-    private sealed record Work(PushMessageRow Message, DeviceRow Device);
+    private sealed class Work
+    {
+        public required PushMessageRow Message { get; init; }
+
+        public required DeviceRow Device { get; init; }
+    }
 
     [LoggerMessage(3400, LogLevel.Error, "Push messages could not be read or written in the store; they wait")]
     private partial void LogFailed(Exception exception);
@@ -267,6 +262,6 @@ public sealed partial class PushDelivery : BackgroundService
     [LoggerMessage(3406, LogLevel.Warning, "The push provider of {Platform} does not take a message: {Reason}")]
     private partial void LogRefused(string platform, string reason);
 
-    [LoggerMessage(3407, LogLevel.Error, "The token of device {Id} does not open under this master key; its message is dropped")]
+    [LoggerMessage(3407, LogLevel.Error, "A message to device {Id} does not open under this master key; it is dropped")]
     private partial void LogUnreadable(Guid id);
 }

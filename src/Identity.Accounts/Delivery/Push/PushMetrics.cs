@@ -47,7 +47,13 @@ public sealed class PushMetrics : IDisposable
 
     public void Retried(string platform, string reason) => _retries.Add(1, Tag("platform", platform), Tag("reason", reason));
 
-    public void Expired(int count) => _expired.Add(count);
+    public void Expired(string platform, int count)
+    {
+        if (count > 0)
+        {
+            _expired.Add(count, Tag("platform", platform));
+        }
+    }
 
     public void Dispose() => _meter.Dispose();
 

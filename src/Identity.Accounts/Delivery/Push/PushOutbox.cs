@@ -5,6 +5,7 @@ using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Devices;
+using Identity.Accounts.Events;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -45,9 +46,10 @@ public sealed class PushOutbox : IMessageSender
             cancellationToken);
     }
 
-    /// <summary>A row per device, in the transaction of whoever has something to tell; how many.</summary>
+    /// <summary>A row per device, in the transaction of whoever has something to tell; how many. Takes the account's outbox lock, as whatever removes a device does: none goes between reading it and writing to it.</summary>
     internal async Task<int> WriteAsync(IdentityDbContext context, Guid accountId, Guid messageId, string kind, PushContent content, DateTimeOffset now, DateTimeOffset expiresAt, bool approversOnly, CancellationToken cancellationToken)
     {
+        await SqlOutbox.LockAsync(_database, context, accountId, cancellationToken);
         var devices = await context.Set<DeviceRow>()
             .Where(r => r.AccountId == accountId && Platforms.Contains(r.Platform) && (!approversOnly || r.PublicKey != null))
             .Select(r => r.Id)
