@@ -143,6 +143,7 @@ public sealed class OneTimeCodeService(
         }
 
         var stored = await store.FindLatestAsync(account?.Id ?? Guid.Empty, purpose, cancellationToken);
+        stored = stored is not null && MayServe(purpose, stored.Channel) ? stored : null;
         var used = await store.TryUseAsync(stored?.Id ?? Guid.Empty, Hash(stored?.Id ?? Guid.Empty, stored?.AccountId, stored?.Channel, Destination(account, stored?.Channel), purpose, digits), options.Value.OneTimeCodeGuesses, timeProvider.GetUtcNow(), cancellationToken);
         return used && account is not null && stored!.AccountId == account.Id;
     }
@@ -424,7 +425,7 @@ public sealed class OneTimeCodeService(
         await store.ReplaceAsync(new OneTimeCode(id, account?.Id, kept, storedPurpose, Hash(id, account?.Id, kept, destination, storedPurpose, code), now, expiresAt), cancellationToken);
         await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
 
-        var usable = account is { IsActive: true } && destination is not null && (purpose != OneTimeCodePurposes.Login || MaySignIn(account, channel));
+        var usable = account is { IsActive: true } && destination is not null && MayServe(purpose, channel) && (purpose != OneTimeCodePurposes.Login || MaySignIn(account, channel));
         return new(id, Mask(recipient, channel, destination, Named(recipient)), expiresAt, usable ? Message(id, destination!, channel, purpose, code) : null);
     }
 
@@ -448,6 +449,9 @@ public sealed class OneTimeCodeService(
         NewPhone => account?.PendingPhoneNumber,
         _ => account?.PhoneNumber,
     };
+
+    // A new password is the mailbox's to set: a number or a device may be somebody else's.
+    private static bool MayServe(string purpose, string channel) => purpose != OneTimeCodePurposes.PasswordReset || channel == "email";
 
     // An address proves itself by its code, and what others set before is dropped then. A number must be known to be the person's own.
     private bool MaySignIn(Account account, string channel) =>
@@ -496,7 +500,7 @@ public sealed class OneTimeCodeService(
         return channel switch
         {
             "email" => MailText.Compose(to, AccountTexts.Get("CodeMailSubject"), text, CultureInfo.CurrentUICulture, id: id),
-            "push" => new(to, AccountTexts.Get("CodeMailSubject"), text, Id: id),
+            "push" => new(to, AccountTexts.Get("CodeMailSubject"), text, Id: id, OpensAccount: purpose == OneTimeCodePurposes.Login),
             _ => new(to, null, text, Id: id),
         };
     }

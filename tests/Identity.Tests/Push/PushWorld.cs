@@ -133,7 +133,7 @@ internal sealed class PushWorld : IAsyncDisposable
     /// <summary>A message to every device of the account.</summary>
     public Task<int> WriteAsync(Guid account, TimeSpan? life = null, string text = "hello") => Node.GetRequiredService<StoreDatabase>().TransactAsync(
         (context, token) => Node.GetRequiredService<PushOutbox>().WriteAsync(
-            context, account, Guid.CreateVersion7(), PushKinds.Code, new PushContent("title", text, new(StringComparer.Ordinal) { ["type"] = "code" }), Time.GetUtcNow(), Time.GetUtcNow() + (life ?? TimeSpan.FromHours(1)), approversOnly: false, token),
+            context, account, Guid.CreateVersion7(), PushKinds.Code, new PushContent("title", text, new(StringComparer.Ordinal) { ["type"] = "code" }), Time.GetUtcNow(), Time.GetUtcNow() + (life ?? TimeSpan.FromHours(1)), withKeyOnly: false, token),
         Cancel);
 
     public Task<int> WaitingAsync() => Node.GetRequiredService<StoreDatabase>().ReadAsync((context, token) => context.Set<PushMessageRow>().CountAsync(token), Cancel);

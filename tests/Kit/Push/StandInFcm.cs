@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Threading.Channels;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -29,6 +30,7 @@ public sealed class StandInFcm : IAsyncDisposable
     private const string Email = "sender@shop-1234.iam.gserviceaccount.com";
     private readonly RSA _key = RSA.Create(2048);
     private readonly ConcurrentDictionary<string, ConcurrentQueue<PushFault>> _faults = new(StringComparer.Ordinal);
+    private readonly Channel<JsonObject> _arrivals = Channel.CreateUnbounded<JsonObject>();
     private WebApplication _app = null!;
     private int _tokens;
 
@@ -46,8 +48,8 @@ public sealed class StandInFcm : IAsyncDisposable
     /// <summary>Access tokens given out.</summary>
     public int AccessTokens => Volatile.Read(ref _tokens);
 
-    /// <summary>Runs before a message is taken.</summary>
-    public Func<Task>? Before { get; set; }
+    /// <summary>What was taken, for tests that wait for it.</summary>
+    public ChannelReader<JsonObject> Arrivals => _arrivals.Reader;
 
     /// <summary>For FIREBASE_CREDENTIALS.</summary>
     public string Credentials => new JsonObject
@@ -138,12 +140,8 @@ public sealed class StandInFcm : IAsyncDisposable
             return StandIn.Refuse(request.HttpContext, fault);
         }
 
-        if (Before is { } before)
-        {
-            await before();
-        }
-
         Taken.Enqueue(message);
+        _arrivals.Writer.TryWrite(message);
         return Results.Json(new { name = $"projects/{Project}/messages/{Guid.NewGuid():N}" });
     }
 }

@@ -35,23 +35,23 @@ public sealed class PushOutbox : IMessageSender
     /// <summary>Those that have a provider.</summary>
     internal string[] Platforms { get; }
 
-    /// <summary>A message to an account (<see cref="PersonalMessage.To"/> is its id), on every device it has. Handed over again with the same id it is not doubled.</summary>
+    /// <summary>A message to an account (<see cref="PersonalMessage.To"/> is its id), on every device it has, or on those with a key where it opens the account. Handed over again with the same id it is not doubled.</summary>
     public Task SendAsync(PersonalMessage message, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(message);
         var now = _timeProvider.GetUtcNow();
         var content = new PushContent(message.Subject ?? "", message.Text, new Dictionary<string, string>(StringComparer.Ordinal) { ["type"] = PushKinds.Code });
         return _database.TransactAsync(
-            async (context, token) => await WriteAsync(context, Guid.ParseExact(message.To, "N"), message.Id ?? Guid.CreateVersion7(now), PushKinds.Code, content, now, now + _options.Value.OneTimeCodeLifetime, approversOnly: false, token),
+            async (context, token) => await WriteAsync(context, Guid.ParseExact(message.To, "N"), message.Id ?? Guid.CreateVersion7(now), PushKinds.Code, content, now, now + _options.Value.OneTimeCodeLifetime, withKeyOnly: message.OpensAccount, token),
             cancellationToken);
     }
 
     /// <summary>A row per device, in the transaction of whoever has something to tell; how many. Takes the account's outbox lock, as whatever removes a device does: none goes between reading it and writing to it.</summary>
-    internal async Task<int> WriteAsync(IdentityDbContext context, Guid accountId, Guid messageId, string kind, PushContent content, DateTimeOffset now, DateTimeOffset expiresAt, bool approversOnly, CancellationToken cancellationToken)
+    internal async Task<int> WriteAsync(IdentityDbContext context, Guid accountId, Guid messageId, string kind, PushContent content, DateTimeOffset now, DateTimeOffset expiresAt, bool withKeyOnly, CancellationToken cancellationToken)
     {
         await SqlOutbox.LockAsync(_database, context, accountId, cancellationToken);
         var devices = await context.Set<DeviceRow>()
-            .Where(r => r.AccountId == accountId && Platforms.Contains(r.Platform) && (!approversOnly || r.PublicKey != null))
+            .Where(r => r.AccountId == accountId && Platforms.Contains(r.Platform) && (!withKeyOnly || r.PublicKey != null))
             .Select(r => r.Id)
             .ToListAsync(cancellationToken);
         var body = JsonSerializer.Serialize(content);
