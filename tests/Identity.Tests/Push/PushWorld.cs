@@ -27,6 +27,7 @@ internal sealed class PushWorld : IAsyncDisposable
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("identity-push-test-");
     private readonly List<ServiceProvider> _nodes = [];
     private readonly MeterListener _meters = new();
+    private readonly HashSet<object?> _factories = [];
     private readonly Dictionary<string, long> _counts = new(StringComparer.Ordinal);
     private PushSettings _settings = null!;
 
@@ -66,6 +67,12 @@ internal sealed class PushWorld : IAsyncDisposable
 
             lock (world._counts)
             {
+                // Other tests' servers send as well meanwhile.
+                if (!world._factories.Contains(instrument.Meter.Scope))
+                {
+                    return;
+                }
+
                 world._counts[instrument.Name["identity.push.".Length..] + reason] = world._counts.GetValueOrDefault(instrument.Name["identity.push.".Length..] + reason) + value;
             }
         });
@@ -103,6 +110,11 @@ internal sealed class PushWorld : IAsyncDisposable
         var node = services.BuildServiceProvider();
         await node.InitializeStoresAsync(Cancel);
         _nodes.Add(node);
+        lock (_counts)
+        {
+            _factories.Add(node.GetRequiredService<IMeterFactory>());
+        }
+
         return node;
     }
 
