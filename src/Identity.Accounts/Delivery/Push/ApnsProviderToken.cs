@@ -116,8 +116,8 @@ internal sealed class ApnsProviderToken
     {
         using var key = ECDsa.Create();
         key.ImportFromPem(_settings.PrivateKey);
-        var header = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string> { ["alg"] = "ES256", ["kid"] = _settings.KeyId });
-        var payload = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, object> { ["iss"] = _settings.TeamId, ["iat"] = issuedAt.ToUnixTimeSeconds() });
+        var header = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>(StringComparer.Ordinal) { ["alg"] = "ES256", ["kid"] = _settings.KeyId });
+        var payload = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, object>(StringComparer.Ordinal) { ["iss"] = _settings.TeamId, ["iat"] = issuedAt.ToUnixTimeSeconds() });
         var content = Base64Url.EncodeToString(header) + "." + Base64Url.EncodeToString(payload);
         return content + "." + Base64Url.EncodeToString(key.SignData(Encoding.ASCII.GetBytes(content), HashAlgorithmName.SHA256));
     }
