@@ -92,7 +92,7 @@ internal sealed class ApnsSender(ApnsSettings settings, ApnsProviderToken provid
             (_, "ExpiredProviderToken") => new PushOutcome.Later(word, TokenWait, PausesAll: true),
             (_, "TooManyProviderTokenUpdates") => new PushOutcome.Later(word, Longer(retryAfter, TokenWait), PausesAll: true),
             (HttpStatusCode.TooManyRequests, _) => new PushOutcome.Later(word, Longer(retryAfter, DeviceWait)),
-            (_, "IdleTimeout") or (HttpStatusCode.RequestTimeout, _) or (>= HttpStatusCode.InternalServerError, _) => new PushOutcome.Later(word, retryAfter),
+            (_, "IdleTimeout") or (HttpStatusCode.RequestTimeout, _) or ( >= HttpStatusCode.InternalServerError, _) => new PushOutcome.Later(word, retryAfter),
             (_, "PayloadTooLarge") => new PushOutcome.Refused(word, IsAlarm: false),
 
             // Key, team or topic are not what Apple knows. Devices stay: they are not at fault.
