@@ -80,6 +80,7 @@ public static class WorkerHost
         builder.Services.AddDelivery(settings.Delivery);
         builder.Services.AddIdentityAccounts(allowWeakHash: builder.Environment.IsDevelopment());
         builder.Services.AddRabbitMq(settings.RabbitMq);
+        builder.Services.AddPushDelivery(settings.Delivery.Push);
         builder.Services.AddHostedService(provider => ActivatorUtilities.CreateInstance<CleanUpLoop>(provider, settings.CleanUpInterval));
         if (settings.OtlpEndpoint is not null)
         {

@@ -1,9 +1,15 @@
 using System.Globalization;
 using System.Net;
+using Identity.Accounts;
+using Identity.Accounts.Devices;
+using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.Sessions;
 using Identity.Tests.Kit.Hosting;
+using Identity.Tests.Kit.Push;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Playwright;
 
@@ -28,6 +34,7 @@ public sealed class BrowserFixture : IAsyncLifetime
     private IBrowser? _browser;
     private HostedServer? _server;
     private HostedServer? _narrow;
+    private StandInFcm? _fcm;
     private WebApplication? _application;
     private string? _missing;
 
@@ -61,7 +68,14 @@ public sealed class BrowserFixture : IAsyncLifetime
 
         AxeSource = await File.ReadAllTextAsync(Axe);
         await StartApplicationAsync();
-        _server = await HostedServer.StartAsync(Clients(SinglePageApp, Elsewhere), settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Accounts:AllowCodeSignIn"] = "true", ["Accounts:OneTimeCodesPerAccount"] = "1000" });
+        _fcm = await StandInFcm.StartAsync();
+        _server = await HostedServer.StartAsync(Clients(SinglePageApp, Elsewhere), settings: new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["Accounts:AllowCodeSignIn"] = "true",
+            ["Accounts:OneTimeCodesPerAccount"] = "1000",
+            ["FIREBASE_CREDENTIALS"] = _fcm.Credentials,
+            ["FCM_ENDPOINT"] = _fcm.Address.AbsoluteUri,
+        });
 
         _narrow = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Accounts:OneTimeCodesPerAccount"] = "2", ["Accounts:OneTimeCodesPerAddress"] = "2" });
 
@@ -96,6 +110,18 @@ public sealed class BrowserFixture : IAsyncLifetime
         return new Visit(this, context, await context.NewPageAsync());
     }
 
+    /// <summary>Two devices of a person who is signed in, as their apps would register them.</summary>
+    public async Task AddPushDevicesAsync(string email)
+    {
+        var account = await Server.Services.GetRequiredService<AccountLookup>().FindAsync(new CodeRecipient(null, email, null), CancellationToken.None);
+        var session = (await Server.Services.GetRequiredService<ISessionStore>().ListLiveAsync(account!.Id, DateTimeOffset.UtcNow, CancellationToken.None))[0];
+        foreach (var (platform, environment) in new (string, string?)[] { (DevicePlatforms.Android, null), (DevicePlatforms.Ios, "production") })
+        {
+            var device = new NewDevice(platform, Guid.NewGuid().ToString("N"), AppId: "com.example.atlas", Environment: environment);
+            Assert.IsType<DeviceRegistration.Registered>(await Server.Services.GetRequiredService<DeviceRegistry>().RegisterAsync(account.Id, session.Id, device, new Caller(null, null), CancellationToken.None));
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_browser is not null)
@@ -110,6 +136,11 @@ public sealed class BrowserFixture : IAsyncLifetime
             {
                 await server.DisposeAsync();
             }
+        }
+
+        if (_fcm is not null)
+        {
+            await _fcm.DisposeAsync();
         }
 
         if (_application is not null)

@@ -184,6 +184,17 @@ public sealed class PageStateTests(BrowserFixture fixture)
             await other.Page.ArriveAtAsync("**/account");
             await visit.GotoAsync("/account/sessions");
         },
+        ["account-devices-none"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/devices");
+        },
+        ["account-devices"] = async (visit, fixture) =>
+        {
+            await visit.SignInAsync();
+            await fixture.AddPushDevicesAsync(visit.Email);
+            await visit.GotoAsync("/account/devices?done=DeviceRemoved");
+        },
         ["account-security-none"] = async (visit, _) =>
         {
             await visit.SignInAsync();

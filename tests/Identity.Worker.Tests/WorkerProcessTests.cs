@@ -3,10 +3,13 @@ using Identity.Accounts;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
+using Identity.Accounts.Delivery;
+using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Sessions;
 using Identity.ServiceDefaults.Settings;
+using Identity.Tests.Kit.Push;
 using Identity.Worker.Tests.Fixtures;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -177,6 +180,40 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task PushMessage_WhenTheWorkerIsKilledBeforeItsRetry_IsSentOnceByTheNext()
+    {
+        await using var fcm = await StandInFcm.StartAsync();
+        var push = new Dictionary<string, string> { ["FIREBASE_CREDENTIALS"] = fcm.Credentials, ["FCM_ENDPOINT"] = fcm.Address.AbsoluteUri };
+
+        // Sending does not need the broker.
+        var settings = new Dictionary<string, string>(Settings("amqp://guest:guest@127.0.0.1:1").Concat(push));
+        var store = await OpenStoreAsync(push);
+        var now = DateTimeOffset.UtcNow;
+        var account = NewAccount(now);
+        await store.GetRequiredService<IAccountStore>().CreateAsync(account, new AccountCredentials(account.Id, null, null), [], default);
+        var session = new Session("0123456789abcdef-app", account.Id, now, now, ["pwd"], "1", now.AddDays(1), now, now.AddDays(1), null, ["shop"], null, null, null);
+        await store.GetRequiredService<ISessionStore>().CreateAsync(session, s_events.SessionCreated(session), default);
+        var registered = await store.GetRequiredService<DeviceRegistry>().RegisterAsync(account.Id, session.Id, new NewDevice("android", "token-1"), new Caller(null, null), default);
+        Assert.IsType<DeviceRegistration.Registered>(registered);
+        fcm.Plan("token-1", StandInFcm.Error(503, "UNAVAILABLE", retryAfter: "1"));
+        await store.GetServices<IMessageSender>().Single(sender => sender.Channel == "push").SendAsync(new PersonalMessage(account.Id.ToString("N"), "Your code", "123456", Id: Guid.CreateVersion7(now)), default);
+
+        await using (var worker = ServiceProcess.StartWorker(settings))
+        {
+            await Eventually.TrueAsync(() => worker.Output.Contains("UNAVAILABLE", StringComparison.Ordinal), "the first attempt is put off");
+            await worker.KillAsync();
+        }
+
+        Assert.Empty(fcm.Taken);
+        await using var next = ServiceProcess.StartWorker(settings);
+        await Eventually.TrueAsync(() => !fcm.Taken.IsEmpty, "the next worker sends it");
+        Assert.Equal(0, await next.TerminateAsync());
+        Assert.Equal("123456", (string)Assert.Single(fcm.Taken)["notification"]!["body"]!);
+        Assert.Equal(2, fcm.Asked.Count);
+        Assert.Empty(fcm.Complaints);
+    }
+
+    [Fact]
     public async Task Readiness_WhenTheBrokerIsAway_IsFalseAndComesBack()
     {
         broker.RequireOurs();
@@ -222,6 +259,8 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
     [InlineData("RABBITMQ_URIS", "amqp://u:canary@", "RABBITMQ_URIS: expected")]
     [InlineData("WORKER_PORT", "canary", "WORKER_PORT: expected")]
     [InlineData("SMTP_URL", "canary", "SMTP_URL: expected")]
+    [InlineData("FIREBASE_CREDENTIALS", "canary", "FIREBASE_CREDENTIALS: expected")]
+    [InlineData("FCM_ENDPOINT", "http://canary.example.com", "FCM_ENDPOINT: expected")]
     [InlineData("DB_PROVIDER", "canary", "DB_PROVIDER: expected")]
     [InlineData("Outbox__BatchSize", "0", "Outbox:BatchSize: expected")]
     public async Task Start_WhenASettingCannotBeUsed_EndsWithOneLineThatNamesIt(string name, string value, string line)
@@ -250,7 +289,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
     };
 
     // The server's part: the same store, opened from another process.
-    private async Task<IServiceProvider> OpenStoreAsync()
+    private async Task<IServiceProvider> OpenStoreAsync(IReadOnlyDictionary<string, string>? settings = null)
     {
         var services = new ServiceCollection();
         services.AddLogging();
@@ -258,7 +297,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
         services.AddSqlStores(StorageSettings.Embedded(_folder.Path));
         services.AddStoreDataProtection();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().Build());
-        services.AddDelivery(DeliverySettings.Read(new ConfigurationBuilder().AddInMemoryCollection([new("DATA_DIR", _folder.Path)]).Build(), [])!);
+        services.AddDelivery(DeliverySettings.Read(new ConfigurationBuilder().AddInMemoryCollection([new("DATA_DIR", _folder.Path), .. (settings ?? new Dictionary<string, string>()).Select(pair => KeyValuePair.Create(pair.Key, (string?)pair.Value))]).Build(), [])!);
         services.AddIdentityAccounts();
         var provider = services.BuildServiceProvider();
         _opened.Add(provider);

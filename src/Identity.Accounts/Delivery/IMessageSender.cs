@@ -1,12 +1,13 @@
 namespace Identity.Accounts.Delivery;
 
 /// <summary>A message to a person.</summary>
-/// <param name="To">E-mail address, phone number (E.164) or device token, by the channel.</param>
+/// <param name="To">E-mail address, phone number (E.164) or account id (push), by the channel.</param>
 /// <param name="Subject">Where the channel has one.</param>
 /// <param name="Text">Plain text.</param>
 /// <param name="Html">Where the channel has it; null: text only.</param>
 /// <param name="Id">The same when one message is handed over again, so that senders and receivers can drop the repeat; null: always a new one.</param>
-public sealed record PersonalMessage(string To, string? Subject, string Text, string? Html = null, Guid? Id = null);
+/// <param name="OpensAccount">What it says lets its reader into the account. By push it goes to devices with a key only: those without may have been registered with a stolen access token.</param>
+public sealed record PersonalMessage(string To, string? Subject, string Text, string? Html = null, Guid? Id = null, bool OpensAccount = false);
 
 /// <summary>One delivery channel: email, sms, push.</summary>
 public interface IMessageSender

@@ -53,7 +53,7 @@ public sealed record Device(
 
 /// <summary>A device as its app registers it.</summary>
 /// <param name="Token">The registration token (FCM) or device token in hexadecimal (APNs).</param>
-/// <param name="PublicKey">SubjectPublicKeyInfo of its P-256 key; null: none, or the one it brought before.</param>
+/// <param name="PublicKey">SubjectPublicKeyInfo of its P-256 key; null: none, or the one it brought before, where its token is the same or the sign-in is fresh.</param>
 public sealed record NewDevice(string Platform, string Token, string? DeviceId = null, string? AppId = null, string? Environment = null, byte[]? PublicKey = null);
 
 /// <summary>What a registration came to.</summary>

@@ -69,7 +69,8 @@ public sealed class DeviceRegistry
                 }
 
                 var own = await FindOwnAsync(devices, accountId, device, hash, token);
-                if (device.PublicKey is { } key && own?.PublicKey?.AsSpan().SequenceEqual(key) != true && now - session.AuthenticatedAt > FreshSignIn)
+                var isFresh = now - session.AuthenticatedAt <= FreshSignIn;
+                if (device.PublicKey is { } key && own?.PublicKey?.AsSpan().SequenceEqual(key) != true && !isFresh)
                 {
                     return (new DeviceRegistration.ReauthenticationRequired(), []);
                 }
@@ -87,9 +88,11 @@ public sealed class DeviceRegistry
                 row.Environment = device.Environment;
                 row.AppId = device.AppId;
                 row.DeviceId = device.DeviceId ?? row.DeviceId;
-                row.TokenHash = hash;
                 row.SealedToken = _tokens.Seal(device.Token, row.Id);
-                row.PublicKey = device.PublicKey ?? row.PublicKey;
+
+                // A new push token under the name of a device with a key may be another device: it says the key again, or has none.
+                row.PublicKey = device.PublicKey ?? (isFresh || row.TokenHash == hash ? row.PublicKey : null);
+                row.TokenHash = hash;
                 row.UserAgent = caller.UserAgent is { Length: > 400 } agent ? agent[..400] : caller.UserAgent;
                 row.RegisteredAt = row.LastSeenAt = now;
                 context.Entry(row).State = own is null ? EntityState.Added : EntityState.Modified;

@@ -143,6 +143,7 @@ public sealed class OneTimeCodeService(
         }
 
         var stored = await store.FindLatestAsync(account?.Id ?? Guid.Empty, purpose, cancellationToken);
+        stored = stored is not null && MayServe(purpose, stored.Channel) ? stored : null;
         var used = await store.TryUseAsync(stored?.Id ?? Guid.Empty, Hash(stored?.Id ?? Guid.Empty, stored?.AccountId, stored?.Channel, Destination(account, stored?.Channel), purpose, digits), options.Value.OneTimeCodeGuesses, timeProvider.GetUtcNow(), cancellationToken);
         return used && account is not null && stored!.AccountId == account.Id;
     }
@@ -184,7 +185,8 @@ public sealed class OneTimeCodeService(
 
     private async Task<TriedCode> ActAsync(Account account, OneTimeCode code, Caller caller)
     {
-        if (code.Purpose == OneTimeCodePurposes.Verification)
+        // A code on a device proves that the device is at hand, and nothing of an address.
+        if (code.Purpose == OneTimeCodePurposes.Verification && code.Channel != "push")
         {
             account = await MarkVerifiedAsync(account, code.Channel, account.Id == caller.AccountId);
         }
@@ -423,7 +425,7 @@ public sealed class OneTimeCodeService(
         await store.ReplaceAsync(new OneTimeCode(id, account?.Id, kept, storedPurpose, Hash(id, account?.Id, kept, destination, storedPurpose, code), now, expiresAt), cancellationToken);
         await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
 
-        var usable = account is { IsActive: true } && destination is not null && (purpose != OneTimeCodePurposes.Login || MaySignIn(account, channel));
+        var usable = account is { IsActive: true } && destination is not null && MayServe(purpose, channel) && (purpose != OneTimeCodePurposes.Login || MaySignIn(account, channel));
         return new(id, Mask(recipient, channel, destination, Named(recipient)), expiresAt, usable ? Message(id, destination!, channel, purpose, code) : null);
     }
 
@@ -438,22 +440,33 @@ public sealed class OneTimeCodeService(
     private byte[] Hash(Guid id, Guid? accountId, string? channel, string? destination, string purpose, string code) =>
         HMACSHA256.HashData(options.Value.OneTimeCodeKey, Encoding.UTF8.GetBytes($"otp.v2|{id:N}|{accountId:N}|{channel}|{destination?.ToUpperInvariant()}|{purpose}|{code}"));
 
+    // Push goes to all of an account's devices, whichever those are by then.
     private static string? Destination(Account? account, string? channel) => channel switch
     {
         "email" => account?.Email,
+        "push" => account?.Id.ToString("N"),
         NewEmail => account?.PendingEmail,
         NewPhone => account?.PendingPhoneNumber,
         _ => account?.PhoneNumber,
     };
 
+    // A new password is the mailbox's to set: a number or a device may be somebody else's.
+    private static bool MayServe(string purpose, string channel) => purpose != OneTimeCodePurposes.PasswordReset || channel == "email";
+
     // An address proves itself by its code, and what others set before is dropped then. A number must be known to be the person's own.
     private bool MaySignIn(Account account, string channel) =>
         options.Value.AllowCodeSignIn
-        && (channel == "email" || (account.PhoneNumberVerified && (account.EmailVerified || !options.Value.RequireVerifiedEmail)));
+        && (channel == "email" || ((channel == "push" || account.PhoneNumberVerified) && (account.EmailVerified || !options.Value.RequireVerifiedEmail)));
 
     /// <summary>The same shape for an unknown recipient: from what was named, or made up from it by a keyed hash, always alike.</summary>
     private string Mask(CodeRecipient recipient, string channel, string? destination, string named)
     {
+        if (channel == "push")
+        {
+            // How many devices there are, and whether any, is nobody's business.
+            return "***";
+        }
+
         if (channel == "email" && (AccountRules.Email(recipient.Email) ?? recipient.Email?.Trim() ?? destination) is { } email)
         {
             // What cannot be an address is nobody's, and tells nothing.
@@ -484,6 +497,11 @@ public sealed class OneTimeCodeService(
             _ => "OtherMail",
         };
         var text = AccountTexts.Format(name, code, minutes);
-        return channel == "email" ? MailText.Compose(to, AccountTexts.Get("CodeMailSubject"), text, CultureInfo.CurrentUICulture, id: id) : new(to, null, text, Id: id);
+        return channel switch
+        {
+            "email" => MailText.Compose(to, AccountTexts.Get("CodeMailSubject"), text, CultureInfo.CurrentUICulture, id: id),
+            "push" => new(to, AccountTexts.Get("CodeMailSubject"), text, Id: id, OpensAccount: purpose == OneTimeCodePurposes.Login),
+            _ => new(to, null, text, Id: id),
+        };
     }
 }

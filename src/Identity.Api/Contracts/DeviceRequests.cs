@@ -24,7 +24,7 @@ public sealed record RegisterDeviceRequest
     /// <summary>iOS only: sandbox or production (the default).</summary>
     public string? Environment { get; init; }
 
-    /// <summary>P-256, base64: SubjectPublicKeyInfo or uncompressed point. With it the device may approve sign-ins.</summary>
+    /// <summary>P-256, base64: SubjectPublicKeyInfo or uncompressed point. With it the device may approve sign-ins, and gets codes that sign in.</summary>
     public string? PublicKey { get; init; }
 
     [JsonIgnore]

@@ -198,6 +198,7 @@ public static class ServerHost
         {
             services.AddInProcessEvents();
             services.AddInProcessCodeRequests();
+            services.AddPushDelivery(settings.Delivery.Push);
         }
 
         services.AddHostedService<Housekeeping>();

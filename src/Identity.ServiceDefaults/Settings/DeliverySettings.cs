@@ -21,6 +21,9 @@ public sealed class DeliverySettings
     /// <summary>Null: SMS go to files.</summary>
     public SmsWebhookSettings? SmsWebhook { get; init; }
 
+    /// <summary>Null: there is no channel <c>push</c>.</summary>
+    public PushSettings? Push { get; init; }
+
     /// <summary>Reads the settings; null, with a line per bad value in <paramref name="problems"/>, where one cannot be used.</summary>
     public static DeliverySettings? Read(IConfiguration configuration, ICollection<string> problems)
     {
@@ -31,9 +34,10 @@ public sealed class DeliverySettings
         var from = ReadFrom(configuration, problems);
         var smtp = ReadSmtp(configuration, problems);
         var webhook = ReadWebhook(configuration, problems);
+        var push = PushSettings.Read(configuration, problems);
         return problems.Count > before
             ? null
-            : new() { OutboxDirectory = Path.GetFullPath(Path.Combine(directory, "outbox")), From = from!, Smtp = smtp, SmsWebhook = webhook };
+            : new() { OutboxDirectory = Path.GetFullPath(Path.Combine(directory, "outbox")), From = from!, Smtp = smtp, SmsWebhook = webhook, Push = push };
     }
 
     private static MailAddress? ReadFrom(IConfiguration configuration, ICollection<string> problems)
@@ -122,7 +126,7 @@ public sealed class DeliverySettings
     }
 
     // A code in clear text crosses no network that is not the operator's own.
-    private static bool IsInside(Uri url)
+    internal static bool IsInside(Uri url)
     {
         if (url.IsLoopback)
         {

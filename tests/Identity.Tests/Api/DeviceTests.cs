@@ -251,6 +251,25 @@ public sealed class DeviceTests(DeviceServer server) : IClassFixture<DeviceServe
     }
 
     [Fact]
+    public async Task Post_WhenANewTokenComesWithoutTheKey_LosesTheKeyUnlessTheSignInIsFresh()
+    {
+        var (_, tokens) = await server.SignedInAsync();
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var spki = Convert.ToBase64String(key.ExportSubjectPublicKeyInfo());
+        async Task<bool> CanApproveAsync() => (bool)Assert.Single(await server.DevicesAsync(tokens))!["canApprove"]!;
+        await server.AddDeviceAsync(tokens, DeviceServer.NewToken(), "phone-1", spki);
+        await server.AddDeviceAsync(tokens, DeviceServer.NewToken(), "phone-1");
+        Assert.True(await CanApproveAsync());
+        server.Time.Advance(TimeSpan.FromMinutes(11));
+        await server.AddDeviceAsync(tokens, DeviceServer.NewToken(), "phone-1", spki);
+        Assert.True(await CanApproveAsync());
+
+        // As somebody would who got hold of the access token, and wants what is sent to this device.
+        await server.AddDeviceAsync(tokens, DeviceServer.NewToken(), "phone-1");
+        Assert.False(await CanApproveAsync());
+    }
+
+    [Fact]
     public async Task Store_WhenADeviceIsRegistered_HoldsNeitherItsTokenNorAPlainHashOfIt()
     {
         var (_, tokens) = await server.SignedInAsync();

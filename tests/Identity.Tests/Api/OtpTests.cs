@@ -70,6 +70,20 @@ public sealed class OtpTests(ApiServer server)
     }
 
     [Fact]
+    public async Task Generate_WhenAPasswordResetIsAskedBySms_SendsNothing()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        var phoneNumber = "+4915" + Random.Shared.NextInt64(1_000_000_000, 9_999_999_999);
+        (await server.PutAsync($"users/{person.Id}", new { phoneNumber }, tokens.Access)).AssertOk();
+        (await server.PostAsync("otp/verify", new { phoneNumber, code = await server.Messages.CodeAsync(phoneNumber) })).AssertOk();
+
+        // A reset proves the mailbox, and a number is none.
+        (await server.PostAsync("otp/generate", new { phoneNumber, purpose = "password_reset" })).AssertOk();
+        (await server.PostAsync("otp/generate", new { phoneNumber, purpose = "transaction" })).AssertOk();
+        (await server.PostAsync("otp/verify", new { phoneNumber, purpose = "transaction", code = await server.Messages.CodeAsync(phoneNumber, nth: 2) })).AssertOk();
+    }
+
+    [Fact]
     public async Task Verify_WhenANewCodeWasAsked_RefusesTheOldOne()
     {
         var person = await server.RegisterAsync();

@@ -6,10 +6,10 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>Registration of mail and SMS.</summary>
+/// <summary>Registration of mail, SMS and push.</summary>
 public static class DeliveryServiceCollectionExtensions
 {
-    /// <summary>An <see cref="IMessageSender"/> each for <c>email</c> and <c>sms</c>: the configured server, else files.</summary>
+    /// <summary>An <see cref="IMessageSender"/> each for <c>email</c> and <c>sms</c>: the configured server, else files; and one for <c>push</c> where a provider is set.</summary>
     public static IServiceCollection AddDelivery(this IServiceCollection services, DeliverySettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
@@ -33,6 +33,6 @@ public static class DeliveryServiceCollectionExtensions
             services.AddSingleton<IMessageSender, WebhookSmsSender>();
         }
 
-        return services;
+        return services.AddPushOutbox(settings.Push);
     }
 }
