@@ -175,7 +175,10 @@ internal sealed class PdfTable
         _graphics.Dispose();
         foreach (var content in _page!.Contents)
         {
-            content.Stream?.Zip();
+            if (content.Stream is { } stream && !content.Elements.ContainsKey("/Filter"))
+            {
+                stream.Zip();
+            }
         }
     }
 

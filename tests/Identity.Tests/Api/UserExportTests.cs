@@ -313,6 +313,7 @@ public sealed class UserExportTests(ApiServer server)
         await own.Services.GetRequiredService<ExportJobs>().RunNextAsync(TestContext.Current.CancellationToken);
         Assert.Equal("running", (await own.GetAsync($"users/export/{id}", admin.Access)).Value("state"));
         own.Time.Advance(TimeSpan.FromMinutes(3));
+        await own.Services.GetRequiredService<ExportJobs>().RunNextAsync(TestContext.Current.CancellationToken);
         var done = await EndedAsync(own, $"users/export/{id}", admin.Access);
         Assert.Equal(4, Table(Encoding.UTF8.GetString((await FetchAsync(own, done.Value("fileUrl"), admin.Access)).Bytes)).Count);
     }
