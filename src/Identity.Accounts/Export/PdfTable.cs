@@ -12,7 +12,7 @@ namespace Identity.Accounts.Export;
 /// A4 across, with the headings on every page and a number under it. Long texts go on in the next line of their cell, nothing is cut off. A page's
 /// content is compressed as soon as it is full, so a hundred thousand users take some megabytes; the whole is written at the end.
 /// </summary>
-internal sealed class PdfTable
+internal sealed class PdfTable : IDisposable
 {
     /// <summary>What one document may hold: it stays in memory until it is whole.</summary>
     public const int MostRows = 200_000;
@@ -58,12 +58,7 @@ internal sealed class PdfTable
 
     public static async Task<long> WriteAsync(IAsyncEnumerable<ExportedUser> users, Stream output, CultureInfo culture, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        PdfTable table;
-        lock (Drawing)
-        {
-            table = new PdfTable(culture, now);
-        }
-
+        using var table = Begin(culture, now);
         var (batch, rows) = (new List<ExportedUser>(200), 0L);
         await foreach (var user in users.WithCancellation(cancellationToken))
         {
@@ -85,6 +80,20 @@ internal sealed class PdfTable
 
         await held.FlushAsync(cancellationToken);
         return rows + batch.Count;
+    }
+
+    public void Dispose()
+    {
+        _graphics?.Dispose();
+        _document.Dispose();
+    }
+
+    private static PdfTable Begin(CultureInfo culture, DateTimeOffset now)
+    {
+        lock (Drawing)
+        {
+            return new PdfTable(culture, now);
+        }
     }
 
     private void Draw(List<ExportedUser> users)
@@ -173,6 +182,7 @@ internal sealed class PdfTable
         var number = string.Format(_culture, AccountTexts.In(_culture, "Export.Page"), _document.PageCount);
         _graphics.DrawString(number, _font, XBrushes.Black, PageWidth - Margin, PageHeight - Margin, XStringFormats.BaseLineRight);
         _graphics.Dispose();
+        _graphics = null;
         foreach (var content in _page!.Contents)
         {
             if (content.Stream is { } stream && !content.Elements.ContainsKey("/Filter"))
@@ -191,7 +201,6 @@ internal sealed class PdfTable
 
         EndPage();
         _document.Save(output, closeStream: false);
-        _document.Dispose();
     }
 
     private static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);

@@ -116,6 +116,16 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
             }
         }
 
+        if (action.EndpointMetadata.OfType<SendsFileAttribute>().FirstOrDefault() is { } file)
+        {
+            operation.Responses ??= [];
+            operation.Responses["200"] = new OpenApiResponse
+            {
+                Description = "OK",
+                Content = file.MediaTypes.ToDictionary(type => type, _ => new OpenApiMediaType { Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = "binary" } }, StringComparer.Ordinal),
+            };
+        }
+
         await DescribeFailuresAsync(operation, action, context, cancellationToken);
         if (action.EndpointMetadata.OfType<IAuthorizeData>().Any(data => string.Equals(data.AuthenticationSchemes, AccessTokenHandler.SchemeName, StringComparison.Ordinal)))
         {

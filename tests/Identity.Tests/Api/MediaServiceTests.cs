@@ -3,11 +3,14 @@ using System.Diagnostics;
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -109,10 +112,17 @@ public sealed class MediaServiceTests
     [Fact]
     public async Task Export_WhenTheServiceIsCutOffInTheMiddle_IsCutOffAndNotTriedAgain()
     {
-        await using var media = await StandIn.StartAsync((context, _) => CutAsync(context));
+        var cut = new TaskCompletionSource();
+        await using var media = await StandIn.StartAsync((context, _) => CutAsync(context, cut.Task));
         await using var server = await ApiServer.StartAsync(new() { ["MEDIA_SERVICE_URL"] = media.Address });
-        var admin = await server.AdminAsync();
-        var failure = await Record.ExceptionAsync(() => UserExportTests.FetchAsync(server, "users/export?format=csv", admin.Access));
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/api/identity/users/export?format=csv");
+        request.Headers.Authorization = new("Bearer", (await server.AdminAsync()).Access);
+        using var response = await server.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        await using var body = await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
+        Assert.NotEqual(0, await body.ReadAsync(new byte[1024], TestContext.Current.CancellationToken));
+        cut.SetResult();
+        var failure = await Record.ExceptionAsync(() => body.CopyToAsync(Stream.Null, TestContext.Current.CancellationToken));
         Assert.True(failure is HttpRequestException or IOException or OperationCanceledException, failure?.ToString() ?? "A cut file looks whole.");
         Assert.Single(media.Requests);
     }
@@ -120,11 +130,20 @@ public sealed class MediaServiceTests
     [Fact]
     public async Task Job_WhenTheServiceIsCutOffInTheMiddle_IsMadeAnewAndWhole()
     {
-        await using var media = await StandIn.StartAsync((context, attempt) => attempt == 1 ? CutAsync(context) : FileAsync(context, "text/csv", new string('y', 600_000)));
+        var cut = new TaskCompletionSource();
+        await using var media = await StandIn.StartAsync((context, attempt) => attempt == 1 ? CutAsync(context, cut.Task) : FileAsync(context, "text/csv", new string('y', 600_000)));
         await using var server = await ApiServer.StartAsync(new() { ["MEDIA_SERVICE_URL"] = media.Address });
         var role = UserExportTests.Mark();
         await UserExportTests.SeedAsync(server, role, 3);
-        var done = await UserExportTests.DoneAsync(server, $"format=csv&role={role}");
+        var job = UserExportTests.DoneAsync(server, $"format=csv&role={role}");
+        var database = server.Services.GetRequiredService<StoreDatabase>();
+        while (!job.IsCompleted && !await database.ReadAsync((context, token) => context.Set<ExportChunkRow>().AnyAsync(token), TestContext.Current.CancellationToken))
+        {
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+        }
+
+        cut.SetResult();
+        var done = await job;
         var file = await UserExportTests.FetchAsync(server, done.Value("fileUrl"), (await server.AdminAsync()).Access);
         Assert.Equal(new string('y', 600_000), Encoding.ASCII.GetString(file.Bytes));
         Assert.Equal(2, media.Requests.Count);
@@ -157,12 +176,14 @@ public sealed class MediaServiceTests
         await context.Response.WriteAsync(content, context.RequestAborted);
     }
 
-    private static async Task CutAsync(HttpContext context)
+    // What was sent has been seen further on before it is cut.
+    private static async Task CutAsync(HttpContext context, Task seen)
     {
         context.Response.ContentType = "text/csv";
         context.Response.ContentLength = 1_000_000;
         await context.Response.WriteAsync(new string('x', 400_000), context.RequestAborted);
         await context.Response.Body.FlushAsync(context.RequestAborted);
+        await seen;
         context.Abort();
     }
 
