@@ -17,6 +17,7 @@ install_packages() {
     [ -x /usr/sbin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
     command -v chromium >/dev/null || missing+=(chromium)
+    [ -x /usr/bin/pdftotext ] || missing+=(poppler-utils)
     command -v oathtool >/dev/null || missing+=(oathtool)
     [ -f /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing+=(apache2 libapache2-mod-auth-openidc)
     /usr/bin/python3 -c "import flask, jwt, cryptography" 2>/dev/null || missing+=(python3-flask python3-jwt python3-cryptography)

@@ -71,6 +71,9 @@ public sealed record AccountUpdate(AccountWrite Outcome, IReadOnlyList<Session> 
 /// <param name="IsActive">Are active, or are not.</param>
 public sealed record AccountFilter(string? Search, string? Role, bool? IsActive)
 {
+    /// <summary>Were made after this.</summary>
+    public DateTimeOffset? CreatedAfter { get; init; }
+
     /// <summary>What <see cref="Search"/> looks in, and the piece itself, folded alike.</summary>
     public static string Fold(params ReadOnlySpan<string?> parts)
     {

@@ -57,20 +57,7 @@ internal sealed class SqlAccountStore(StoreDatabase database, MongoCredentialSto
         var rows = await database.ReadAsync(
             (context, token) =>
             {
-                IQueryable<AccountRow> accounts = context.Accounts;
-                if (filter.Search is { Length: > 0 } search)
-                {
-                    var folded = AccountFilter.Fold(search);
-                    accounts = accounts.Where(r => r.SearchText.Contains(folded));
-                }
-
-                if (filter.Role is { } role)
-                {
-                    var element = Text.Json(role);
-                    accounts = accounts.Where(r => r.Roles != "[]" && r.Roles.Contains(element));
-                }
-
-                accounts = filter.IsActive is { } isActive ? accounts.Where(r => r.IsActive == isActive) : accounts;
+                var accounts = Filtered(context.Accounts, filter);
                 accounts = after is { } id ? accounts.Where(r => r.Id > id) : accounts;
                 return accounts.OrderBy(r => r.Id).Take(limit).ToListAsync(token);
             },
@@ -319,6 +306,24 @@ internal sealed class SqlAccountStore(StoreDatabase database, MongoCredentialSto
     private sealed class RefusedException(AccountWrite outcome) : Exception
     {
         public AccountWrite Outcome { get; } = outcome;
+    }
+
+    internal static IQueryable<AccountRow> Filtered(IQueryable<AccountRow> accounts, AccountFilter filter)
+    {
+        if (filter.Search is { Length: > 0 } search)
+        {
+            var folded = AccountFilter.Fold(search);
+            accounts = accounts.Where(r => r.SearchText.Contains(folded));
+        }
+
+        if (filter.Role is { } role)
+        {
+            var element = Text.Json(role);
+            accounts = accounts.Where(r => r.Roles != "[]" && r.Roles.Contains(element));
+        }
+
+        accounts = filter.CreatedAfter is { } createdAfter ? accounts.Where(r => r.CreatedAt > createdAfter) : accounts;
+        return filter.IsActive is { } isActive ? accounts.Where(r => r.IsActive == isActive) : accounts;
     }
 
     internal static AccountRow Map(Account account) => new()

@@ -30,6 +30,16 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public int ExitCode => _process.ExitCode;
 
+    /// <summary>Memory it had at once, at most.</summary>
+    public long PeakMegabytes
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.PeakWorkingSet64 / (1024 * 1024);
+        }
+    }
+
     /// <summary>Starts it in Development, where http on loopback will do, unless <paramref name="environment"/> says otherwise.</summary>
     public static ServerProcess Start(IReadOnlyDictionary<string, string> settings, string environment = "Development")
     {

@@ -32,6 +32,8 @@ public sealed partial class SettingsTests
     [InlineData("DB_PROVIDER", "oracle")]
     [InlineData("RABBITMQ_URIS", "http://x")]
     [InlineData("Accounts__MinimumPasswordLength", "3")]
+    [InlineData("MEDIA_SERVICE_URL", "http://media.example.com/")]
+    [InlineData("Exports__MediaTimeout", "00:00:00")]
     [InlineData("SecondFactors__RememberedBrowserDays", "400")]
     [InlineData("SecondFactors__AttemptsPerAccount", "1")]
     public async Task Setting_WhenItCannotBeUsed_StopsTheStartWithALineThatNamesIt(string name, string value)

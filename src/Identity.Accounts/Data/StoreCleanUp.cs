@@ -43,6 +43,7 @@ public sealed class StoreCleanUp
         var now = _timeProvider.GetUtcNow();
         return await _erasure.EraseDueAsync(BatchSize, cancellationToken)
             + await DeleteImportsAsync(now, cancellationToken)
+            + await DeleteExportsAsync(now, cancellationToken)
             + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.AuthorizationCode && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode), r => r.ExpirationDate!.Value, now.UtcDateTime, cancellationToken)
             + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && r.Type == OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode), r => r.ExpirationDate!.Value, (now - KeepDeviceCodes).UtcDateTime, cancellationToken)
             + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null), r => r.ExpirationDate!.Value, (now - KeepCodes).UtcDateTime, cancellationToken)
@@ -79,6 +80,21 @@ public sealed class StoreCleanUp
             await context.Set<ImportChunkRow>().Where(r => over.Contains(r.JobId)).ExecuteDeleteAsync(token);
             await context.Set<ImportRefusalRow>().Where(r => over.Contains(r.JobId)).ExecuteDeleteAsync(token);
             return await context.Set<ImportJobRow>().Where(r => over.Contains(r.Id)).ExecuteDeleteAsync(token);
+        },
+        cancellationToken);
+
+    private Task<int> DeleteExportsAsync(DateTimeOffset now, CancellationToken cancellationToken) => _database.TransactAsync(
+        async (context, token) =>
+        {
+            // With their files, which hold what people are called: few at a time, as each may be long.
+            var over = await context.Set<ExportJobRow>().Where(r => r.ExpiresAt <= now).Select(r => r.Id).Take(20).ToArrayAsync(token);
+            if (over.Length == 0)
+            {
+                return 0;
+            }
+
+            await context.Set<ExportChunkRow>().Where(r => over.Contains(r.JobId)).ExecuteDeleteAsync(token);
+            return await context.Set<ExportJobRow>().Where(r => over.Contains(r.Id)).ExecuteDeleteAsync(token);
         },
         cancellationToken);
 

@@ -2,6 +2,7 @@
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json.Nodes;
+using Identity.Accounts.Export;
 
 namespace Identity.Accounts.Import;
 
@@ -38,8 +39,9 @@ public static class CsvLines
         var json = new JsonObject();
         for (var i = 0; i < Math.Min(members.Length, fields.Count); i++)
         {
-            // An empty field says nothing.
-            if (members[i] is not { Length: > 0 } member || fields[i].Length == 0)
+            // An empty field says nothing; an apostrophe that kept a spreadsheet from calculating is none of the text.
+            var field = CsvCell.Unguard(fields[i]);
+            if (members[i] is not { Length: > 0 } member || field.Length == 0)
             {
                 continue;
             }
@@ -48,13 +50,13 @@ public static class CsvLines
             {
                 var metadata = json["metadata"] as JsonObject ?? [];
                 json["metadata"] = metadata;
-                metadata[member["metadata.".Length..]] = fields[i];
+                metadata[member["metadata.".Length..]] = field;
             }
             else
             {
                 json[member] = member == "roles"
-                    ? new JsonArray([.. fields[i].Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(role => JsonValue.Create(role))])
-                    : Flags.Contains(member) ? Flag(fields[i]) : fields[i];
+                    ? new JsonArray([.. field.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(role => JsonValue.Create(role))])
+                    : Flags.Contains(member) ? Flag(field) : field;
             }
         }
 

@@ -48,6 +48,8 @@ public static class ErrorCodes
     public const string UserNotFound = "user_not_found";
     public const string RoleNotFound = "role_not_found";
     public const string ImportNotFound = "import_not_found";
+    /// <summary>There is none, or its hour is over.</summary>
+    public const string ExportNotFound = "export_not_found";
     public const string DeviceNotFound = "device_not_found";
     public const string MethodNotAllowed = "method_not_allowed";
     public const string NotAcceptable = "not_acceptable";
@@ -56,6 +58,8 @@ public static class ErrorCodes
     public const string EmailTaken = "email_taken";
     public const string UsernameTaken = "username_taken";
     public const string PhoneNumberTaken = "phone_number_taken";
+    /// <summary>The file of an export that is not done, or failed.</summary>
+    public const string ExportNotReady = "export_not_ready";
     public const string RoleInUse = "role_in_use";
     public const string LastAdmin = "last_admin";
     /// <summary>A request with the same Idempotency-Key is being answered.</summary>
@@ -74,5 +78,7 @@ public static class ErrorCodes
 
     // 5xx
     public const string InternalError = "internal_error";
+    /// <summary>502: MEDIA_SERVICE_URL did not answer with a file.</summary>
+    public const string MediaServiceFailed = "media_service_failed";
     public const string ServiceUnavailable = "service_unavailable";
 }

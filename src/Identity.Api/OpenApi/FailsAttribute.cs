@@ -12,6 +12,14 @@ public sealed class FailsAttribute(int statusCode, string errorCode, params stri
     public IReadOnlyList<string> Messages { get; } = messages;
 }
 
+/// <summary>A success that is a file, for the OpenAPI document.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class SendsFileAttribute(params string[] mediaTypes) : Attribute
+{
+    /// <summary>What it can be.</summary>
+    public IReadOnlyList<string> MediaTypes { get; } = mediaTypes;
+}
+
 /// <summary>An example of a request body, as JSON.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class RequestExampleAttribute(string json) : Attribute

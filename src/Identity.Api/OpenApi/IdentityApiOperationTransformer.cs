@@ -74,6 +74,7 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
         [typeof(RolesResponse)] = JsonNode.Parse("""{"items":[{"name":"admin","description":"Administrators of this service","createdAt":null},{"name":"editor","description":"May publish articles","createdAt":"2026-01-02T03:04:05.678Z"}]}""")!,
         [typeof(ImportResponse)] = JsonNode.Parse("""{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","state":"running","lines":100000,"processed":42000,"created":41997,"existing":1,"refused":2,"createdAt":"2026-01-02T03:04:05.678Z","finishedAt":null}""")!,
         [typeof(ImportRefusalsResponse)] = JsonNode.Parse("""{"items":[{"line":17,"reasons":["email must be an email"]}],"nextCursor":null}""")!,
+        [typeof(ExportResponse)] = JsonNode.Parse("""{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","state":"done","format":"xlsx","total":100000,"processed":100000,"createdAt":"2026-01-02T03:04:05.678Z","finishedAt":"2026-01-02T03:04:15.678Z","fileUrl":"/api/identity/users/export/0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d/file","expiresAt":"2026-01-02T04:04:15.678Z"}""")!,
         [typeof(PersonalDataResponse)] = new JsonObject
         {
             ["exportedAt"] = "2026-01-03T09:00:00.000Z",
@@ -113,6 +114,16 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
             {
                 content.Example = example.DeepClone();
             }
+        }
+
+        if (action.EndpointMetadata.OfType<SendsFileAttribute>().FirstOrDefault() is { } file)
+        {
+            operation.Responses ??= [];
+            operation.Responses["200"] = new OpenApiResponse
+            {
+                Description = "OK",
+                Content = file.MediaTypes.ToDictionary(type => type, _ => new OpenApiMediaType { Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = "binary" } }, StringComparer.Ordinal),
+            };
         }
 
         await DescribeFailuresAsync(operation, action, context, cancellationToken);

@@ -28,7 +28,7 @@ public sealed class ResourceCatalog(ResourceStore store, IOptions<OAuthOptions> 
     }
 
     /// <summary>Scopes of /api/identity.</summary>
-    public static IReadOnlyList<string> ApiScopes { get; } = ["identity.users.read", "identity.users.write"];
+    public static IReadOnlyList<string> ApiScopes { get; } = ["identity.users.read", "identity.users.write", "identity.users.export"];
 
     /// <summary>Path of /api/identity under the issuer.</summary>
     public const string ApiPath = "/api/identity";

@@ -3,6 +3,7 @@ using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Events;
+using Identity.Accounts.Export;
 using Identity.Accounts.Profile;
 using Identity.Api;
 using Identity.Api.OpenApi;
@@ -153,6 +154,7 @@ public static class ServerHost
         services.AddStoreDataProtection();
         services.AddOAuthStores();
         services.AddDelivery(settings.Delivery);
+        services.AddUserExports(settings.Exports);
         services.AddIdentityAccounts(allowWeakHash: settings.IsDevelopment);
         services.Configure<AccountsOptions>(options => options.PublicUrl = settings.PublicUrl);
         services.AddSingleton<IGrantedAccess, ConsentForgetting>();

@@ -17,6 +17,8 @@ public sealed class ServerSettings
 
     public required DeliverySettings Delivery { get; init; }
 
+    public required ExportSettings Exports { get; init; }
+
     /// <summary>Null: no broker, everything in this process.</summary>
     public RabbitMqSettings? RabbitMq { get; init; }
 
@@ -53,6 +55,7 @@ public sealed class ServerSettings
         var port = ReadPort(configuration, problems);
         var storage = StorageSettings.Read(configuration, problems);
         var delivery = DeliverySettings.Read(configuration, problems);
+        var exports = ExportSettings.Read(configuration, problems);
         var rabbitMq = RabbitMqSettings.Read(configuration, problems);
         var publicUrl = ReadPublicUrl(configuration, port, isDevelopment, problems);
         var access = Durations.Read(configuration, "JWT_ACCESS_EXPIRY", TimeSpan.FromHours(1), problems);
@@ -104,6 +107,7 @@ public sealed class ServerSettings
                 PublicUrl = publicUrl,
                 Storage = storage!,
                 Delivery = delivery!,
+                Exports = exports,
                 RabbitMq = rabbitMq,
                 JwtSecret = secret,
                 AccessTokenLifetime = access,

@@ -125,7 +125,7 @@ public sealed class DeliverySettings
         return problems.Count > before ? null : new() { Url = url!, Secret = Encoding.UTF8.GetBytes(secret!) };
     }
 
-    // A code in clear text crosses no network that is not the operator's own.
+    // Neither a code nor anybody's data crosses a network in clear text that is not the operator's own.
     internal static bool IsInside(Uri url)
     {
         if (url.IsLoopback)

@@ -46,6 +46,7 @@ public class ApiServer : WebApplicationFactory<Program>, IAsyncLifetime
             [
               {"client_id":"reader","client_secret":"reader-secret-of-at-least-32-characters","grant_types":["client_credentials"],"scope":"identity.users.read"},
               {"client_id":"writer","client_secret":"writer-secret-of-at-least-32-characters","grant_types":["client_credentials"],"scope":"identity.users.read identity.users.write"},
+              {"client_id":"exporter","client_secret":"exporter-secret-of-at-least-32-characters","grant_types":["client_credentials"],"scope":"identity.users.read identity.users.export"},
               {"client_id":"orders","client_secret":"orders-secret-of-at-least-32-characters","grant_types":["client_credentials"],"scope":"orders.read","introspects":["*"]},
               {"client_id":"web","client_secret":"web-secret-of-at-least-32-characters-long","grant_types":["authorization_code","refresh_token"],"redirect_uris":["https://client.example/cb"],"scope":"openid identity.users.read"}
             ]

@@ -228,7 +228,7 @@ public sealed class BearerTests(ApiServer server)
         answer.AssertOk();
         Assert.Equal(ApiServer.ApiAudience, answer.Value("resource"));
         Assert.Equal(ApiServer.Issuer, (string)answer.Json["authorization_servers"]![0]!);
-        Assert.Equal(["identity.users.read", "identity.users.write"], answer.Json["scopes_supported"]!.AsArray().Select(scope => (string)scope!));
+        Assert.Equal(["identity.users.read", "identity.users.write", "identity.users.export"], answer.Json["scopes_supported"]!.AsArray().Select(scope => (string)scope!));
     }
 
     [Theory]

@@ -29,6 +29,9 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
         ("POST", "users/import", "NDJSON", "UFFSFF"),
         ("GET", "users/import/{id}", null, "UFFSFF"),
         ("GET", "users/import/{id}/refusals", null, "UFFSFF"),
+        ("GET", "users/export", null, "UFFSSI"),
+        ("GET", "users/export/{id}", null, "UFFSSI"),
+        ("GET", "users/export/{id}/file", null, "UFFSSI"),
         ("GET", "roles", null, "UFFSSI"),
         ("PUT", "roles/{name}", "{}", "UFFSFF"),
         ("DELETE", "roles/{name}", null, "UFFSFF"),
@@ -51,6 +54,7 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
                     1 => (await server.SignedInAsync()).Tokens.Access,
                     2 => own.Access,
                     3 => admin.Access,
+                    4 when route.StartsWith("users/export", StringComparison.Ordinal) => await server.ServiceTokenAsync("exporter", "identity.users.export"),
                     4 => await server.ServiceTokenAsync("writer", "identity.users.read identity.users.write"),
                     _ => await server.ServiceTokenAsync("writer", method == "GET" ? "identity.users.write" : "identity.users.read"),
                 };
@@ -60,6 +64,14 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
                 {
                     var import = await server.PostAsync("users/import", new StringContent("", Encoding.UTF8, "application/x-ndjson"), admin.Access);
                     path = path.Replace("{id}", import.Value("id"), StringComparison.Ordinal);
+                }
+                else if (route == "users/export")
+                {
+                    path += "?format=csv&role=" + name;
+                }
+                else if (route.StartsWith("users/export/", StringComparison.Ordinal))
+                {
+                    path = path.Replace("{id}", (await UserExportTests.DoneAsync(server, "format=csv&role=" + name)).Value("id"), StringComparison.Ordinal);
                 }
                 else if (method == "DELETE" && route.StartsWith("roles", StringComparison.Ordinal))
                 {

@@ -99,6 +99,7 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
             .Where(account => filter.Search is not { Length: > 0 } search || AccountFilter.Fold(account).Contains(AccountFilter.Fold(search), StringComparison.Ordinal))
             .Where(account => filter.Role is not { } role || account.Roles.Contains(role, StringComparer.Ordinal))
             .Where(account => filter.IsActive is not { } isActive || account.IsActive == isActive)
+            .Where(account => filter.CreatedAfter is not { } createdAfter || account.CreatedAt > createdAfter)
             .Where(account => after is not { } id || account.Id.CompareTo(id) > 0)
             .OrderBy(account => account.Id).Take(limit).Select(account => Copy(account))]);
 

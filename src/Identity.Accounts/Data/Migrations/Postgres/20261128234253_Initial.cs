@@ -188,6 +188,45 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 });
 
             migrationBuilder.CreateTable(
+                name: "export_chunks",
+                columns: table => new
+                {
+                    job_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    ordinal = table.Column<int>(type: "integer", nullable: false),
+                    content = table.Column<byte[]>(type: "bytea", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_export_chunks", x => new { x.job_id, x.ordinal });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "export_jobs",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "uuid", nullable: false),
+                    state = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
+                    format = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
+                    language = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
+                    role = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
+                    is_active = table.Column<bool>(type: "boolean", nullable: true),
+                    created_after = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
+                    created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    finished_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
+                    total = table.Column<long>(type: "bigint", nullable: false),
+                    processed = table.Column<long>(type: "bigint", nullable: false),
+                    length = table.Column<long>(type: "bigint", nullable: false),
+                    attempts = table.Column<int>(type: "integer", nullable: false),
+                    claimed_by = table.Column<Guid>(type: "uuid", nullable: true),
+                    claimed_until = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
+                    expires_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_export_jobs", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "external_entries",
                 columns: table => new
                 {
@@ -748,6 +787,11 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 unique: true);
 
             migrationBuilder.CreateIndex(
+                name: "ix_export_jobs_expires_at",
+                table: "export_jobs",
+                column: "expires_at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_external_entries_expires_at",
                 table: "external_entries",
                 column: "expires_at");
@@ -933,6 +977,12 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             migrationBuilder.DropTable(
                 name: "devices");
+
+            migrationBuilder.DropTable(
+                name: "export_chunks");
+
+            migrationBuilder.DropTable(
+                name: "export_jobs");
 
             migrationBuilder.DropTable(
                 name: "external_entries");

@@ -187,6 +187,45 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                 });
 
             migrationBuilder.CreateTable(
+                name: "export_chunks",
+                columns: table => new
+                {
+                    job_id = table.Column<byte[]>(type: "BLOB", nullable: false),
+                    ordinal = table.Column<int>(type: "INTEGER", nullable: false),
+                    content = table.Column<byte[]>(type: "BLOB", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_export_chunks", x => new { x.job_id, x.ordinal });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "export_jobs",
+                columns: table => new
+                {
+                    id = table.Column<byte[]>(type: "BLOB", nullable: false),
+                    state = table.Column<string>(type: "TEXT", maxLength: 20, nullable: false),
+                    format = table.Column<string>(type: "TEXT", maxLength: 20, nullable: false),
+                    language = table.Column<string>(type: "TEXT", maxLength: 20, nullable: false),
+                    role = table.Column<string>(type: "TEXT", maxLength: 64, nullable: true),
+                    is_active = table.Column<bool>(type: "INTEGER", nullable: true),
+                    created_after = table.Column<long>(type: "INTEGER", nullable: true),
+                    created_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    finished_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    total = table.Column<long>(type: "INTEGER", nullable: false),
+                    processed = table.Column<long>(type: "INTEGER", nullable: false),
+                    length = table.Column<long>(type: "INTEGER", nullable: false),
+                    attempts = table.Column<int>(type: "INTEGER", nullable: false),
+                    claimed_by = table.Column<byte[]>(type: "BLOB", nullable: true),
+                    claimed_until = table.Column<long>(type: "INTEGER", nullable: true),
+                    expires_at = table.Column<long>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_export_jobs", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "external_entries",
                 columns: table => new
                 {
@@ -747,6 +786,11 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                 unique: true);
 
             migrationBuilder.CreateIndex(
+                name: "ix_export_jobs_expires_at",
+                table: "export_jobs",
+                column: "expires_at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_external_entries_expires_at",
                 table: "external_entries",
                 column: "expires_at");
@@ -932,6 +976,12 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
 
             migrationBuilder.DropTable(
                 name: "devices");
+
+            migrationBuilder.DropTable(
+                name: "export_chunks");
+
+            migrationBuilder.DropTable(
+                name: "export_jobs");
 
             migrationBuilder.DropTable(
                 name: "external_entries");

@@ -1,0 +1,34 @@
+using PdfSharp.Fonts;
+
+namespace Identity.Accounts.Export;
+
+/// <summary>DejaVu Sans from this assembly, whatever the machine has: Latin, Greek, Cyrillic, Armenian, Georgian and more. What it lacks (Chinese, Japanese, Korean) is drawn as a box.</summary>
+internal sealed class ExportFonts : IFontResolver
+{
+    public const string Family = "DejaVu Sans";
+
+    private static readonly Lazy<bool> Resolver = new(() =>
+    {
+        GlobalFontSettings.FontResolver = new ExportFonts();
+        return true;
+    });
+
+    /// <summary>Before the first font: PDFsharp has one resolver for the whole process.</summary>
+    public static void Use() => _ = Resolver.Value;
+
+    public FontResolverInfo? ResolveTypeface(string familyName, bool isBold, bool isItalic) =>
+        string.Equals(familyName, Family, StringComparison.Ordinal) ? new FontResolverInfo(isBold ? "DejaVuSans-Bold" : "DejaVuSans") : null;
+
+    public byte[]? GetFont(string faceName)
+    {
+        using var font = typeof(ExportFonts).Assembly.GetManifestResourceStream($"Identity.Accounts.Export.Fonts.{faceName}.ttf");
+        if (font is null)
+        {
+            return null;
+        }
+
+        var bytes = new byte[font.Length];
+        font.ReadExactly(bytes);
+        return bytes;
+    }
+}
