@@ -61,7 +61,7 @@ public sealed class BrowserFixture : IAsyncLifetime
 
         AxeSource = await File.ReadAllTextAsync(Axe);
         await StartApplicationAsync();
-        _server = await HostedServer.StartAsync(Clients(SinglePageApp, Elsewhere), settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Accounts:AllowCodeSignIn"] = "true", ["Accounts:OneTimeCodesPerAccount"] = "1000" });
+        _server = await HostedServer.StartAsync(Clients(SinglePageApp, Elsewhere), settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Accounts:AllowCodeSignIn"] = "true", ["Accounts:OneTimeCodesPerAccount"] = "1000", ["SecondFactors:RequiredForRoles:0"] = "auditor" });
 
         _narrow = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Accounts:OneTimeCodesPerAccount"] = "2", ["Accounts:OneTimeCodesPerAddress"] = "2" });
 
