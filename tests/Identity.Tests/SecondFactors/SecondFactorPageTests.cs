@@ -127,7 +127,9 @@ public sealed class SecondFactorPageTests(PagesFixture fixture)
                 break;
             case "password":
                 password = "another pass phrase 8";
-                Assert.Equal(HttpStatusCode.SeeOther, (await ada.Browser.SubmitAsync("/account/password", new Dictionary<string, string>(StringComparer.Ordinal) { ["CurrentPassword"] = PagesFixture.Password, ["NewPassword"] = password }, "password")).StatusCode);
+                var (_, fields) = PageClient.Form(await ada.Browser.ReadAsync("/account/password"), action: null, "CurrentPassword");
+                (fields["CurrentPassword"], fields["NewPassword"]) = (PagesFixture.Password, password);
+                Assert.Equal(HttpStatusCode.SeeOther, (await ada.Browser.PostAsync("/account/password", fields)).StatusCode);
                 break;
             case "factor added":
                 await VerifyAsync(ada.Email);

@@ -21,11 +21,11 @@ public sealed class PageMatrixTests
 {
     private const string Password = "violet tram harbour";
 
-    // P: the page. S: to the sign-in. H: home, to what a person has of their own. E: a page that says what is wrong. In the order of the summary.
+    // P: the page. S: to the sign-in. H: home, to what a person has of their own. O: to "signed out". E: a page that says what is wrong. In the order of the summary.
     // An administrator's work is done by the API: no page shows them more than their own.
     private static readonly (string Page, string Expected)[] Matrix =
     [
-        ("/", "SHHSS"),
+        ("/", "PPPPP"),
         ("/signin", "PHHPP"),
         ("/signin/code", "PPPPP"),
         ("/signin/second-factor", "SSSSS"),
@@ -34,15 +34,15 @@ public sealed class PageMatrixTests
         ("/forgot-password", "PPPPP"),
         ("/reset-password", "PPPPP"),
         ("/verify-email", "PPPPP"),
-        ("/consent", "EEEEE"),
-        ("/connect/verify", "PPPPP"),
-        ("/signout", "PPPPP"),
+        ("/consent", "HHHHH"),
+        ("/connect/verify", "SPPSS"),
+        ("/signout", "OPPOO"),
         ("/signed-out", "PPPPP"),
         ("/not-me", "PPPPP"),
         ("/status/404", "EEEEE"),
         ("/external/link", "EEEEE"),
         ("/external/problem", "EEEEE"),
-        ("/external/signout", "PPPPP"),
+        ("/external/signout", "OOOOO"),
         ("/account", "SPPSS"),
         ("/account/apps", "SPPSS"),
         ("/account/connections", "SPPSS"),
@@ -75,6 +75,7 @@ public sealed class PageMatrixTests
                     (200, _) => 'P',
                     (303 or 302, { } to) when to == "/signin" || to.StartsWith("/signin?", StringComparison.Ordinal) => 'S',
                     (303 or 302, { } to) when to.StartsWith("/account", StringComparison.Ordinal) => 'H',
+                    (303 or 302, "/signed-out") => 'O',
                     (303 or 302, { } to) when to.StartsWith("/external/problem?", StringComparison.Ordinal) => 'E',
                     ( >= 400 and < 500, _) when text.Contains("<h1", StringComparison.Ordinal) => 'E',
                     _ => '?',
@@ -112,6 +113,7 @@ public sealed class PageMatrixTests
     {
         await using var server = await StartAsync();
         var everybody = await EverybodyAsync(server);
+        var (person, chief) = (everybody[1].Client, everybody[2].Client);
         var (loader, wrong, tried) = (server.Services.GetRequiredService<PageLoader>(), new List<string>(), 0);
         foreach (var page in Pages(server))
         {
@@ -125,7 +127,11 @@ public sealed class PageMatrixTests
                     request.Headers.Authorization = token is null ? null : new("Bearer", token);
                     using var answer = await client.SendAsync(request);
                     tried++;
-                    if (answer.StatusCode != HttpStatusCode.BadRequest)
+
+                    // Whoever has no session is sent to get one before the form is looked at, and so is an old link to its problem: nothing is done.
+                    var leads = answer.Headers.Location?.OriginalString ?? "";
+                    var isLed = (client != person && client != chief && leads.StartsWith("/signin?", StringComparison.Ordinal)) || leads.StartsWith("/external/problem?", StringComparison.Ordinal);
+                    if (answer.StatusCode != HttpStatusCode.BadRequest && !isLed)
                     {
                         wrong.Add($"{path} {handler}: {(int)answer.StatusCode} {answer.Headers.Location}");
                     }
