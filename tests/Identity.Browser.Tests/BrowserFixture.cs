@@ -73,6 +73,7 @@ public sealed class BrowserFixture : IAsyncLifetime
         {
             ["Accounts:AllowCodeSignIn"] = "true",
             ["Accounts:OneTimeCodesPerAccount"] = "1000",
+            ["SecondFactors:RequiredForRoles:0"] = "auditor",
             ["FIREBASE_CREDENTIALS"] = _fcm.Credentials,
             ["FCM_ENDPOINT"] = _fcm.Address.AbsoluteUri,
         });

@@ -268,6 +268,57 @@ public sealed class PageStateTests(BrowserFixture fixture)
             await visit.GotoAsync(visit.AuthorizeUrl(more: Visit.EssentialAcr("urn:identity:acr:2fa")));
             await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Add an authenticator app" }).ClickAsync();
         },
+        ["add-factor-role"] = (visit, _) => visit.BeginFirstFactorAsync(),
+        ["add-factor-role-authenticator"] = async (visit, _) =>
+        {
+            await visit.BeginFirstFactorAsync();
+            await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Add an authenticator app" }).ClickAsync();
+        },
+        ["add-factor-role-passkey"] = async (visit, _) =>
+        {
+            await visit.BeginFirstFactorAsync();
+            await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Add a passkey" }).ClickAsync();
+        },
+        ["sign-in-expired"] = (visit, _) => visit.GotoAsync("/signin?done=expired"),
+        ["account-security-remembered"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            var secret = await visit.AddAuthenticatorAsync();
+            await visit.GotoAsync("/signout");
+            await visit.PressAsync("Sign out");
+            await visit.GotoAsync("/signin");
+            await visit.Page.GetByLabel("E-mail address or user name").FillAsync(visit.Email);
+            await visit.Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+            await visit.PressAsync("Sign in");
+            await visit.Page.ArriveAtAsync("**/signin/second-factor");
+            await visit.Page.GetByLabel("Six-digit code").FillAsync(Visit.Totp(secret));
+            await visit.Page.GetByLabel("Do not ask again in this browser for 30 days").CheckAsync();
+            await visit.PressAsync("Confirm");
+            await visit.GotoAsync("/account/security");
+            await Assertions.Expect(visit.Page.GetByText("Remembered browsers")).ToBeVisibleAsync();
+        },
+        ["account-confirm-authenticator"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.AddAuthenticatorAsync();
+            await visit.GotoAsync("/account/security/confirm?returnUrl=%2Faccount%2Fsecurity&strength=2");
+        },
+        ["account-connections"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/connections");
+        },
+        ["account-pending-email"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.Page.GetByLabel("E-mail address").FillAsync("new." + visit.Email);
+            await visit.PressAsync("Save changes");
+            await visit.GotoAsync("/account/pending/email");
+            await Assertions.Expect(visit.Page.GetByLabel("Six-digit code")).ToBeVisibleAsync();
+        },
+        ["not-me"] = async (visit, _) => await visit.GotoAsync(await visit.NotMeLinkAsync()),
+        ["not-me-gone"] = (visit, _) => visit.GotoAsync("/not-me?ticket=none"),
+        ["external-problem"] = (visit, _) => visit.GotoAsync("/external/problem?problem=Expired&provider=x&id=0123456789abcdef"),
         ["account-apps-empty"] = async (visit, _) =>
         {
             await visit.SignInAsync();

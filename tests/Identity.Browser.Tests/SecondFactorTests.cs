@@ -125,6 +125,75 @@ public sealed class SecondFactorTests(BrowserFixture fixture)
         visit.AssertPolicyHeld();
     }
 
+    [Fact]
+    public async Task FirstFactor_ThatARoleNeeds_IsAddedByKeyboardInTheMiddleOfTheSignIn_AndThePersonGoesOn()
+    {
+        await using var visit = await fixture.VisitAsync();
+        var page = visit.Page;
+        await visit.GotoAsync(visit.AuthorizeUrl());
+        await visit.BeginFirstFactorAsync(page.Url.Replace("/signin?", "/signin/code?", StringComparison.Ordinal));
+        await AssertSoundAsync(visit);
+        await page.EnterAsync("Add an authenticator app");
+        await page.ArriveAtAsync("**/account/security/authenticator?*");
+        await AssertSoundAsync(visit);
+        var secret = (await page.Locator(".reference code").TextContentAsync())!.Replace(" ", "", StringComparison.Ordinal);
+        await page.TypeIntoAsync("Six-digit code", Visit.Totp(secret));
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Locator(".codes code")).ToHaveCountAsync(10);
+        await AssertSoundAsync(visit);
+        await page.EnterAsync("I have saved them");
+        await page.ArriveAtAsync("**/consent?*");
+        visit.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task FirstFactor_ThatARoleNeeds_MayBeAPasskey()
+    {
+        await using var visit = await fixture.VisitAsync();
+        var page = visit.Page;
+        var authenticator = await VirtualAuthenticator.AddAsync(page);
+        await visit.BeginFirstFactorAsync();
+        await page.EnterAsync("Add a passkey");
+        await page.ArriveAtAsync("**/account/security/passkey*");
+        await visit.PressAsync("Create passkey");
+        await Assertions.Expect(page.Locator(".codes code")).ToHaveCountAsync(10);
+        await page.EnterAsync("I have saved them");
+        await page.ArriveAtAsync("**/account");
+        Assert.Single(await authenticator.PasskeysAsync());
+        visit.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task ForgottenPassword_WithNothingButAKeyboard_IsReplaced_AndTheSecondFactorStillAsked()
+    {
+        await using var visit = await fixture.VisitAsync();
+        var page = visit.Page;
+        await visit.SignInAsync();
+        await visit.AddAuthenticatorAsync();
+        var recovery = await page.Locator(".codes code").AllTextContentsAsync();
+        await SignOutAsync(visit);
+        await visit.GotoAsync("/signin");
+        await page.EnterAsync("Forgot your password?");
+        await page.ArriveAtAsync("**/forgot-password*");
+        await page.TypeIntoAsync("E-mail address", visit.Email);
+        await page.Keyboard.PressAsync("Enter");
+        await page.ArriveAtAsync("**/reset-password?*");
+        await AssertSoundAsync(visit);
+        await page.TypeIntoAsync("Six-digit code", await fixture.Server.ReadCodeAsync(visit.Email));
+        await page.TypeIntoAsync("New password", "copper lantern meadow");
+        await page.Keyboard.PressAsync("Enter");
+        await page.ArriveAtAsync("**/signin?*");
+        await page.TypeIntoAsync("Password", "copper lantern meadow");
+        await page.Keyboard.PressAsync("Enter");
+        await page.ArriveAtAsync("**/signin/second-factor*");
+        await page.EnterAsync("Use a recovery code");
+        await page.ArriveAtAsync("**/signin/second-factor?way=recovery_code");
+        await page.TypeIntoAsync("Recovery code", recovery[0]);
+        await page.EnterAsync("Confirm");
+        await page.ArriveAtAsync("**/account");
+        visit.AssertPolicyHeld();
+    }
+
     private static async Task RecoverAsync(Visit visit, string code)
     {
         var page = visit.Page;

@@ -1,6 +1,11 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
+using Identity.Accounts;
+using Identity.Accounts.Administration;
+using Identity.Accounts.Changes;
+using Identity.Accounts.Profile;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
 
 namespace Identity.Browser.Tests;
@@ -73,6 +78,33 @@ public sealed class Visit : IAsyncDisposable
         await Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
         await PressAsync("Sign in");
         await Page.ArriveAtAsync("**/account");
+    }
+
+    /// <summary>An account whose role needs two factors and that has none, after a code by mail: on the page that adds the first.</summary>
+    public async Task BeginFirstFactorAsync(string from = "/signin/code")
+    {
+        await RegisterAccountAsync();
+        var services = _fixture.Server.Services;
+        await services.GetRequiredService<RoleCatalog>().PutAsync("auditor", description: null, CancellationToken.None);
+        var account = (await services.GetRequiredService<IAccountStore>().FindByEmailAsync(Email.ToUpperInvariant(), CancellationToken.None))!;
+        Assert.IsType<AccountChangeResult.Changed>(await services.GetRequiredService<IAccountChanges>().ChangeAsync(account.Id, new AccountChange { Roles = ["auditor"] }, null, new Caller(null, null), CancellationToken.None));
+        await GotoAsync(from);
+        await Page.TypeIntoAsync("E-mail address", Email);
+        await Page.Keyboard.PressAsync("Enter");
+        await Page.ArriveAtAsync("**/signin/code?*sent=1*");
+        await Page.TypeIntoAsync("Six-digit code", await _fixture.Server.ReadCodeAsync(Email));
+        await Page.Keyboard.PressAsync("Enter");
+        await Page.ArriveAtAsync("**/signin/add-factor*");
+    }
+
+    /// <summary>The link of a mail that tells of a change.</summary>
+    public async Task<string> NotMeLinkAsync()
+    {
+        await RegisterAccountAsync();
+        var services = _fixture.Server.Services;
+        var account = (await services.GetRequiredService<IAccountStore>().FindByEmailAsync(Email.ToUpperInvariant(), CancellationToken.None))!;
+        await services.GetRequiredService<AccessNotices>().TellAsync(account, AccessChange.PasswordChanged);
+        return "/not-me?ticket=" + await _fixture.Server.ReadTicketAsync(Email, "password");
     }
 
     /// <summary>Adds an authenticator app to the account that is signed in, by a code of the step before this: the one of now is still to be used.</summary>

@@ -1,13 +1,11 @@
 // GDPR Art. 17, OWASP ASVS 5.0 §7.5.1: deleting an account needs more than a session.
-using System.Globalization;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
-using Identity.Accounts.Delivery;
 using Identity.Accounts.Events;
 using Identity.Accounts.Passwords;
+using Identity.Accounts.Profile;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
-using Identity.Accounts.Texts;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.Options;
 
@@ -34,7 +32,7 @@ public enum DeletionRequest
 
 /// <summary>
 /// A person's own request: the account is disabled at once, with all its sessions, and erased after the grace. Until then its address
-/// and names stay taken, nobody signs in to it, and an administrator can give it back.
+/// and names stay taken, nobody signs in to it, and an administrator can give it back, or for a week the link in the mail that tells of it.
 /// </summary>
 public sealed class AccountDeletion(
     IAccountStore accounts,
@@ -44,7 +42,7 @@ public sealed class AccountDeletion(
     SessionService sessions,
     LifecycleEvents events,
     AuditTrail audit,
-    DeliveryQueue delivery,
+    AccessNotices notices,
     IOptions<AccountsOptions> options,
     TimeProvider timeProvider)
 {
@@ -98,8 +96,8 @@ public sealed class AccountDeletion(
             {
                 await audit.WriteAsync("delete_request", "success", id, caller, sessionId, CancellationToken.None);
                 await sessions.AuditEndedAsync(ended, SessionEndReasons.Deactivated, caller, CancellationToken.None);
-                var until = account.DeleteAfter.Value.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
-                delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get("AccountDeletionSubject"), AccountTexts.Format("AccountDeletionMail", until)));
+                var until = account.DeleteAfter.Value;
+                await notices.TellAsync(account, AccessChange.DeletionAsked, culture => until.ToString("d", culture));
                 return DeletionRequest.Done;
             }
 

@@ -95,6 +95,15 @@ public sealed class ExternalIdentities
         (context, token) => context.Set<ExternalIdentityRow>().Where(r => r.Key == key && r.AccountId == accountId).ExecuteDeleteAsync(token),
         cancellationToken);
 
+    /// <summary>Takes away those that were linked at this time or later, the last one too: for an owner who takes the account back by its mailbox; how many.</summary>
+    public Task<int> RemoveSinceAsync(Guid accountId, DateTimeOffset since, CancellationToken cancellationToken) => _database.TransactAsync(
+        async (context, token) =>
+        {
+            await _database.Dialect.LockAsync(context, "external:" + accountId.ToString("N"), token);
+            return await context.Set<ExternalIdentityRow>().Where(r => r.AccountId == accountId && r.CreatedAt >= since).ExecuteDeleteAsync(token);
+        },
+        cancellationToken);
+
     /// <summary>Takes one way in away from the account. Of two that are taken away at the same time one stays, where there is no other.</summary>
     public Task<Unlinking> RemoveAsync(Guid accountId, string key, bool hasOtherWay, CancellationToken cancellationToken) => _database.TransactAsync(
         async (context, token) =>

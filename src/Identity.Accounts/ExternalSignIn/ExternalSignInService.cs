@@ -1,12 +1,16 @@
 // OWASP ASVS 5.0 §6.8 (identity providers), NIST SP 800-63C-4 §3.8 (linking): who comes from a provider is an account only by its owner's proof.
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text.Json;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Credentials;
-using Identity.Accounts.Delivery;
 using Identity.Accounts.Events;
+using Identity.Accounts.Profile;
 using Identity.Accounts.Registration;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
-using Identity.Accounts.Texts;
+using Microsoft.AspNetCore.DataProtection;
 
 namespace Identity.Accounts.ExternalSignIn;
 
@@ -22,12 +26,24 @@ public abstract record ExternalSignInResult
     /// <summary>The provider's e-mail address is an account's: its owner has to prove that they are the same person.</summary>
     public sealed record NeedsProof(Account Account) : ExternalSignInResult;
 
+    /// <summary>The provider's word is one factor, and the account needs two: no session yet.</summary>
+    public sealed record SecondFactorDue(Account Account, HalfSignIn Half) : ExternalSignInResult;
+
     /// <summary>The account is disabled.</summary>
     public sealed record Disabled : ExternalSignInResult;
+
+    /// <summary>The person is another account's by now.</summary>
+    public sealed record Taken : ExternalSignInResult;
 
     /// <summary>Nobody here is linked to this person, and accounts are not made for them.</summary>
     public sealed record NoAccount : ExternalSignInResult;
 }
+
+/// <summary>An external sign-in that waits for the account's second factor.</summary>
+/// <param name="Person">Whom the provider vouched for.</param>
+/// <param name="Lifetime">The session ends after this long, however much it is used; null: as any other.</param>
+/// <param name="Links">The person is to be linked to the account, whose owner has proved it.</param>
+public sealed record HeldSignIn(ExternalPerson Person, TimeSpan? Lifetime, bool Links);
 
 /// <summary>What linking came to.</summary>
 public enum Linking
@@ -41,6 +57,9 @@ public enum Linking
 public sealed class ExternalSignInService(
     ExternalIdentities identities,
     ExternalSessions externalSessions,
+    ExternalEntries entries,
+    IDataProtectionProvider protection,
+    SecondFactorPolicy secondFactors,
     IAccountStore accounts,
     ICredentialStore credentials,
     RegistrationService registration,
@@ -48,13 +67,16 @@ public sealed class ExternalSignInService(
     SessionService sessions,
     LifecycleEvents events,
     AuditTrail audit,
-    DeliveryQueue delivery,
+    AccessNotices notices,
+    OwnerClaim claim,
     TimeProvider timeProvider)
 {
     /// <summary>In <c>amr</c> of every session that came from a provider.</summary>
     public const string Federated = "fed";
 
     private const int LongestName = 256;
+    private const string HeldKind = "held";
+    private readonly IDataProtector _protector = protection.CreateProtector("identity.held-sign-in.v1");
 
     /// <param name="person">Whom the provider vouched for.</param>
     /// <param name="caller">From where.</param>
@@ -71,9 +93,41 @@ public sealed class ExternalSignInService(
             return refusal!;
         }
 
-        return await StartAsync(account, person, caller, cancellationToken, lifetime) is { } started
-            ? new ExternalSignInResult.SignedIn(started.Account, started.Session)
-            : new ExternalSignInResult.Disabled();
+        return await StartAsync(account, person, caller, cancellationToken, lifetime);
+    }
+
+    /// <summary>A password was right, and a second factor is due before the person is linked to its account.</summary>
+    /// <returns>The same half sign-in, which links as it ends; null: start over.</returns>
+    public async Task<HalfSignIn?> HoldAsync(HalfSignIn half, ExternalPerson person, CancellationToken cancellationToken)
+    {
+        var state = await SaveAsync(new HeldSignIn(person, Lifetime: null, Links: true), cancellationToken);
+        return await secondFactors.WithAsync(half, [.. person.Amr, Federated], state, cancellationToken);
+    }
+
+    /// <summary>For exactly one caller; null: used or over.</summary>
+    internal async Task<HeldSignIn?> TakeAsync(string state, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await entries.TakeAsync(HeldKind, state, cancellationToken) is { } payload ? JsonSerializer.Deserialize<HeldSignIn>(_protector.Unprotect(payload)) : null;
+        }
+        catch (CryptographicException)
+        {
+            // Its key is gone: as good as over.
+            return null;
+        }
+    }
+
+    /// <summary>The second factor has been proven: the session is the provider's too, and the person linked where that was asked for. False: they are somebody else's by now.</summary>
+    internal async Task<bool> AttachAsync(HeldSignIn held, Account account, Session session, Caller caller)
+    {
+        if (held.Links && await LinkAsync(held.Person, account, caller with { SessionId = session.Id }, CancellationToken.None) != Linking.Done)
+        {
+            return false;
+        }
+
+        await AttachAsync(held.Person, held.Lifetime, session);
+        return true;
     }
 
     /// <summary>Links a person to an account whose owner has proved both, and tells the owner by mail.</summary>
@@ -92,13 +146,13 @@ public sealed class ExternalSignInService(
         }
 
         await audit.WriteAsync("link", "success", account.Id, caller with { ActorId = Actor(subject.Provider) }, caller.SessionId, CancellationToken.None);
-        delivery.Post("email", new PersonalMessage(account.Email, AccountTexts.Get("LinkedSubject"), AccountTexts.Format("LinkedMail", subject.Provider)));
+        await notices.TellAsync(account, AccessChange.ConnectionAdded, _ => subject.Provider);
         return Linking.Done;
     }
 
     /// <summary>
     /// For an owner who proved the account by a code to its e-mail address. Where nobody had proved the address before, whoever set the password need
-    /// not be its owner: the password and the sessions from before are dropped.
+    /// not be its owner: the password, the sessions and all else from before are dropped.
     /// </summary>
     /// <param name="before">The account as it was before the code was tried.</param>
     /// <param name="caller">From where.</param>
@@ -116,17 +170,30 @@ public sealed class ExternalSignInService(
             var stored = await credentials.FindAsync(account.Id, cancellationToken);
             account.SecurityStamp = Guid.NewGuid().ToString("N");
             account.UpdatedAt = timeProvider.GetUtcNow();
-            account.EmailVerified = true;
-            account.PhoneNumber = null;
-            account.PhoneNumberVerified = false;
+
+            var wasStrangers = account.Claim != AccountClaim.Settled;
+            if (wasStrangers)
+            {
+                // By the code that was just tried it is verified; what is to be judged is how it was before.
+                account.EmailVerified = false;
+                OwnerClaim.Take(account);
+            }
+
+            (account.EmailVerified, account.PhoneNumber, account.PhoneNumberVerified) = (true, null, false);
             var consequences = new AccountConsequences
             {
                 Password = new PasswordReplacement(stored?.PasswordHash, null, timeProvider.GetUtcNow()),
+                ForgetsDevices = true,
                 EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller),
             };
             var update = await accounts.UpdateAsync(account, account.Version, [events.OfUser(EventTypes.UserUpdated, account)], consequences, cancellationToken);
             if (update.Outcome == AccountWrite.Done)
             {
+                if (wasStrangers)
+                {
+                    await claim.ForgetRestAsync(account.Id, wasProven: false, CancellationToken.None);
+                }
+
                 await sessions.AuditEndedAsync(update.Ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
                 return account;
             }
@@ -141,27 +208,46 @@ public sealed class ExternalSignInService(
         return null;
     }
 
-    /// <summary>A session for somebody who has just proved an account by other means and is linked to it by now.</summary>
-    public async Task<(Session Session, Account Account)?> StartAsync(Account account, ExternalPerson person, Caller caller, CancellationToken cancellationToken, TimeSpan? lifetime = null)
+    /// <summary>A session for somebody who has just proved an account by other means, and is linked to it by now or by this.</summary>
+    /// <param name="account">Theirs.</param>
+    /// <param name="person">Whom the provider vouched for.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="lifetime">The session ends after this long, however much it is used; null: as any other.</param>
+    /// <param name="links">They are to be linked once everything is proven.</param>
+    /// <param name="channel">The channel of the code that proved the account: it is no second factor then.</param>
+    public async Task<ExternalSignInResult> StartAsync(Account account, ExternalPerson person, Caller caller, CancellationToken cancellationToken, TimeSpan? lifetime = null, bool links = false, string? channel = null)
     {
         if (await WithRolesAsync(account, person, caller, cancellationToken) is not { IsActive: true } current)
         {
             await audit.WriteAsync("sign_in", "disabled", account.Id, caller, sessionId: null, cancellationToken);
-            return null;
+            return new ExternalSignInResult.Disabled();
         }
 
-        var now = timeProvider.GetUtcNow();
-        await accounts.RecordSignInAsync(current.Id, now, cancellationToken);
-        if (await sessions.StartAsync(current, [.. person.Amr.Append(Federated).Distinct(StringComparer.Ordinal)], caller, cancellationToken, person.AuthenticatedAt) is not { } started)
+        string[] amr = [.. person.Amr.Append(Federated).Distinct(StringComparer.Ordinal)];
+        var state = NewState();
+        if (await secondFactors.FindDueAsync(current, amr, channel, caller, cancellationToken, state) is { } half)
+        {
+            await SaveAsync(state, new HeldSignIn(person, lifetime, links), cancellationToken);
+            await audit.WriteAsync("sign_in", "second_factor_due", current.Id, caller, sessionId: null, cancellationToken);
+            return new ExternalSignInResult.SecondFactorDue(current, half);
+        }
+
+        if (links && await LinkAsync(person, current, caller, cancellationToken) != Linking.Done)
+        {
+            return new ExternalSignInResult.Taken();
+        }
+
+        await accounts.RecordSignInAsync(current.Id, timeProvider.GetUtcNow(), cancellationToken);
+        if (await sessions.StartAsync(current, amr, caller, cancellationToken, person.AuthenticatedAt) is not { } started)
         {
             await audit.WriteAsync("sign_in", "changed_meanwhile", current.Id, caller, sessionId: null, cancellationToken);
-            return null;
+            return new ExternalSignInResult.Disabled();
         }
 
-        await externalSessions.SaveAsync(started.Session, person, lifetime is { } life ? now + life : person.SessionEndsAt, CancellationToken.None);
-        await identities.TouchAsync(person.Subject.Key, now, CancellationToken.None);
+        await AttachAsync(person, lifetime, started.Session);
         await audit.WriteAsync("sign_in", "success", current.Id, caller, started.Session.Id, CancellationToken.None);
-        return started;
+        return new ExternalSignInResult.SignedIn(started.Account, started.Session);
     }
 
     public Task<IReadOnlyList<ExternalIdentity>> ListAsync(Guid accountId, CancellationToken cancellationToken) => identities.ListAsync(accountId, cancellationToken);
@@ -170,10 +256,35 @@ public sealed class ExternalSignInService(
     public async Task<Unlinking> UnlinkAsync(Guid accountId, string key, Caller caller, CancellationToken cancellationToken)
     {
         var hasPassword = (await credentials.FindAsync(accountId, cancellationToken))?.PasswordHash is not null;
+        var identity = await identities.FindAsync(key, cancellationToken);
         var outcome = await identities.RemoveAsync(accountId, key, hasPassword, cancellationToken);
         await audit.WriteAsync("unlink", outcome.ToString(), accountId, caller, caller.SessionId, CancellationToken.None);
+        if (outcome == Unlinking.Done && identity is not null && await accounts.FindAsync(accountId, CancellationToken.None) is { } account)
+        {
+            await notices.TellAsync(account, AccessChange.ConnectionRemoved, _ => identity.Provider);
+        }
+
         return outcome;
     }
+
+    private async Task AttachAsync(ExternalPerson person, TimeSpan? lifetime, Session session)
+    {
+        var now = timeProvider.GetUtcNow();
+        await externalSessions.SaveAsync(session, person, lifetime is { } life ? now + life : person.SessionEndsAt, CancellationToken.None);
+        await identities.TouchAsync(person.Subject.Key, now, CancellationToken.None);
+    }
+
+    private async Task<string> SaveAsync(HeldSignIn held, CancellationToken cancellationToken)
+    {
+        var state = NewState();
+        await SaveAsync(state, held, cancellationToken);
+        return state;
+    }
+
+    private Task SaveAsync(string state, HeldSignIn held, CancellationToken cancellationToken) =>
+        entries.SaveAsync(HeldKind, state, _protector.Protect(JsonSerializer.Serialize(held)), timeProvider.GetUtcNow() + FactorTickets.EnrolmentLifetime, cancellationToken);
+
+    private static string NewState() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(24));
 
     private async Task<(Account? Account, ExternalSignInResult? Refusal)> FindOrCreateAsync(ExternalPerson person, Caller caller, CancellationToken cancellationToken)
     {

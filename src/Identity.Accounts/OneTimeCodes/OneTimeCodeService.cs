@@ -207,7 +207,7 @@ public sealed class OneTimeCodeService(
             if (await secondFactors.FindDueAsync(account, [AuthenticationMethods.OneTimeCode], code.Channel, caller, CancellationToken.None) is { } half)
             {
                 await audit.WriteAsync("sign_in", "second_factor_due", account.Id, caller, sessionId: null, CancellationToken.None);
-                return half.Methods.Count == 0 ? new TriedCode.Invalid() : new TriedCode.SecondFactorDue(account, half);
+                return half.Methods.Count == 0 && !half.Enrols ? new TriedCode.Invalid() : new TriedCode.SecondFactorDue(account, half);
             }
 
             await accounts.RecordSignInAsync(account.Id, timeProvider.GetUtcNow(), CancellationToken.None);

@@ -32,6 +32,11 @@ public enum AccessChange
     PasskeyRemoved,
     RecoveryCodesReplaced,
     RecoveryCodeUsed,
+    /// <summary>Another provider's word lets somebody in.</summary>
+    ConnectionAdded,
+    ConnectionRemoved,
+    /// <summary>By the person; the account is switched off until it is erased.</summary>
+    DeletionAsked,
 }
 
 /// <summary>

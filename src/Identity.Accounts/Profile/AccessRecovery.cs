@@ -2,7 +2,6 @@
 using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
-using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Microsoft.AspNetCore.Identity;
@@ -11,14 +10,14 @@ namespace Identity.Accounts.Profile;
 
 /// <summary>
 /// What the link in a notice does: whoever holds the account now is out. Sessions end, the password is worth nothing, changes that wait
-/// for a code are dropped, known devices are strangers, second factors of the last week are gone, and a proven address that was replaced is in force again. What follows is a reset by mail.
+/// for a code are dropped, known devices are strangers, second factors and connections to other providers of the last week are gone, a proven address that was replaced is in force again, and an account that was to be erased lives. What follows is a reset by mail.
 /// </summary>
 public sealed class AccessRecovery(
     IAccessNoticeStore notices,
     IAccountStore accounts,
     ICredentialStore credentials,
     KnownDevices devices,
-    FactorRevocation factors,
+    IEnumerable<IGrantedAccess> grants,
     ILookupNormalizer normalizer,
     SessionService sessions,
     LifecycleEvents events,
@@ -50,17 +49,23 @@ public sealed class AccessRecovery(
             }
 
             var stored = await credentials.FindAsync(account.Id, CancellationToken.None);
-            TakeBack(account, notice, restores);
+            LifecycleEvent[] told = TakeBack(account, notice, restores)
+                ? [events.OfUser(EventTypes.UserUpdated, account), events.OfUser(EventTypes.UserReactivated, account)]
+                : [events.OfUser(EventTypes.UserUpdated, account)];
             var consequences = new AccountConsequences
             {
                 Password = stored?.PasswordHash is { } hash ? new PasswordReplacement(hash, null, timeProvider.GetUtcNow()) : null,
                 EndSessions = sessions.EndingWith(SessionEndReasons.Revoked, caller),
             };
-            var (written, ended) = await accounts.UpdateAsync(account, account.Version, [events.OfUser(EventTypes.UserUpdated, account)], consequences, CancellationToken.None);
+            var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
             switch (written)
             {
                 case AccountWrite.Done:
-                    await factors.RevokeRecentAsync(account.Id, caller, CancellationToken.None);
+                    foreach (var grant in grants)
+                    {
+                        await grant.ForgetRecentAsync(account.Id, caller, CancellationToken.None);
+                    }
+
                     await devices.ForgetAllAsync(account.Id, CancellationToken.None);
                     await sessions.AuditEndedAsync(ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
                     await audit.WriteAsync("access_disowned", notice.Change.ToString(), account.Id, caller, sessionId: null, CancellationToken.None);
@@ -79,7 +84,8 @@ public sealed class AccessRecovery(
         throw new InvalidOperationException("A change could not be taken back: the account was changed by others twenty times meanwhile.");
     }
 
-    private void TakeBack(Account account, AccessNotice notice, bool restores)
+    /// <returns>The account was to be erased, and lives again.</returns>
+    private bool TakeBack(Account account, AccessNotice notice, bool restores)
     {
         account.SecurityStamp = Guid.NewGuid().ToString("N");
         account.UpdatedAt = timeProvider.GetUtcNow();
@@ -94,5 +100,14 @@ public sealed class AccessRecovery(
         {
             (account.Email, account.NormalizedEmail, account.EmailVerified) = (notice.EmailBefore!, normalized, true);
         }
+
+        // Only what this deletion switched off: what an administrator disabled before stays so.
+        var lives = notice.Change == AccessChange.DeletionAsked && account.DeleteAfter is not null;
+        if (lives)
+        {
+            (account.IsActive, account.DeleteAfter) = (true, null);
+        }
+
+        return lives;
     }
 }

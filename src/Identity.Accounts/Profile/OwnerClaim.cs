@@ -2,11 +2,17 @@
 
 namespace Identity.Accounts.Profile;
 
-/// <summary>What hangs on an account and is kept elsewhere: consents and grants of applications, second factors.</summary>
+/// <summary>What hangs on an account and is kept elsewhere: consents and grants of applications, second factors, ways in through other providers.</summary>
 public interface IGrantedAccess
 {
     /// <summary>Takes all of it back.</summary>
     Task ForgetAsync(Guid accountId, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Takes back what was added to the account while the link of the notice that told of it works. What has stood for longer is the owner's,
+    /// and so is what needs no such notice, as it lets nobody in.
+    /// </summary>
+    Task ForgetRecentAsync(Guid accountId, Caller caller, CancellationToken cancellationToken) => Task.CompletedTask;
 }
 
 /// <summary>

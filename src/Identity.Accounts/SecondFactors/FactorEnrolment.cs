@@ -215,8 +215,10 @@ public sealed class FactorEnrolment(
         if ((await factors.ListAsync(account.Id, CancellationToken.None)).Count == 0)
         {
             await factors.ReplaceRecoveryCodesAsync(account.Id, [], timeProvider.GetUtcNow(), CancellationToken.None);
-            await proofs.ForgetAsync(account.Id, id: null, CancellationToken.None);
         }
+
+        // What a browser was remembered for is not what there is now.
+        await proofs.ForgetAsync(account.Id, id: null, CancellationToken.None);
 
         await audit.WriteAsync("factor_remove", factor.Kind, account.Id, caller, session.Id, CancellationToken.None);
         await notices.RemovedAsync(account, factor.Kind);
@@ -270,6 +272,7 @@ public sealed class FactorEnrolment(
 
         // Whoever adds a factor has proven it: nobody is asked for it again at once.
         await proofs.RecordProofAsync(session.Id, FactorKinds.Strength(factor.Kind), timeProvider.GetUtcNow(), CancellationToken.None);
+        await proofs.ForgetAsync(account.Id, id: null, CancellationToken.None);
         await audit.WriteAsync("factor_add", factor.Kind, account.Id, caller, session.Id, CancellationToken.None);
         await notices.AddedAsync(account, factor.Kind);
         var codes = await factors.CountRecoveryCodesAsync(account.Id, CancellationToken.None) == 0 ? await MakeRecoveryCodesAsync(account, CancellationToken.None) : null;

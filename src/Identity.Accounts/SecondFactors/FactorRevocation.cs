@@ -17,7 +17,7 @@ public sealed class FactorRevocation(IAccountStore accounts, ISecondFactorStore 
     /// Factors and recovery codes that are not older than the link of a notice lives. Of each its owner was told, with such a link, so whoever holds
     /// one can undo it; what has stood for longer is the owner's, and a stolen mailbox does not take it away.
     /// </summary>
-    public Task RevokeRecentAsync(Guid accountId, Caller caller, CancellationToken cancellationToken) =>
+    public Task ForgetRecentAsync(Guid accountId, Caller caller, CancellationToken cancellationToken) =>
         RevokeAsync(accountId, timeProvider.GetUtcNow() - AccessNotices.LinkLifetime, caller, cancellationToken);
 
     internal static LifecycleEvent Removed(LifecycleEvents events, Account account, string kind)

@@ -9,6 +9,9 @@ namespace Identity.Accounts.SecondFactors;
 internal static class TicketKinds
 {
     public const string SignIn = "sign_in";
+
+    /// <summary>A sign-in that only a new factor finishes.</summary>
+    public const string Enrolment = "enrolment";
     public const string Totp = "totp_enrolment";
     public const string PasskeyCreation = "passkey_creation";
     public const string PasskeyRequest = "passkey_request";
@@ -23,7 +26,7 @@ internal static class TicketKinds
 /// <param name="SessionId">The session that began it, where one did.</param>
 /// <param name="Amr">What is proven already.</param>
 /// <param name="Channel">The channel of the code that was the first factor: it is no second one.</param>
-/// <param name="State">What is to be remembered: a secret, a challenge.</param>
+/// <param name="State">What is to be remembered: a secret, a challenge, where an external sign-in is kept.</param>
 internal sealed record FactorTicket(Guid Id, string Kind, Guid? AccountId, DateTimeOffset ExpiresAt, string? Stamp, string? SessionId, IReadOnlyList<string> Amr, string? Channel, string? State);
 
 /// <summary>Writes and reads tickets.</summary>
@@ -32,14 +35,19 @@ public sealed class FactorTickets(IDataProtectionProvider protection, IFactorPro
     /// <summary>Life of a ticket.</summary>
     public static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(5);
 
+    /// <summary>Life of a sign-in that a new factor finishes: an app has to be installed first, perhaps.</summary>
+    public static readonly TimeSpan EnrolmentLifetime = FactorEnrolment.Fresh;
+
     private const int Longest = 8192;
     private readonly IDataProtector _protector = protection.CreateProtector("identity.factor-ticket.v1");
 
     internal string Create(string kind, Account? account, string? sessionId = null, IReadOnlyList<string>? amr = null, string? channel = null, string? state = null)
     {
         var now = timeProvider.GetUtcNow();
-        return _protector.Protect(JsonSerializer.Serialize(new FactorTicket(Guid.CreateVersion7(now), kind, account?.Id, now + Lifetime, account?.SecurityStamp, sessionId, amr ?? [], channel, state)));
+        return Write(new FactorTicket(Guid.CreateVersion7(now), kind, account?.Id, now + (kind == TicketKinds.Enrolment ? EnrolmentLifetime : Lifetime), account?.SecurityStamp, sessionId, amr ?? [], channel, state));
     }
+
+    internal string Write(FactorTicket ticket) => _protector.Protect(JsonSerializer.Serialize(ticket));
 
     /// <summary>Null: not ours, of another kind, expired, or spent.</summary>
     internal async Task<FactorTicket?> FindAsync(string kind, string? text, CancellationToken cancellationToken)

@@ -7,7 +7,7 @@ public sealed class SecondFactorOptions
 {
     public const string Section = "SecondFactors";
 
-    /// <summary>Accounts with one of these roles always need a second factor: where none is enrolled, a code goes to their e-mail address.</summary>
+    /// <summary>Accounts with one of these roles always need a second factor: where none is enrolled, a code goes to their e-mail address, and where that was the first one, they add another.</summary>
     public IList<string> RequiredForRoles { get; } = [];
 
     /// <summary>Clients (by client_id) that take only sign-ins with two factors.</summary>

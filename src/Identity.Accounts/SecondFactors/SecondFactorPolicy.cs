@@ -7,8 +7,9 @@ namespace Identity.Accounts.SecondFactors;
 
 /// <summary>A sign-in of which the first factor is proven.</summary>
 /// <param name="Ticket">Carries it, encrypted: no session exists yet.</param>
-/// <param name="Methods">What will finish it, the best first.</param>
-public sealed record HalfSignIn(string Ticket, IReadOnlyList<string> Methods);
+/// <param name="Methods">What will finish it, the best first; empty: nothing that the account has.</param>
+/// <param name="Enrols">The account has no factor and must have one: a new one finishes it (/signin/add-factor).</param>
+public sealed record HalfSignIn(string Ticket, IReadOnlyList<string> Methods, bool Enrols = false);
 
 /// <summary>Says whether a second factor is due.</summary>
 public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofStore proofs, FactorTickets tickets, IOptions<SecondFactorOptions> options, TimeProvider timeProvider)
@@ -16,7 +17,7 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
     private static readonly string[] Order = [FactorKinds.Passkey, FactorKinds.Totp, FactorKinds.Sms, FactorKinds.Email, FactorKinds.RecoveryCode];
 
     /// <summary>
-    /// Null where the first factor is enough. Whoever has enrolled a factor needs it at every sign-in, but for browsers that they had
+    /// Null where what is proven is enough. Whoever has enrolled a factor needs it at every sign-in, but for browsers that they had
     /// remembered; the roles of SecondFactors:RequiredForRoles need one in any case.
     /// </summary>
     /// <param name="account">As it was read before its credentials were.</param>
@@ -24,16 +25,28 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
     /// <param name="channel">The channel of the code that proved it.</param>
     /// <param name="caller">Its browser may be remembered.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<HalfSignIn?> FindDueAsync(Account account, IReadOnlyList<string> amr, string? channel, Caller caller, CancellationToken cancellationToken)
+    /// <param name="state">Of an external sign-in: where it is kept.</param>
+    public async Task<HalfSignIn?> FindDueAsync(Account account, IReadOnlyList<string> amr, string? channel, Caller caller, CancellationToken cancellationToken, string? state = null)
     {
+        // A provider that is trusted to sign people in is trusted to say that it asked them for two factors.
         var enrolled = await factors.ListAsync(account.Id, cancellationToken);
-        if ((enrolled.Count == 0 && !IsRequired(account)) || await IsRememberedAsync(account, caller, cancellationToken))
+        if ((enrolled.Count == 0 && !IsRequired(account)) || AuthenticationContexts.Of(amr) != AuthenticationContexts.SingleFactor || await IsRememberedAsync(account, caller, cancellationToken))
         {
             return null;
         }
 
-        return new(tickets.Create(TicketKinds.SignIn, account, caller.SessionId, amr, channel), await MethodsAsync(account, enrolled, channel, cancellationToken));
+        var methods = await MethodsAsync(account, enrolled, channel, cancellationToken);
+
+        // Only where there is no factor at all: one that cannot be used now (its mailbox was the first) is not got round by a new one.
+        var enrols = enrolled.Count == 0 && methods.Count == 0;
+        return new(tickets.Create(enrols ? TicketKinds.Enrolment : TicketKinds.SignIn, account, caller.SessionId, amr, channel, state), methods, enrols);
     }
+
+    /// <summary>The same half sign-in, and what was proven and is to be done besides. Null: the ticket is worth nothing any more.</summary>
+    internal async Task<HalfSignIn?> WithAsync(HalfSignIn half, IReadOnlyList<string> amr, string state, CancellationToken cancellationToken) =>
+        await tickets.FindAsync(half.Enrols ? TicketKinds.Enrolment : TicketKinds.SignIn, half.Ticket, cancellationToken) is { } ticket
+            ? half with { Ticket = tickets.Write(ticket with { Amr = [.. ticket.Amr.Union(amr, StringComparer.Ordinal)], State = state }) }
+            : null;
 
     /// <summary>For somebody who is signed in and must prove more (acr_values, an essential acr, a client of SecondFactors:RequiredForClients).</summary>
     public async Task<HalfSignIn> BeginStepUpAsync(Account account, Sessions.Session session, CancellationToken cancellationToken)
@@ -63,8 +76,14 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
     public async Task<IReadOnlyList<string>> MethodsAsync(Account account, string? firstChannel, CancellationToken cancellationToken) =>
         await MethodsAsync(account, await factors.ListAsync(account.Id, cancellationToken), firstChannel, cancellationToken);
 
-    internal async Task<(FactorTicket Ticket, Account Account)?> FindAsync(string? text, IAccountStore accounts, CancellationToken cancellationToken) =>
-        await tickets.FindAsync(TicketKinds.SignIn, text, cancellationToken) is { AccountId: { } id } ticket
+    internal Task<(FactorTicket Ticket, Account Account)?> FindAsync(string? text, IAccountStore accounts, CancellationToken cancellationToken) => FindAsync(TicketKinds.SignIn, text, accounts, cancellationToken);
+
+    /// <summary>A sign-in that a new factor finishes: while the account has none.</summary>
+    internal async Task<(FactorTicket Ticket, Account Account)?> FindEnrolmentAsync(string? text, IAccountStore accounts, CancellationToken cancellationToken) =>
+        await FindAsync(TicketKinds.Enrolment, text, accounts, cancellationToken) is { } found && (await factors.ListAsync(found.Account.Id, cancellationToken)).Count == 0 ? found : null;
+
+    private async Task<(FactorTicket Ticket, Account Account)?> FindAsync(string kind, string? text, IAccountStore accounts, CancellationToken cancellationToken) =>
+        await tickets.FindAsync(kind, text, cancellationToken) is { AccountId: { } id } ticket
         && await accounts.FindAsync(id, cancellationToken) is { IsActive: true } account
         && account.SecurityStamp == ticket.Stamp
             ? (ticket, account)
@@ -88,8 +107,8 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
             methods.Add(FactorKinds.RecoveryCode);
         }
 
-        // A role that needs one and has none: the mailbox will have to do, or nobody could ever enrol a better one.
-        if (enrolled.Count == 0 && IsRequired(account))
+        // A role that needs one and has none: the mailbox will have to do, or nobody could ever enrol a better one. RFC 2606: .invalid leads nowhere.
+        if (enrolled.Count == 0 && IsRequired(account) && !account.Email.EndsWith(".invalid", StringComparison.OrdinalIgnoreCase))
         {
             methods.Add(FactorKinds.Email);
         }

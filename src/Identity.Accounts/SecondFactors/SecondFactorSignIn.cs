@@ -2,6 +2,7 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using Identity.Accounts.Audit;
+using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.RateLimits;
 using Identity.Accounts.Sessions;
@@ -20,7 +21,8 @@ public abstract record SecondStep
     /// <param name="Account">As it is by now.</param>
     /// <param name="Session">Stored, with <c>session.created</c> in the outbox.</param>
     /// <param name="RememberedToken">For this browser's cookie, where it asked to be remembered.</param>
-    public sealed record Succeeded(Account Account, Session Session, string? RememberedToken) : SecondStep;
+    /// <param name="AtMost">How long what comes of it may live, where a provider's session sets a limit.</param>
+    public sealed record Succeeded(Account Account, Session Session, string? RememberedToken, TimeSpan? AtMost = null) : SecondStep;
 
     /// <summary>The factor was wrong, used or not one of the account's. The ticket is still good.</summary>
     public sealed record Refused : SecondStep;
@@ -40,6 +42,7 @@ public sealed class SecondFactorSignIn(
     IAccountStore accounts,
     IFactorProofStore proofs,
     SessionService sessions,
+    ExternalSignInService external,
     Lockout lockout,
     AuditTrail audit,
     IRateLimiter limiter,
@@ -76,14 +79,39 @@ public sealed class SecondFactorSignIn(
             case FactorTrial.RateLimited limited:
                 return new SecondStep.RateLimited(limited.RetryAfter);
             case FactorTrial.Proven proven:
-                // Of several right answers to one first half one wins. The factor is used up, so from here on hanging up stops nothing.
-                return await tickets.TrySpendAsync(found, CancellationToken.None)
-                    ? await StartAsync(account, [.. found.Amr.Union(proven.Amr, StringComparer.Ordinal)], proven.Strength, remember, found.SessionId is { } id ? caller with { SessionId = id } : caller)
-                    : new SecondStep.Expired();
+                return await FinishAsync(found, account, proven.Amr, proven.Strength, remember, caller);
             default:
                 return new SecondStep.Refused();
         }
     }
+
+    /// <summary>
+    /// Whose sign-in it is that only a new factor finishes, and a session that is stored nowhere, for adding it: nobody is signed in yet. Null: there
+    /// is no such sign-in any more.
+    /// </summary>
+    public async Task<(Account Account, Session Session)?> FindEnrolmentAsync(string? ticket, CancellationToken cancellationToken)
+    {
+        if (await policy.FindEnrolmentAsync(ticket, accounts, cancellationToken) is not var (found, account))
+        {
+            return null;
+        }
+
+        var provedAt = found.ExpiresAt - FactorTickets.EnrolmentLifetime;
+        return (account, new Session("enrolment-" + found.Id.ToString("N"), account.Id, provedAt, provedAt, found.Amr, AuthenticationContexts.Of(found.Amr), found.ExpiresAt, provedAt, found.ExpiresAt, EndedAt: null, [], Ip: null, UserAgent: null, DeviceId: null));
+    }
+
+    /// <summary>The factor has been added, and proven by that: it is the second half.</summary>
+    /// <param name="ticket">Of the first half.</param>
+    /// <param name="added">As <see cref="FactorEnrolment"/> answered.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<SecondStep> FinishEnrolmentAsync(string? ticket, FactorChange.Done added, Caller caller, CancellationToken cancellationToken) =>
+        added is { Factor: { } factor, Amr: { } amr }
+        && await tickets.FindAsync(TicketKinds.Enrolment, ticket, cancellationToken) is { } found
+        && await accounts.FindAsync(factor.AccountId, cancellationToken) is { IsActive: true } account
+        && found.AccountId == account.Id && found.Stamp == account.SecurityStamp
+            ? await FinishAsync(found, account, amr, FactorKinds.Strength(factor.Kind), remember: false, caller)
+            : new SecondStep.Expired();
 
     /// <summary>Signs in by a passkey alone. Refused says nothing of why.</summary>
     public async Task<SecondStep> WithPasskeyAsync(string ticket, string credential, Caller caller, CancellationToken cancellationToken)
@@ -130,6 +158,37 @@ public sealed class SecondFactorSignIn(
 
         await audit.WriteAsync("step_up", "success", account.Id, caller, raised.Session.Id, CancellationToken.None);
         return raised.Session;
+    }
+
+    // The factor is used up, so from here on hanging up stops nothing.
+    private async Task<SecondStep> FinishAsync(FactorTicket found, Account account, IReadOnlyList<string> amr, int strength, bool remember, Caller caller)
+    {
+        // Of several right answers to one first half one wins.
+        if (!await tickets.TrySpendAsync(found, CancellationToken.None))
+        {
+            return new SecondStep.Expired();
+        }
+
+        // Without what the provider said its sign-out could not end the session, so then there is none.
+        var held = found.State is { } state ? await external.TakeAsync(state, CancellationToken.None) : null;
+        if (found.State is not null && held is null)
+        {
+            return new SecondStep.Expired();
+        }
+
+        var step = await StartAsync(account, [.. found.Amr.Union(amr, StringComparer.Ordinal)], strength, remember, found.SessionId is { } id ? caller with { SessionId = id } : caller);
+        if (held is null || step is not SecondStep.Succeeded succeeded)
+        {
+            return step;
+        }
+
+        if (await external.AttachAsync(held, succeeded.Account, succeeded.Session, caller))
+        {
+            return succeeded with { AtMost = held.Lifetime };
+        }
+
+        await sessions.EndAsync(succeeded.Session.Id, SessionEndReasons.Revoked, caller, CancellationToken.None);
+        return new SecondStep.Expired();
     }
 
     private async Task<SecondStep> StartAsync(Account account, IReadOnlyList<string> amr, int strength, bool remember, Caller caller)

@@ -31,7 +31,9 @@ internal static class SecondFactorsExtensions
         });
         services.AddScoped<Passkeys>();
         services.AddScoped<FactorProver>();
-        services.AddScoped<SecondFactorSignIn>();
+
+        // Made when it is asked for: it finishes external sign-ins as well, which are there only with stores of their own.
+        services.AddScoped(provider => ActivatorUtilities.CreateInstance<SecondFactorSignIn>(provider));
         services.AddScoped<FactorEnrolment>();
         return services;
     }

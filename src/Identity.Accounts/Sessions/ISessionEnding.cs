@@ -8,4 +8,7 @@ public interface ISessionEnding
 
     /// <summary>Ends all sessions of the account.</summary>
     Task EndAllAsync(Guid accountId, string reason, Caller caller, CancellationToken cancellationToken);
+
+    /// <summary>All but one, which goes on; the browsers that need no second factor are forgotten.</summary>
+    Task EndOthersAsync(Guid accountId, string? exceptSessionId, string reason, Caller caller, CancellationToken cancellationToken);
 }

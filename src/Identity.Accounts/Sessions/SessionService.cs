@@ -13,6 +13,7 @@ public sealed class SessionService(
     ISessionStore store,
     IAccountStore accounts,
     LifecycleEvents events,
+    IFactorProofStore proofs,
     AuditTrail audit,
     IOptions<AccountsOptions> options,
     TimeProvider timeProvider) : ISessionEnding
@@ -110,9 +111,10 @@ public sealed class SessionService(
         }
     }
 
-    /// <summary>Ends all sessions of the account but one.</summary>
+    /// <summary>Ends all sessions of the account but one, and forgets the browsers that need no second factor: whoever signs out everywhere trusts none of them.</summary>
     public async Task EndOthersAsync(Guid accountId, string? exceptSessionId, string reason, Caller caller, CancellationToken cancellationToken)
     {
+        await proofs.ForgetAsync(accountId, id: null, cancellationToken);
         foreach (var session in await ListAsync(accountId, cancellationToken))
         {
             if (session.Id != exceptSessionId)

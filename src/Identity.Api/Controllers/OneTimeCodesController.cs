@@ -74,7 +74,7 @@ public sealed class OneTimeCodesController(IOneTimeCodes codes, TokenAnswers ans
         {
             TriedCode.Verified { Session: { } session } verified => await answers.ForNewSessionAsync(verified.Account, session, cancellationToken),
             TriedCode.Verified => Posted(new VerifiedResponse(true)),
-            TriedCode.SecondFactorDue due => Failure.MfaRequired(due.Half.Ticket, due.Half.Methods),
+            TriedCode.SecondFactorDue due => Failure.MfaRequired(due.Half),
             TriedCode.Invalid => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.OtpInvalid, WrongCode),
             TriedCode.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
             _ => throw new InvalidOperationException("An unknown result."),

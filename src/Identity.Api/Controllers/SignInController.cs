@@ -62,7 +62,7 @@ public sealed class SignInController(
         {
             SignInAttempt.Succeeded succeeded => await answers.ForNewSessionAsync(succeeded.Account, succeeded.Session, cancellationToken),
             SignInAttempt.Refused => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidCredentials, WrongCredentials),
-            SignInAttempt.SecondFactorDue due => Failure.MfaRequired(due.Half.Ticket, due.Half.Methods),
+            SignInAttempt.SecondFactorDue due => Failure.MfaRequired(due.Half),
             SignInAttempt.EmailNotVerified => new Failure(StatusCodes.Status403Forbidden, ErrorCodes.EmailNotVerified, UnverifiedEmail),
             SignInAttempt.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
             _ => throw new InvalidOperationException("An unknown result."),
@@ -77,7 +77,7 @@ public sealed class SignInController(
             : await secondFactors.FinishAsync(request.MfaToken, proof, remember: false, caller, cancellationToken);
         return step switch
         {
-            SecondStep.Succeeded succeeded => await answers.ForNewSessionAsync(succeeded.Account, succeeded.Session, cancellationToken),
+            SecondStep.Succeeded succeeded => await answers.ForNewSessionAsync(succeeded.Account, succeeded.Session, cancellationToken, succeeded.AtMost),
             SecondStep.Expired => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaToken, SecondStepController.WrongToken),
             SecondStep.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
             _ when request.MfaToken is null => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidCredentials, WrongCredentials),

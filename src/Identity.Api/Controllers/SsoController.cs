@@ -24,11 +24,12 @@ public sealed class SsoController(ExternalSignInService signIn, TokenAnswers ans
 
     [HttpPost("openam")]
     [EndpointSummary("Sign in with an OpenAM session")]
-    [EndpointDescription("Takes the value of the OpenAM session cookie. OpenAM is asked whether it is valid and of which realm; while it is away nobody is signed in. 404 where no OpenAM is configured.")]
+    [EndpointDescription("Takes the value of the OpenAM session cookie. OpenAM is asked whether it is valid and of which realm; while it is away nobody is signed in. Where the account needs a second factor the answer is 401 mfa_required, and login finishes it as it does after a password. 404 where no OpenAM is configured.")]
     [RequestExample("""{"ssoToken":"AQIC5wM2LY4SfcwITAonKhac9rvJwfadIjk9zNmsvC1EYwY.*AAJTSQACMDEAAlNLABM4MjIzMjEwODA4MTY5MzgzMDEyAAJTMQAA*"}""")]
     [ProducesResponseType<TokensResponse>(StatusCodes.Status200OK)]
     [Fails(400, ErrorCodes.ValidationFailed, "ssoToken should not be empty")]
     [Fails(401, ErrorCodes.InvalidSsoToken, WrongToken)]
+    [Fails(401, ErrorCodes.MfaRequired, "A second factor is required.")]
     [Fails(403, ErrorCodes.AccountNotLinked, NotLinked)]
     [Fails(404, ErrorCodes.NotFound, "There is nothing at this address.")]
     [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
@@ -57,6 +58,8 @@ public sealed class SsoController(ExternalSignInService signIn, TokenAnswers ans
         {
             case ExternalSignInResult.SignedIn signedIn:
                 return await answers.ForNewSessionAsync(signedIn.Account, signedIn.Session, cancellationToken, lifetime);
+            case ExternalSignInResult.SecondFactorDue due:
+                return Failure.MfaRequired(due.Half);
             case ExternalSignInResult.Disabled:
                 return new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidSsoToken, WrongToken);
             default:

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Identity.Accounts.SecondFactors;
 using Identity.Api.Contracts;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
@@ -33,11 +34,11 @@ internal sealed record Failure(int StatusCode, string ErrorCode, IReadOnlyList<s
     public static Failure TooManyRequests(TimeSpan retryAfter) =>
         new(StatusCodes.Status429TooManyRequests, ErrorCodes.TooManyRequests, "Too many requests. Try again later.") { RetryAfter = retryAfter };
 
-    /// <summary>The first factor was right, and one of <paramref name="methods"/> has to follow.</summary>
-    public static Failure MfaRequired(string mfaToken, IReadOnlyList<string> methods) =>
-        new(StatusCodes.Status401Unauthorized, ErrorCodes.MfaRequired, "A second factor is required.")
+    /// <summary>The first factor was right, and one of the methods has to follow; there is none where the account has to get one first.</summary>
+    public static Failure MfaRequired(HalfSignIn half) =>
+        new(StatusCodes.Status401Unauthorized, ErrorCodes.MfaRequired, half.Enrols ? "A second factor is required, and the account has none yet: sign in in a browser to add one." : "A second factor is required.")
         {
-            More = new JsonObject { ["mfaToken"] = mfaToken, ["methods"] = new JsonArray([.. methods.Select(method => JsonValue.Create(method))]) },
+            More = new JsonObject { ["mfaToken"] = half.Ticket, ["methods"] = new JsonArray([.. half.Methods.Select(method => JsonValue.Create(method))]) },
         };
 
     /// <summary>What a status alone says.</summary>

@@ -16,6 +16,7 @@ internal sealed class ExternalCompletion(
     ExternalFlows flows,
     ExternalSignInService signIn,
     IBrowserSession browser,
+    ISignInCookies cookies,
     IReturnUrls returnUrls,
     IInteractions interactions,
     IAccountStore accounts,
@@ -92,12 +93,16 @@ internal sealed class ExternalCompletion(
             return;
         }
 
-        var caller = Callers.Of(context) with { SessionId = session?.Id };
+        var caller = Callers.Of(context) with { SessionId = session?.Id, RememberedTokens = cookies.ReadRemembered(context) };
         switch (await signIn.SignInAsync(person, caller, context.RequestAborted))
         {
             case ExternalSignInResult.SignedIn signedIn:
                 await browser.StartAsync(context, signedIn.Session);
                 SeeOther(context, flow.ReturnUrl);
+                break;
+            case ExternalSignInResult.SecondFactorDue due:
+                cookies.WriteHalf(context, due.Half.Ticket);
+                SeeOther(context, PageUrls.SecondHalf(due.Half, flow.ReturnUrl == returnUrls.Validate(null) ? null : flow.ReturnUrl));
                 break;
             case ExternalSignInResult.NeedsProof:
                 SeeOther(context, PageUrls.ExternalLink(await flows.SaveProofAsync(new ExternalTicket(flow, person), context.RequestAborted)));

@@ -20,7 +20,7 @@ public sealed class SignInCookies(ServerSettings settings, IDataProtectionProvid
 
     public string? ReadHalf(HttpContext context) => context.Request.Cookies.TryGetValue(HalfName, out var ticket) ? ticket : null;
 
-    public void WriteHalf(HttpContext context, string ticket) => context.Response.Cookies.Append(HalfName, ticket, Cookie(FactorTickets.Lifetime));
+    public void WriteHalf(HttpContext context, string ticket) => context.Response.Cookies.Append(HalfName, ticket, Cookie(FactorTickets.EnrolmentLifetime));
 
     public void DeleteHalf(HttpContext context) => context.Response.Cookies.Delete(HalfName, Cookie(maxAge: null));
 

@@ -1,4 +1,5 @@
 using Identity.Accounts.Changes;
+using Identity.Accounts.SecondFactors;
 using Identity.Server.Pages.Flow;
 using Identity.Server.Pages.MyAccount;
 using Microsoft.AspNetCore.Mvc;
@@ -6,16 +7,27 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages;
 
 /// <summary>
-/// An application asks for more than the account has to prove itself with (SecondFactors:RequiredForClients, an essential acr): the person
-/// adds a second factor, and goes on to where they came from. The pages that add one ask for a fresh proof first.
+/// More is asked for than the account has to prove itself with, by an application (SecondFactors:RequiredForClients, an essential acr) or by the
+/// person's role (SecondFactors:RequiredForRoles): they add a second factor, and go on to where they came from. The pages that add one ask for
+/// a fresh proof first.
 /// </summary>
-public sealed class AddFactorModel(PageServices services, IBrowserSession browser, IAccountChanges changes) : AccountPageModel(services, browser, changes)
+public sealed class AddFactorModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, ISignInCookies cookies) : FirstFactorPageModel(services, browser, changes, enrolment, signIn, cookies)
 {
+    private readonly ISignInCookies _cookies = cookies;
+
     /// <summary>Set where an authenticator app would not do.</summary>
     [BindProperty(SupportsGet = true, Name = "passkey")]
     public string? PasskeyOnly { get; set; }
 
-    public IActionResult OnGet() => CanDecline ? Page() : SeeOther(PageUrls.SecurityPath);
+    public IActionResult OnGet() => IsInFlow ? Page() : SeeOther(PageUrls.SecurityPath);
 
-    public IActionResult OnPostDecline() => Declined();
+    public IActionResult OnPostDecline()
+    {
+        if (IsSigningIn)
+        {
+            _cookies.DeleteHalf(HttpContext);
+        }
+
+        return Declined();
+    }
 }

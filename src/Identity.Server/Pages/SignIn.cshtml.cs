@@ -100,7 +100,7 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
                 return SeeOther(ReturnUrl);
             case SignInAttempt.SecondFactorDue due:
                 cookies.WriteHalf(HttpContext, due.Half.Ticket);
-                return SeeOther(PageUrls.SecondFactor(LinkReturnUrl));
+                return SeeOther(PageUrls.SecondHalf(due.Half, LinkReturnUrl));
             case SignInAttempt.EmailNotVerified unverified:
                 await codes.GenerateAsync(new CodeRecipient(unverified.Account.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken);
                 return SeeOther(PageUrls.VerifyEmail(unverified.Account.Email, LinkReturnUrl, sent: true));

@@ -90,7 +90,7 @@ public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes cod
                 return SeeOther(ReturnUrl);
             case TriedCode.SecondFactorDue due:
                 cookies.WriteHalf(HttpContext, due.Half.Ticket);
-                return SeeOther(PageUrls.SecondFactor(LinkReturnUrl));
+                return SeeOther(PageUrls.SecondHalf(due.Half, LinkReturnUrl));
             case TriedCode.RateLimited limited:
                 return Wait(limited.RetryAfter);
             default:

@@ -10,7 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Identity.Tests.Api;
 
 /// <summary>POST /users/import, and the same by file.</summary>
-public sealed class UserImportTests(ApiServer server, ITestOutputHelper output)
+public sealed class UserImportTests(ApiServer server)
 {
     private const string Bcrypt = "$2b$10$qPdd.SX5B0W4crLYo60HAO9oVhTR1rWySATmvIGcF9mrmqVUrL5yC";
 
@@ -209,35 +209,6 @@ public sealed class UserImportTests(ApiServer server, ITestOutputHelper output)
         }
 
         Directory.Delete(directory, recursive: true);
-    }
-
-    [Fact]
-    public async Task Import_OfManyUsers_IsDoneInMinutes()
-    {
-        // 100,000 where IDENTITY_TEST_IMPORT says so; the figure is in docs/decisions/0009-people.md.
-        var count = int.Parse(Environment.GetEnvironmentVariable("IDENTITY_TEST_IMPORT") ?? "2000", System.Globalization.CultureInfo.InvariantCulture);
-        await using var own = await ApiServer.StartAsync([]);
-        var admin = await own.AdminAsync();
-        var lines = new StringBuilder();
-        for (var i = 0; i < count; i++)
-        {
-            lines.Append($$$"""{"id":"{{{Guid.NewGuid()}}}","email":"many{{{i}}}@example.com","userName":"many.{{{i}}}","firstName":"F{{{i}}}","lastName":"L","emailVerified":true,"roles":["admin"],"metadata":{"i":{{{i}}}},"passwordHash":"{{{Bcrypt}}}","createdAt":"2020-01-02T03:04:05Z"}""").Append('\n');
-        }
-
-        var watch = Stopwatch.StartNew();
-        var answer = await own.PostAsync("users/import", new StringContent(lines.ToString(), Encoding.UTF8, "application/x-ndjson"), admin.Access);
-        var received = watch.Elapsed;
-        JsonObject status;
-        do
-        {
-            status = (await own.GetAsync("users/import/" + answer.Value("id"), admin.Access)).Json;
-            await Task.Delay(50, TestContext.Current.CancellationToken);
-        }
-        while ((string)status["state"]! != "done");
-        output.WriteLine($"{count} users: received in {received}, done in {watch.Elapsed}");
-        Assert.Equal((count, count, count, 0, 0), Counts(status));
-        Assert.True(watch.Elapsed < TimeSpan.FromMinutes(count / 100000d * 5) + TimeSpan.FromSeconds(60), watch.Elapsed.ToString());
-        await own.LoginAsync($"many{count - 1}@example.com", "correct horse battery");
     }
 
     private sealed class Steps : IProgress<ImportProgress>

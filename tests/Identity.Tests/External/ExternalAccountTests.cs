@@ -6,6 +6,7 @@ using Identity.Accounts.Administration;
 using Identity.Accounts.Changes;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.Sessions;
+using Identity.Tests.SecondFactors;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.External;
@@ -84,6 +85,116 @@ public sealed class ExternalAccountTests
         Assert.Null(await ExternalWorld.PersonAsync(squatter));
         using var back = await squatter.SubmitAsync("/signin", new() { ["username"] = "alice@example.org", ["current-password"] = Password });
         Assert.Equal(HttpStatusCode.UnprocessableEntity, back.StatusCode);
+    }
+
+    [Fact]
+    public async Task Account_WithASecondFactor_IsAskedForItAfterTheProvider_AndTheProviderStillEndsTheSession()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        var claims = Recording.Read("oidc/variants/username-upper-token.http").Claims;
+        claims["sid"] = "upstream-1";
+        using var browser = world.NewBrowser();
+        await SignInAsync(world, key, browser, claims);
+        var app = await AuthenticatorApp.ScanAsync(browser, "/account/security/authenticator");
+        await app.ConfirmAsync(browser, world.Time.GetUtcNow());
+        world.Time.Advance(TimeSpan.FromSeconds(60));
+
+        using var other = world.NewBrowser();
+        var page = await SignInAsync(world, key, other, claims);
+        Assert.Equal("/signin/second-factor", page.OriginalString);
+        Assert.Null(await ExternalWorld.PersonAsync(other));
+        using (var wrong = await other.SubmitAsync(page.OriginalString, new() { ["Code"] = "000000" }))
+        {
+            Assert.Equal(HttpStatusCode.UnprocessableEntity, wrong.StatusCode);
+        }
+
+        using (var right = await other.SubmitAsync(page.OriginalString, new() { ["Code"] = app.Code(world.Time.GetUtcNow()) }))
+        {
+            Assert.Equal("/account", right.Headers.Location?.OriginalString);
+        }
+
+        Assert.Equal("alice@example.org", await ExternalWorld.PersonAsync(other));
+        var account = await AccountAsync(world);
+        var sessions = await world.Server.Services.GetRequiredService<ISessionStore>().ListLiveAsync(account.Id, world.Time.GetUtcNow(), CancellationToken.None);
+        Assert.Contains(sessions, session => session.Acr == "urn:identity:acr:2fa" && session.Amr.Contains("fed", StringComparer.Ordinal) && session.Amr.Contains("otp", StringComparer.Ordinal));
+
+        // It is the provider's session as well.
+        Assert.Equal(2, await world.Server.Services.GetRequiredService<ExternalSessions>().EndAsync("openam", subject: null, "upstream-1", new Caller(null, null), CancellationToken.None));
+        Assert.Null(await ExternalWorld.PersonAsync(other));
+
+        // A provider that says it asked for two factors is believed.
+        claims["amr"] = new JsonArray("pwd", "mfa");
+        using var third = world.NewBrowser();
+        Assert.Equal("/account", (await SignInAsync(world, key, third, claims)).OriginalString);
+    }
+
+    [Fact]
+    public async Task ExistingAccount_WithASecondFactor_IsLinkedOnlyByBoth()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        var alice = await world.Server.RegisterAsync("alice@example.org", Password);
+        var codes = world.Server.Services.GetRequiredService<Identity.Accounts.OneTimeCodes.IOneTimeCodes>();
+        var recipient = new Identity.Accounts.OneTimeCodes.CodeRecipient(alice.Id, null, null);
+        await codes.GenerateAsync(recipient, "email", "verification", new Caller(null, null), CancellationToken.None);
+        var first = await world.Server.ReadCodeAsync("alice@example.org");
+        Assert.IsType<Identity.Accounts.OneTimeCodes.TriedCode.Verified>(await codes.VerifyAsync(recipient, "verification", first, new Caller(null, null) { AccountId = alice.Id }, CancellationToken.None));
+        using var own = world.NewBrowser();
+        await own.SignInAsync("alice@example.org", Password);
+        var app = await AuthenticatorApp.ScanAsync(own, "/account/security/authenticator");
+        await app.ConfirmAsync(own, world.Time.GetUtcNow());
+        world.Time.Advance(TimeSpan.FromSeconds(60));
+
+        using var browser = world.NewBrowser();
+        var page = await SignInAsync(world, key, browser);
+        using (var password = await browser.SubmitAsync(page.OriginalString, new() { ["current-password"] = Password }))
+        {
+            Assert.Equal("/signin/second-factor", password.Headers.Location?.OriginalString);
+        }
+
+        var service = world.Server.Services.GetRequiredService<ExternalSignInService>();
+        var account = await AccountAsync(world);
+        Assert.Empty(await service.ListAsync(account.Id, CancellationToken.None));
+        using (var right = await browser.SubmitAsync("/signin/second-factor", new() { ["Code"] = app.Code(world.Time.GetUtcNow()) }))
+        {
+            Assert.Equal("/account", right.Headers.Location?.OriginalString);
+        }
+
+        Assert.Equal("alice@example.org", await ExternalWorld.PersonAsync(browser));
+        Assert.Single(await service.ListAsync(account.Id, CancellationToken.None));
+        world.Time.Advance(TimeSpan.FromSeconds(60));
+
+        // By a code to the mailbox, which is then no second factor, it is the same.
+        await service.UnlinkAsync(account.Id, (await service.ListAsync(account.Id, CancellationToken.None))[0].Key, new Caller(null, null), CancellationToken.None);
+        using var third = world.NewBrowser();
+        page = await SignInAsync(world, key, third);
+        using var asked = await PostSendAsync(third, page);
+        using (var code = await third.SubmitAsync(asked.Headers.Location!.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org", first) }))
+        {
+            Assert.Equal("/signin/second-factor", code.Headers.Location?.OriginalString);
+        }
+
+        Assert.Empty(await service.ListAsync(account.Id, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Role_ThatRequiresASecondFactor_OfSomebodyWhoseProviderTellsNoAddress_LeadsToAddingOne()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key, ("SecondFactors:RequiredForRoles:0", "editor"), ("Federation:Providers:openam:Roles:0:Claim", "groups"), ("Federation:Providers:openam:Roles:0:Value", "editors"), ("Federation:Providers:openam:Roles:0:Role", "editor"));
+        using var browser = world.NewBrowser();
+        var claims = Recording.Read("oidc/variants/username-upper-token.http").Claims;
+        claims["groups"] = new JsonArray("editors");
+
+        // A mailbox is one: the ordinary second factor of who has none.
+        Assert.Equal("/signin/second-factor", (await SignInAsync(world, key, browser, claims)).OriginalString);
+        Assert.Null(await ExternalWorld.PersonAsync(browser));
+
+        var nobody = new ExternalPerson { Subject = new ExternalSubject("openam", "/", "dave", IgnoreCase: true), MayCreateAccount = true, Roles = ["editor"] };
+        var due = Assert.IsType<ExternalSignInResult.SecondFactorDue>(await world.Server.Services.GetRequiredService<ExternalSignInService>().SignInAsync(nobody, new Caller(null, null), CancellationToken.None));
+        Assert.True(due.Half.Enrols);
+        Assert.Empty(due.Half.Methods);
     }
 
     [Fact]
@@ -228,6 +339,68 @@ public sealed class ExternalAccountTests
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => service.UnlinkAsync(alice.Id, keys[i % 2], new Caller(null, null), CancellationToken.None)));
         Assert.Single(outcomes, outcome => outcome == Unlinking.Done);
         Assert.Single(await service.ListAsync(alice.Id, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Connection_AddedByAnIntruder_IsToldWithALink_AndGoneOnceTheOwnerSaysSo()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        var bob = await world.Server.RegisterAsync("bob@example.com", Password);
+        var services = world.Server.Services;
+        var (service, recovery) = (services.GetRequiredService<ExternalSignInService>(), services.GetRequiredService<Identity.Accounts.Profile.AccessRecovery>());
+        var caller = new Caller(null, null);
+        var stranger = new ExternalPerson { Subject = new ExternalSubject("openam", "/", "mallory", true) };
+        world.Time.Jump(TimeSpan.FromDays(1));
+        Assert.Equal(Linking.Done, await service.LinkAsync(stranger with { Subject = stranger.Subject with { Subject = "bob" } }, bob, caller, CancellationToken.None));
+        var old = await world.Server.ReadTicketAsync("bob@example.com", "A new way to sign in");
+        world.Time.Jump(TimeSpan.FromDays(8));
+        Assert.Equal(Linking.Done, await service.LinkAsync(stranger, bob, caller, CancellationToken.None));
+        var ticket = await world.Server.ReadTicketAsync("bob@example.com", "A new way to sign in", old);
+        Assert.Null(await recovery.DisownAsync(old, caller, CancellationToken.None));
+        Assert.Equal("bob@example.com", await recovery.DisownAsync(ticket, caller, CancellationToken.None));
+
+        // What had stood for longer is the owner's.
+        Assert.Equal("bob", Assert.Single(await service.ListAsync(bob.Id, CancellationToken.None)).Subject);
+        Assert.IsType<ExternalSignInResult.NoAccount>(await service.SignInAsync(stranger, caller, CancellationToken.None));
+
+        // Taken away it is told too.
+        await service.LinkAsync(stranger with { Subject = stranger.Subject with { Subject = "bob-2" } }, bob, caller, CancellationToken.None);
+        var all = await service.ListAsync(bob.Id, CancellationToken.None);
+        Assert.Equal(Unlinking.Done, await service.UnlinkAsync(bob.Id, all[0].Key, caller, CancellationToken.None));
+        Assert.NotEmpty(await world.Server.ReadTicketAsync("bob@example.com", "A way to sign in was taken away"));
+    }
+
+    [Theory]
+    [InlineData("reset")]
+    [InlineData("link")]
+    public async Task Connection_OfWhoeverRegisteredTheAddressFirst_IsGoneWhenItsOwnerProvesIt(string how)
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        var victim = await world.Server.RegisterAsync("alice@example.org", Password);
+        var services = world.Server.Services;
+        var service = services.GetRequiredService<ExternalSignInService>();
+        var (caller, stranger) = (new Caller(null, null), new ExternalPerson { Subject = new ExternalSubject("openam", "/", "mallory", true) });
+        await service.LinkAsync(stranger, victim, caller, CancellationToken.None);
+        Assert.IsType<ExternalSignInResult.SignedIn>(await service.SignInAsync(stranger, caller, CancellationToken.None));
+        using var browser = world.NewBrowser();
+        if (how == "reset")
+        {
+            using var asked = await browser.SubmitAsync("/forgot-password", new() { ["Email"] = "alice@example.org" });
+            using var done = await browser.SubmitAsync(asked.Headers.Location!.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org"), ["new-password"] = "another pass phrase 8" });
+            Assert.Equal(HttpStatusCode.SeeOther, done.StatusCode);
+        }
+        else
+        {
+            var page = await SignInAsync(world, key, browser);
+            using var asked = await PostSendAsync(browser, page);
+            using var done = await browser.SubmitAsync(asked.Headers.Location!.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org") });
+            Assert.Equal("/account", done.Headers.Location?.OriginalString);
+        }
+
+        Assert.DoesNotContain(await service.ListAsync(victim.Id, CancellationToken.None), identity => identity.Subject == "mallory");
+        Assert.IsNotType<ExternalSignInResult.SignedIn>(await service.SignInAsync(stranger, caller, CancellationToken.None));
     }
 
     [Fact]

@@ -52,6 +52,36 @@ public sealed class OpenAmSessionTests
         Assert.Single(ids);
     }
 
+    [Fact]
+    public async Task Token_OfAnAccountWithASecondFactor_IsTheFirstHalf_AndLoginFinishesItWithinOpenAmsTime()
+    {
+        await using var world = await StartAsync();
+        world.Provider.On(Validate, StubAnswer.Of(Recording.Read("session/validate-nopath/header-r1.2.http")));
+        world.Provider.On("GET /openam/json/users/alice", StubAnswer.Of(Recording.Read("session/other-actions/users-alice.http")));
+        var (_, first, _) = await PostAsync(world, Token);
+        using var http = new HttpClient { BaseAddress = new Uri(world.Server.Url, "/api/identity/") };
+        async Task<JsonNode> CallAsync(string route, object body, string? token = null)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, route) { Content = JsonContent.Create(body) };
+            request.Headers.Authorization = token is null ? null : new("Bearer", token);
+            using var answer = await http.SendAsync(request);
+            return JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+        }
+
+        var begun = await CallAsync("factors/totp", new { }, (string)first["accessToken"]!);
+        var app = new OtpNet.Totp(OtpNet.Base32Encoding.ToBytes((string)begun["secret"]!));
+        await CallAsync("factors/totp/confirm", new { enrolmentToken = (string)begun["enrolmentToken"]!, code = app.ComputeTotp(world.Time.GetUtcNow().UtcDateTime) }, (string)first["accessToken"]!);
+        world.Time.Advance(TimeSpan.FromSeconds(60));
+
+        var (status, half, _) = await PostAsync(world, Token);
+        Assert.Equal((HttpStatusCode.Unauthorized, "mfa_required"), (status, (string)half["errorCode"]!));
+        Assert.Equal(["totp", "recovery_code"], half["methods"]!.AsArray().Select(method => (string)method!));
+        var done = await CallAsync("login", new { mfaToken = (string)half["mfaToken"]!, code = app.ComputeTotp(world.Time.GetUtcNow().UtcDateTime) });
+        Assert.True(done["accessToken"] is not null, done.ToJsonString());
+        Assert.Equal(1800, (long)done["refreshExpiresIn"]!);
+        Assert.Equal(HttpStatusCode.OK, await world.Server.UserAsync(done));
+    }
+
     [Theory]
     [InlineData("session/invalid/garbage-r1.2.http", 401)]
     [InlineData("session/subrealm/validate-path-at-root-r1.2.http", 401)]

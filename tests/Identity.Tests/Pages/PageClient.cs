@@ -53,7 +53,7 @@ public sealed class PageClient : IDisposable
     /// <summary>The form on a page, as it would be sent: the one that posts to <paramref name="action"/>, or the first.</summary>
     public static (string Action, Dictionary<string, string> Fields) Form(IHtmlDocument page, string? action = null, string? field = null)
     {
-        var form = page.Forms.First(form => form.Method == "post" && (action is null || form.GetAttribute("action")!.Contains(action, StringComparison.Ordinal)) && (field is null || form.Elements.OfType<IHtmlInputElement>().Any(input => input.Name == field)));
+        var form = page.Forms.First(form => form.Method == "post" && (action is null || form.GetAttribute("action")?.Contains(action, StringComparison.Ordinal) == true) && (field is null || form.Elements.OfType<IHtmlInputElement>().Any(input => input.Name == field)));
         var fields = form.Elements.OfType<IHtmlInputElement>().Where(input => !string.IsNullOrEmpty(input.Name) && (input.Type != "checkbox" || input.IsChecked)).ToDictionary(input => input.Name!, input => input.Value, StringComparer.Ordinal);
         return (form.GetAttribute("action")!, fields);
     }

@@ -94,6 +94,61 @@ public sealed class SecondFactorPageTests(PagesFixture fixture)
         Assert.StartsWith("/signin/second-factor", (await browser.SignInAsync(ada.Email, PagesFixture.Password)).Headers.Location!.OriginalString, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("everywhere")]
+    [InlineData("admin")]
+    [InlineData("password")]
+    [InlineData("factor added")]
+    [InlineData("factor removed")]
+    public async Task Browser_WhenRemembered_IsForgottenBy(string what)
+    {
+        var ada = await ArmAsync();
+        if (what == "factor removed")
+        {
+            await VerifyAsync(ada.Email);
+            await ada.Browser.SubmitAsync("/account/security", None, "handler=Channel");
+        }
+
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(ada.Email, PagesFixture.Password);
+        await browser.SubmitAsync("/signin/second-factor?way=recovery_code", new Dictionary<string, string>(StringComparer.Ordinal) { ["Code"] = ada.RecoveryCodes[0], ["Remember"] = "true" });
+        var services = fixture.Server.Services;
+        var proofs = services.GetRequiredService<Identity.Accounts.SecondFactors.IFactorProofStore>();
+        var browsers = async () => (await proofs.ListRememberedAsync(ada.Account.Id, TimeProvider.System.GetUtcNow(), TestContext.Current.CancellationToken)).Count;
+        Assert.Equal(1, await browsers());
+        var password = PagesFixture.Password;
+        switch (what)
+        {
+            case "everywhere":
+                Assert.Equal(HttpStatusCode.SeeOther, (await ada.Browser.SubmitAsync("/account/sessions", None, "handler=EndOthers")).StatusCode);
+                break;
+            case "admin":
+                await services.GetRequiredService<Identity.Accounts.Administration.AccountAdministration>().SignOutAsync(ada.Account.Id, new Caller(null, null), TestContext.Current.CancellationToken);
+                break;
+            case "password":
+                password = "another pass phrase 8";
+                var (_, fields) = PageClient.Form(await ada.Browser.ReadAsync("/account/password"), action: null, "CurrentPassword");
+                (fields["CurrentPassword"], fields["NewPassword"]) = (PagesFixture.Password, password);
+                Assert.Equal(HttpStatusCode.SeeOther, (await ada.Browser.PostAsync("/account/password", fields)).StatusCode);
+                break;
+            case "factor added":
+                await VerifyAsync(ada.Email);
+                Assert.Equal("/account/security?done=FactorAdded", (await ada.Browser.SubmitAsync("/account/security", None, "handler=Channel")).Headers.Location!.OriginalString);
+                break;
+            default:
+                Assert.Equal("/account/security?done=FactorRemoved", (await ada.Browser.SubmitAsync("/account/security", None, "handler=Remove")).Headers.Location!.OriginalString);
+                break;
+        }
+
+        if (what != "password")
+        {
+            Assert.Equal(0, await browsers());
+        }
+
+        browser.Cookies.Remove("identity");
+        Assert.StartsWith("/signin/second-factor", (await browser.SignInAsync(ada.Email, password)).Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task SecurityPage_ForTheFirstFactor_EnrolsItAndShowsRecoveryCodesOnce()
     {
@@ -171,6 +226,14 @@ public sealed class SecondFactorPageTests(PagesFixture fixture)
         Assert.Equal("urn:identity:acr:2fa", after.Acr);
         Assert.Equal(["pwd", "otp", "mfa"], after.Amr);
         Assert.True(after.AuthenticatedAt > before.AuthenticatedAt);
+    }
+
+    private async Task VerifyAsync(string email)
+    {
+        var codes = fixture.Server.Services.GetRequiredService<Identity.Accounts.OneTimeCodes.IOneTimeCodes>();
+        var recipient = new Identity.Accounts.OneTimeCodes.CodeRecipient(null, email, null);
+        await codes.GenerateAsync(recipient, "email", "verification", new Caller(null, null), TestContext.Current.CancellationToken);
+        Assert.IsType<Identity.Accounts.OneTimeCodes.TriedCode.Verified>(await codes.VerifyAsync(recipient, "verification", await fixture.Server.ReadCodeAsync(email), new Caller(null, null), TestContext.Current.CancellationToken));
     }
 
     private static Dictionary<string, string> Answer(string name, string value) => new(StringComparer.Ordinal) { [name] = value };

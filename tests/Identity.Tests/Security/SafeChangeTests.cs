@@ -131,6 +131,26 @@ public sealed partial class SafeChangeTests(ApiServer server)
     }
 
     [Fact]
+    public async Task NotMe_AfterADeletionThatAnIntruderAsked_GivesTheAccountBack()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        Assert.Equal(HttpStatusCode.NoContent, (await server.SendAsync(HttpMethod.Delete, $"users/{person.Id}", null, tokens.Access)).Status);
+        var link = Link().Match((await server.Messages.WithAsync(person.Email, "to be deleted")).Text).Value;
+        using var http = server.CreateClient(new WebApplicationFactoryClientOptions { AllowAutoRedirect = false, BaseAddress = new Uri(ApiServer.Issuer) });
+        var (_, fields) = PageClient.Form(PageClient.Parse(await http.GetStringAsync(link, TestContext.Current.CancellationToken)));
+        using var done = await http.PostAsync("/not-me", new FormUrlEncodedContent(fields), TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.SeeOther, done.StatusCode);
+
+        // Whoever asked for it is out; its owner chooses a new password, and nothing is erased.
+        (await server.PostAsync("login", new { email = person.Email, password = person.Password })).AssertFailure(401, "invalid_credentials");
+        (await server.PostAsync("password/reset", new { email = person.Email, code = await server.Messages.CodeAsync(person.Email), newPassword = NewPassword })).AssertOk();
+        await server.LoginAsync(person.Email, NewPassword);
+        var user = await server.GetAsync($"users/{person.Id}", (await server.AdminAsync()).Access);
+        Assert.True((bool)user.Json["isActive"]!);
+        Assert.False(user.Json.ContainsKey("deletedAfter"));
+    }
+
+    [Fact]
     public async Task NotMe_AfterATakeover_GivesTheAccountBack_Once()
     {
         var (person, stolen) = await VerifiedAsync();

@@ -93,6 +93,26 @@ public sealed partial class HostedServer : IAsyncDisposable
     /// <summary>The code in the newest mail to an address. Mail is handed over behind the answer, so it may take a moment.</summary>
     public Task<string> ReadCodeAsync(string email, string? not = null) => ReadCodeAsync("*.eml", "To: " + email, "\r\n\r\n", not);
 
+    /// <summary>The ticket of the "this wasn't me" link in the newest mail to an address with these words in it.</summary>
+    public async Task<string> ReadTicketAsync(string email, string words, string? not = null)
+    {
+        for (var attempt = 0; attempt < 200; attempt++)
+        {
+            foreach (var file in (Directory.Exists(OutboxDirectory) ? Directory.GetFiles(OutboxDirectory, "*.eml") : []).OrderDescending(StringComparer.Ordinal))
+            {
+                var text = await File.ReadAllTextAsync(file);
+                if (text.Contains("To: " + email, StringComparison.OrdinalIgnoreCase) && text.Contains(words, StringComparison.Ordinal) && Ticket().Match(text) is { Success: true } match && match.Groups["ticket"].Value != not)
+                {
+                    return match.Groups["ticket"].Value;
+                }
+            }
+
+            await Task.Delay(50);
+        }
+
+        throw new InvalidOperationException($"Nothing with a link: {email}, {words}.");
+    }
+
     /// <summary>The code in the newest SMS to a number.</summary>
     public Task<string> ReadSmsCodeAsync(string phoneNumber) => ReadCodeAsync("*.json", $"\"{phoneNumber}\"", "\"text\"", not: null);
 
@@ -131,4 +151,7 @@ public sealed partial class HostedServer : IAsyncDisposable
 
     [GeneratedRegex(@"\b\d{6}\b")]
     private static partial Regex Code();
+
+    [GeneratedRegex(@"/not-me\?ticket=(?<ticket>[\w-]+)")]
+    private static partial Regex Ticket();
 }

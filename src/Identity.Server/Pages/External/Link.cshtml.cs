@@ -2,6 +2,7 @@
 using Identity.Accounts;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.SignIn;
 using Identity.Server.External;
 using Identity.Server.Pages.Flow;
@@ -23,6 +24,7 @@ public sealed class LinkModel : IdentityPageModel
     private readonly IAccountStore _accounts;
     private readonly ILookupNormalizer _normalizer;
     private readonly IBrowserSession _browser;
+    private readonly ISignInCookies _cookies;
     private ExternalTicket _ticket = null!;
     private Account _account = null!;
 
@@ -38,6 +40,7 @@ public sealed class LinkModel : IdentityPageModel
         _accounts = all.GetRequiredService<IAccountStore>();
         _normalizer = all.GetRequiredService<ILookupNormalizer>();
         _browser = all.GetRequiredService<IBrowserSession>();
+        _cookies = all.GetRequiredService<ISignInCookies>();
     }
 
     [BindProperty(SupportsGet = true, Name = "id")]
@@ -86,10 +89,14 @@ public sealed class LinkModel : IdentityPageModel
             return Invalid();
         }
 
-        switch (await _signIn.WithPasswordAsync(LoginKind.Email, _account.Email, Password, await SigningInAsync(_browser), cancellationToken))
+        switch (await _signIn.WithPasswordAsync(LoginKind.Email, _account.Email, Password, await SigningInAsync(_browser) with { RememberedTokens = _cookies.ReadRemembered(HttpContext) }, cancellationToken))
         {
             case SignInAttempt.Succeeded succeeded:
-                return await LinkAsync(succeeded.Account, succeeded.Session.Id, cancellationToken);
+                return await LinkAsync(succeeded.Account, succeeded.Session.Id, channel: null, cancellationToken);
+            case SignInAttempt.SecondFactorDue due:
+                return await _flows.TakeProofAsync(Id!, cancellationToken) is not null && await _external.HoldAsync(due.Half, _ticket.Person, cancellationToken) is { } half
+                    ? SecondHalf(half)
+                    : Failed(Used());
             case SignInAttempt.EmailNotVerified:
                 // The address has to be proved then, and a code does both.
                 return await OnPostSendAsync(cancellationToken);
@@ -124,7 +131,7 @@ public sealed class LinkModel : IdentityPageModel
         {
             case TriedCode.Verified:
                 return await _external.TakeOverAsync(_account, Caller, cancellationToken) is { } account
-                    ? await LinkAsync(account, sessionId: null, cancellationToken)
+                    ? await LinkAsync(account, sessionId: null, "email", cancellationToken)
                     : Failed(new ExternalRefusal(ExternalProblem.Disabled, "account_disabled", "the account here is disabled"));
             case TriedCode.RateLimited limited:
                 return Wait(limited.RetryAfter);
@@ -134,27 +141,37 @@ public sealed class LinkModel : IdentityPageModel
         }
     }
 
-    private async Task<IActionResult> LinkAsync(Account account, string? sessionId, CancellationToken cancellationToken)
+    private async Task<IActionResult> LinkAsync(Account account, string? sessionId, string? channel, CancellationToken cancellationToken)
     {
         if (await _flows.TakeProofAsync(Id!, cancellationToken) is null)
         {
-            return Failed(new ExternalRefusal(ExternalProblem.Expired, "proof", "the page to connect an account was used before"));
-        }
-
-        if (await _external.LinkAsync(_ticket.Person, account, Caller, cancellationToken) != Linking.Done)
-        {
-            return Failed(new ExternalRefusal(ExternalProblem.Taken, "taken", "the person is linked to another account"));
+            return Failed(Used());
         }
 
         // One session: where the password made it, it goes on.
-        if (await _external.StartAsync(account, _ticket.Person with { AuthenticatedAt = null }, Caller with { SessionId = sessionId }, cancellationToken) is not { } started)
+        var caller = Caller with { SessionId = sessionId, RememberedTokens = _cookies.ReadRemembered(HttpContext) };
+        switch (await _external.StartAsync(account, _ticket.Person with { AuthenticatedAt = null }, caller, cancellationToken, links: true, channel: channel))
         {
-            return Failed(new ExternalRefusal(ExternalProblem.Disabled, "account_disabled", "the account here is disabled"));
+            case ExternalSignInResult.SignedIn signedIn:
+                await _browser.StartAsync(HttpContext, signedIn.Session);
+                return SeeOther(ReturnUrl);
+            case ExternalSignInResult.SecondFactorDue due:
+                return SecondHalf(due.Half);
+            case ExternalSignInResult.Taken:
+                return Failed(new ExternalRefusal(ExternalProblem.Taken, "taken", "the person is linked to another account"));
+            default:
+                return Failed(new ExternalRefusal(ExternalProblem.Disabled, "account_disabled", "the account here is disabled"));
         }
-
-        await _browser.StartAsync(HttpContext, started.Session);
-        return SeeOther(ReturnUrl);
     }
+
+    /// <summary>The person is linked when the second half is done.</summary>
+    private IActionResult SecondHalf(HalfSignIn half)
+    {
+        _cookies.WriteHalf(HttpContext, half.Ticket);
+        return SeeOther(PageUrls.SecondHalf(half, LinkReturnUrl));
+    }
+
+    private static ExternalRefusal Used() => new(ExternalProblem.Expired, "proof", "the page to connect an account was used before");
 
     private EmptyResult Failed(ExternalRefusal refusal)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Identity.Accounts.SecondFactors;
 using Microsoft.AspNetCore.WebUtilities;
 
 namespace Identity.Server.Pages.Flow;
@@ -44,7 +45,10 @@ public static class PageUrls
     public static string SecondFactor(string? returnUrl, string? way = null, bool sent = false, bool again = false) =>
         Build(SecondFactorPath, ("returnUrl", returnUrl), ("way", way), ("sent", sent ? "1" : null), ("again", again ? "1" : null));
 
-    public static string AddFactor(string returnUrl) => Build(AddFactorPath, ("returnUrl", returnUrl));
+    /// <summary>Where a half-done sign-in goes on: to a factor that the account has, or to adding the first.</summary>
+    public static string SecondHalf(HalfSignIn half, string? returnUrl) => half.Enrols ? AddFactor(returnUrl) : SecondFactor(returnUrl);
+
+    public static string AddFactor(string? returnUrl) => Build(AddFactorPath, ("returnUrl", returnUrl));
 
     /// <param name="returnUrl">The application that asks for it; null: none.</param>
     public static string Authenticator(string? returnUrl) => Build(AuthenticatorPath, ("returnUrl", returnUrl));

@@ -23,16 +23,17 @@ public abstract class AccountPageModel(PageServices services, IBrowserSession br
 
     public override async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
     {
-        var session = await browser.FindAsync(HttpContext);
-        var found = session is null ? null : await changes.FindAsync(session.AccountId, HttpContext.RequestAborted);
-        if (session is null || found is null)
+        if (await FindPersonAsync(HttpContext.RequestAborted) is not var (person, session))
         {
             context.Result = SeeOther(PageUrls.SignIn(HttpMethods.IsGet(Request.Method) ? Request.Path : PageUrls.AccountPath));
             return;
         }
 
-        Session = session;
-        Person = found.Value.Account;
+        (Person, Session) = (person, session);
         await base.OnPageHandlerExecutionAsync(context, next);
     }
+
+    /// <summary>Whose page it is; null: nobody is signed in.</summary>
+    protected virtual async Task<(Identity.Accounts.Account Person, Session Session)?> FindPersonAsync(CancellationToken cancellationToken) =>
+        await browser.FindAsync(HttpContext) is { } session && await changes.FindAsync(session.AccountId, cancellationToken) is { } found ? (found.Account, session) : null;
 }

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>Adds an authenticator app: the secret as a QR code and as text, in force once a code of it has come back.</summary>
-public sealed class AuthenticatorModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn) : SecurityPageModel(services, browser, changes, enrolment, signIn)
+public sealed class AuthenticatorModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, ISignInCookies cookies) : FirstFactorPageModel(services, browser, changes, enrolment, signIn, cookies)
 {
     [BindProperty]
     public string? Ticket { get; set; }

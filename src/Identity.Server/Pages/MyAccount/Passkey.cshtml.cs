@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>Adds a passkey, with a name.</summary>
-public sealed class PasskeyModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn) : SecurityPageModel(services, browser, changes, enrolment, signIn)
+public sealed class PasskeyModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, ISignInCookies cookies) : FirstFactorPageModel(services, browser, changes, enrolment, signIn, cookies)
 {
     [BindProperty]
     public string? Name { get; set; }

@@ -12,7 +12,7 @@ public sealed record FactorLine(Guid Id, string Kind, string Name, string Added,
 public sealed record RememberedLine(Guid Id, string Device, bool IsPhone, string? Place, string LastUsed, string Until);
 
 /// <summary>What an account proves itself with besides the password, and how to change it.</summary>
-public sealed class SecurityModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, TimeProvider time) : SecurityPageModel(services, browser, changes, enrolment, signIn)
+public sealed class SecurityModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, ISignInCookies cookies, TimeProvider time) : SecurityPageModel(services, browser, changes, enrolment, signIn)
 {
     public const int LongestName = 60;
 
@@ -34,8 +34,13 @@ public sealed class SecurityModel(PageServices services, IBrowserSession browser
             return await next();
         });
 
+    /// <summary>Whoever is here has left a sign-in that was not finished: what they add now is added to this account.</summary>
     public void OnGet()
     {
+        if (cookies.ReadHalf(HttpContext) is not null)
+        {
+            cookies.DeleteHalf(HttpContext);
+        }
     }
 
     public async Task<IActionResult> OnPostChannelAsync(string? kind, CancellationToken cancellationToken) =>

@@ -12,21 +12,23 @@ public abstract class SecurityPageModel(PageServices services, IBrowserSession b
     public IReadOnlyList<string> NewRecoveryCodes { get; private set; } = [];
 
     /// <summary>An application sent the person here, and waits for them.</summary>
-    public bool IsInFlow => CanDecline;
+    public virtual bool IsInFlow => CanDecline;
 
     /// <summary>Where somebody goes who has written down their recovery codes.</summary>
     public string SavedUrl => IsInFlow ? ReturnUrl : PageUrls.SecurityPath + "?done=FactorAdded";
 
     /// <summary>Where somebody goes who changed their mind.</summary>
-    public string CancelUrl => IsInFlow ? PageUrls.AddFactor(ReturnUrl) : PageUrls.SecurityPath;
+    public string CancelUrl => IsInFlow ? PageUrls.AddFactor(LinkReturnUrl) : PageUrls.SecurityPath;
 
     protected FactorEnrolment Enrolment => enrolment;
+
+    protected SecondFactorSignIn SecondFactors => signIn;
 
     /// <summary>A factor was added, or not; in the middle of a sign-in the session goes on with what it proved.</summary>
     /// <param name="change">What became of it.</param>
     /// <param name="back">This page, to come back to with a proof.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    protected async Task<IActionResult> AddedAsync(FactorChange change, string back, CancellationToken cancellationToken)
+    protected virtual async Task<IActionResult> AddedAsync(FactorChange change, string back, CancellationToken cancellationToken)
     {
         if (!IsInFlow || change is not FactorChange.Done { Amr: { } amr } done)
         {
@@ -38,6 +40,12 @@ public abstract class SecurityPageModel(PageServices services, IBrowserSession b
             await Browser.StartAsync(HttpContext, session);
         }
 
+        return GoOn(done);
+    }
+
+    /// <summary>To where the person came from; first recovery codes are shown, this once.</summary>
+    protected IActionResult GoOn(FactorChange.Done done)
+    {
         NewRecoveryCodes = done.RecoveryCodes ?? [];
         return NewRecoveryCodes.Count > 0 ? Page() : SeeOther(ReturnUrl);
     }

@@ -60,14 +60,7 @@ public sealed class SessionsModel(PageServices services, IBrowserSession browser
 
     public async Task<IActionResult> OnPostEndOthersAsync(CancellationToken cancellationToken)
     {
-        foreach (var session in await sessions.ListLiveAsync(Person.Id, time.GetUtcNow(), cancellationToken))
-        {
-            if (session.Id != Session.Id)
-            {
-                await ending.EndAsync(session.Id, SessionEndReasons.Revoked, Caller, cancellationToken);
-            }
-        }
-
+        await ending.EndOthersAsync(Person.Id, Session.Id, SessionEndReasons.Revoked, Caller, cancellationToken);
         return SeeOther("/account/sessions?done=OthersEnded");
     }
 }
