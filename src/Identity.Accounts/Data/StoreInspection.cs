@@ -19,22 +19,6 @@ public static class StoreInspection
     public static Task<IReadOnlyList<StoreFinding>> InspectStoresAsync(this IServiceProvider services, CancellationToken cancellationToken) =>
         InspectAsync(services, withHome: true, cancellationToken);
 
-    private static async Task<IReadOnlyList<StoreFinding>> InspectAsync(IServiceProvider services, bool withHome, CancellationToken cancellationToken)
-    {
-        var findings = new List<StoreFinding> { new("database", await FindDatabaseProblemAsync(services, withHome, cancellationToken)) };
-        if (services.GetService<MongoServer>() is { } mongo)
-        {
-            findings.Add(new("mongodb", (await mongo.FindProblemAsync(cancellationToken))?.Text));
-        }
-
-        if (services.GetService<RedisServer>() is { } redis)
-        {
-            findings.Add(new("redis", await AsProblemAsync(async () => (await redis.FindProblemAsync(cancellationToken))?.Text)));
-        }
-
-        return findings;
-    }
-
     /// <summary>For work beside running servers, in place of <see cref="SqlStoresExtensions.InitializeStoresAsync"/>: a schema that is not this version's is refused and stays as it is.</summary>
     /// <exception cref="StartFailureException">One line for the operator.</exception>
     public static async Task OpenStoresAsync(this IServiceProvider services, CancellationToken cancellationToken)
@@ -67,6 +51,22 @@ public static class StoreInspection
     }
 
     private static string Setting(StorageSettings settings) => settings.Provider == DatabaseProvider.Sqlite ? "DATA_DIR" : "DB_HOST";
+
+    private static async Task<IReadOnlyList<StoreFinding>> InspectAsync(IServiceProvider services, bool withHome, CancellationToken cancellationToken)
+    {
+        var findings = new List<StoreFinding> { new("database", await FindDatabaseProblemAsync(services, withHome, cancellationToken)) };
+        if (services.GetService<MongoServer>() is { } mongo)
+        {
+            findings.Add(new("mongodb", (await mongo.FindProblemAsync(cancellationToken))?.Text));
+        }
+
+        if (services.GetService<RedisServer>() is { } redis)
+        {
+            findings.Add(new("redis", await AsProblemAsync(async () => (await redis.FindProblemAsync(cancellationToken))?.Text)));
+        }
+
+        return findings;
+    }
 
     private static async Task<string?> FindDatabaseProblemAsync(IServiceProvider services, bool withHome, CancellationToken cancellationToken)
     {

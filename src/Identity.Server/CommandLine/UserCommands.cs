@@ -9,6 +9,7 @@ using Identity.Accounts.Import;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Registration;
 using Identity.Accounts.SignIn;
+using Microsoft.Extensions.Options;
 
 namespace Identity.Server.CommandLine;
 
@@ -106,7 +107,7 @@ internal static class UserCommands
                 throw new RefusedException(string.Join("; ", problems) + ".");
             }
 
-            var (password, isMadeUp) = parsed.GetValue(noPassword) ? ("", false) : await PasswordAsync(run, parsed.GetValue(passwordIn), cancellationToken);
+            var (password, isMadeUp) = parsed.GetValue(noPassword) ? ("", false) : await PasswordAsync(run, services, parsed.GetValue(passwordIn), cancellationToken);
             var user = new NewUser(account with { Password = password }, PasswordHash: null, parsed.GetValue(verified), PhoneNumberVerified: false, IsActive: true, parsed.GetValue(roles)!);
             var made = await services.GetRequiredService<AccountAdministration>().CreateAsync(user, CommandRun.Operator, cancellationToken) switch
             {
@@ -189,7 +190,7 @@ internal static class UserCommands
                 return IdentityCommands.Done;
             }
 
-            var (password, isMadeUp) = await PasswordAsync(run, parsed.GetValue(passwordIn), cancellationToken);
+            var (password, isMadeUp) = await PasswordAsync(run, services, parsed.GetValue(passwordIn), cancellationToken);
             switch (await passwords.SetAsync(account.Id, password, CommandRun.Operator, cancellationToken))
             {
                 case null:
@@ -259,9 +260,9 @@ internal static class UserCommands
 
     private static Option<bool> PasswordIn() => new("--password-stdin") { Description = "Read the password from standard input, one line." };
 
-    private static async Task<(string Password, bool IsMadeUp)> PasswordAsync(CommandRun run, bool isRead, CancellationToken cancellationToken) => isRead
+    private static async Task<(string Password, bool IsMadeUp)> PasswordAsync(CommandRun run, IServiceProvider services, bool isRead, CancellationToken cancellationToken) => isRead
         ? (await run.ReadLineAsync(cancellationToken), false)
-        : (RandomNumberGenerator.GetString("abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789", 20), true);
+        : (RandomNumberGenerator.GetString("abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789", Math.Max(20, services.GetRequiredService<IOptions<AccountsOptions>>().Value.MinimumPasswordLength)), true);
 
     private static Task WriteAsync(CommandRun run, JsonObject json, string text, string? madeUp)
     {

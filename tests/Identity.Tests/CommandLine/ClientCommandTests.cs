@@ -71,7 +71,7 @@ public sealed class ClientCommandTests
 
         // Who is there keeps the secret that is not brought.
         Assert.Equal(2, (int)(await other.RunAsync("clients", "import", other.File("plain.json", plain), "--json")).Done().Json["replaced"]!);
-        Assert.True(JsonNode.DeepEquals(JsonNode.Parse(whole), (await other.RunAsync("clients", "export", "--with-secret-hashes")).Done().Json));
+        Assert.True(JsonNode.DeepEquals(JsonNode.Parse(whole), (await other.RunAsync("clients", "export", "app", "service", "--with-secret-hashes")).Done().Json));
     }
 
     [Fact]

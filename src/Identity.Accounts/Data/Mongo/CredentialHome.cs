@@ -35,8 +35,6 @@ internal sealed class CredentialHome(StoreDatabase database, TimeProvider timePr
         _cache.Remove("");
     }
 
-    private ValueTask<string?> CurrentAsync(CancellationToken cancellationToken) => _cache.GetAsync("", (_, token) => ReadAsync(database, token), cancellationToken);
-
     public static Task<string?> ReadAsync(StoreDatabase database, CancellationToken cancellationToken) =>
         database.ReadAsync((context, token) => context.StoreValues.Where(r => r.Name == Name).Select(r => r.Value).FirstOrDefaultAsync(token), cancellationToken);
 
@@ -56,4 +54,6 @@ internal sealed class CredentialHome(StoreDatabase database, TimeProvider timePr
         object[] values = [Name, home];
         return database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(insert, values, token), cancellationToken);
     }
+
+    private ValueTask<string?> CurrentAsync(CancellationToken cancellationToken) => _cache.GetAsync("", (_, token) => ReadAsync(database, token), cancellationToken);
 }
