@@ -122,10 +122,9 @@ public static partial class SqlStoresExtensions
 
                 await Task.Delay(TimeSpan.FromMilliseconds(500), cancellationToken);
             }
-            catch (Exception exception) when (exception is System.Data.Common.DbException or IOException or UnauthorizedAccessException or TimeoutException || exception.InnerException is System.Data.Common.DbException)
+            catch (Exception exception) when (StoreInspection.IsOfDatabase(exception))
             {
-                var reason = (exception as System.Data.Common.DbException ?? exception.InnerException ?? exception).Message.ReplaceLineEndings(" ");
-                throw new StartFailureException($"{(settings.Provider == DatabaseProvider.Sqlite ? "DATA_DIR" : "DB_HOST")}: expected a usable database ({settings.Description}); it answers: {reason}", exception);
+                throw new StartFailureException(StoreInspection.Unusable(settings, exception), exception);
             }
         }
 

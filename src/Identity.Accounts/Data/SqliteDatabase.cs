@@ -89,6 +89,10 @@ internal sealed class SqliteDatabase : StoreDatabase
         await prepare(cancellationToken);
     }
 
+    // Opening it would make it.
+    public override async Task<string?> FindSchemaProblemAsync(CancellationToken cancellationToken) =>
+        File.Exists(_file) ? await base.FindSchemaProblemAsync(cancellationToken) : "there is no such file yet; make it with: identity migrate";
+
     public override async ValueTask DisposeAsync()
     {
         if (_disposed)

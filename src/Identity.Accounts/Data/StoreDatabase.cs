@@ -1,6 +1,8 @@
 using Identity.Accounts.Data.Tables;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Identity.Accounts.Data;
 
@@ -29,6 +31,21 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
     /// what must exist once. Of several nodes that start at once, one at a time does all of it.
     /// </summary>
     public abstract Task MigrateAsync(Func<CancellationToken, Task> prepare, CancellationToken cancellationToken);
+
+    /// <summary>What keeps this version from using the database as it is, in one line; null: nothing. Nothing is made or changed.</summary>
+    /// <exception cref="StartFailureException">As <see cref="MigrateAsync"/> would.</exception>
+    public virtual async Task<string?> FindSchemaProblemAsync(CancellationToken cancellationToken)
+    {
+        await using var context = CreateContext();
+        if (!await context.GetService<IRelationalDatabaseCreator>().ExistsAsync(cancellationToken))
+        {
+            return "there is no such database yet; make it with: identity migrate";
+        }
+
+        await RefuseOlderAsync(context, cancellationToken);
+        var pending = (await context.Database.GetPendingMigrationsAsync(cancellationToken)).Count();
+        return pending == 0 ? null : "its schema is not yet that of this version; bring it up to date with: identity migrate";
+    }
 
     /// <exception cref="StartFailureException">The database was made before the schema that this version begins with.</exception>
     protected static async Task RefuseOlderAsync(IdentityDbContext context, CancellationToken cancellationToken)

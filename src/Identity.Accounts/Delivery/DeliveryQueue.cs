@@ -37,13 +37,23 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        await Task.WhenAll(_lanes.Values.Select(async lane =>
+        await SendWaitingAsync(cancellationToken);
+    }
+
+    /// <summary>One try for each message that is queued, where nobody works on the queue; how many could not be sent.</summary>
+    public async Task<int> SendWaitingAsync(CancellationToken cancellationToken)
+    {
+        var unsent = await Task.WhenAll(_lanes.Values.Select(async lane =>
         {
+            var failed = 0;
             while (!cancellationToken.IsCancellationRequested && lane.Waiting.Reader.TryRead(out var message))
             {
-                await DeliverAsync(lane.Sender, message, new CancellationToken(canceled: true));
+                failed += await DeliverAsync(lane.Sender, message, new CancellationToken(canceled: true)) ? 0 : 1;
             }
+
+            return failed;
         }));
+        return unsent.Sum();
     }
 
     private async Task WorkAsync(Lane lane, CancellationToken stoppingToken)
@@ -61,14 +71,14 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
         }
     }
 
-    private async Task DeliverAsync(IMessageSender sender, PersonalMessage message, CancellationToken stoppingToken)
+    private async Task<bool> DeliverAsync(IMessageSender sender, PersonalMessage message, CancellationToken stoppingToken)
     {
         for (var attempt = 1; attempt <= Attempts; attempt++)
         {
             var last = attempt == Attempts || stoppingToken.IsCancellationRequested;
             if (await TryAsync(sender, message))
             {
-                return;
+                return true;
             }
 
             if (last)
@@ -87,6 +97,7 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
         }
 
         LogGivenUp(sender.Channel);
+        return false;
     }
 
     private async Task<bool> TryAsync(IMessageSender sender, PersonalMessage message)

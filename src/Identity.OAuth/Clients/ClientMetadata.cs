@@ -41,7 +41,8 @@ public static class ClientMetadata
     /// <param name="document">RFC 7591 metadata plus client_id, client_secret and our extensions.</param>
     /// <param name="requireConsent">Default of <c>require_consent</c>: false for clients that the operator wrote down.</param>
     /// <param name="certificates">Whether clients can be known by certificates here.</param>
-    public static ClientMetadataResult Parse(JsonObject document, bool requireConsent, CertificateSupport certificates = CertificateSupport.None)
+    /// <param name="secretHashes">Hashes of secrets that are known already (<see cref="ClientSecret.Hash"/>), where the document brings no <c>client_secret</c>.</param>
+    public static ClientMetadataResult Parse(JsonObject document, bool requireConsent, CertificateSupport certificates = CertificateSupport.None, IReadOnlyList<string>? secretHashes = null)
     {
         var reader = new MetadataReader(document);
         var id = reader.Text("client_id");
@@ -167,7 +168,7 @@ public static class ClientMetadata
         var client = new Client
         {
             ClientId = id ?? "",
-            SecretHashes = ReadSecret(reader, method),
+            SecretHashes = ReadSecret(reader, method, secretHashes ?? []),
             ClientName = reader.Text("client_name"),
             LogoUri = reader.Text("logo_uri"),
             ClientUri = reader.Text("client_uri"),
@@ -297,7 +298,7 @@ public static class ClientMetadata
     private static bool IsAt(string value, string prefix) =>
         value.StartsWith(prefix, StringComparison.Ordinal) && (value.Length == prefix.Length || value[prefix.Length] is ':' or '/' or '?');
 
-    private static string[] ReadSecret(MetadataReader reader, string method)
+    private static IReadOnlyList<string> ReadSecret(MetadataReader reader, string method, IReadOnlyList<string> known)
     {
         var secrets = reader.TextOrList("client_secret");
         if (method is not ("client_secret_basic" or "client_secret_post"))
@@ -308,6 +309,11 @@ public static class ClientMetadata
             }
 
             return [];
+        }
+
+        if (secrets.Count == 0 && known.Count is 1 or 2)
+        {
+            return known;
         }
 
         // It is kept as one SHA-256, which is enough for a random value and for nothing that a person thought up.

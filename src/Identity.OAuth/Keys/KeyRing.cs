@@ -9,6 +9,19 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.OAuth.Keys;
 
+/// <summary>What a rotation by hand came to.</summary>
+public abstract record KeyRotation
+{
+    private KeyRotation()
+    {
+    }
+
+    public sealed record Made(StoredSigningKey Key) : KeyRotation;
+
+    /// <summary>The next key is published already, and signs no later than the one that was asked for would.</summary>
+    public sealed record NextIsThere(StoredSigningKey Key) : KeyRotation;
+}
+
 /// <summary>
 /// The signing keys of all nodes. A key is published before it signs, and after it signed its last token until that token has died.
 /// The ring is read again every half minute, so a key made by one node is known to all long before it signs.
@@ -87,7 +100,36 @@ public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOpti
         }
     }
 
+    /// <summary>Makes and publishes the next key of an algorithm before its time. Of two that do so at once, one does.</summary>
+    /// <param name="algorithm">One of <see cref="SigningKey.SupportedAlgorithms"/>.</param>
+    /// <param name="soon">It signs as soon as every node knows it, instead of <see cref="OAuthOptions.KeyPublishAhead"/> later.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<KeyRotation> RotateAsync(string algorithm, bool soon, CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        var newest = await NewestAsync(algorithm, cancellationToken) ?? throw new ArgumentException("No signing key for this algorithm.", nameof(algorithm));
+        var activatesAt = now + (soon ? 2 * RefreshEvery : options.Value.KeyPublishAhead);
+        if (newest.ActivatesAt > now && newest.ActivatesAt <= activatesAt)
+        {
+            return new KeyRotation.NextIsThere(newest);
+        }
+
+        var pkcs8 = SigningKey.Generate(algorithm);
+        var made = new StoredSigningKey(SigningKey.Import(algorithm, pkcs8).Kid, algorithm, newest.Ordinal + 1, protector.Protect(pkcs8), now, activatesAt, RetiresAt: null);
+        if (!await store.TryAddAsync(made, cancellationToken))
+        {
+            return new KeyRotation.NextIsThere((await NewestAsync(algorithm, cancellationToken))!);
+        }
+
+        logger.KeyMade(made.Kid, algorithm, made.Ordinal, activatesAt);
+        await RefreshAsync(cancellationToken);
+        return new KeyRotation.Made(made);
+    }
+
     public void Dispose() => _gate.Dispose();
+
+    private async Task<StoredSigningKey?> NewestAsync(string algorithm, CancellationToken cancellationToken) =>
+        (await store.ListAsync(cancellationToken)).Where(key => string.Equals(key.Algorithm, algorithm, StringComparison.Ordinal)).MaxBy(key => key.Ordinal);
 
     private ValueTask<Ring> GetAsync(CancellationToken cancellationToken)
     {

@@ -32,9 +32,10 @@ internal static partial class Seeding
         await SeedAdminAsync(services.GetRequiredService<AdminSeed>(), settings, console, cancellationToken);
     }
 
-    private static async Task SeedResourcesAsync(IServiceProvider services, ServerSettings settings, IConfiguration configuration, CancellationToken cancellationToken)
+    /// <summary>What RESOURCES_FILE and the settings declare.</summary>
+    /// <exception cref="StartFailureException">A line for each entry that cannot be used.</exception>
+    public static IReadOnlyList<Resource> ReadResources(ServerSettings settings, IConfiguration configuration)
     {
-        var store = services.GetRequiredService<ResourceStore>();
         var resources = new List<Resource>();
         foreach (var (source, document) in Documents(settings.ResourcesFile, "RESOURCES_FILE", configuration.GetSection("Resources")))
         {
@@ -42,11 +43,29 @@ internal static partial class Seeding
             resources.Add(resource ?? throw Bad(source, Name(document, "resource"), problems));
         }
 
-        if (ResourceMetadata.Conflict(resources, settings.PublicUrl) is { } conflict)
+        return ResourceMetadata.Conflict(resources, settings.PublicUrl) is { } conflict ? throw new StartFailureException($"RESOURCES_FILE: {conflict}.") : resources;
+    }
+
+    /// <summary>What CLIENTS_FILE and the settings declare.</summary>
+    /// <exception cref="StartFailureException">A line for each entry that cannot be used.</exception>
+    public static IReadOnlyList<Client> ReadClients(ServerSettings settings, IConfiguration configuration)
+    {
+        var clients = new List<Client>();
+        foreach (var (source, document) in Documents(settings.ClientsFile, "CLIENTS_FILE", configuration.GetSection("Clients")))
         {
-            throw new StartFailureException($"RESOURCES_FILE: {conflict}.");
+            var (client, problems) = ClientMetadata.Parse(document, requireConsent: false, settings.MutualTls.Support);
+            clients.Add((client ?? throw Bad(source, Name(document, "client_id"), problems)) with { FromFile = true });
         }
 
+        return clients.GroupBy(client => client.ClientId, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice
+            ? throw new StartFailureException($"CLIENTS_FILE: {twice.Key}: client_id: declared twice.")
+            : clients;
+    }
+
+    private static async Task SeedResourcesAsync(IServiceProvider services, ServerSettings settings, IConfiguration configuration, CancellationToken cancellationToken)
+    {
+        var store = services.GetRequiredService<ResourceStore>();
+        var resources = ReadResources(settings, configuration);
         var declared = resources.Select(resource => resource.Identifier).ToHashSet(StringComparer.Ordinal);
 
         // The engine's own come first; stored ones count too, where the file does not replace them.
@@ -66,18 +85,7 @@ internal static partial class Seeding
     private static async Task SeedClientsAsync(IServiceProvider services, ServerSettings settings, IConfiguration configuration, CancellationToken cancellationToken)
     {
         var store = services.GetRequiredService<ClientStore>();
-        var clients = new List<Client>();
-        foreach (var (source, document) in Documents(settings.ClientsFile, "CLIENTS_FILE", configuration.GetSection("Clients")))
-        {
-            var (client, problems) = ClientMetadata.Parse(document, requireConsent: false, settings.MutualTls.Support);
-            clients.Add((client ?? throw Bad(source, Name(document, "client_id"), problems)) with { FromFile = true });
-        }
-
-        if (clients.GroupBy(client => client.ClientId, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
-        {
-            throw new StartFailureException($"CLIENTS_FILE: {twice.Key}: client_id: declared twice.");
-        }
-
+        var clients = ReadClients(settings, configuration);
         var resources = (await services.GetRequiredService<ResourceCatalog>().ListAsync(cancellationToken)).Select(resource => resource.Identifier).ToHashSet(StringComparer.Ordinal);
         foreach (var client in clients)
         {

@@ -1,5 +1,7 @@
 using Identity.Accounts;
 using Identity.Accounts.Data;
+using Identity.Accounts.Data.Mongo;
+using Identity.Accounts.Profile;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
@@ -20,6 +22,11 @@ public static class StoreDataProtectionExtensions
     {
         services.AddSingleton(provider => MasterKey.Load(provider.GetRequiredService<StorageSettings>()));
         services.AddSingleton<StoreKeyRing>();
+        services.AddSingleton(provider => new DatabaseCopy(
+            provider.GetRequiredService<StoreDatabase>(),
+            provider.GetRequiredService<MasterKey>(),
+            provider.GetRequiredService<IMetadataStore>(),
+            provider.GetService<MongoCredentialStore>()));
         services.AddOptions<KeyManagementOptions>().Configure<StoreDatabase, MasterKey>((options, database, masterKey) =>
         {
             options.XmlRepository = new SqlXmlRepository(database);

@@ -11,7 +11,9 @@ namespace Identity.Accounts.Data.Keys;
 /// <summary>What has to be true of the key ring before a node may use the store. Runs under the start's lock.</summary>
 internal sealed class StoreKeyRing(StoreDatabase database, MasterKey masterKey, IKeyManager keyManager, TimeProvider timeProvider)
 {
-    private const string CheckName = "master_key_check";
+    internal const string CheckName = "master_key_check";
+
+    private const string WrongKey = "MASTER_KEY: expected the master key that this database was first started with; its keys are encrypted under that one (set MASTER_KEY, or restore DATA_DIR/master.key).";
 
     private readonly string _insert = database.Dialect.Upsert(
         "store_values",
@@ -32,16 +34,26 @@ internal sealed class StoreKeyRing(StoreDatabase database, MasterKey masterKey, 
         }
     }
 
+    /// <summary>What is wrong with the master key, without writing anything; null: nothing.</summary>
+    public async Task<string?> FindProblemAsync(CancellationToken cancellationToken)
+    {
+        var stored = await database.ReadAsync((context, token) => context.StoreValues.Where(r => r.Name == CheckName).Select(r => r.Value).FirstOrDefaultAsync(token), cancellationToken);
+        return stored is null || Matches(stored) ? null : WrongKey;
+    }
+
+    private bool Matches(string stored) => CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(stored), Encoding.ASCII.GetBytes(Check()));
+
+    // Derived one way: who reads the database learns nothing of the key.
+    private string Check() => Convert.ToBase64String(masterKey.Derive("key-check"));
+
     private async Task CheckMasterKeyAsync(CancellationToken cancellationToken)
     {
-        // Derived one way: who reads the database learns nothing of the key.
-        var check = Convert.ToBase64String(masterKey.Derive("key-check"));
-        object[] values = [CheckName, check];
+        object[] values = [CheckName, Check()];
         await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(_insert, values, token), cancellationToken);
         var stored = await database.ReadAsync((context, token) => context.StoreValues.Where(r => r.Name == CheckName).Select(r => r.Value).FirstAsync(token), cancellationToken);
-        if (!CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(stored), Encoding.ASCII.GetBytes(check)))
+        if (!Matches(stored))
         {
-            throw new StartFailureException("MASTER_KEY: expected the master key that this database was first started with; its keys are encrypted under that one (set MASTER_KEY, or restore DATA_DIR/master.key).");
+            throw new StartFailureException(WrongKey);
         }
     }
 }

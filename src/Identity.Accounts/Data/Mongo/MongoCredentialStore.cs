@@ -14,9 +14,10 @@ internal sealed record StagedPassword(PasswordReplacement Replacement, bool IsNe
 /// is a row of that transaction first, and is then moved here; while the row is there it is the truth. Every change of one account's
 /// credentials has a later time than the one before, the document's <c>order</c>, and a move never puts an older one over a newer. Hashing the same
 /// password anew is no change: it is one conditional write over the very hash that was read, and leaves the order alone, so that whatever
-/// change waits or is about to still comes after it.
+/// change waits or is about to still comes after it. While credentials are brought back (<see cref="CredentialHome"/>) rows wait for no move, and
+/// nothing is written here.
 /// </summary>
-internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase database, TimeProvider timeProvider) : ICredentialStore
+internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase database, CredentialHome home, TimeProvider timeProvider) : ICredentialStore
 {
     private const int Attempts = 10;
 
@@ -25,11 +26,42 @@ internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase dat
 
     private IMongoCollection<BsonDocument> Documents => server.Collection("credentials");
 
+    // A third look, where there is neither: what is brought back meanwhile is a row by then.
     public async Task<AccountCredentials?> FindAsync(Guid accountId, CancellationToken cancellationToken) =>
-        await WaitingAsync(accountId, cancellationToken) is { } waiting ? waiting : (await KeptAsync(accountId, cancellationToken))?.Credentials;
+        await WaitingAsync(accountId, cancellationToken) ?? (await KeptAsync(accountId, cancellationToken))?.Credentials ?? await WaitingAsync(accountId, cancellationToken);
+
+    /// <summary>Those that there are, wherever each of them is.</summary>
+    public async Task<IReadOnlyList<AccountCredentials>> FindManyAsync(IReadOnlyCollection<Guid> accountIds, CancellationToken cancellationToken)
+    {
+        var found = await WaitingAsync(accountIds, cancellationToken);
+        var filter = Builders<BsonDocument>.Filter.In("_id", accountIds.Where(id => !found.ContainsKey(id)).Select(MongoServer.Id));
+        foreach (var kept in (await MongoServer.CallAsync(() => Documents.Find(filter).ToListAsync(cancellationToken))).Select(Map))
+        {
+            found[kept.AccountId] = kept;
+        }
+
+        foreach (var (id, brought) in await WaitingAsync([.. accountIds.Where(id => !found.ContainsKey(id))], cancellationToken))
+        {
+            found[id] = brought;
+        }
+
+        return [.. found.Values];
+    }
 
     public async Task<bool> TrySetPasswordAsync(Guid accountId, string? expectedHash, string passwordHash, DateTimeOffset now, CancellationToken cancellationToken)
     {
+        // Only a sign-in that hashes anew comes here, and does so another time.
+        if (await home.IsClosingAsync(cancellationToken))
+        {
+            return false;
+        }
+
+        if (await home.IsLeftAsync(cancellationToken))
+        {
+            await BringBackAsync([accountId], cancellationToken);
+            return await database.WriteAsync((context, token) => SqlCredentialStore.TrySetPasswordAsync(database, context, accountId, new PasswordReplacement(expectedHash, passwordHash, now), token), cancellationToken);
+        }
+
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
             if (await WaitingAsync(accountId, cancellationToken) is { } waiting)
@@ -104,9 +136,14 @@ internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase dat
         }
     }
 
-    /// <summary>Puts the row's hash here, and only then takes the row away, if it still is the same.</summary>
+    /// <summary>Puts the row's hash here, and only then takes the row away, if it still is the same. While credentials are brought back it stays where it is.</summary>
     public async Task MoveAsync(AccountCredentials waiting, CancellationToken cancellationToken)
     {
+        if (await home.IsLeftAsync(cancellationToken))
+        {
+            return;
+        }
+
         var at = Microseconds(waiting.PasswordChangedAt);
         var older = Builders<BsonDocument>.Filter.Eq("_id", MongoServer.Id(waiting.AccountId)) & Builders<BsonDocument>.Filter.Lt("order", at);
         try
@@ -123,6 +160,42 @@ internal sealed class MongoCredentialStore(MongoServer server, StoreDatabase dat
         await database.WriteAsync(
             (context, token) => context.Credentials.Where(r => r.AccountId == id && r.PasswordHash == hash && r.PasswordChangedAt == changedAt).ExecuteDeleteAsync(token),
             CancellationToken.None);
+    }
+
+    /// <summary>Makes a row of each document whose account has none: from then on the row is the truth. How many were made.</summary>
+    public async Task<int> BringBackAsync(IReadOnlyCollection<Guid> accountIds, CancellationToken cancellationToken)
+    {
+        var filter = Builders<BsonDocument>.Filter.In("_id", accountIds.Select(MongoServer.Id));
+        var documents = await MongoServer.CallAsync(() => Documents.Find(filter).ToListAsync(cancellationToken));
+        var kept = documents.Select(document => (Credentials: Map(document), At: Math.Max(document["order"].AsInt64, document["changedAt"].AsInt64))).ToArray();
+        if (kept.Length == 0)
+        {
+            return 0;
+        }
+
+        var ids = kept.Select(found => found.Credentials.AccountId).ToArray();
+        return await database.TransactAsync(
+            async (context, token) =>
+            {
+                // The accounts' rows are the transaction's from here on: none of them is deleted meanwhile, and nobody makes the row that is made below.
+                await context.Accounts.Where(r => ids.Contains(r.Id)).ExecuteUpdateAsync(set => set.SetProperty(r => r.Version, r => r.Version), token);
+                var alive = (await context.Accounts.Where(r => ids.Contains(r.Id)).Select(r => r.Id).ToListAsync(token)).ToHashSet();
+                alive.ExceptWith(await context.Credentials.Where(r => ids.Contains(r.AccountId)).Select(r => r.AccountId).ToListAsync(token));
+                foreach (var (credentials, at) in kept.Where(found => alive.Contains(found.Credentials.AccountId)))
+                {
+                    context.Add(new CredentialRow { AccountId = credentials.AccountId, PasswordHash = credentials.PasswordHash, PasswordChangedAt = at == Never ? null : Time(at) });
+                }
+
+                await context.SaveChangesAsync(token);
+                return alive.Count;
+            },
+            cancellationToken);
+    }
+
+    private async Task<Dictionary<Guid, AccountCredentials>> WaitingAsync(IReadOnlyCollection<Guid> accountIds, CancellationToken cancellationToken)
+    {
+        var ids = accountIds.ToArray();
+        return ids.Length == 0 ? [] : (await database.ReadAsync((context, token) => context.Credentials.Where(r => ids.Contains(r.AccountId)).ToListAsync(token), cancellationToken)).Select(Map).ToDictionary(row => row.AccountId);
     }
 
     private async Task<AccountCredentials?> WaitingAsync(Guid accountId, CancellationToken cancellationToken)

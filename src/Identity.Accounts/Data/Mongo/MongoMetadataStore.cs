@@ -9,14 +9,20 @@ namespace Identity.Accounts.Data.Mongo;
 
 /// <summary>
 /// Metadata in MongoDB, as text: names with dots and dollar signs and numbers of any length come back as they went in. A change holds to
-/// the revision it read, so of two merges neither undoes the other. Rows from before are moved here when they are met.
+/// the revision it read, so of two merges neither undoes the other. Rows from before are moved here when they are met; while they are brought
+/// back (<see cref="CredentialHome"/>) a row is the truth, and nothing is written here.
 /// </summary>
-internal sealed class MongoMetadataStore(MongoServer server, StoreDatabase database) : IMetadataStore
+internal sealed class MongoMetadataStore(MongoServer server, StoreDatabase database, CredentialHome home) : IMetadataStore
 {
     private IMongoCollection<BsonDocument> Documents => server.Collection("metadata");
 
     public async Task<JsonObject> FindAsync(Guid accountId, CancellationToken cancellationToken)
     {
+        if (await home.IsLeftAsync(cancellationToken))
+        {
+            return (await FindManyLeftAsync([accountId], cancellationToken))[accountId];
+        }
+
         await MoveAsync(accountId, cancellationToken);
         return (await ReadAsync(accountId, cancellationToken)).Document;
     }
@@ -24,6 +30,17 @@ internal sealed class MongoMetadataStore(MongoServer server, StoreDatabase datab
     public async Task<bool> MergeAsync(Guid accountId, JsonObject patch, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(patch);
+        if (await home.IsClosingAsync(cancellationToken))
+        {
+            throw new StoreUnavailableException("Metadata cannot be changed for some seconds: it is about to be moved.");
+        }
+
+        if (await home.IsLeftAsync(cancellationToken))
+        {
+            await BringBackAsync([accountId], cancellationToken);
+            return await database.TransactAsync((context, token) => SqlMetadataStore.TryMergeAsync(database, context, accountId, patch, token), cancellationToken);
+        }
+
         await MoveAsync(accountId, cancellationToken);
         while (true)
         {
@@ -45,6 +62,11 @@ internal sealed class MongoMetadataStore(MongoServer server, StoreDatabase datab
     public async Task<IReadOnlyDictionary<Guid, JsonObject>> FindManyAsync(IReadOnlyCollection<Guid> accountIds, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(accountIds);
+        if (await home.IsLeftAsync(cancellationToken))
+        {
+            return await FindManyLeftAsync(accountIds, cancellationToken);
+        }
+
         var ids = accountIds.ToArray();
         var waiting = await database.ReadAsync((context, token) => context.Metadata.Where(r => ids.Contains(r.AccountId)).Select(r => r.AccountId).ToListAsync(token), cancellationToken);
         foreach (var id in waiting)
@@ -81,13 +103,87 @@ internal sealed class MongoMetadataStore(MongoServer server, StoreDatabase datab
     public async Task MoveAsync(Guid accountId, CancellationToken cancellationToken)
     {
         var row = await database.ReadAsync((context, token) => context.Metadata.FirstOrDefaultAsync(r => r.AccountId == accountId, token), cancellationToken);
-        if (row is null)
+        if (row is null || await home.IsLeftAsync(cancellationToken))
         {
             return;
         }
 
         await TryWriteAsync(accountId, row.Document, revision: 0, cancellationToken);
         await database.WriteAsync((context, token) => context.Metadata.Where(r => r.AccountId == accountId && r.Document == row.Document).ExecuteDeleteAsync(token), CancellationToken.None);
+    }
+
+    /// <summary>Makes a row of each document whose account has none: from then on the row is the truth. How many were made.</summary>
+    public async Task<int> BringBackAsync(IReadOnlyCollection<Guid> accountIds, CancellationToken cancellationToken)
+    {
+        var kept = await KeptAsync(accountIds, cancellationToken);
+        if (kept.Count == 0)
+        {
+            return 0;
+        }
+
+        var ids = kept.Keys.ToArray();
+        return await database.TransactAsync(
+            async (context, token) =>
+            {
+                // As with credentials; a merge of one account's metadata waits for the same name.
+                foreach (var id in ids.Order())
+                {
+                    await database.Dialect.LockAsync(context, $"metadata:{id:N}", token);
+                }
+
+                await context.Accounts.Where(r => ids.Contains(r.Id)).ExecuteUpdateAsync(set => set.SetProperty(r => r.Version, r => r.Version), token);
+                var alive = (await context.Accounts.Where(r => ids.Contains(r.Id)).Select(r => r.Id).ToListAsync(token)).ToHashSet();
+                alive.ExceptWith(await context.Metadata.Where(r => ids.Contains(r.AccountId)).Select(r => r.AccountId).ToListAsync(token));
+                context.AddRange(alive.Select(id => new MetadataRow { AccountId = id, Document = kept[id] }));
+                await context.SaveChangesAsync(token);
+                return alive.Count;
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Removes documents whose account has a row, where rows are the truth.</summary>
+    public async Task RemoveOutdatedAsync(IReadOnlyCollection<Guid> accountIds, CancellationToken cancellationToken)
+    {
+        var outdated = (await RowsAsync(accountIds, cancellationToken)).Keys.Select(MongoServer.Id).ToArray();
+        if (outdated.Length > 0)
+        {
+            await MongoServer.CallAsync(() => Documents.DeleteManyAsync(Builders<BsonDocument>.Filter.In("_id", outdated), cancellationToken));
+        }
+    }
+
+    // Rows first; and again where there was neither: what is brought back meanwhile is a row by then.
+    private async Task<IReadOnlyDictionary<Guid, JsonObject>> FindManyLeftAsync(IReadOnlyCollection<Guid> accountIds, CancellationToken cancellationToken)
+    {
+        var found = await RowsAsync(accountIds, cancellationToken);
+        foreach (var (id, text) in await KeptAsync([.. accountIds.Where(id => !found.ContainsKey(id))], cancellationToken))
+        {
+            found[id] = text;
+        }
+
+        foreach (var (id, text) in await RowsAsync([.. accountIds.Where(id => !found.ContainsKey(id))], cancellationToken))
+        {
+            found[id] = text;
+        }
+
+        return accountIds.Distinct().ToDictionary(id => id, id => found.TryGetValue(id, out var text) ? JsonNode.Parse(text)!.AsObject() : []);
+    }
+
+    private async Task<Dictionary<Guid, string>> RowsAsync(IReadOnlyCollection<Guid> accountIds, CancellationToken cancellationToken)
+    {
+        var ids = accountIds.ToArray();
+        return ids.Length == 0 ? [] : await database.ReadAsync((context, token) => context.Metadata.Where(r => ids.Contains(r.AccountId)).ToDictionaryAsync(r => r.AccountId, r => r.Document, token), cancellationToken);
+    }
+
+    private async Task<Dictionary<Guid, string>> KeptAsync(IReadOnlyCollection<Guid> accountIds, CancellationToken cancellationToken)
+    {
+        if (accountIds.Count == 0)
+        {
+            return [];
+        }
+
+        var filter = Builders<BsonDocument>.Filter.In("_id", accountIds.Select(MongoServer.Id));
+        var documents = await MongoServer.CallAsync(() => Documents.Find(filter).ToListAsync(cancellationToken));
+        return documents.ToDictionary(document => MongoServer.Id(document["_id"]), document => MongoServer.Checked(document)["document"].AsString);
     }
 
     private async Task<(JsonObject Document, long Revision)> ReadAsync(Guid accountId, CancellationToken cancellationToken)

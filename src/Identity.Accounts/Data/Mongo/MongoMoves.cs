@@ -23,6 +23,7 @@ internal sealed partial class MongoMoves : BackgroundService
     private readonly MongoServer _server;
     private readonly MongoCredentialStore _credentials;
     private readonly MongoMetadataStore _metadata;
+    private readonly CredentialHome _home;
     private readonly StoreDatabase _database;
     private readonly TimeProvider _timeProvider;
     private readonly ILogger<MongoMoves> _logger;
@@ -31,17 +32,22 @@ internal sealed partial class MongoMoves : BackgroundService
     private long _waiting;
     private int _turn;
 
-    public MongoMoves(MongoServer server, MongoCredentialStore credentials, MongoMetadataStore metadata, StoreDatabase database, IMeterFactory meters, TimeProvider timeProvider, ILogger<MongoMoves> logger)
+    public MongoMoves(MongoServer server, MongoCredentialStore credentials, MongoMetadataStore metadata, CredentialHome home, StoreDatabase database, IMeterFactory meters, TimeProvider timeProvider, ILogger<MongoMoves> logger)
     {
-        (_server, _credentials, _metadata, _database, _timeProvider, _logger) = (server, credentials, metadata, database, timeProvider, logger);
+        (_server, _credentials, _metadata, _home, _database, _timeProvider, _logger) = (server, credentials, metadata, home, database, timeProvider, logger);
         _meter = meters.Create(StoreMetrics.MeterName);
         _repaired = _meter.CreateCounter<long>("identity.credentials.repaired", "{half}", "Halves finished (moved) or removed (orphan), by kind");
         _meter.CreateObservableGauge("identity.credentials.waiting", () => Volatile.Read(ref _waiting), "{half}", "Rows that wait to be moved to MongoDB, as last counted");
     }
 
-    /// <summary>Moves everything that waits; how much it was. It may be stopped at any point and begun again.</summary>
+    /// <summary>Moves everything that waits; how much it was. It may be stopped at any point and begun again. While credentials are brought back nothing waits.</summary>
     public async Task<int> MoveAllAsync(Action<int>? progress, CancellationToken cancellationToken)
     {
+        if (await _home.IsLeftAsync(cancellationToken))
+        {
+            return 0;
+        }
+
         var moved = 0;
         Guid? after = null;
         while (true)
@@ -149,7 +155,7 @@ internal sealed partial class MongoMoves : BackgroundService
             {
                 try
                 {
-                    Volatile.Write(ref _waiting, await _database.ReadAsync((context, token) => context.Credentials.LongCountAsync(token), stoppingToken));
+                    Volatile.Write(ref _waiting, await _home.IsLeftAsync(stoppingToken) ? 0 : await _database.ReadAsync((context, token) => context.Credentials.LongCountAsync(token), stoppingToken));
                     var count = await MoveAllAsync(progress: null, stoppingToken);
 
                     // All documents are looked at for this: twice an hour.

@@ -74,33 +74,41 @@ internal sealed partial class MongoServer : IDisposable
         var started = Stopwatch.GetTimestamp();
         for (var attempt = 1; ; attempt++)
         {
-            try
+            if (await FindProblemAsync(cancellationToken) is not { } problem)
             {
-                // A read and not a ping alone: a ping needs no rights.
-                await PingAsync(cancellationToken);
-                await CallAsync(() => Collection("credentials").Find(FilterDefinition<BsonDocument>.Empty).Limit(1).FirstOrDefaultAsync(cancellationToken));
                 return;
             }
-            catch (StoreUnavailableException exception)
+
+            if (!problem.MayPass || Stopwatch.GetElapsedTime(started) >= _settings.StartWait)
             {
-                var inner = exception.InnerException!;
-                if (inner is MongoAuthenticationException || inner.InnerException is MongoAuthenticationException || inner is MongoCommandException { Code: 13 or 18 })
-                {
-                    throw new StartFailureException($"MONGO_URI: expected what {Description} lets in; it refused the sign-in or the right to read and write.", exception);
-                }
-
-                if (Stopwatch.GetElapsedTime(started) >= _settings.StartWait)
-                {
-                    throw new StartFailureException($"MONGO_URI: expected a usable MongoDB ({Description}); it does not answer.", exception);
-                }
-
-                if (attempt == 1)
-                {
-                    LogWaiting(Description, _settings.StartWait.TotalSeconds);
-                }
-
-                await Task.Delay(s_pause, cancellationToken);
+                throw new StartFailureException(problem.Text, problem.Exception);
             }
+
+            if (attempt == 1)
+            {
+                LogWaiting(Description, _settings.StartWait.TotalSeconds);
+            }
+
+            await Task.Delay(s_pause, cancellationToken);
+        }
+    }
+
+    /// <summary>What keeps us from using it now; null: nothing.</summary>
+    public async Task<(string Text, bool MayPass, Exception Exception)?> FindProblemAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            // A read and not a ping alone: a ping needs no rights.
+            await PingAsync(cancellationToken);
+            await CallAsync(() => Collection("credentials").Find(FilterDefinition<BsonDocument>.Empty).Limit(1).FirstOrDefaultAsync(cancellationToken));
+            return null;
+        }
+        catch (StoreUnavailableException exception)
+        {
+            var inner = exception.InnerException!;
+            return inner is MongoAuthenticationException || inner.InnerException is MongoAuthenticationException || inner is MongoCommandException { Code: 13 or 18 }
+                ? ($"MONGO_URI: expected what {Description} lets in; it refused the sign-in or the right to read and write.", false, exception)
+                : ($"MONGO_URI: expected a usable MongoDB ({Description}); it does not answer.", true, exception);
         }
     }
 

@@ -1,7 +1,6 @@
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Profile;
 using Identity.ServiceDefaults.Settings;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -12,18 +11,24 @@ namespace Identity.Accounts.Data.Mongo;
 /// <summary>Composition of what moves to MongoDB.</summary>
 internal static class MongoStoresExtensions
 {
-    private const string HomeName = "credentials_home";
-
     /// <summary>In place of the relational stores of the same ports. Nothing is connected before it is needed.</summary>
     public static void AddMongoStores(this IServiceCollection services, MongoSettings settings)
     {
         services.AddMetrics();
         services.AddSingleton(provider => new MongoServer(settings, provider.GetRequiredService<ILogger<MongoServer>>()));
+        services.AddSingleton<CredentialHome>();
         services.AddSingleton<MongoCredentialStore>();
         services.AddSingleton<MongoMetadataStore>();
         services.Replace(ServiceDescriptor.Singleton<ICredentialStore>(provider => provider.GetRequiredService<MongoCredentialStore>()));
         services.Replace(ServiceDescriptor.Singleton<IMetadataStore>(provider => provider.GetRequiredService<MongoMetadataStore>()));
         services.AddSingleton<MongoMoves>();
+        services.AddSingleton(provider => new CredentialMigration(
+            provider.GetRequiredService<MongoServer>(),
+            provider.GetRequiredService<MongoCredentialStore>(),
+            provider.GetRequiredService<MongoMetadataStore>(),
+            provider.GetRequiredService<CredentialHome>(),
+            provider.GetRequiredService<StoreDatabase>(),
+            provider.GetRequiredService<TimeProvider>()));
         services.AddHostedService(provider => provider.GetRequiredService<MongoMoves>());
         services.AddHealthChecks().AddCheck<MongoHealthCheck>("mongodb", tags: ["ready"]);
     }
@@ -32,25 +37,42 @@ internal static class MongoStoresExtensions
     /// Notes in the database that its credentials live in MongoDB, or refuses a start that would look for them elsewhere: to everybody it would
     /// say that the password is wrong.
     /// </summary>
-    /// <exception cref="StartFailureException">MONGO_URI is missing.</exception>
+    /// <exception cref="StartFailureException">MONGO_URI is missing, or is set though the credentials were brought back.</exception>
     public static async Task StartMongoAsync(this IServiceProvider services, CancellationToken cancellationToken)
     {
-        var database = services.GetRequiredService<StoreDatabase>();
         if (services.GetService<MongoServer>() is { } server)
         {
             await server.StartAsync(cancellationToken);
-            var insert = database.Dialect.Upsert("store_values", ["name"], ["name", "value"], new Dictionary<string, string>(StringComparer.Ordinal) { ["value"] = "excluded.value" }, where: null);
-            object[] values = [HomeName, "mongodb"];
-            await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(insert, values, token), cancellationToken);
         }
-        else if (await HomeAsync(database, cancellationToken) == "mongodb")
+
+        if (await services.FindHomeProblemAsync(cancellationToken) is { } problem)
         {
-            throw new StartFailureException("MONGO_URI: expected the MongoDB that the credentials of this database live in; elsewhere every password would be wrong.");
+            throw new StartFailureException(problem);
         }
+
+        await services.NoteCredentialsHomeAsync(cancellationToken);
     }
 
-    private static Task<string?> HomeAsync(StoreDatabase database, CancellationToken cancellationToken) =>
-        database.ReadAsync((context, token) => context.StoreValues.Where(r => r.Name == HomeName).Select(r => r.Value).FirstOrDefaultAsync(token), cancellationToken);
+    /// <summary>Why this process would look for credentials where they are not; null: it would not.</summary>
+    public static async Task<string?> FindHomeProblemAsync(this IServiceProvider services, CancellationToken cancellationToken)
+    {
+        var home = await CredentialHome.ReadAsync(services.GetRequiredService<StoreDatabase>(), cancellationToken);
+        return (services.GetService<MongoServer>() is not null, home) switch
+        {
+            (false, CredentialHome.Mongo or CredentialHome.Closing or CredentialHome.Leaving) => "MONGO_URI: expected the MongoDB that the credentials of this database live in; elsewhere every password would be wrong (to bring them back: identity migrate-credentials --to relational).",
+            (true, CredentialHome.Relational) => "MONGO_URI: expected to be unset, as the credentials of this database were brought back from MongoDB (to move them there again: identity migrate-credentials --to mongodb).",
+            _ => null,
+        };
+    }
+
+    /// <summary>With MONGO_URI, that credentials live there; what is noted already stays.</summary>
+    public static async Task NoteCredentialsHomeAsync(this IServiceProvider services, CancellationToken cancellationToken)
+    {
+        if (services.GetService<MongoServer>() is not null)
+        {
+            await CredentialHome.NoteAsync(services.GetRequiredService<StoreDatabase>(), CredentialHome.Mongo, replaces: false, cancellationToken);
+        }
+    }
 }
 
 /// <summary>Whether MongoDB answers.</summary>

@@ -62,32 +62,41 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
         var started = Stopwatch.GetTimestamp();
         for (var attempt = 1; ; attempt++)
         {
-            try
+            if (await FindProblemAsync(cancellationToken) is not { } problem)
             {
-                // One of its own: it tells a refused sign-in from a server that is not there, which the one that lives on does not.
-                await using var probe = await ConnectionMultiplexer.ConnectAsync(Options(isProbe: true));
-                await CheckMemoryAsync(probe, cancellationToken);
-                break;
+                return;
             }
-            catch (Exception exception) when (IsOutage(exception))
+
+            if (!problem.MayPass || Stopwatch.GetElapsedTime(started) >= settings.StartWait)
             {
-                if (exception is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure })
-                {
-                    throw new StartFailureException($"REDIS_PASSWORD: expected what {Description} lets in (REDIS_USERNAME, REDIS_PASSWORD); it refused the sign-in.", exception);
-                }
-
-                if (Stopwatch.GetElapsedTime(started) >= settings.StartWait)
-                {
-                    throw new StartFailureException($"REDIS_HOST: expected a usable Redis ({Description}); it does not answer: {exception.Message.ReplaceLineEndings(" ")}", exception);
-                }
-
-                if (attempt == 1)
-                {
-                    LogWaiting(Description, settings.StartWait.TotalSeconds);
-                }
-
-                await Task.Delay(s_pause, cancellationToken);
+                throw new StartFailureException(problem.Text, problem.Exception);
             }
+
+            if (attempt == 1)
+            {
+                LogWaiting(Description, settings.StartWait.TotalSeconds);
+            }
+
+            await Task.Delay(s_pause, cancellationToken);
+        }
+    }
+
+    /// <summary>What keeps us from using it now; null: nothing.</summary>
+    /// <exception cref="StartFailureException">It would forget what it must not.</exception>
+    public async Task<(string Text, bool MayPass, Exception Exception)?> FindProblemAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            // One of its own: it tells a refused sign-in from a server that is not there, which the one that lives on does not.
+            await using var probe = await ConnectionMultiplexer.ConnectAsync(Options(isProbe: true));
+            await CheckMemoryAsync(probe, cancellationToken);
+            return null;
+        }
+        catch (Exception exception) when (IsOutage(exception))
+        {
+            return exception is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure }
+                ? ($"REDIS_PASSWORD: expected what {Description} lets in (REDIS_USERNAME, REDIS_PASSWORD); it refused the sign-in.", false, exception)
+                : ($"REDIS_HOST: expected a usable Redis ({Description}); it does not answer: {exception.Message.ReplaceLineEndings(" ")}", true, exception);
         }
     }
 

@@ -1,0 +1,27 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Identity.Accounts.Data;
+
+namespace Identity.Server.CommandLine;
+
+/// <summary><c>identity migrate-credentials</c>: password hashes and metadata from the database to MongoDB, or back, while the service runs.</summary>
+internal static class CredentialCommand
+{
+    public static Command Make(CommandRun run)
+    {
+        var to = new Option<string>("--to") { Description = "mongodb or relational.", Required = true };
+        to.AcceptOnlyFromAmong("mongodb", "relational");
+        return run.Bare("migrate-credentials", "Move all credentials and metadata between the database and MongoDB (MONGO_URI) while the service runs; may be stopped and begun again.", [to], async (services, parsed, cancellationToken) =>
+        {
+            var toMongo = parsed.GetValue(to) == "mongodb";
+            var migration = services.GetService<CredentialMigration>() ?? throw new RefusedException($"MONGO_URI: expected the MongoDB to move credentials {(toMongo ? "to" : "from")}.");
+            await services.OpenStoresForMoveAsync(cancellationToken);
+            var total = await migration.CountAsync(toMongo, cancellationToken);
+            var report = await run.WatchAsync("Credentials", total, progress => toMongo ? migration.ToMongoAsync(progress, cancellationToken) : migration.ToRelationalAsync(progress, cancellationToken));
+            await run.WriteAsync(
+                new JsonObject { ["to"] = parsed.GetValue(to), ["moved"] = report.Moved, ["credentials"] = report.Credentials, ["sha256"] = report.Sha256 },
+                $"{report.Moved} moved and found there; {report.Credentials} credentials are at {(toMongo ? "MongoDB" : "the database")} now, sha256 {report.Sha256}{(toMongo ? "" : "\nNow start every node without MONGO_URI")}");
+            return IdentityCommands.Done;
+        });
+    }
+}

@@ -1,0 +1,69 @@
+using System.Net;
+using System.Net.Http.Json;
+using Identity.Tests.Kit;
+using Identity.Tests.Kit.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Identity.Tests.CommandLine;
+
+/// <summary>identity migrate-credentials, there and back, beside a server that runs.</summary>
+public sealed class CredentialCommandTests
+{
+    private const string Password = "staple of another colour";
+
+    [Fact]
+    public async Task Credentials_WhenMovedThereAndBack_AreTheSameAndPeopleSignInAllTheWhile()
+    {
+        await using var mongo = await MongoInstance.StartAsync();
+        if (mongo is null)
+        {
+            Assert.Skip(MongoInstance.WhatIsMissing);
+        }
+
+        using var plain = await Shell.MigratedAsync();
+        (await plain.RunAsync(Password + "\n", ["users", "create", "ada@example.com", "--password-stdin"])).Done();
+        (await plain.RunAsync("users", "import", plain.File("users.jsonl", string.Concat(Enumerable.Range(0, 450).Select(i => $$$"""{"email":"u{{{i}}}@example.com","metadata":{"number":{{{i}}}}}""" + "\n"))))).Done();
+        using var shell = new Shell(("DATA_DIR", plain.DataDirectory), ("MONGO_URI", mongo.Uri())) { Configure = builder => builder.Services.AddSingleton<TimeProvider>(new HastyTimeProvider()) };
+        var there = (await shell.RunAsync("migrate-credentials", "--to", "mongodb", "--json")).Done().Json;
+        Assert.Equal((901, 451), ((int)there["moved"]!, (int)there["credentials"]!));
+        Assert.StartsWith("MONGO_URI:", (await plain.RunAsync("users", "list")).Refused(), StringComparison.Ordinal);
+
+        string both;
+        await using (var server = await shell.ServeAsync())
+        {
+            // The administrator that the start made, too.
+            Assert.Equal(HttpStatusCode.OK, await SignInAsync(server));
+            both = (await shell.RunAsync("users", "list", "--json")).Done().Output;
+            there = (await shell.RunAsync("migrate-credentials", "--to", "mongodb", "--json")).Done().Json;
+            Assert.Equal((0, 452), ((int)there["moved"]!, (int)there["credentials"]!));
+            var back = (await shell.RunAsync("migrate-credentials", "--to", "relational", "--json")).Done().Json;
+            Assert.Equal((902, 452), ((int)back["moved"]!, (int)back["credentials"]!));
+            Assert.Equal((string?)there["sha256"], (string?)back["sha256"]);
+            Assert.Equal(HttpStatusCode.OK, await SignInAsync(server));
+            Assert.StartsWith("MONGO_URI: expected to be unset", (await shell.RunAsync("users", "list")).Refused(), StringComparison.Ordinal);
+        }
+
+        Assert.Equal(WithoutSignIns(both), WithoutSignIns((await plain.RunAsync("users", "list", "--json")).Done().Output));
+        await using var without = await plain.ServeAsync();
+        Assert.Equal(HttpStatusCode.OK, await SignInAsync(without));
+    }
+
+    [Fact]
+    public async Task Credentials_WhenThereIsNoMongo_AreRefusedInOneLine()
+    {
+        using var shell = await Shell.MigratedAsync();
+        Assert.StartsWith("MONGO_URI:", (await shell.RunAsync("migrate-credentials", "--to", "mongodb")).Refused(), StringComparison.Ordinal);
+        using var away = new Shell(("DATA_DIR", shell.DataDirectory), ("MONGO_URI", $"mongodb://127.0.0.1:{Ports.Free()}/x"));
+        Assert.StartsWith("MONGO_URI: expected a usable MongoDB", (await away.RunAsync("migrate-credentials", "--to", "mongodb")).Refused(), StringComparison.Ordinal);
+        (await shell.RunAsync("users", "list")).Done();
+    }
+
+    private static string WithoutSignIns(string users) => System.Text.RegularExpressions.Regex.Replace(users, "\"lastLoginAt\":(null|\"[^\"]*\")", "", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1));
+
+    private static async Task<HttpStatusCode> SignInAsync(HostedServer server)
+    {
+        using var http = new HttpClient { BaseAddress = server.Url };
+        using var answer = await http.PostAsJsonAsync("/api/identity/login", new { email = "ada@example.com", password = Password });
+        return answer.StatusCode;
+    }
+}
