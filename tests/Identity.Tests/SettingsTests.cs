@@ -1,3 +1,7 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Identity.Tests.Repository;
 
@@ -9,6 +13,10 @@ public sealed partial class SettingsTests
     [Theory]
     [InlineData("PORT", "abc")]
     [InlineData("PORT", "70000")]
+    [InlineData("BIND_ADDRESS", "everywhere")]
+    [InlineData("BIND_ADDRESS", "192.0.2.1")]
+    [InlineData("API_DOCS", "yes")]
+    [InlineData("DATA_DIR", "/proc/identity")]
     [InlineData("PUBLIC_URL", "not a url")]
     [InlineData("PUBLIC_URL", "http://id.example.com")]
     [InlineData("JWT_SECRET", "too-short")]
@@ -72,11 +80,18 @@ public sealed partial class SettingsTests
         await using (var first = ServerProcess.Start(settings))
         {
             await first.WaitReadyAsync();
-            Assert.Contains("demo-service", first.Output, StringComparison.Ordinal);
-            Assert.Contains("Administrator", first.Output, StringComparison.Ordinal);
             using var http = new HttpClient { BaseAddress = first.Address };
             keys = await http.GetStringAsync("/connect/jwks");
             Assert.Equal(0, await first.TerminateAsync());
+            await first.WaitOutputAsync();
+
+            // At once what it does; what was made up only when it listens; then where to open, who signs in, what to try.
+            Assert.Contains("demo-service", first.Output, StringComparison.Ordinal);
+            Assert.Contains("Administrator", first.Output, StringComparison.Ordinal);
+            string[] order = ["Identity is starting", "Identity listens", "Open ", "Sign in ", "shown this once", "Try "];
+            var places = order.Select(part => first.Output.IndexOf(part, StringComparison.Ordinal)).ToArray();
+            Assert.DoesNotContain(-1, places);
+            Assert.Equal(places.Order(), places);
             settings["PORT"] = first.Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
         }
 
@@ -86,6 +101,67 @@ public sealed partial class SettingsTests
         using var again = new HttpClient { BaseAddress = second.Address };
         Assert.Equal(keys, await again.GetStringAsync("/connect/jwks"));
         await second.TerminateAsync();
+        directory.Delete(recursive: true);
+    }
+
+    // Nobody would see a password that was made up for a server which then cannot listen: nothing is made.
+    [Fact]
+    public async Task Server_WhenItsPortIsTaken_EndsWithOneLineAndMakesNothing()
+    {
+        var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var port = ((IPEndPoint)other.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture);
+        await using var server = ServerProcess.Start(new Dictionary<string, string>(StringComparer.Ordinal) { ["DATA_DIR"] = directory.FullName, ["PORT"] = port });
+        Assert.Equal(1, await server.WaitForExitAsync());
+        await server.WaitOutputAsync();
+        Assert.Single(server.Output.Split('\n'), line => line.StartsWith("PORT: ", StringComparison.Ordinal) && line.Contains(port, StringComparison.Ordinal));
+        Assert.DoesNotContain("   at ", server.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("shown this once", server.Output, StringComparison.Ordinal);
+        Assert.Empty(directory.GetFiles());
+        directory.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task Server_WhenInProduction_TellsItsTrapsInJsonAndKeepsItsDocumentsClosed()
+    {
+        var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["DATA_DIR"] = directory.FullName,
+            ["PUBLIC_URL"] = "https://id.example.com",
+            ["TRUSTED_PROXIES"] = "127.0.0.1,::1,::ffff:127.0.0.1",
+            ["BIND_ADDRESS"] = "127.0.0.1",
+            ["Logging__LogLevel__Microsoft.AspNetCore.Routing"] = "Debug",
+        };
+        await using var server = ServerProcess.Start(settings, "Production");
+        await server.WaitReadyAsync();
+        using var http = new HttpClient { BaseAddress = server.Address };
+        http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
+        foreach (var path in (string[])["/docs", "/docs/index.html", "/openapi/v1.json", "/asyncapi/v1.yaml", "/demo/callback"])
+        {
+            using var closed = await http.GetAsync(path);
+            Assert.Equal(HttpStatusCode.NotFound, closed.StatusCode);
+        }
+
+        var service = JsonNode.Parse(await http.GetStringAsync("/api/identity"))!.AsObject();
+        Assert.Equal("https://id.example.com", (string?)service["issuer"]);
+        Assert.False(service.ContainsKey("openApi"));
+        Assert.Equal(0, await server.TerminateAsync());
+        await server.WaitOutputAsync();
+
+        var lines = server.Output.Split('\n').Where(line => line.Length > 0).Select(line => JsonNode.Parse(line)!).ToArray();
+        Assert.All(lines, line =>
+        {
+            Assert.Equal(TimeSpan.Zero, DateTimeOffset.Parse((string)line["time"]!, CultureInfo.InvariantCulture).Offset);
+            Assert.False(string.IsNullOrEmpty((string?)line["level"]));
+            Assert.NotNull(line["eventId"]);
+        });
+        Assert.Contains(lines, line => ((string?)line["traceId"])?.Length == 32);
+        var traps = lines.Where(line => (int)line["eventId"]! == 5007).Select(line => (string)line["message"]!).ToArray();
+        Assert.All(["SMTP_URL", "MASTER_KEY", "DB_HOST"], name => Assert.Single(traps, trap => trap.StartsWith(name + " ", StringComparison.Ordinal)));
+        Assert.Equal(3, traps.Length);
+        Assert.All(traps, trap => Assert.DoesNotContain('\n', trap));
         directory.Delete(recursive: true);
     }
 

@@ -34,7 +34,7 @@ public static class ServerHost
     // Nobody looks at these with a session cookie.
     private static readonly string[] MachinePaths =
     [
-        "/api", "/health", "/.well-known", "/openapi", "/docs", "/css", "/js",
+        "/api", "/health", "/.well-known", "/openapi", "/asyncapi", "/docs", "/css", "/js",
         "/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks",
     ];
 
@@ -44,8 +44,13 @@ public static class ServerHost
         try
         {
             await using var app = Build(args);
-            await InitializeAsync(app);
-            await app.RunAsync();
+            var start = new StartLines(app.Services.GetRequiredService<ServerSettings>(), app.Services);
+            await start.BeginAsync(Console.Out);
+            FreePort.Check(app.Services);
+            var secrets = await InitializeAsync(app);
+            await app.StartAsync();
+            await start.FinishAsync(Console.Out, secrets);
+            await app.WaitForShutdownAsync();
             return 0;
         }
         catch (StartFailureException failure)
@@ -84,7 +89,11 @@ public static class ServerHost
             kestrel.Limits.MaxRequestBodySize = 4 * 1024 * 1024;
             kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
             kestrel.Limits.MaxRequestLineSize = 16 * 1024;
-            if (settings.IsDevelopment)
+            if (settings.BindAddress is { } address)
+            {
+                kestrel.Listen(address, settings.Port);
+            }
+            else if (settings.IsDevelopment)
             {
                 kestrel.ListenLocalhost(settings.Port);
             }
@@ -98,22 +107,21 @@ public static class ServerHost
 
         var app = builder.Build();
         Use(app, settings);
-        Map(app);
+        Map(app, settings);
         return app;
     }
 
-    /// <summary>Brings the store up to date, makes keys, and puts in what the operator wrote down.</summary>
-    public static async Task InitializeAsync(WebApplication app, TextWriter? console = null)
+    /// <summary>Brings the store up to date, makes keys, and puts in what the operator wrote down. What was made up here is told to nobody but the caller.</summary>
+    public static async Task<SeededSecrets> InitializeAsync(WebApplication app)
     {
+        ArgumentNullException.ThrowIfNull(app);
         var settings = app.Services.GetRequiredService<ServerSettings>();
-        console ??= Console.Out;
 
         // Validated first: nothing is written for a server that cannot start.
         app.Services.GetRequiredService<IStartupValidator>().Validate();
         await app.Services.InitializeStoresAsync();
         await app.Services.GetRequiredService<KeyRing>().RefreshAsync(CancellationToken.None);
-        await console.WriteLineAsync($"Identity at {settings.PublicUrl}  (port {settings.Port}, {settings.Storage.Description})");
-        await Seeding.RunAsync(app.Services, settings, app.Configuration, console, CancellationToken.None);
+        return await Seeding.RunAsync(app.Services, settings, app.Configuration, CancellationToken.None);
     }
 
     private static void AddServices(WebApplicationBuilder builder, ServerSettings settings)
@@ -174,6 +182,7 @@ public static class ServerHost
 
         services.AddOptions<CompatibilityOptions>().BindConfiguration(CompatibilityOptions.Section);
         services.AddIdentityApi();
+        services.Configure<ApiDocumentOptions>(options => options.AreOpen = settings.ShowsApiDocuments);
         services.AddOpenApi("v1", options =>
         {
             options.AddIdentityApi();
@@ -181,11 +190,13 @@ public static class ServerHost
             // Not the Host header of whoever asks.
             options.AddDocumentTransformer((document, _, _) =>
             {
-                document.Servers = [new OpenApiServer { Url = settings.PublicUrl }];
+                // On a developer's own machine the address is of use to nobody else: the document is relative to where it was found.
+                document.Servers = [new OpenApiServer { Url = settings.IsHttps ? settings.PublicUrl : "/" }];
                 return Task.CompletedTask;
             });
         });
 
+        services.AddSingleton<DemoFlow>();
         services.AddSingleton<BrowserSession>();
         services.AddSingleton<IBrowserSession>(provider => provider.GetRequiredService<BrowserSession>());
         services.AddSingleton<IBrowserMark, BrowserMark>();
@@ -273,20 +284,25 @@ public static class ServerHost
         return Task.CompletedTask;
     }
 
-    private static void Map(WebApplication app)
+    private static void Map(WebApplication app, ServerSettings settings)
     {
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
         app.MapAuthorize();
         app.MapEndSession();
         app.MapUserInfoMetadata();
-        app.MapOpenApi("/openapi/{documentName}.json");
-        app.UseSwaggerUI(options =>
+        if (settings.ShowsApiDocuments)
         {
-            options.RoutePrefix = "docs";
-            options.SwaggerEndpoint("/openapi/v1.json", "Identity API");
-            options.DocumentTitle = "Identity API";
-        });
+            app.MapOpenApi("/openapi/{documentName}.json");
+            app.MapAsyncApi();
+            app.UseSwaggerUI(options =>
+            {
+                options.RoutePrefix = "docs";
+                options.SwaggerEndpoint(ApiDocumentOptions.OpenApiPath, "Identity API");
+                options.DocumentTitle = "Identity API";
+            });
+        }
+
         app.MapIdentityApi();
         app.MapIdentityPages();
         app.MapExternalSignIn();

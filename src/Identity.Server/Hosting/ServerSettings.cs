@@ -10,6 +10,12 @@ public sealed class ServerSettings
 {
     public required int Port { get; init; }
 
+    /// <summary>Where it listens; null: loopback in Development, else every address.</summary>
+    public IPAddress? BindAddress { get; init; }
+
+    /// <summary>Whether /docs, the OpenAPI document and the AsyncAPI document are answered.</summary>
+    public required bool ShowsApiDocuments { get; init; }
+
     /// <summary>The issuer: PUBLIC_URL without a trailing slash.</summary>
     public required string PublicUrl { get; init; }
 
@@ -49,6 +55,18 @@ public sealed class ServerSettings
     {
         var problems = new List<string>();
         var port = ReadPort(configuration, problems);
+        IPAddress? bind = null;
+        if (Text(configuration, "BIND_ADDRESS") is { } bindText && !IPAddress.TryParse(bindText, out bind))
+        {
+            problems.Add("BIND_ADDRESS: expected an IP address of this machine such as 127.0.0.1, 10.0.0.5 or ::1 (0.0.0.0 or :: for every one).");
+        }
+
+        var apiDocuments = Text(configuration, "API_DOCS");
+        if (apiDocuments is not (null or "true" or "false"))
+        {
+            problems.Add("API_DOCS: expected true or false.");
+        }
+
         var storage = StorageSettings.Read(configuration, problems);
         var delivery = DeliverySettings.Read(configuration, problems);
         var rabbitMq = RabbitMqSettings.Read(configuration, problems);
@@ -98,6 +116,8 @@ public sealed class ServerSettings
             : new()
             {
                 Port = port,
+                BindAddress = bind,
+                ShowsApiDocuments = apiDocuments is null ? isDevelopment : apiDocuments == "true",
                 PublicUrl = publicUrl,
                 Storage = storage!,
                 Delivery = delivery!,

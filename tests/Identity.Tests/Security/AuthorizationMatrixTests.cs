@@ -27,8 +27,8 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
         ("GET", "users/{id}/data", null, "UFSSFF"),
         ("DELETE", "users/{id}", null, "UFSSFF"),
         ("POST", "users/import", "NDJSON", "UFFSFF"),
-        ("GET", "users/import/{id}", null, "UFFSFF"),
-        ("GET", "users/import/{id}/refusals", null, "UFFSFF"),
+        ("GET", "imports/{id}", null, "UFFSFF"),
+        ("GET", "imports/{id}/refusals", null, "UFFSFF"),
         ("GET", "roles", null, "UFFSSI"),
         ("PUT", "roles/{name}", "{}", "UFFSFF"),
         ("DELETE", "roles/{name}", null, "UFFSFF"),
@@ -56,7 +56,7 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
                 };
                 var name = "m" + Guid.NewGuid().ToString("N")[..10];
                 var path = route.Replace("{name}", name, StringComparison.Ordinal);
-                if (route.StartsWith("users/import/", StringComparison.Ordinal))
+                if (route.StartsWith("imports/", StringComparison.Ordinal))
                 {
                     var import = await server.PostAsync("users/import", new StringContent("", Encoding.UTF8, "application/x-ndjson"), admin.Access);
                     path = path.Replace("{id}", import.Value("id"), StringComparison.Ordinal);
