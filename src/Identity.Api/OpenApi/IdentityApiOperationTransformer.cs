@@ -155,7 +155,7 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
             {
                 Required = true,
                 Description = raw.Description,
-                Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal) { [raw.ContentType] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.String }, Example = JsonValue.Create(raw.Example) } },
+                Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal) { [raw.ContentType] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = "binary" }, Example = JsonValue.Create(raw.Example) } },
             };
         }
 

@@ -19,9 +19,17 @@ internal static class FreePort
         }
 
         var settings = services.GetRequiredService<ServerSettings>();
+        foreach (var port in settings.Ports)
+        {
+            Check(settings, port, port == settings.Port ? "PORT" : "MANAGEMENT_PORT");
+        }
+    }
+
+    private static void Check(ServerSettings settings, int port, string name)
+    {
         try
         {
-            using var socket = new TcpListener(settings.BindAddress ?? (settings.IsDevelopment ? IPAddress.Loopback : IPAddress.Any), settings.Port);
+            using var socket = new TcpListener(settings.BindAddress ?? (settings.IsDevelopment ? IPAddress.Loopback : IPAddress.Any), port);
             socket.Start();
         }
         catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressNotAvailable)
@@ -32,8 +40,8 @@ internal static class FreePort
         {
             throw new StartFailureException(
                 exception.SocketErrorCode == SocketError.AccessDenied
-                    ? $"PORT: expected a port that this user may open; {settings.Port} is not one."
-                    : $"PORT: expected a free port; {settings.Port} is taken. Stop what listens there, or choose another: PORT={settings.Port + 1}",
+                    ? $"{name}: expected a port that this user may open; {port} is not one."
+                    : $"{name}: expected a free port; {port} is taken. Stop what listens there, or choose another: {name}={port + 1}",
                 exception);
         }
     }

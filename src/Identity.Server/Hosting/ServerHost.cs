@@ -34,7 +34,7 @@ public static class ServerHost
     // Nobody looks at these with a session cookie.
     private static readonly string[] MachinePaths =
     [
-        "/api", "/health", "/.well-known", "/openapi", "/asyncapi", "/docs", "/css", "/js",
+        "/api", "/health", "/metrics", "/.well-known", "/openapi", "/asyncapi", "/docs", "/css", "/js",
         "/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks",
     ];
 
@@ -89,17 +89,20 @@ public static class ServerHost
             kestrel.Limits.MaxRequestBodySize = 4 * 1024 * 1024;
             kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
             kestrel.Limits.MaxRequestLineSize = 16 * 1024;
-            if (settings.BindAddress is { } address)
+            foreach (var port in settings.Ports)
             {
-                kestrel.Listen(address, settings.Port);
-            }
-            else if (settings.IsDevelopment)
-            {
-                kestrel.ListenLocalhost(settings.Port);
-            }
-            else
-            {
-                kestrel.ListenAnyIP(settings.Port);
+                if (settings.BindAddress is { } address)
+                {
+                    kestrel.Listen(address, port);
+                }
+                else if (settings.IsDevelopment)
+                {
+                    kestrel.ListenLocalhost(port);
+                }
+                else
+                {
+                    kestrel.ListenAnyIP(port);
+                }
             }
         });
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
@@ -175,9 +178,9 @@ public static class ServerHost
         }
 
         services.AddHostedService<Housekeeping>();
-        if (settings.OtlpEndpoint is not null)
+        if (settings.OtlpEndpoint is not null || settings.ManagementPort is not null)
         {
-            services.AddTelemetry("identity-server");
+            services.AddTelemetry("identity-server", byOtlp: settings.OtlpEndpoint is not null, isScraped: settings.ManagementPort is not null);
         }
 
         services.AddOptions<CompatibilityOptions>().BindConfiguration(CompatibilityOptions.Section);
@@ -188,8 +191,10 @@ public static class ServerHost
             options.AddIdentityApi();
 
             // Not the Host header of whoever asks.
-            options.AddDocumentTransformer((document, _, _) =>
+            options.AddDocumentTransformer((document, context, _) =>
             {
+                document.Info.License!.Url = new Uri(context.ApplicationServices.GetRequiredService<IOptions<BrandingOptions>>().Value.TermsUrl ?? settings.PublicUrl);
+
                 // On a developer's own machine the address is of use to nobody else: the document is relative to where it was found.
                 document.Servers = [new OpenApiServer { Url = settings.IsHttps ? settings.PublicUrl : "/" }];
                 return Task.CompletedTask;
@@ -242,6 +247,21 @@ public static class ServerHost
         }
 
         app.Use(SecurityHeaders);
+        if (settings.ManagementPort is { } management)
+        {
+            // By the socket, which nobody can make up as they can a Host header.
+            app.Use((context, next) =>
+            {
+                if ((context.Connection.LocalPort == management) == IsForOperators(context))
+                {
+                    return next(context);
+                }
+
+                context.Response.StatusCode = StatusCodes.Status404NotFound;
+                return Task.CompletedTask;
+            });
+        }
+
         if (!settings.IsDevelopment)
         {
             app.UseHsts();
@@ -291,6 +311,11 @@ public static class ServerHost
         app.MapAuthorize();
         app.MapEndSession();
         app.MapUserInfoMetadata();
+        if (settings.ManagementPort is not null)
+        {
+            app.MapPrometheusScrapingEndpoint("/metrics");
+        }
+
         if (settings.ShowsApiDocuments)
         {
             app.MapOpenApi("/openapi/{documentName}.json");
@@ -307,6 +332,8 @@ public static class ServerHost
         app.MapIdentityPages();
         app.MapExternalSignIn();
     }
+
+    private static bool IsForOperators(HttpContext context) => IsUnder(context, "/health") || IsUnder(context, "/metrics");
 
     private static bool IsUnder(HttpContext context, string path) => context.Request.Path.StartsWithSegments(path, StringComparison.OrdinalIgnoreCase);
 
@@ -332,7 +359,7 @@ public static class ServerHost
     // RFC 6749 §3.1.2.1 and RFC 9700 §2.6: codes, tokens and passwords travel by TLS only. Health is asked for on the inside.
     private static async Task RequireHttps(HttpContext context, RequestDelegate next)
     {
-        if (context.Request.IsHttps || IsUnder(context, "/health"))
+        if (context.Request.IsHttps || IsForOperators(context))
         {
             await next(context);
             return;

@@ -10,8 +10,14 @@ public sealed class ServerSettings
 {
     public required int Port { get; init; }
 
+    /// <summary>All that it listens on.</summary>
+    public IReadOnlyList<int> Ports => ManagementPort is { } management ? [Port, management] : [Port];
+
     /// <summary>Where it listens; null: loopback in Development, else every address.</summary>
     public IPAddress? BindAddress { get; init; }
+
+    /// <summary>Where /health and /metrics answer, and nothing else; null: /health beside everything, and no /metrics.</summary>
+    public int? ManagementPort { get; init; }
 
     /// <summary>Whether /docs, the OpenAPI document and the AsyncAPI document are answered.</summary>
     public required bool ShowsApiDocuments { get; init; }
@@ -55,6 +61,19 @@ public sealed class ServerSettings
     {
         var problems = new List<string>();
         var port = ReadPort(configuration, problems);
+        int? management = null;
+        if (Text(configuration, "MANAGEMENT_PORT") is { } managementText)
+        {
+            if (int.TryParse(managementText, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= 65535 && number != port)
+            {
+                management = number;
+            }
+            else
+            {
+                problems.Add("MANAGEMENT_PORT: expected a port from 1 to 65535 that is not PORT.");
+            }
+        }
+
         IPAddress? bind = null;
         if (Text(configuration, "BIND_ADDRESS") is { } bindText && !IPAddress.TryParse(bindText, out bind))
         {
@@ -117,6 +136,7 @@ public sealed class ServerSettings
             {
                 Port = port,
                 BindAddress = bind,
+                ManagementPort = management,
                 ShowsApiDocuments = apiDocuments is null ? isDevelopment : apiDocuments == "true",
                 PublicUrl = publicUrl,
                 Storage = storage!,
