@@ -21,7 +21,7 @@ internal sealed class ContractSchemas : IOpenApiSchemaTransformer
         var type = context.JsonTypeInfo.Type;
         if (IsFree(type))
         {
-            schema.Type = JsonSchemaType.Object | (schema.Type & JsonSchemaType.Null ?? 0);
+            schema.Type = schema.Type is { } kinds && kinds.HasFlag(JsonSchemaType.Null) ? JsonSchemaType.Object | JsonSchemaType.Null : JsonSchemaType.Object;
             schema.AdditionalProperties = new OpenApiSchema();
         }
         else if (type == typeof(VerifiedAndSignedInResponse))

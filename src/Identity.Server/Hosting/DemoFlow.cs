@@ -89,7 +89,7 @@ public sealed class DemoFlow(IDataProtectionProvider protection, ServerSettings 
             var tokens = JsonNode.Parse(await answer.Content.ReadAsStringAsync(cancellationToken))!.AsObject();
             if (!answer.IsSuccessStatusCode)
             {
-                return new((string?)tokens["error"] ?? answer.StatusCode.ToString());
+                return new((string?)tokens["error"] ?? $"{(int)answer.StatusCode}");
             }
 
             using var request = new HttpRequestMessage(HttpMethod.Get, settings.PublicUrl + "/connect/userinfo");

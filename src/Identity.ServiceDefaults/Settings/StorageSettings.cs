@@ -48,7 +48,7 @@ public sealed record StorageSettings
     {
         get
         {
-            if (Provider == DatabaseProvider.SqlServer && new SqlConnectionStringBuilder(ConnectionString) is { } sqlServer && sqlServer.Encrypt == SqlConnectionEncryptOption.Optional && !IsLoopback(sqlServer.DataSource.Split(',')[0]))
+            if (Provider == DatabaseProvider.SqlServer && new SqlConnectionStringBuilder(ConnectionString) is { } sqlServer && sqlServer.Encrypt.Equals(SqlConnectionEncryptOption.Optional) && !IsLoopback(sqlServer.DataSource.Split(',')[0]))
             {
                 yield return "DB_HOST (DB_TLS=off)";
             }
