@@ -31,6 +31,9 @@ public static class IdentityApiExtensions
                 options.SuppressMapClientErrors = true;
                 options.InvalidModelStateResponseFactory = context => context.HttpContext.Features.Get<Failure>() ?? Unread(context.HttpContext);
             });
+
+        // The document describes numbers as they are written: as numbers.
+        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict);
         services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, AccessTokenHandler>(AccessTokenHandler.SchemeName, displayName: null, configureOptions: null);
         services.AddAuthorization();
         services.AddSingleton<UserAccess>();

@@ -62,7 +62,7 @@ public static class WorkerHost
         }
         else
         {
-            builder.Logging.AddJsonConsole(options => options.UseUtcTimestamp = true);
+            builder.Logging.AddJsonLogs();
         }
 
         builder.WebHost.ConfigureKestrel(kestrel =>

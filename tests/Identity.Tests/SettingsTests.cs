@@ -1,9 +1,15 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Reflection;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Identity.Accounts;
 using Identity.Api;
 using Identity.OAuth;
 using Identity.Server.Hosting;
+using Identity.Tests.Kit;
+using Identity.Tests.Kit.Hosting;
 using Identity.Tests.Repository;
 
 namespace Identity.Tests;
@@ -14,6 +20,11 @@ public sealed partial class SettingsTests
     [Theory]
     [InlineData("PORT", "abc")]
     [InlineData("PORT", "70000")]
+    [InlineData("BIND_ADDRESS", "everywhere")]
+    [InlineData("BIND_ADDRESS", "192.0.2.1")]
+    [InlineData("API_DOCS", "yes")]
+    [InlineData("MANAGEMENT_PORT", "0")]
+    [InlineData("DATA_DIR", "/proc/identity")]
     [InlineData("PUBLIC_URL", "not a url")]
     [InlineData("PUBLIC_URL", "http://id.example.com")]
     [InlineData("JWT_SECRET", "too-short")]
@@ -40,7 +51,8 @@ public sealed partial class SettingsTests
     {
         var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
         var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["DATA_DIR"] = directory.FullName };
-        await using var server = ServerProcess.Start(settings.Append(KeyValuePair.Create(name, value)).ToDictionary(StringComparer.Ordinal));
+        settings[name] = value;
+        await using var server = ServerProcess.Start(settings);
         Assert.Equal(1, await server.WaitForExitAsync());
         Assert.Contains(name.Replace("__", ":", StringComparison.Ordinal), server.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", server.Output, StringComparison.Ordinal);
@@ -83,11 +95,18 @@ public sealed partial class SettingsTests
         await using (var first = ServerProcess.Start(settings))
         {
             await first.WaitReadyAsync();
-            Assert.Contains("demo-service", first.Output, StringComparison.Ordinal);
-            Assert.Contains("Administrator", first.Output, StringComparison.Ordinal);
             using var http = new HttpClient { BaseAddress = first.Address };
             keys = await http.GetStringAsync("/connect/jwks");
             Assert.Equal(0, await first.TerminateAsync());
+            await first.WaitOutputAsync();
+
+            // At once what it does; what was made up only when it listens; then where to open, who signs in, what to try.
+            Assert.Contains("demo-service", first.Output, StringComparison.Ordinal);
+            Assert.Contains("Administrator", first.Output, StringComparison.Ordinal);
+            string[] order = ["Identity is starting", "Identity listens", "Open ", "Sign in ", "shown this once", "Try "];
+            var places = order.Select(part => first.Output.IndexOf(part, StringComparison.Ordinal)).ToArray();
+            Assert.DoesNotContain(-1, places);
+            Assert.Equal(places.Order(), places);
             settings["PORT"] = first.Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
         }
 
@@ -98,6 +117,90 @@ public sealed partial class SettingsTests
         Assert.Equal(keys, await again.GetStringAsync("/connect/jwks"));
         await second.TerminateAsync();
         directory.Delete(recursive: true);
+    }
+
+    // Nobody would see a password that was made up for a server which then cannot listen: none is made.
+    [Fact]
+    public async Task Server_WhenItsPortIsTaken_EndsWithOneLineAndMakesNoAccounts()
+    {
+        var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var port = ((IPEndPoint)other.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture);
+        await using var server = ServerProcess.Start(new Dictionary<string, string>(StringComparer.Ordinal) { ["DATA_DIR"] = directory.FullName, ["PORT"] = port });
+        Assert.Equal(1, await server.WaitForExitAsync());
+        await server.WaitOutputAsync();
+        Assert.Single(server.Output.Split('\n'), line => line.StartsWith("PORT: ", StringComparison.Ordinal) && line.Contains(port, StringComparison.Ordinal));
+        Assert.DoesNotContain("   at ", server.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("shown this once", server.Output, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(directory.FullName, "identity.db")));
+        directory.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task Server_WhenInProduction_TellsItsTrapsInJsonAndKeepsItsDocumentsClosed()
+    {
+        var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["DATA_DIR"] = directory.FullName,
+            ["PUBLIC_URL"] = "https://id.example.com",
+            ["TRUSTED_PROXIES"] = "127.0.0.1,::1,::ffff:127.0.0.1",
+            ["BIND_ADDRESS"] = "127.0.0.1",
+            ["Logging__LogLevel__Microsoft.AspNetCore.Routing"] = "Debug",
+        };
+        await using var server = ServerProcess.Start(settings, "Production");
+        await server.WaitReadyAsync();
+        using var http = new HttpClient { BaseAddress = server.Address };
+        http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
+        foreach (var path in (string[])["/docs", "/docs/index.html", "/openapi/v1.json", "/asyncapi/v1.yaml", "/demo/callback"])
+        {
+            using var closed = await http.GetAsync(path);
+            Assert.Equal(HttpStatusCode.NotFound, closed.StatusCode);
+        }
+
+        var service = JsonNode.Parse(await http.GetStringAsync("/api/identity"))!.AsObject();
+        Assert.Equal("https://id.example.com", (string?)service["issuer"]);
+        Assert.False(service.ContainsKey("openApi"));
+        Assert.Equal(0, await server.TerminateAsync());
+        await server.WaitOutputAsync();
+
+        var lines = server.Output.Split('\n').Where(line => line.Length > 0).Select(line => JsonNode.Parse(line)!).ToArray();
+        Assert.All(lines, line =>
+        {
+            Assert.Equal(TimeSpan.Zero, DateTimeOffset.Parse((string)line["time"]!, CultureInfo.InvariantCulture).Offset);
+            Assert.False(string.IsNullOrEmpty((string?)line["level"]));
+            Assert.NotNull(line["eventId"]);
+        });
+        Assert.Contains(lines, line => ((string?)line["traceId"])?.Length == 32);
+        var traps = lines.Where(line => (int)line["eventId"]! == 5007).Select(line => (string)line["message"]!).ToArray();
+        Assert.All(["SMTP_URL", "MASTER_KEY", "DB_HOST"], name => Assert.Single(traps, trap => trap.StartsWith(name + " ", StringComparison.Ordinal)));
+        Assert.Equal(3, traps.Length);
+        Assert.All(traps, trap => Assert.DoesNotContain('\n', trap));
+        directory.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task ManagementPort_WhenSet_HasHealthAndMetricsAndNothingElse()
+    {
+        var management = Ports.Free();
+        await using var server = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["MANAGEMENT_PORT"] = management.ToString(CultureInfo.InvariantCulture) });
+        using var http = new HttpClient();
+        async Task<HttpStatusCode> StatusAsync(string url)
+        {
+            using var answer = await http.GetAsync(new Uri(url));
+            return answer.StatusCode;
+        }
+
+        var inside = $"http://localhost:{management}";
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(inside + "/health/live"));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(inside + "/health/ready"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(inside + "/"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(inside + "/.well-known/openid-configuration"));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(server.Url + ".well-known/openid-configuration"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(server.Url + "health/live"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(server.Url + "metrics"));
+        Assert.Contains("http_server_request_duration", await http.GetStringAsync(inside + "/metrics"), StringComparison.Ordinal);
     }
 
     [Fact]

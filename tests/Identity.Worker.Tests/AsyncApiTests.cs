@@ -28,4 +28,22 @@ public sealed class AsyncApiTests
         Assert.NotEmpty(types);
         Assert.All(types, type => Assert.Contains($"\n    {type}:", document));
     }
+
+    // Nothing is promised that no code sends.
+    [Fact]
+    public void Document_WhenItListsAnEvent_SomeCodeSendsIt()
+    {
+        var document = File.ReadAllText(Path.Combine(Repository.Root, "docs", "asyncapi.yaml"));
+        var sources = Directory.GetFiles(Path.Combine(Repository.Root, "src"), "*.cs", SearchOption.AllDirectories)
+            .Where(file => !file.Contains("/obj/", StringComparison.Ordinal))
+            .Select(File.ReadAllText).ToArray();
+        var fields = typeof(EventTypes).GetFields(BindingFlags.Public | BindingFlags.Static).ToDictionary(field => (string)field.GetValue(null)!, field => field.Name, StringComparer.Ordinal);
+        var listed = System.Text.RegularExpressions.Regex.Matches(document, "^    ([a-z]+\\.[a-z_]+):", System.Text.RegularExpressions.RegexOptions.Multiline, TimeSpan.FromSeconds(5)).Select(match => match.Groups[1].Value).Distinct(StringComparer.Ordinal).ToArray();
+        Assert.NotEmpty(listed);
+        Assert.All(listed, type =>
+        {
+            Assert.True(fields.TryGetValue(type, out var name), $"{type} is in the document and not in EventTypes");
+            Assert.Contains(sources, source => source.Contains($"EventTypes.{name}", StringComparison.Ordinal));
+        });
+    }
 }

@@ -10,29 +10,37 @@ namespace Identity.Api.Contracts;
 [ValidateNever]
 public sealed record CreateUserRequest
 {
+    /// <summary>The e-mail address.</summary>
     public required string Email { get; init; }
 
+    /// <summary>The password.</summary>
     public string? Password { get; init; }
 
     /// <summary>bcrypt, Argon2, PBKDF2, scrypt or ASP.NET Core Identity's; stored anew at the first sign-in.</summary>
     public string? PasswordHash { get; init; }
 
+    /// <summary>A name to sign in with.</summary>
     public string? UserName { get; init; }
 
     /// <summary>E.164.</summary>
     public string? PhoneNumber { get; init; }
 
+    /// <summary>Given name.</summary>
     public string? FirstName { get; init; }
 
+    /// <summary>Family name.</summary>
     public string? LastName { get; init; }
 
+    /// <summary>Whether the address needs no proof any more.</summary>
     public bool? EmailVerified { get; init; }
 
+    /// <summary>Whether the number needs no proof any more.</summary>
     public bool? PhoneNumberVerified { get; init; }
 
     /// <summary>True unless it is said.</summary>
     public bool? IsActive { get; init; }
 
+    /// <summary>What tokens carry; each must exist.</summary>
     public IReadOnlyList<string>? Roles { get; init; }
 
     /// <summary>Free members, at most 16 KB.</summary>
@@ -73,6 +81,7 @@ public sealed record CreateUserRequest
 [ValidateNever]
 public sealed record SetPasswordRequest
 {
+    /// <summary>The password from now on.</summary>
     public required string NewPassword { get; init; }
 
     internal static SetPasswordRequest Read(JsonBody body) => new() { NewPassword = body.NewPassword("newPassword", Formats.LongestPassword) };
@@ -82,6 +91,7 @@ public sealed record SetPasswordRequest
 [ValidateNever]
 public sealed record DeleteUserRequest
 {
+    /// <summary>The password that is still in force.</summary>
     public string? CurrentPassword { get; init; }
 
     internal static DeleteUserRequest Read(JsonBody body) => new() { CurrentPassword = body.Text("currentPassword", Formats.LongestPassword) };
@@ -91,6 +101,7 @@ public sealed record DeleteUserRequest
 [ValidateNever]
 public sealed record PutRoleRequest
 {
+    /// <summary>For people.</summary>
     public string? Description { get; init; }
 
     internal static PutRoleRequest Read(JsonBody body) => new() { Description = body.Text("description", 500) };

@@ -46,6 +46,7 @@ public sealed record FactorCodeRequest
 [ValidateNever]
 public sealed record PasskeyChallengeRequest
 {
+    /// <summary>Of the answer <c>mfa_required</c>.</summary>
     public string? MfaToken { get; init; }
 
     internal static PasskeyChallengeRequest Read(JsonBody body) => new() { MfaToken = body.Text("mfaToken", FactorMembers.LongestTicket) };
@@ -55,13 +56,16 @@ public sealed record PasskeyChallengeRequest
 [ValidateNever]
 public sealed record FactorProofRequest
 {
+    /// <summary>The password that is still in force.</summary>
     public string? CurrentPassword { get; init; }
 
+    /// <summary>As the person typed it.</summary>
     public string? Code { get; init; }
 
     /// <summary>totp, email, sms or recovery_code; by default what the code looks like.</summary>
     public string? Method { get; init; }
 
+    /// <summary>Of the challenge.</summary>
     public string? PasskeyToken { get; init; }
 
     /// <summary>PublicKeyCredential as JSON.</summary>
@@ -90,8 +94,10 @@ public sealed record FactorProofRequest
 [ValidateNever]
 public sealed record ConfirmTotpRequest
 {
+    /// <summary>Of the answer before.</summary>
     public required string EnrolmentToken { get; init; }
 
+    /// <summary>As the person typed it.</summary>
     public required string Code { get; init; }
 
     internal static ConfirmTotpRequest Read(JsonBody body) => new() { EnrolmentToken = body.Required("enrolmentToken", FactorMembers.LongestTicket), Code = body.Required("code", 64) };
@@ -101,11 +107,13 @@ public sealed record ConfirmTotpRequest
 [ValidateNever]
 public sealed record AddPasskeyRequest
 {
+    /// <summary>Of the challenge.</summary>
     public required string PasskeyToken { get; init; }
 
     /// <summary>PublicKeyCredential as JSON.</summary>
     public required JsonObject Credential { get; init; }
 
+    /// <summary>What its owner calls it.</summary>
     public required string Name { get; init; }
 
     internal static AddPasskeyRequest Read(JsonBody body)
@@ -125,6 +133,7 @@ public sealed record AddPasskeyRequest
 [ValidateNever]
 public sealed record RenameFactorRequest
 {
+    /// <summary>What its owner calls it.</summary>
     public required string Name { get; init; }
 
     internal static RenameFactorRequest Read(JsonBody body) => new() { Name = FactorName.Read(body) };

@@ -15,9 +15,18 @@ public sealed record FactorResponse(Guid Id, string Type, string? Name, DateTime
 }
 
 /// <summary>A browser that needs no second factor for a while.</summary>
+/// <param name="Id">For DELETE.</param>
+/// <param name="UserAgent">What the browser calls itself.</param>
+/// <param name="Ip">Where it was last seen.</param>
+/// <param name="CreatedAt">When it was remembered.</param>
+/// <param name="LastUsedAt">When it last signed in.</param>
+/// <param name="ExpiresAt">When it is forgotten.</param>
 public sealed record RememberedBrowserResponse(Guid Id, string? UserAgent, string? Ip, DateTimeOffset CreatedAt, DateTimeOffset LastUsedAt, DateTimeOffset ExpiresAt);
 
 /// <summary>Answer of GET /factors.</summary>
+/// <param name="Factors">In the order they were enrolled.</param>
+/// <param name="RecoveryCodesLeft">Each works once.</param>
+/// <param name="RememberedBrowsers">Need no second factor for a while.</param>
 public sealed record FactorsResponse(IReadOnlyList<FactorResponse> Factors, int RecoveryCodesLeft, IReadOnlyList<RememberedBrowserResponse> RememberedBrowsers)
 {
     internal static FactorsResponse Of(AccountFactors found) => new(

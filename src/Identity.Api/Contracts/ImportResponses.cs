@@ -9,7 +9,7 @@ namespace Identity.Api.Contracts;
 /// <param name="Processed">Of them.</param>
 /// <param name="Created">Accounts made.</param>
 /// <param name="Existing">Were there already, and stay as they are.</param>
-/// <param name="Refused">See /users/import/{id}/refusals.</param>
+/// <param name="Refused">See /imports/{id}/refusals.</param>
 /// <param name="CreatedAt">When it was received.</param>
 /// <param name="FinishedAt">Null: it is not done.</param>
 public sealed record ImportResponse(Guid Id, string State, long Lines, long Processed, long Created, long Existing, long Refused, DateTimeOffset CreatedAt, DateTimeOffset? FinishedAt)

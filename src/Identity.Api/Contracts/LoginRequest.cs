@@ -14,13 +14,16 @@ public sealed record LoginRequest
 {
     private const int LongestIdentifier = 254;
 
+    /// <summary>The e-mail address.</summary>
     public string? Email { get; init; }
 
     /// <summary>Or <c>username</c>, as older clients spell it.</summary>
     public string? UserName { get; init; }
 
+    /// <summary>E.164.</summary>
     public string? PhoneNumber { get; init; }
 
+    /// <summary>The password.</summary>
     public string? Password { get; init; }
 
     /// <summary>What the caller calls its device; kept with the session.</summary>

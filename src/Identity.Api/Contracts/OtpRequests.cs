@@ -9,10 +9,13 @@ public sealed record GenerateOtpRequest
 {
     private static readonly string[] Channels = ["email", "sms", "push"];
 
+    /// <summary>The id of the user.</summary>
     public Guid? UserId { get; init; }
 
+    /// <summary>The e-mail address.</summary>
     public string? Email { get; init; }
 
+    /// <summary>E.164.</summary>
     public string? PhoneNumber { get; init; }
 
     /// <summary>email, sms or push; by default the one that fits the identifier.</summary>
@@ -49,16 +52,22 @@ public sealed record GenerateOtpRequest
 [ValidateNever]
 public sealed record VerifyOtpRequest
 {
+    /// <summary>Of the answer of otp/generate.</summary>
     public Guid? OtpId { get; init; }
 
+    /// <summary>The id of the user.</summary>
     public Guid? UserId { get; init; }
 
+    /// <summary>The e-mail address.</summary>
     public string? Email { get; init; }
 
+    /// <summary>E.164.</summary>
     public string? PhoneNumber { get; init; }
 
+    /// <summary>What the code was asked for.</summary>
     public string? Purpose { get; init; }
 
+    /// <summary>As the person typed it.</summary>
     public string? Code { get; init; }
 
     /// <summary>The same as <c>code</c>.</summary>

@@ -7,8 +7,10 @@ namespace Identity.Api.Contracts;
 [ValidateNever]
 public sealed record ChangePasswordRequest
 {
+    /// <summary>The password that is still in force.</summary>
     public required string CurrentPassword { get; init; }
 
+    /// <summary>The password from now on.</summary>
     public required string NewPassword { get; init; }
 
     internal static ChangePasswordRequest Read(JsonBody body) => new()
@@ -22,6 +24,7 @@ public sealed record ChangePasswordRequest
 [ValidateNever]
 public sealed record ForgotPasswordRequest
 {
+    /// <summary>The e-mail address.</summary>
     public required string Email { get; init; }
 
     internal static ForgotPasswordRequest Read(JsonBody body) => new() { Email = body.RequiredEmail("email") };
@@ -31,11 +34,13 @@ public sealed record ForgotPasswordRequest
 [ValidateNever]
 public sealed record ResetPasswordRequest
 {
+    /// <summary>The e-mail address.</summary>
     public required string Email { get; init; }
 
     /// <summary>The code that the mail brought.</summary>
     public required string Code { get; init; }
 
+    /// <summary>The password from now on.</summary>
     public required string NewPassword { get; init; }
 
     internal static ResetPasswordRequest Read(JsonBody body) => new()

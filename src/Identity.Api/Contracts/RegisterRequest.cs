@@ -8,17 +8,22 @@ namespace Identity.Api.Contracts;
 [ValidateNever]
 public sealed record RegisterRequest
 {
+    /// <summary>The e-mail address.</summary>
     public required string Email { get; init; }
 
+    /// <summary>The password.</summary>
     public required string Password { get; init; }
 
+    /// <summary>A name to sign in with.</summary>
     public string? UserName { get; init; }
 
     /// <summary>E.164.</summary>
     public string? PhoneNumber { get; init; }
 
+    /// <summary>Given name.</summary>
     public string? FirstName { get; init; }
 
+    /// <summary>Family name.</summary>
     public string? LastName { get; init; }
 
     /// <summary>Free members, at most 16 KB.</summary>

@@ -8,6 +8,20 @@ using Identity.Accounts;
 namespace Identity.Api.Contracts;
 
 /// <summary>The user, as every route shows it.</summary>
+/// <param name="Id">Never changes, and is nobody else's.</param>
+/// <param name="Email">In its normal form.</param>
+/// <param name="UserName">A name to sign in with, where there is one.</param>
+/// <param name="PhoneNumber">E.164.</param>
+/// <param name="FirstName">Given name.</param>
+/// <param name="LastName">Family name.</param>
+/// <param name="EmailVerified">Whether a code proved the address.</param>
+/// <param name="PhoneNumberVerified">Whether a code proved the number.</param>
+/// <param name="IsActive">Whether the user may sign in.</param>
+/// <param name="Roles">What tokens carry.</param>
+/// <param name="Metadata">Free members, at most 16 KB.</param>
+/// <param name="CreatedAt">When the account was made.</param>
+/// <param name="UpdatedAt">Last change.</param>
+/// <param name="LastLoginAt">Last sign-in; null: none yet.</param>
 public sealed record UserResponse(
     Guid Id,
     string Email,
@@ -64,6 +78,12 @@ public sealed record UserResponse(
 public sealed record UsersResponse(IReadOnlyList<UserResponse> Items, string? NextCursor);
 
 /// <summary>All that is kept about a user; beside these, a member for every table that names it.</summary>
+/// <param name="ExportedAt">When it was read.</param>
+/// <param name="User">The account.</param>
+/// <param name="Metadata">Free members.</param>
+/// <param name="Password">Whether there is one, and since when; never the password.</param>
+/// <param name="Sessions">Sign-ins that are kept.</param>
+/// <param name="AuditLog">What was done to the account.</param>
 public sealed record PersonalDataResponse(DateTimeOffset ExportedAt, JsonObject User, JsonObject Metadata, JsonObject Password, IReadOnlyList<JsonObject> Sessions, IReadOnlyList<JsonObject> AuditLog);
 
 /// <summary>A role.</summary>
@@ -73,6 +93,7 @@ public sealed record PersonalDataResponse(DateTimeOffset ExportedAt, JsonObject 
 public sealed record RoleResponse(string Name, string? Description, DateTimeOffset? CreatedAt);
 
 /// <summary>Every role, by name.</summary>
+/// <param name="Items">All of them: there are no pages.</param>
 public sealed record RolesResponse(IReadOnlyList<RoleResponse> Items);
 
 /// <summary>Answer of login and refresh-token.</summary>
@@ -101,9 +122,18 @@ public sealed record TokensResponse(
 public sealed record OtpResponse(Guid OtpId, string Channel, string Destination, DateTimeOffset ExpiresAt, long ExpiresIn);
 
 /// <summary>Answer of otp/verify.</summary>
+/// <param name="Verified">Always true: what is not is a failure.</param>
 public sealed record VerifiedResponse(bool Verified);
 
-/// <summary>Answer of otp/verify for a code that signs in: the members of login beside <c>verified</c>.</summary>
+/// <summary>Answer of otp/verify; for a code that signs in, the members of login beside <c>verified</c>.</summary>
+/// <param name="Verified">Always true: what is not is a failure.</param>
+/// <param name="AccessToken">Sent as Bearer.</param>
+/// <param name="RefreshToken">Worth one refresh: each answers with the next one.</param>
+/// <param name="TokenType">Always <c>Bearer</c>.</param>
+/// <param name="ExpiresIn">Seconds.</param>
+/// <param name="RefreshExpiresIn">Seconds.</param>
+/// <param name="SessionId">What session.created and session.destroyed tell of.</param>
+/// <param name="User">Who signed in.</param>
 public sealed record VerifiedAndSignedInResponse(
     bool Verified,
     string AccessToken,
@@ -120,16 +150,29 @@ public sealed record VerifiedAndSignedInResponse(
     }
 }
 
-/// <summary>Answer of logout and the password routes.</summary>
+/// <summary>Answer where there is nothing to tell but that it is done.</summary>
+/// <param name="Success">Always true: what is not is a failure.</param>
 public sealed record SuccessResponse(bool Success);
 
-/// <summary>Every failure.</summary>
-/// <param name="StatusCode">The HTTP status.</param>
-/// <param name="Message">A text; an array of texts, one per problem, for a body that does not validate.</param>
-/// <param name="Error">The HTTP reason phrase.</param>
-/// <param name="ErrorCode">What to branch on.</param>
-/// <param name="TraceId">With status 500: what finds the fault in our logs.</param>
-public sealed record FailureResponse(int StatusCode, JsonNode Message, string Error, string ErrorCode, string? TraceId);
+/// <summary>Answer of GET /api/identity: what answers here, and where it is described.</summary>
+/// <param name="Name">What it is.</param>
+/// <param name="Version">Of the software.</param>
+/// <param name="Issuer">As tokens name it.</param>
+/// <param name="OpenIdConfiguration">Where applications that speak OpenID Connect begin.</param>
+public sealed record ServiceResponse(string Name, string Version, string Issuer, string OpenIdConfiguration)
+{
+    /// <summary>The description of these routes; absent where the operator keeps it closed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? OpenApi { get; init; }
+
+    /// <summary>The description of the messages that are sent and taken; absent where the operator keeps it closed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? AsyncApi { get; init; }
+
+    /// <summary>The routes on a page, to be read and tried; absent where the operator keeps it closed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Docs { get; init; }
+}
 
 internal static class ContractJson
 {

@@ -7,6 +7,7 @@ namespace Identity.Api.Contracts;
 [ValidateNever]
 public sealed record RefreshTokenRequest
 {
+    /// <summary>The newest one.</summary>
     public required string RefreshToken { get; init; }
 
     internal static RefreshTokenRequest Read(JsonBody body) => new() { RefreshToken = body.Required("refreshToken", 4096) };
@@ -16,6 +17,7 @@ public sealed record RefreshTokenRequest
 [ValidateNever]
 public sealed record LogoutRequest
 {
+    /// <summary>The newest one.</summary>
     public string? RefreshToken { get; init; }
 
     /// <summary>End all sessions of the user, not only this one.</summary>

@@ -20,15 +20,19 @@ public sealed record UpdateUserRequest
 
     private static readonly string[] Names = ["email", "userName", "phoneNumber", "firstName", "lastName", "metadata", "isActive", "roles"];
 
+    /// <summary>The e-mail address.</summary>
     public string? Email { get; init; }
 
+    /// <summary>A name to sign in with.</summary>
     public string? UserName { get; init; }
 
     /// <summary>E.164.</summary>
     public string? PhoneNumber { get; init; }
 
+    /// <summary>Given name.</summary>
     public string? FirstName { get; init; }
 
+    /// <summary>Family name.</summary>
     public string? LastName { get; init; }
 
     /// <summary>Merged at top level; null removes a member. At most 16 KB in all.</summary>

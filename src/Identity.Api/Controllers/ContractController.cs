@@ -37,9 +37,17 @@ public abstract class ContractController : ControllerBase
     /// <summary>201 with where the user is from now on (RFC 9110 §10.2.2).</summary>
     private protected IActionResult Created(Account account, JsonObject metadata)
     {
-        Response.Headers.Location = $"{Request.PathBase}{IdentityApiExtensions.Prefix}/users/{account.Id:D}";
         Response.Headers.ETag = UserVersion.Tag(account);
-        return Success(UserResponse.Of(account, metadata), StatusCodes.Status201Created);
+        return MadeAt($"/users/{account.Id:D}", UserResponse.Of(account, metadata));
+    }
+
+    /// <summary>201 with where what was made is from now on.</summary>
+    /// <param name="path">Below /api/identity.</param>
+    /// <param name="value">The answer.</param>
+    private protected IActionResult MadeAt(string path, object value)
+    {
+        Response.Headers.Location = $"{Request.PathBase}{IdentityApiExtensions.Prefix}{path}";
+        return Success(value, StatusCodes.Status201Created);
     }
 
     /// <summary>Who acts, for the audit trail: the account or client of the access token.</summary>

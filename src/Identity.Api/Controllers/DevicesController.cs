@@ -20,7 +20,7 @@ public sealed class DevicesController(DeviceRegistry devices) : ContractControll
     private const string NoDevice = "There is no such device.";
     private const string StaleSignIn = "A key that approves sign-ins is taken within ten minutes of a sign-in: sign in again.";
 
-    [HttpPost]
+    [HttpPost(Name = "registerDevice")]
     [EndpointSummary("Register a device for push messages")]
     [EndpointDescription("For the user's own token of /login. A token has one owner: registering it again moves it. It is detached when its session is signed out. With publicKey, taken within ten minutes of a sign-in, the device may approve sign-ins, and gets codes that sign in; a new token without the key drops it.")]
     [RequestExample("""{"platform":"ios","token":"740f4707bebcf74f9b7c25d48e3358945f6aa01da5ddb387462c7eaf61bb78ad","deviceId":"phone-1","appId":"com.example.app","environment":"production"}""")]
@@ -40,14 +40,14 @@ public sealed class DevicesController(DeviceRegistry devices) : ContractControll
         var device = new NewDevice(request.Platform, request.Token, request.DeviceId, request.AppId, request.Environment, request.Key);
         return await devices.RegisterAsync(accountId, sessionId, device, Caller(), cancellationToken) switch
         {
-            DeviceRegistration.Registered registered => Success(DeviceResponse.Of(registered.Device, sessionId), StatusCodes.Status201Created),
+            DeviceRegistration.Registered registered => MadeAt($"/devices/{registered.Device.Id:D}", DeviceResponse.Of(registered.Device, sessionId)),
             DeviceRegistration.SessionOver => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidToken, BadToken),
             DeviceRegistration.ReauthenticationRequired => new Failure(StatusCodes.Status403Forbidden, ErrorCodes.ReauthenticationRequired, StaleSignIn),
             _ => throw new InvalidOperationException("An unknown result."),
         };
     }
 
-    [HttpGet]
+    [HttpGet(Name = "listDevices")]
     [EndpointSummary("List the user's devices")]
     [EndpointDescription("For the user's own token of /login. Newest first; tokens are never shown.")]
     [ProducesResponseType<IReadOnlyList<DeviceResponse>>(StatusCodes.Status200OK)]
@@ -64,7 +64,7 @@ public sealed class DevicesController(DeviceRegistry devices) : ContractControll
         return Success((await devices.ListAsync(accountId, sessionId, cancellationToken)).Select(device => DeviceResponse.Of(device, sessionId)).ToArray());
     }
 
-    [HttpDelete("{id}")]
+    [HttpDelete("{id}", Name = "removeDevice")]
     [EndpointSummary("Remove a device")]
     [EndpointDescription("For the user's own token of /login. It gets no more push messages and approves nothing any more.")]
     [ProducesResponseType(StatusCodes.Status204NoContent)]

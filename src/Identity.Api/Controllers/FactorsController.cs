@@ -34,7 +34,7 @@ public sealed class FactorsController(
     private const string Unverified = "The email address or phone number must be verified first.";
     private const string Wait = "Too many requests. Try again later.";
 
-    [HttpGet]
+    [HttpGet(Name = "listFactors")]
     [EndpointSummary("List the second factors")]
     [EndpointDescription("With the number of recovery codes that are left, and the browsers that were remembered.")]
     [ProducesResponseType<FactorsResponse>(StatusCodes.Status200OK)]
@@ -44,7 +44,7 @@ public sealed class FactorsController(
         async (account, _) => Success(FactorsResponse.Of(await enrolment.FindAsync(account, cancellationToken))),
         cancellationToken);
 
-    [HttpPost("proof")]
+    [HttpPost("proof", Name = "prove")]
     [EndpointSummary("Prove again who you are")]
     [EndpointDescription("With a second factor; with the password where none is enrolled. The proof is fresh for ten minutes and opens what needs one of its strength: passkey and recovery code most, then authenticator, then codes by e-mail and SMS.")]
     [RequestExample("""{"code":"493817","method":"totp"}""")]
@@ -72,7 +72,7 @@ public sealed class FactorsController(
         },
         cancellationToken);
 
-    [HttpPost("proof/code")]
+    [HttpPost("proof/code", Name = "sendProofCode")]
     [EndpointSummary("Send a code for a proof")]
     [EndpointDescription("By a channel that is enrolled as a factor.")]
     [RequestExample("""{"method":"email"}""")]
@@ -90,7 +90,7 @@ public sealed class FactorsController(
         },
         cancellationToken);
 
-    [HttpPost("proof/passkey")]
+    [HttpPost("proof/passkey", Name = "challengeProofPasskey")]
     [EndpointSummary("Ask for a challenge to a passkey, for a proof")]
     [EndpointDescription("The answer goes to factors/proof.")]
     [ProducesResponseType<PasskeyChallengeResponse>(StatusCodes.Status200OK)]
@@ -100,7 +100,7 @@ public sealed class FactorsController(
         async (account, _) => Posted(PasskeyChallengeResponse.Of(await passkeys.BeginRequestAsync(account))),
         cancellationToken);
 
-    [HttpPost("totp")]
+    [HttpPost("totp", Name = "startTotp")]
     [EndpointSummary("Begin to enrol an authenticator app")]
     [EndpointDescription("Answers with a secret that counts only once a code of it has come back (totp/confirm).")]
     [ProducesResponseType<TotpEnrolmentResponse>(StatusCodes.Status200OK)]
@@ -112,7 +112,7 @@ public sealed class FactorsController(
             : Answer(new FactorChange.ProofNeeded(FactorKinds.Strength(FactorKinds.Totp))),
         cancellationToken);
 
-    [HttpPost("totp/confirm")]
+    [HttpPost("totp/confirm", Name = "confirmTotp")]
     [EndpointSummary("Finish enrolling an authenticator app")]
     [EndpointDescription("With the first factor of an account ten recovery codes are made, and shown this once.")]
     [RequestExample("""{"enrolmentToken":"CfDJ8…","code":"493817"}""")]
@@ -126,7 +126,7 @@ public sealed class FactorsController(
         async (account, session) => Answer(await enrolment.ConfirmTotpAsync(account, session, request.EnrolmentToken, request.Code, Caller(), cancellationToken)),
         cancellationToken);
 
-    [HttpPost("email")]
+    [HttpPost("email", Name = "addEmailFactor")]
     [EndpointSummary("Take codes by e-mail as a second factor")]
     [EndpointDescription("The address must be verified.")]
     [ProducesResponseType<FactorAddedResponse>(StatusCodes.Status201Created)]
@@ -136,7 +136,7 @@ public sealed class FactorsController(
     [Fails(409, ErrorCodes.FactorExists, Exists)]
     public Task<IActionResult> AddEmailAsync(CancellationToken cancellationToken) => AddChannelAsync(FactorKinds.Email, cancellationToken);
 
-    [HttpPost("sms")]
+    [HttpPost("sms", Name = "addSmsFactor")]
     [EndpointSummary("Take codes by SMS as a second factor")]
     [EndpointDescription("The number must be verified.")]
     [ProducesResponseType<FactorAddedResponse>(StatusCodes.Status201Created)]
@@ -146,7 +146,7 @@ public sealed class FactorsController(
     [Fails(409, ErrorCodes.FactorExists, Exists)]
     public Task<IActionResult> AddSmsAsync(CancellationToken cancellationToken) => AddChannelAsync(FactorKinds.Sms, cancellationToken);
 
-    [HttpPost("passkeys/options")]
+    [HttpPost("passkeys/options", Name = "startPasskey")]
     [EndpointSummary("Begin to enrol a passkey")]
     [EndpointDescription("Answers with the options for navigator.credentials.create.")]
     [ProducesResponseType<PasskeyChallengeResponse>(StatusCodes.Status200OK)]
@@ -158,7 +158,7 @@ public sealed class FactorsController(
             : Answer(new FactorChange.ProofNeeded(FactorKinds.Strength(FactorKinds.Passkey))),
         cancellationToken);
 
-    [HttpPost("passkeys")]
+    [HttpPost("passkeys", Name = "addPasskey")]
     [EndpointSummary("Finish enrolling a passkey")]
     [EndpointDescription("An account may have several, each with a name. With the first factor of an account ten recovery codes are made, and shown this once.")]
     [RequestExample("""{"passkeyToken":"CfDJ8…","name":"Laptop","credential":{"id":"AAAA","type":"public-key","rawId":"AAAA","response":{},"clientExtensionResults":{}}}""")]
@@ -172,7 +172,7 @@ public sealed class FactorsController(
         async (account, session) => Answer(await enrolment.ConfirmPasskeyAsync(account, session, request.PasskeyToken, request.Credential.ToJsonString(), request.Name, Caller(), cancellationToken)),
         cancellationToken);
 
-    [HttpPut("{id}")]
+    [HttpPut("{id}", Name = "renameFactor")]
     [EndpointSummary("Name a passkey")]
     [EndpointDescription("The name is its owner's; it shows in the list of factors.")]
     [RequestExample("""{"name":"Blue key"}""")]
@@ -187,7 +187,7 @@ public sealed class FactorsController(
             : Answer(new FactorChange.NotFound()),
         cancellationToken);
 
-    [HttpDelete("{id}")]
+    [HttpDelete("{id}", Name = "removeFactor")]
     [EndpointSummary("Remove a factor")]
     [EndpointDescription("Needs a proof of the last ten minutes that is as strong as the factor. With the last factor the recovery codes and remembered browsers go too.")]
     [ProducesResponseType(StatusCodes.Status204NoContent)]
@@ -200,7 +200,7 @@ public sealed class FactorsController(
             : Answer(new FactorChange.NotFound()),
         cancellationToken);
 
-    [HttpPost("recovery-codes")]
+    [HttpPost("recovery-codes", Name = "renewRecoveryCodes")]
     [EndpointSummary("Make new recovery codes")]
     [EndpointDescription("Ten, each worth one use, in place of all earlier ones. They are shown this once.")]
     [ProducesResponseType<FactorAddedResponse>(StatusCodes.Status201Created)]
@@ -211,7 +211,7 @@ public sealed class FactorsController(
         async (account, session) => Answer(await enrolment.RenewRecoveryCodesAsync(account, session, Caller(), cancellationToken)),
         cancellationToken);
 
-    [HttpDelete("browsers/{id}")]
+    [HttpDelete("browsers/{id}", Name = "forgetBrowser")]
     [EndpointSummary("Forget a remembered browser")]
     [EndpointDescription("It needs a second factor again at its next sign-in.")]
     [ProducesResponseType(StatusCodes.Status204NoContent)]
@@ -224,7 +224,7 @@ public sealed class FactorsController(
             : new Failure(StatusCodes.Status404NotFound, ErrorCodes.NotFound, "There is no such browser."),
         cancellationToken);
 
-    [HttpDelete("browsers")]
+    [HttpDelete("browsers", Name = "forgetBrowsers")]
     [EndpointSummary("Forget every remembered browser")]
     [EndpointDescription("Succeeds again when repeated.")]
     [ProducesResponseType(StatusCodes.Status204NoContent)]
@@ -261,7 +261,7 @@ public sealed class FactorsController(
 
     private IActionResult Answer(FactorChange change) => change switch
     {
-        FactorChange.Done done => Success(new FactorAddedResponse(done.Factor is null ? null : FactorResponse.Of(done.Factor), done.RecoveryCodes), StatusCodes.Status201Created),
+        FactorChange.Done done => MadeAt(done.Factor is null ? "/factors" : $"/factors/{done.Factor.Id:D}", new FactorAddedResponse(done.Factor is null ? null : FactorResponse.Of(done.Factor), done.RecoveryCodes)),
         FactorChange.ProofNeeded => new Failure(StatusCodes.Status403Forbidden, ErrorCodes.ReauthenticationRequired, ProofNeeded),
         FactorChange.Refused => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.MfaInvalid, WrongCode),
         FactorChange.Taken => new Failure(StatusCodes.Status409Conflict, ErrorCodes.FactorExists, Exists),

@@ -18,7 +18,7 @@ public sealed class OneTimeCodesController(IOneTimeCodes codes, TokenAnswers ans
     private const string WrongCode = "The code is not valid.";
     private const string NoChannel = "This channel is not available.";
 
-    [HttpPost("generate")]
+    [HttpPost("generate", Name = "sendOtp")]
     [EndpointSummary("Send a one-time code")]
     [EndpointDescription("Takes one of userId, email and phoneNumber. The answer is the same for an unknown user. A new code replaces the one before.")]
     [RequestExample("""{"email":"ada@example.com","channel":"email","purpose":"verification"}""")]
@@ -45,11 +45,11 @@ public sealed class OneTimeCodesController(IOneTimeCodes codes, TokenAnswers ans
             _ => throw new InvalidOperationException("An unknown result."),
         };
 
-    [HttpPost("verify")]
+    [HttpPost("verify", Name = "verifyOtp")]
     [EndpointSummary("Try a one-time code")]
     [EndpointDescription("Takes otpId, or the identifier and purpose that the code was made for. Five guesses, one success. A code of purpose login that signs in (Accounts:AllowCodeSignIn) answers with the members of login as well.")]
     [RequestExample("""{"otpId":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","code":"493817"}""")]
-    [ProducesResponseType<VerifiedResponse>(StatusCodes.Status200OK)]
+    [ProducesResponseType<VerifiedAndSignedInResponse>(StatusCodes.Status200OK)]
     [Fails(400, ErrorCodes.OtpInvalid, WrongCode)]
     [Fails(400, ErrorCodes.ValidationFailed, "code should not be empty")]
     [Fails(401, ErrorCodes.MfaRequired, "A second factor is required.")]

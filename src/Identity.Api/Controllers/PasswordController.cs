@@ -17,7 +17,7 @@ public sealed class PasswordController(IPasswords passwords) : ContractControlle
     private const string WrongPassword = "The current password is not right.";
     private const string WrongCode = "The code is not valid.";
 
-    [HttpPost("change")]
+    [HttpPost("change", Name = "changePassword")]
     [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
     [EndpointSummary("Change the password")]
     [EndpointDescription("For the user's own token of /login. All sessions of the user end, this one too.")]
@@ -43,7 +43,7 @@ public sealed class PasswordController(IPasswords passwords) : ContractControlle
         };
     }
 
-    [HttpPost("forgot")]
+    [HttpPost("forgot", Name = "forgotPassword")]
     [EndpointSummary("Ask for a code to reset a forgotten password")]
     [EndpointDescription("The same answer, in the same time, whether or not there is an account.")]
     [RequestExample("""{"email":"ada@example.com"}""")]
@@ -55,7 +55,7 @@ public sealed class PasswordController(IPasswords passwords) : ContractControlle
             ? Failure.TooManyRequests(retryAfter)
             : Posted(new SuccessResponse(true));
 
-    [HttpPost("reset")]
+    [HttpPost("reset", Name = "resetPassword")]
     [EndpointSummary("Set a new password with a code")]
     [EndpointDescription("All sessions of the user end.")]
     [RequestExample("""{"email":"ada@example.com","code":"493817","newPassword":"staple of another colour"}""")]

@@ -26,7 +26,7 @@ public sealed class PersonalDataController(PersonalData data, AccountDeletion de
     private const string WrongPassword = "The current password is not right.";
     private const string ProofRequired = "Send currentPassword, or sign in again first.";
 
-    [HttpGet("{id}/data")]
+    [HttpGet("{id}/data", Name = "getUserData")]
     [EndpointSummary("Read all that is kept about a user")]
     [EndpointDescription("For the user, by a token of /login, or an administrator: the user, its metadata, and its sessions, consents, devices and audit records as they are stored. Never a hash, key, code or token.")]
     [ProducesResponseType<PersonalDataResponse>(StatusCodes.Status200OK)]
@@ -49,7 +49,7 @@ public sealed class PersonalDataController(PersonalData data, AccountDeletion de
         return Success(found);
     }
 
-    [HttpDelete("{id}")]
+    [HttpDelete("{id}", Name = "deleteUser")]
     [EndpointSummary("Delete a user")]
     [EndpointDescription("The user itself: with currentPassword, or within ten minutes of signing in; the account is disabled at once and erased 14 days later, until when an administrator can give it back. An administrator deletes others at once. Every session ends. With If-Match only the version read before is deleted.")]
     [RequestExample("""{"currentPassword":"correct horse battery"}""")]

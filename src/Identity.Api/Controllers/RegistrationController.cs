@@ -13,7 +13,7 @@ namespace Identity.Api.Controllers;
 [Tags("Accounts")]
 public sealed class RegistrationController(IRegistration registration) : ContractController
 {
-    [HttpPost]
+    [HttpPost(Name = "register")]
     [EndpointSummary("Register an account")]
     [EndpointDescription("Answers with the user. Where existing accounts are concealed (Accounts:ConcealExistingAccounts) it does so for a taken address, user name or phone number as well, and the address is told by mail.")]
     [RequestExample("""{"email":"ada@example.com","password":"correct horse battery","userName":"ada","firstName":"Ada","lastName":"Lovelace","metadata":{"newsletter":true}}""")]

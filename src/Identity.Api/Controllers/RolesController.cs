@@ -21,7 +21,7 @@ public sealed class RolesController(RoleCatalog roles, UserAccess access) : Cont
     private const string BadToken = "The access token is not valid here: malformed, expired, revoked, or for another service.";
     private const string NotYours = "This is not yours to see or do.";
 
-    [HttpGet]
+    [HttpGet(Name = "listRoles")]
     [EndpointSummary("List the roles that may be given")]
     [EndpointDescription("For an administrator, or a client with the scope identity.users.read.")]
     [ProducesResponseType<RolesResponse>(StatusCodes.Status200OK)]
@@ -32,7 +32,7 @@ public sealed class RolesController(RoleCatalog roles, UserAccess access) : Cont
         await access.CheckAdminAsync(HttpContext, "identity.users.read")
         ?? Success(new RolesResponse([.. (await roles.ListAsync(cancellationToken)).Select(role => new RoleResponse(role.Name, role.Description, role.CreatedAt))]));
 
-    [HttpPut("{name}")]
+    [HttpPut("{name}", Name = "putRole")]
     [EndpointSummary("Make a role, or describe it anew")]
     [EndpointDescription("For administrators. The name is what tokens carry; its case counts.")]
     [RequestExample("""{"description":"May publish articles"}""")]
@@ -59,10 +59,12 @@ public sealed class RolesController(RoleCatalog roles, UserAccess access) : Cont
             return BuiltIn();
         }
 
-        return Success(new SuccessResponse(true), await roles.PutAsync(name, request?.Description, cancellationToken) ? StatusCodes.Status201Created : StatusCodes.Status200OK);
+        return await roles.PutAsync(name, request?.Description, cancellationToken)
+            ? MadeAt($"/roles/{Uri.EscapeDataString(name)}", new SuccessResponse(true))
+            : Success(new SuccessResponse(true));
     }
 
-    [HttpDelete("{name}")]
+    [HttpDelete("{name}", Name = "removeRole")]
     [EndpointSummary("Take a role away")]
     [EndpointDescription("For administrators. Not while somebody has it.")]
     [ProducesResponseType(StatusCodes.Status204NoContent)]

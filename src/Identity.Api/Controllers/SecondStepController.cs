@@ -15,7 +15,7 @@ public sealed class SecondStepController(SecondFactorSignIn secondFactors, Passk
 {
     internal const string WrongToken = "The mfaToken is not valid any more: sign in anew.";
 
-    [HttpPost("code")]
+    [HttpPost("code", Name = "sendLoginCode")]
     [EndpointSummary("Send a code for the second step")]
     [EndpointDescription("By e-mail or SMS, where login named it among its methods.")]
     [RequestExample("""{"mfaToken":"CfDJ8…","method":"email"}""")]
@@ -33,7 +33,7 @@ public sealed class SecondStepController(SecondFactorSignIn secondFactors, Passk
                 var failure => (IActionResult)failure,
             };
 
-    [HttpPost("passkey")]
+    [HttpPost("passkey", Name = "challengeLoginPasskey")]
     [EndpointSummary("Ask for a challenge to a passkey")]
     [EndpointDescription("With an mfaToken: for the second step. Without: to sign in by a passkey alone. The answer goes to login.")]
     [RequestExample("""{"mfaToken":"CfDJ8…"}""")]

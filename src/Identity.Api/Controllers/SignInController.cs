@@ -33,7 +33,7 @@ public sealed class SignInController(
     private const string UnverifiedEmail = "The email address must be verified first.";
     private const string WrongRefreshToken = "The refresh token is not valid.";
 
-    [HttpPost("login")]
+    [HttpPost("login", Name = "login")]
     [EndpointSummary("Sign in with a password")]
     [EndpointDescription("Takes a password and one of email, userName (or username) and phoneNumber. Unknown user, wrong password, disabled and locked accounts are answered alike. Where a second factor is due the answer is 401 mfa_required with mfaToken (one use, five minutes) and methods; the second request brings mfaToken and code (or passkeyToken and credential, of login/passkey) and is answered with tokens.")]
     [RequestExample("""{"email":"ada@example.com","password":"correct horse battery","deviceId":"phone-1"}""")]
@@ -85,7 +85,7 @@ public sealed class SignInController(
         };
     }
 
-    [HttpPost("refresh-token")]
+    [HttpPost("refresh-token", Name = "refreshToken")]
     [EndpointSummary("Get new tokens for a refresh token")]
     [EndpointDescription("Each refresh token is worth one refresh. One that was used before ends the session.")]
     [RequestExample("""{"refreshToken":"AZqg8r5ycX6m1kQyGk3vJQAAAAFmY2hKk0l1c3RhbmV4YW1wbGVvZmFyZWZyZXNodG9r"}""")]
@@ -98,7 +98,7 @@ public sealed class SignInController(
             : new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidRefreshToken, WrongRefreshToken);
 
     /// <summary>RFC 7009 §2.2 in spirit: a token that is worth nothing any more needs no ending, so its logout succeeds.</summary>
-    [HttpPost("logout")]
+    [HttpPost("logout", Name = "logout")]
     [EndpointSummary("End the session")]
     [EndpointDescription("Takes the access token as Bearer, or the refresh token, or both, and ends the session with all its tokens at once. Succeeds again when repeated.")]
     [RequestExample("""{"refreshToken":"AZqg8r5ycX6m1kQyGk3vJQAAAAFmY2hKk0l1c3RhbmV4YW1wbGVvZmFyZWZyZXNodG9r","allSessions":false}""")]

@@ -22,7 +22,7 @@ public sealed class SsoController(ExternalSignInService signIn, TokenAnswers ans
     private const string NotLinked = "There is no account for this person yet, or its owner has to connect it first on the account page.";
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
-    [HttpPost("openam")]
+    [HttpPost("openam", Name = "signInWithOpenAm")]
     [EndpointSummary("Sign in with an OpenAM session")]
     [EndpointDescription("Takes the value of the OpenAM session cookie. OpenAM is asked whether it is valid and of which realm; while it is away nobody is signed in. Where the account needs a second factor the answer is 401 mfa_required, and login finishes it as it does after a password. 404 where no OpenAM is configured.")]
     [RequestExample("""{"ssoToken":"AQIC5wM2LY4SfcwITAonKhac9rvJwfadIjk9zNmsvC1EYwY.*AAJTSQACMDEAAlNLABM4MjIzMjEwODA4MTY5MzgzMDEyAAJTMQAA*"}""")]

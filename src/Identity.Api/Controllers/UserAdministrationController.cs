@@ -35,7 +35,7 @@ public sealed class UserAdministrationController(
     private const int UsualLimit = 50;
     private const int LargestLimit = 200;
 
-    [HttpGet]
+    [HttpGet(Name = "listUsers")]
     [EndpointSummary("List and search users")]
     [EndpointDescription("For an administrator, or a client with the scope identity.users.read. search is a piece of the e-mail address, user name, phone number, first or last name, whatever its case. All that is given must hold. limit is 1 to 200, else 50; cursor is the nextCursor of the page before.")]
     [ProducesResponseType<UsersResponse>(StatusCodes.Status200OK)]
@@ -88,7 +88,7 @@ public sealed class UserAdministrationController(
         return Success(new UsersResponse([.. page.Items.Select(item => UserResponse.Of(item.Account, item.Metadata))], page.Next is { } next ? Cursor(next) : null));
     }
 
-    [HttpPost]
+    [HttpPost(Name = "createUser")]
     [EndpointSummary("Make a user")]
     [EndpointDescription("For administrators. With a password, a passwordHash of another system (bcrypt, Argon2, PBKDF2, scrypt, ASP.NET Core Identity), or neither: then the person asks for a code to set one. A role must exist. An Idempotency-Key makes it safe to send again for a day.")]
     [RequestExample("""{"email":"ada@example.com","passwordHash":"$2b$10$qPdd.SX5B0W4crLYo60HAO9oVhTR1rWySATmvIGcF9mrmqVUrL5yC","firstName":"Ada","emailVerified":true,"isActive":true,"roles":[],"metadata":{"newsletter":true}}""")]
@@ -115,7 +115,7 @@ public sealed class UserAdministrationController(
                 : new Failure(StatusCodes.Status404NotFound, ErrorCodes.UserNotFound, NoUser));
     }
 
-    [HttpPost("{id}/unlock")]
+    [HttpPost("{id}/unlock", Name = "unlockUser")]
     [EndpointSummary("Unlock a user")]
     [EndpointDescription("For administrators. Ends the lock that too many wrong passwords or codes led to, and forgets them.")]
     [ProducesResponseType<SuccessResponse>(StatusCodes.Status200OK)]
@@ -125,7 +125,7 @@ public sealed class UserAdministrationController(
     public Task<IActionResult> UnlockAsync(string id, CancellationToken cancellationToken) =>
         WithUserAsync(id, async user => await administration.UnlockAsync(user, Actor(), cancellationToken) ? Posted(new SuccessResponse(true)) : null);
 
-    [HttpPost("{id}/sign-out")]
+    [HttpPost("{id}/sign-out", Name = "signUserOut")]
     [EndpointSummary("Sign a user out everywhere")]
     [EndpointDescription("For administrators. Ends every session of the user, with its tokens.")]
     [ProducesResponseType<SuccessResponse>(StatusCodes.Status200OK)]
@@ -135,7 +135,7 @@ public sealed class UserAdministrationController(
     public Task<IActionResult> SignOutAsync(string id, CancellationToken cancellationToken) =>
         WithUserAsync(id, async user => await administration.SignOutAsync(user, Actor(), cancellationToken) ? Posted(new SuccessResponse(true)) : null);
 
-    [HttpPost("{id}/password")]
+    [HttpPost("{id}/password", Name = "setUserPassword")]
     [EndpointSummary("Set a user's password")]
     [EndpointDescription("For administrators. Ends every session of the user, who is told by mail.")]
     [RequestExample("""{"newPassword":"staple of another colour"}""")]

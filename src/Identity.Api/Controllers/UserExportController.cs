@@ -15,8 +15,8 @@ using Microsoft.Net.Http.Headers;
 
 namespace Identity.Api.Controllers;
 
-/// <summary>GET /users/export, GET /users/export/{id}, GET /users/export/{id}/file.</summary>
-[Route("api/identity/users/export")]
+/// <summary>GET /users/export, GET /exports/{id}, GET /exports/{id}/file.</summary>
+[Route("api/identity")]
 [Tags("Administration")]
 [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
 public sealed class UserExportController(UserExports exports, ExportJobs jobs, UserAccess access, AuditTrail audit, TimeProvider timeProvider) : ContractController
@@ -31,7 +31,7 @@ public sealed class UserExportController(UserExports exports, ExportJobs jobs, U
 
     private static readonly string[] Times = ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK"];
 
-    [HttpGet]
+    [HttpGet("users/export", Name = "exportUsers")]
     [EndpointSummary("Export users")]
     [EndpointDescription("For an administrator, or a client with the scope identity.users.export. The answer is the file, as it is made. With `Prefer: respond-async`, and for a pdf that takes long (more than Exports:DirectPdfRows users, 20000 unless set), it is 202 with a job to ask for. All filters that are given must hold; createdAfter is a day or a time in ISO 8601, UTC unless it says otherwise. An answer that ends without its proper end is no whole file. In csv files an apostrophe stands before what a spreadsheet would take for a formula; the import takes it away again.")]
     [SendsFile("text/csv", "application/pdf", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")]
@@ -104,7 +104,7 @@ public sealed class UserExportController(UserExports exports, ExportJobs jobs, U
         return await SendAsync(order, cancellationToken);
     }
 
-    [HttpGet("{id:guid}")]
+    [HttpGet("exports/{id:guid}", Name = "getExport")]
     [EndpointSummary("Read how far an export is")]
     [EndpointDescription("For an administrator, or a client with the scope identity.users.export, at any node. Gone an hour after the export is done.")]
     [ProducesResponseType<ExportResponse>(StatusCodes.Status200OK)]
@@ -132,7 +132,7 @@ public sealed class UserExportController(UserExports exports, ExportJobs jobs, U
         return Success(ExportResponse.Of(status, Address(id)));
     }
 
-    [HttpGet("{id:guid}/file")]
+    [HttpGet("exports/{id:guid}/file", Name = "getExportFile")]
     [EndpointSummary("Fetch the file of an export that is done")]
     [EndpointDescription("For an administrator, or a client with the scope identity.users.export, at any node, as often as wanted for an hour.")]
     [SendsFile("text/csv", "application/pdf", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")]
@@ -207,7 +207,7 @@ public sealed class UserExportController(UserExports exports, ExportJobs jobs, U
 
     private Task AuditAsync(ExportFormat format, string outcome) => audit.WriteAsync("users_export." + format.Name, outcome, accountId: null, Actor(), sessionId: null, CancellationToken.None);
 
-    private string Address(Guid id) => $"{Request.PathBase}{IdentityApiExtensions.Prefix}/users/export/{id:D}";
+    private string Address(Guid id) => $"{Request.PathBase}{IdentityApiExtensions.Prefix}/exports/{id:D}";
 
     private bool PrefersAsync() => Request.Headers["Prefer"]
         .SelectMany(value => (value ?? "").Split(','))

@@ -13,8 +13,8 @@ using Microsoft.Net.Http.Headers;
 
 namespace Identity.Api.Controllers;
 
-/// <summary>POST /users/import, GET /users/import/{id}, GET /users/import/{id}/refusals.</summary>
-[Route("api/identity/users/import")]
+/// <summary>POST /users/import, GET /imports/{id}, GET /imports/{id}/refusals.</summary>
+[Route("api/identity")]
 [Tags("Administration")]
 [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
 public sealed class UserImportController(ImportJobs jobs, IdempotentPosts posts, UserAccess access, AuditTrail audit) : ContractController
@@ -29,9 +29,10 @@ public sealed class UserImportController(ImportJobs jobs, IdempotentPosts posts,
 
     private static readonly HashSet<string> Types = new(StringComparer.OrdinalIgnoreCase) { "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/json" };
 
-    [HttpPost]
+    [HttpPost("users/import", Name = "importUsers")]
     [EndpointSummary("Import users")]
     [EndpointDescription("For administrators. JSON Lines (application/x-ndjson): a user a line, as POST /users takes it, with id, phoneNumberVerified, createdAt, updatedAt and lastLoginAt beside; a passwordHash instead of a password. The answer is a job to ask for. Users who are there already, by id or else by email, stay as they are: an import may be run again. An Idempotency-Key makes it safe to send again for a day.")]
+    [RawBody("application/x-ndjson", "JSON Lines: a user a line.", """{"email":"ada@example.com","passwordHash":"$2b$10$qPdd.SX5B0W4crLYo60HAO9oVhTR1rWySATmvIGcF9mrmqVUrL5yC"}""")]
     [ProducesResponseType<ImportResponse>(StatusCodes.Status202Accepted)]
     [Fails(401, ErrorCodes.InvalidToken, BadToken)]
     [Fails(403, ErrorCodes.Forbidden, NotYours)]
@@ -67,7 +68,7 @@ public sealed class UserImportController(ImportJobs jobs, IdempotentPosts posts,
             id => AcceptedAsync(Guid.Parse(id), cancellationToken));
     }
 
-    [HttpGet("{id:guid}")]
+    [HttpGet("imports/{id:guid}", Name = "getImport")]
     [EndpointSummary("Read how far an import is")]
     [EndpointDescription("For administrators. Kept for 30 days.")]
     [ProducesResponseType<ImportResponse>(StatusCodes.Status200OK)]
@@ -86,7 +87,7 @@ public sealed class UserImportController(ImportJobs jobs, IdempotentPosts posts,
             : new Failure(StatusCodes.Status404NotFound, ErrorCodes.ImportNotFound, NoImport);
     }
 
-    [HttpGet("{id:guid}/refusals")]
+    [HttpGet("imports/{id:guid}/refusals", Name = "listImportRefusals")]
     [EndpointSummary("Read which lines of an import were refused, and why")]
     [EndpointDescription("For administrators. By line; limit is 1 to 1000, else 100; cursor is the nextCursor of the page before.")]
     [ProducesResponseType<ImportRefusalsResponse>(StatusCodes.Status200OK)]
@@ -134,7 +135,7 @@ public sealed class UserImportController(ImportJobs jobs, IdempotentPosts posts,
             return new Failure(StatusCodes.Status404NotFound, ErrorCodes.ImportNotFound, NoImport);
         }
 
-        Response.Headers.Location = $"{Request.PathBase}{IdentityApiExtensions.Prefix}/users/import/{id:D}";
+        Response.Headers.Location = $"{Request.PathBase}{IdentityApiExtensions.Prefix}/imports/{id:D}";
         return Success(ImportResponse.Of(status), StatusCodes.Status202Accepted);
     }
 }

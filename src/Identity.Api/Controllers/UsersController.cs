@@ -24,7 +24,7 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
     private const string Changed = "The user has changed since.";
     private const string NotFresh = "email, phoneNumber and userName need currentPassword, or a sign-in of the last ten minutes.";
 
-    [HttpGet("{id}")]
+    [HttpGet("{id}", Name = "getUser")]
     [EndpointSummary("Read a user")]
     [EndpointDescription("For the user, an administrator, or a client with the scope identity.users.read. The ETag is for If-Match.")]
     [ProducesResponseType<UserResponse>(StatusCodes.Status200OK)]
@@ -45,7 +45,7 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
             : new Failure(StatusCodes.Status404NotFound, ErrorCodes.UserNotFound, NoUser);
     }
 
-    [HttpGet("me")]
+    [HttpGet("me", Name = "getMe")]
     [EndpointSummary("Read your own user")]
     [EndpointDescription("The user whose access token it is. Another client's token needs the scope identity.users.read. The ETag is for If-Match.")]
     [ProducesResponseType<UserResponse>(StatusCodes.Status200OK)]
@@ -57,7 +57,7 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
             ? GetAsync(id.ToString("D"), cancellationToken)
             : Task.FromResult<IActionResult>(Failure.OfStatus(StatusCodes.Status403Forbidden));
 
-    [HttpPut("{id}")]
+    [HttpPut("{id}", Name = "updateUser")]
     [EndpointSummary("Change a user")]
     [EndpointDescription("All or nothing. What is absent stays as it is; null removes. metadata is merged at top level. isActive and roles are for administrators, and a role must exist. Members that no PUT sets (password, passwordHash, emailVerified, phoneNumberVerified) are refused by name; unknown and read-only ones are ignored. The user's own change of email, phoneNumber or userName needs currentPassword or a sign-in of the last ten minutes; a new address or number waits as pendingEmail or pendingPhoneNumber until POST /otp/verify with purpose verification proves it, and the old address is told. An administrator's or a service's change holds at once. With If-Match only the version read before is changed.")]
     [RequestExample("""{"firstName":"Ada","phoneNumber":"+4915112345678","metadata":{"newsletter":null,"theme":"dark"}}""")]

@@ -70,7 +70,7 @@ internal sealed class ContractInputFormatter : InputFormatter
         var bytes = await ReadAsync(http);
         if (bytes.Length == 0 && context.TreatEmptyInputAsDefaultValue)
         {
-            return await InputFormatterResult.NoValueAsync();
+            return await InputFormatterResult.SuccessAsync(null!);
         }
 
         JsonDocument document;
@@ -85,6 +85,12 @@ internal sealed class ContractInputFormatter : InputFormatter
 
         using (document)
         {
+            // Generated clients send null for a body that they leave out.
+            if (document.RootElement.ValueKind == JsonValueKind.Null && context.TreatEmptyInputAsDefaultValue)
+            {
+                return await InputFormatterResult.SuccessAsync(null!);
+            }
+
             if (!IsText(document.RootElement))
             {
                 return Refuse(context, new Failure(StatusCodes.Status400BadRequest, ErrorCodes.InvalidJson, "The body holds a NUL character or an unpaired surrogate."));

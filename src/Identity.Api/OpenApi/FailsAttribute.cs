@@ -1,3 +1,5 @@
+using Identity.Api.Failures;
+
 namespace Identity.Api.OpenApi;
 
 /// <summary>A failure that a route can answer with, for the OpenAPI document.</summary>
@@ -10,6 +12,8 @@ public sealed class FailsAttribute(int statusCode, string errorCode, params stri
 
     /// <summary>What <c>message</c> says.</summary>
     public IReadOnlyList<string> Messages { get; } = messages;
+
+    internal Failure Failure => ErrorCode == ErrorCodes.MfaRequired ? Failure.MfaRequired("CfDJ8…", ["totp", "recovery_code"]) : new(StatusCode, ErrorCode, Messages);
 }
 
 /// <summary>A success that is a file, for the OpenAPI document.</summary>
@@ -25,4 +29,15 @@ public sealed class SendsFileAttribute(params string[] mediaTypes) : Attribute
 public sealed class RequestExampleAttribute(string json) : Attribute
 {
     public string Json { get; } = json;
+}
+
+/// <summary>A body that is read as it arrives, and is not JSON.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class RawBodyAttribute(string contentType, string description, string example) : Attribute
+{
+    public string ContentType { get; } = contentType;
+
+    public string Description { get; } = description;
+
+    public string Example { get; } = example;
 }

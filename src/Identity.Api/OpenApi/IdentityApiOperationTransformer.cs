@@ -1,7 +1,7 @@
 // OpenAPI 3.1 §4.8.10 (operations), §4.8.27 (security schemes): the routes of /api/identity with examples and failures.
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using Identity.Accounts;
 using Identity.Api.Authentication;
 using Identity.Api.Contracts;
 using Identity.Api.Controllers;
@@ -23,8 +23,14 @@ public static class OpenApiOptionsExtensions
     public static OpenApiOptions AddIdentityApi(this OpenApiOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.AddDocumentTransformer((document, _, _) =>
+        options.CreateSchemaReferenceId = type => ContractSchemas.IsFree(type.Type) ? null : OpenApiOptions.CreateDefaultSchemaReferenceId(type);
+        options.AddSchemaTransformer<ContractSchemas>();
+        options.AddDocumentTransformer((document, context, _) =>
         {
+            document.Info.Title = "Identity API";
+            document.Info.Description = Introduction;
+            document.Info.License = new OpenApiLicense { Name = "As the operator of this server says" };
+            document.Tags = new HashSet<OpenApiTag>(Tags.Select(tag => new OpenApiTag { Name = tag.Name, Description = tag.Description }));
             document.Components ??= new OpenApiComponents();
             document.Components.SecuritySchemes ??= new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal);
             document.Components.SecuritySchemes[SecurityScheme] = new OpenApiSecurityScheme
@@ -34,10 +40,31 @@ public static class OpenApiOptionsExtensions
                 BearerFormat = "JWT",
                 Description = "The accessToken of /api/identity/login, or a token of /connect/token for this API.",
             };
+            document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal);
+            document.Components.Schemas[ContractSchemas.Failure] = ContractSchemas.OfFailure();
             return Task.CompletedTask;
         });
         return options.AddOperationTransformer<IdentityApiOperationTransformer>();
     }
+
+    private const string Introduction = """
+        Accounts, sign-in, one-time codes, second factors and devices, as JSON. Applications that speak OpenID Connect need none of it: they find their way by /.well-known/openid-configuration.
+
+        Every failure has one shape, Failure. Branch on errorCode, show message to developers, and give people words of your own. Unknown members of a body are ignored, and answers may gain members.
+        """;
+
+    private static readonly (string Name, string Description)[] Tags =
+    [
+        ("Service", "What answers here, and where it is described."),
+        ("Accounts", "Registering."),
+        ("Sign-in", "Tokens for people, by password, passkey, second factor or a session of OpenAM."),
+        ("Passwords", "Changing one, and the way back in where it is forgotten."),
+        ("One-time codes", "Codes by mail, SMS or push that prove an address or number."),
+        ("Second factors", "Authenticator apps, passkeys, codes, recovery codes and the browsers that are remembered."),
+        ("Users", "People's own accounts and data."),
+        ("Devices", "Devices for push messages."),
+        ("Administration", "Accounts and roles of others, for administrators and services."),
+    ];
 }
 
 internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransformer
@@ -69,12 +96,13 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
             ["user"] = User.DeepClone(),
         },
         [typeof(OtpResponse)] = JsonNode.Parse("""{"otpId":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","channel":"email","destination":"a***@example.com","expiresAt":"2026-01-02T03:09:05.678Z","expiresIn":300}""")!,
-        [typeof(VerifiedResponse)] = JsonNode.Parse("""{"verified":true}""")!,
+        [typeof(VerifiedAndSignedInResponse)] = JsonNode.Parse("""{"verified":true}""")!,
+        [typeof(ServiceResponse)] = JsonNode.Parse("""{"name":"Identity","version":"1.0.0","issuer":"https://id.example.com","openIdConfiguration":"https://id.example.com/.well-known/openid-configuration","openApi":"https://id.example.com/openapi/v1.json","asyncApi":"https://id.example.com/asyncapi/v1.yaml","docs":"https://id.example.com/docs"}""")!,
         [typeof(UsersResponse)] = new JsonObject { ["items"] = new JsonArray(User.DeepClone()), ["nextCursor"] = "AZjypGwefTqcVT8fGis8TQ" },
         [typeof(RolesResponse)] = JsonNode.Parse("""{"items":[{"name":"admin","description":"Administrators of this service","createdAt":null},{"name":"editor","description":"May publish articles","createdAt":"2026-01-02T03:04:05.678Z"}]}""")!,
         [typeof(ImportResponse)] = JsonNode.Parse("""{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","state":"running","lines":100000,"processed":42000,"created":41997,"existing":1,"refused":2,"createdAt":"2026-01-02T03:04:05.678Z","finishedAt":null}""")!,
         [typeof(ImportRefusalsResponse)] = JsonNode.Parse("""{"items":[{"line":17,"reasons":["email must be an email"]}],"nextCursor":null}""")!,
-        [typeof(ExportResponse)] = JsonNode.Parse("""{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","state":"done","format":"xlsx","total":100000,"processed":100000,"createdAt":"2026-01-02T03:04:05.678Z","finishedAt":"2026-01-02T03:04:15.678Z","fileUrl":"/api/identity/users/export/0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d/file","expiresAt":"2026-01-02T04:04:15.678Z"}""")!,
+        [typeof(ExportResponse)] = JsonNode.Parse("""{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","state":"done","format":"xlsx","total":100000,"processed":100000,"createdAt":"2026-01-02T03:04:05.678Z","finishedAt":"2026-01-02T03:04:15.678Z","fileUrl":"/api/identity/exports/0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d/file","expiresAt":"2026-01-02T04:04:15.678Z"}""")!,
         [typeof(PersonalDataResponse)] = new JsonObject
         {
             ["exportedAt"] = "2026-01-03T09:00:00.000Z",
@@ -93,26 +121,30 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
         [typeof(PasskeyChallengeResponse)] = JsonNode.Parse("""{"passkeyToken":"CfDJ8…","publicKey":{"challenge":"q83vASNFZ4k","timeout":300000,"rpId":"id.example.com","userVerification":"required","allowCredentials":[]}}""")!,
     };
 
-    public async Task TransformAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    public Task TransformAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
     {
         if (context.Description.ActionDescriptor is not ControllerActionDescriptor action || !typeof(ContractController).IsAssignableFrom(action.ControllerTypeInfo))
         {
-            return;
+            return Task.CompletedTask;
         }
 
         if (action.EndpointMetadata.OfType<RequestExampleAttribute>().FirstOrDefault() is { } request && operation.RequestBody?.Content?.TryGetValue(Json, out var body) == true)
         {
+            // application/json is what is read; MVC lists the kinds of it that it would read too.
+            operation.RequestBody = new OpenApiRequestBody { Required = operation.RequestBody.Required, Description = operation.RequestBody.Description, Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal) { [Json] = body } };
             body.Example = JsonNode.Parse(request.Json);
         }
 
         foreach (var success in context.Description.SupportedResponseTypes)
         {
-            if (success.Type is not null
-                && Examples.TryGetValue(success.Type, out var example)
-                && operation.Responses?.TryGetValue(success.StatusCode.ToString(CultureInfo.InvariantCulture), out var response) == true
-                && response.Content?.TryGetValue(Json, out var content) == true)
+            if (operation.Responses?.TryGetValue(success.StatusCode.ToString(CultureInfo.InvariantCulture), out var found) == true && found is OpenApiResponse response)
             {
-                content.Example = example.DeepClone();
+                response.Description = Meaning(success.StatusCode);
+                response.Headers = Headers(operation.OperationId!, success.StatusCode);
+                if (success.Type is not null && Examples.TryGetValue(success.Type, out var example) && response.Content?.TryGetValue(Json, out var content) == true)
+                {
+                    content.Example = example.DeepClone();
+                }
             }
         }
 
@@ -126,16 +158,99 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
             };
         }
 
-        await DescribeFailuresAsync(operation, action, context, cancellationToken);
-        if (action.EndpointMetadata.OfType<IAuthorizeData>().Any(data => string.Equals(data.AuthenticationSchemes, AccessTokenHandler.SchemeName, StringComparison.Ordinal)))
+        DescribeParameters(operation, context.Description.RelativePath!);
+        DescribeFailures(operation, action, context);
+        if (action.EndpointMetadata.OfType<RawBodyAttribute>().FirstOrDefault() is { } raw)
         {
-            operation.Security = [new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(OpenApiOptionsExtensions.SecurityScheme, context.Document)] = [] }];
+            operation.RequestBody = new OpenApiRequestBody
+            {
+                Required = true,
+                Description = raw.Description,
+                Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal) { [raw.ContentType] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = "binary" }, Example = JsonValue.Create(raw.Example) } },
+            };
         }
+
+        var token = new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(OpenApiOptionsExtensions.SecurityScheme, context.Document)] = [] };
+        operation.Security = action.EndpointMetadata.OfType<IAuthorizeData>().Any(data => string.Equals(data.AuthenticationSchemes, AccessTokenHandler.SchemeName, StringComparison.Ordinal))
+            ? [token]
+            : operation.OperationId is "logout" or "verifyOtp" or "sendLoginCode" ? [token, []] : [[]];
+        return Task.CompletedTask;
     }
 
-    private static async Task DescribeFailuresAsync(OpenApiOperation operation, ControllerActionDescriptor action, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    private static string Meaning(int statusCode) => statusCode switch
     {
-        var failures = action.EndpointMetadata.OfType<FailsAttribute>().Select(fails => new Failure(fails.StatusCode, fails.ErrorCode, fails.Messages)).ToList();
+        201 => "Made.",
+        202 => "Received, and at work on it.",
+        204 => "Done. There is nothing more to say.",
+        _ => "Done.",
+    };
+
+    private static Dictionary<string, IOpenApiHeader>? Headers(string operation, int statusCode)
+    {
+        var headers = new Dictionary<string, IOpenApiHeader>(StringComparer.Ordinal);
+        if (statusCode is 201 or 202)
+        {
+            headers["Location"] = Header("Where it is from now on.", new OpenApiSchema { Type = JsonSchemaType.String, Format = "uri-reference" });
+        }
+
+        if (operation is "getUser" or "getMe" or "updateUser" or "register" or "createUser")
+        {
+            headers["ETag"] = Header("The version of the user, for If-Match.", new OpenApiSchema { Type = JsonSchemaType.String });
+        }
+
+        return headers.Count == 0 ? null : headers;
+    }
+
+    private static OpenApiHeader Header(string description, OpenApiSchema schema) => new() { Description = description, Schema = schema };
+
+    private static void DescribeParameters(OpenApiOperation operation, string path)
+    {
+        foreach (var parameter in (operation.Parameters ?? []).OfType<OpenApiParameter>())
+        {
+            (parameter.Description, parameter.Schema) = parameter.Name switch
+            {
+                "id" => ("The id of the " + Owner(path) + ".", new OpenApiSchema { Type = JsonSchemaType.String, Format = "uuid" }),
+                "name" => ("The name of the role.", new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = AccountRules.LongestRole }),
+                "search" => ("A piece of the e-mail address, user name, phone number, first or last name.", new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 254 }),
+                "role" => ("Only who has this role.", new OpenApiSchema { Type = JsonSchemaType.String }),
+                "format" => ("What kind of file.", new OpenApiSchema { Type = JsonSchemaType.String, Enum = ["xlsx", "pdf", "csv"] }),
+                "createdAfter" => ("Only who was registered after this day or time (ISO 8601; UTC unless it says otherwise).", new OpenApiSchema { Type = JsonSchemaType.String }),
+                "isActive" => ("Only who may sign in, or only who may not.", new OpenApiSchema { Type = JsonSchemaType.Boolean }),
+                "cursor" => ("The nextCursor of the page before.", new OpenApiSchema { Type = JsonSchemaType.String }),
+                "limit" => ("How many at most.", operation.OperationId == "listUsers" ? Limit(200, 50) : Limit(1000, 100)),
+                _ => (parameter.Description, parameter.Schema),
+            };
+        }
+
+        if (operation.OperationId is "updateUser" or "deleteUser")
+        {
+            Add("If-Match", "The ETag of the version that was read.");
+        }
+
+        if (operation.OperationId is "createUser" or "importUsers")
+        {
+            Add("Idempotency-Key", "A name of yours for this request, 1 to 255 characters: sent again within a day it is not done twice.");
+        }
+
+        void Add(string name, string description) =>
+            (operation.Parameters ??= []).Add(new OpenApiParameter { Name = name, In = ParameterLocation.Header, Description = description, Schema = new OpenApiSchema { Type = JsonSchemaType.String } });
+    }
+
+    private static OpenApiSchema Limit(int most, int usual) => new() { Type = JsonSchemaType.Integer, Format = "int32", Minimum = "1", Maximum = most.ToString(CultureInfo.InvariantCulture), Default = usual };
+
+    private static string Owner(string path) => path switch
+    {
+        _ when path.Contains("/devices/", StringComparison.Ordinal) => "device",
+        _ when path.Contains("/browsers/", StringComparison.Ordinal) => "remembered browser",
+        _ when path.Contains("/factors/", StringComparison.Ordinal) => "factor",
+        _ when path.Contains("/imports/", StringComparison.Ordinal) => "import",
+        _ when path.Contains("/exports/", StringComparison.Ordinal) => "export",
+        _ => "user",
+    };
+
+    private static void DescribeFailures(OpenApiOperation operation, ControllerActionDescriptor action, OpenApiOperationTransformerContext context)
+    {
+        var failures = action.EndpointMetadata.OfType<FailsAttribute>().Select(fails => fails.Failure).ToList();
         if (operation.RequestBody is not null)
         {
             failures.Add(Failure.OfStatus(StatusCodes.Status413PayloadTooLarge));
@@ -150,11 +265,14 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
             operation.Responses[group.Key.ToString(CultureInfo.InvariantCulture)] = new OpenApiResponse
             {
                 Description = ReasonPhrases.GetReasonPhrase(group.Key) + ": " + string.Join(", ", group.Select(failure => failure.ErrorCode).Distinct(StringComparer.Ordinal)),
+                Headers = group.Key is 429 or 503
+                    ? new Dictionary<string, IOpenApiHeader>(StringComparer.Ordinal) { ["Retry-After"] = Header("Seconds to wait.", new OpenApiSchema { Type = JsonSchemaType.Integer, Format = "int32", Minimum = "1" }) }
+                    : null,
                 Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
                 {
                     [Json] = new()
                     {
-                        Schema = await context.GetOrCreateSchemaAsync(typeof(FailureResponse), parameterDescription: null, cancellationToken),
+                        Schema = new OpenApiSchemaReference(ContractSchemas.Failure, context.Document),
                         Examples = group.DistinctBy(failure => failure.ErrorCode, StringComparer.Ordinal).ToDictionary(
                             failure => failure.ErrorCode,
                             IOpenApiExample (failure) => new OpenApiExample { Value = failure.ToJson() },

@@ -1,5 +1,6 @@
 // RFC 8414 §3, RFC 7517 §5, RFC 9728 §3, RFC 9110 §9.3.2: documents that say the same for a while are made once and kept as bytes.
 using System.Text.Json.Nodes;
+using Identity.Api.OpenApi;
 using Identity.OAuth;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Resources;
@@ -66,6 +67,18 @@ internal sealed class Documents(RequestDelegate next, KeyRing keys, TimeProvider
         context.Response.ContentLength = kept.Body.Length;
         return context.Response.Body.WriteAsync(kept.Body, context.RequestAborted).AsTask();
     }
+}
+
+/// <summary>The AsyncAPI document: what is sent to the broker and taken from it.</summary>
+internal static class AsyncApiDocument
+{
+    public static void MapAsyncApi(this IEndpointRouteBuilder endpoints) =>
+        endpoints.MapMethods(ApiDocumentOptions.AsyncApiPath, ["GET", "HEAD"], () =>
+        {
+            // RFC 9512: YAML has a type.
+            var document = typeof(AsyncApiDocument).Assembly.GetManifestResourceStream("asyncapi.yaml") ?? throw new InvalidOperationException("docs/asyncapi.yaml is not in the assembly.");
+            return Results.Stream(document, "application/yaml");
+        }).ExcludeFromDescription();
 }
 
 /// <summary>RFC 9728: what userinfo, as a resource, says of itself.</summary>

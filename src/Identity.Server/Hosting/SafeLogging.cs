@@ -1,4 +1,5 @@
 // OWASP ASVS 5.0 §16.2.5: no credentials in logs, whatever level somebody sets while looking for a fault.
+using Identity.ServiceDefaults;
 using Microsoft.Extensions.Configuration.Memory;
 
 namespace Identity.Server.Hosting;
@@ -29,7 +30,7 @@ internal static class SafeLogging
         }
         else
         {
-            builder.Logging.AddJsonConsole(options => options.UseUtcTimestamp = true);
+            builder.Logging.AddJsonLogs();
         }
 
         // First, so that Logging__LogLevel__… of the operator counts.

@@ -13,23 +13,29 @@ namespace Identity.Server.Hosting;
 /// <summary>Puts into the store what the operator wrote down. A bad entry stops the start, and names the client or resource and the member.</summary>
 internal static partial class Seeding
 {
+    /// <summary>The first administrator of a Development server that was told of no other.</summary>
+    internal const string DevelopmentAdmin = "admin@localhost.local";
+
     private const string DemoClient = "demo";
     private const string DemoService = "demo-service";
 
-    public static async Task RunAsync(IServiceProvider services, ServerSettings settings, IConfiguration configuration, TextWriter console, CancellationToken cancellationToken)
+    internal static IReadOnlyList<string> DemoClients { get; } = [DemoClient, DemoService];
+
+    public static async Task<SeededSecrets> RunAsync(IServiceProvider services, ServerSettings settings, IConfiguration configuration, CancellationToken cancellationToken)
     {
+        string? demoSecret = null;
         await SeedResourcesAsync(services, settings, configuration, cancellationToken);
         await SeedClientsAsync(services, settings, configuration, cancellationToken);
         if (settings.IsDevelopment)
         {
-            await SeedDemoClientsAsync(services.GetRequiredService<ClientStore>(), console, cancellationToken);
+            demoSecret = await SeedDemoClientsAsync(services.GetRequiredService<ClientStore>(), DemoFlow.RedirectUri(settings), cancellationToken);
         }
         else
         {
             await DisableDemoClientsAsync(services, cancellationToken);
         }
 
-        await SeedAdminAsync(services.GetRequiredService<AdminSeed>(), settings, console, cancellationToken);
+        return new(await SeedAdminAsync(services.GetRequiredService<AdminSeed>(), settings, cancellationToken), demoSecret);
     }
 
     /// <summary>What RESOURCES_FILE and the settings declare.</summary>
@@ -113,7 +119,7 @@ internal static partial class Seeding
     private static async Task DisableDemoClientsAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         var store = services.GetRequiredService<ClientStore>();
-        foreach (var id in (string[])[DemoClient, DemoService])
+        foreach (var id in DemoClients)
         {
             if (await store.FindAsync(id, cancellationToken) is { FromFile: false, Disabled: false } demo)
             {
@@ -131,9 +137,10 @@ internal static partial class Seeding
     [LoggerMessage(5004, LogLevel.Warning, "Demo client {ClientId} works in Development only: it was disabled")]
     private static partial void LogDemo(ILogger logger, string clientId);
 
-    private static async Task SeedDemoClientsAsync(ClientStore store, TextWriter console, CancellationToken cancellationToken)
+    /// <summary>The demo service's secret, where it was made now.</summary>
+    private static async Task<string?> SeedDemoClientsAsync(ClientStore store, string redirectUri, CancellationToken cancellationToken)
     {
-        if (await store.FindAsync(DemoClient, cancellationToken) is null or { FromFile: false, Disabled: true })
+        if (await store.FindAsync(DemoClient, cancellationToken) is var demo && (demo is null || (!demo.FromFile && (demo.Disabled || !demo.RedirectUris.Contains(redirectUri, StringComparer.Ordinal)))))
         {
             await store.UpsertAsync(
                 new Client
@@ -141,7 +148,7 @@ internal static partial class Seeding
                     ClientId = DemoClient,
                     ClientName = "Demo",
                     TokenEndpointAuthMethod = "none",
-                    RedirectUris = ["http://127.0.0.1/callback", "http://[::1]/callback"],
+                    RedirectUris = ["http://127.0.0.1/callback", "http://[::1]/callback", redirectUri],
                     PostLogoutRedirectUris = ["http://127.0.0.1/bye"],
                     GrantTypes = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
                     Scopes = ["openid", "profile", "email", "address", "phone", "offline_access"],
@@ -150,30 +157,32 @@ internal static partial class Seeding
                 cancellationToken);
         }
 
-        if (await store.FindAsync(DemoService, cancellationToken) is null or { FromFile: false, Disabled: true })
+        if (await store.FindAsync(DemoService, cancellationToken) is not (null or { FromFile: false, Disabled: true }))
         {
-            var secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
-            await store.UpsertAsync(
-                new Client
-                {
-                    ClientId = DemoService,
-                    ClientName = "Demo service",
-                    SecretHashes = [ClientSecret.Hash(secret)],
-                    GrantTypes = ["client_credentials"],
-                    ResponseTypes = [],
-                    Scopes = ["identity.users.read", "identity.users.write"],
-                },
-                cancellationToken);
-            await console.WriteLineAsync($"  Demo service  client_id demo-service, client_secret {secret}   (shown this once)");
+            return null;
         }
+
+        var secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
+        await store.UpsertAsync(
+            new Client
+            {
+                ClientId = DemoService,
+                ClientName = "Demo service",
+                SecretHashes = [ClientSecret.Hash(secret)],
+                GrantTypes = ["client_credentials"],
+                ResponseTypes = [],
+                Scopes = ["identity.users.read", "identity.users.write"],
+            },
+            cancellationToken);
+        return secret;
     }
 
-    private static async Task SeedAdminAsync(AdminSeed seed, ServerSettings settings, TextWriter console, CancellationToken cancellationToken)
+    private static async Task<SeededAdmin?> SeedAdminAsync(AdminSeed seed, ServerSettings settings, CancellationToken cancellationToken)
     {
-        var email = settings.AdminEmail ?? (settings.IsDevelopment ? "admin@localhost.local" : null);
+        var email = settings.AdminEmail ?? (settings.IsDevelopment ? DevelopmentAdmin : null);
         if (email is null)
         {
-            return;
+            return null;
         }
 
         if (settings.AdminPassword is { } password && seed.FindProblem(email, password) is { } problem)
@@ -181,10 +190,7 @@ internal static partial class Seeding
             throw new StartFailureException($"ADMIN_PASSWORD: {problem}.");
         }
 
-        if (await seed.EnsureAsync(email, settings.AdminPassword, cancellationToken) is { GeneratedPassword: { } generated })
-        {
-            await console.WriteLineAsync($"  Administrator {email}, password {generated}   (shown this once)");
-        }
+        return await seed.EnsureAsync(email, settings.AdminPassword, cancellationToken);
     }
 
     private static List<(string Source, JsonObject Document)> Documents(string? file, string setting, IConfigurationSection section)

@@ -38,7 +38,7 @@ public static class ServerHost
     // Nobody looks at these with a session cookie.
     private static readonly string[] MachinePaths =
     [
-        "/api", "/health", "/.well-known", "/openapi", "/docs", "/css", "/js",
+        "/api", "/health", "/metrics", "/.well-known", "/openapi", "/asyncapi", "/docs", "/css", "/js",
         "/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks",
     ];
 
@@ -48,8 +48,13 @@ public static class ServerHost
         try
         {
             await using var app = Build(args);
-            await InitializeAsync(app);
-            await app.RunAsync();
+            var start = new StartLines(app.Services.GetRequiredService<ServerSettings>(), app.Services);
+            await start.BeginAsync(Console.Out);
+            FreePort.Check(app.Services);
+            var secrets = await InitializeAsync(app);
+            await app.StartAsync();
+            await start.FinishAsync(Console.Out, secrets);
+            await app.WaitForShutdownAsync();
             return 0;
         }
         catch (StartFailureException failure)
@@ -88,13 +93,20 @@ public static class ServerHost
             kestrel.Limits.MaxRequestBodySize = 4 * 1024 * 1024;
             kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
             kestrel.Limits.MaxRequestLineSize = 16 * 1024;
-            if (settings.IsDevelopment)
+            foreach (var port in settings.Ports)
             {
-                kestrel.ListenLocalhost(settings.Port);
-            }
-            else
-            {
-                kestrel.ListenAnyIP(settings.Port);
+                if (settings.BindAddress is { } address)
+                {
+                    kestrel.Listen(address, port);
+                }
+                else if (settings.IsDevelopment)
+                {
+                    kestrel.ListenLocalhost(port);
+                }
+                else
+                {
+                    kestrel.ListenAnyIP(port);
+                }
             }
 
             if (settings.MutualTls is { Port: { } port, ServerCertificate: { } certificate })
@@ -107,7 +119,7 @@ public static class ServerHost
 
         var app = builder.Build();
         Use(app, settings);
-        Map(app);
+        Map(app, settings);
         PublicPath.Check(settings, ((IEndpointRouteBuilder)app).DataSources);
         return app;
     }
@@ -122,7 +134,11 @@ public static class ServerHost
             https.ClientCertificateMode = ClientCertificateMode.AllowCertificate;
             https.AllowAnyClientCertificate();
         });
-        if (settings.IsDevelopment)
+        if (settings.BindAddress is { } address)
+        {
+            kestrel.Listen(address, port, Tls);
+        }
+        else if (settings.IsDevelopment)
         {
             kestrel.ListenLocalhost(port, Tls);
         }
@@ -132,18 +148,17 @@ public static class ServerHost
         }
     }
 
-    /// <summary>Brings the store up to date, makes keys, and puts in what the operator wrote down.</summary>
-    public static async Task InitializeAsync(WebApplication app, TextWriter? console = null)
+    /// <summary>Brings the store up to date, makes keys, and puts in what the operator wrote down. What was made up here is told to nobody but the caller.</summary>
+    public static async Task<SeededSecrets> InitializeAsync(WebApplication app)
     {
+        ArgumentNullException.ThrowIfNull(app);
         var settings = app.Services.GetRequiredService<ServerSettings>();
-        console ??= Console.Out;
 
         // Validated first: nothing is written for a server that cannot start.
         app.Services.GetRequiredService<IStartupValidator>().Validate();
         await app.Services.InitializeStoresAsync();
         await app.Services.GetRequiredService<KeyRing>().RefreshAsync(CancellationToken.None);
-        await console.WriteLineAsync($"Identity at {settings.PublicUrl}  (port {settings.Port}, {settings.Storage.Description})");
-        await Seeding.RunAsync(app.Services, settings, app.Configuration, console, CancellationToken.None);
+        return await Seeding.RunAsync(app.Services, settings, app.Configuration, CancellationToken.None);
     }
 
     private static void AddServices(WebApplicationBuilder builder, ServerSettings settings)
@@ -204,25 +219,30 @@ public static class ServerHost
         }
 
         services.AddHostedService<Housekeeping>();
-        if (settings.OtlpEndpoint is not null)
+        if (settings.OtlpEndpoint is not null || settings.ManagementPort is not null)
         {
-            services.AddTelemetry("identity-server");
+            services.AddTelemetry("identity-server", byOtlp: settings.OtlpEndpoint is not null, isScraped: settings.ManagementPort is not null);
         }
 
         services.AddOptions<CompatibilityOptions>().BindConfiguration(CompatibilityOptions.Section);
         services.AddIdentityApi();
+        services.Configure<ApiDocumentOptions>(options => options.AreOpen = settings.ShowsApiDocuments);
         services.AddOpenApi("v1", options =>
         {
             options.AddIdentityApi();
 
             // Not the Host header of whoever asks.
-            options.AddDocumentTransformer((document, _, _) =>
+            options.AddDocumentTransformer((document, context, _) =>
             {
-                document.Servers = [new OpenApiServer { Url = settings.PublicUrl }];
+                document.Info.License!.Url = new Uri(context.ApplicationServices.GetRequiredService<IOptions<BrandingOptions>>().Value.TermsUrl ?? settings.PublicUrl);
+
+                // On a developer's own machine the address is of use to nobody else: the document is relative to where it was found.
+                document.Servers = [new OpenApiServer { Url = settings.IsHttps ? settings.PublicUrl : "/" }];
                 return Task.CompletedTask;
             });
         });
 
+        services.AddSingleton<DemoFlow>();
         services.AddSingleton<BrowserSession>();
         services.AddSingleton<IBrowserSession>(provider => provider.GetRequiredService<BrowserSession>());
         services.AddSingleton<IBrowserMark, BrowserMark>();
@@ -278,6 +298,21 @@ public static class ServerHost
         }
 
         app.Use(SecurityHeaders);
+        if (settings.ManagementPort is { } management)
+        {
+            // By the socket, which nobody can make up as they can a Host header.
+            app.Use((context, next) =>
+            {
+                if ((context.Connection.LocalPort == management) == IsForOperators(context))
+                {
+                    return next(context);
+                }
+
+                context.Response.StatusCode = StatusCodes.Status404NotFound;
+                return Task.CompletedTask;
+            });
+        }
+
         if (!settings.IsDevelopment)
         {
             app.UseHsts();
@@ -320,24 +355,36 @@ public static class ServerHost
         return Task.CompletedTask;
     }
 
-    private static void Map(WebApplication app)
+    private static void Map(WebApplication app, ServerSettings settings)
     {
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
         app.MapAuthorize();
         app.MapEndSession();
         app.MapUserInfoMetadata();
-        app.MapOpenApi("/openapi/{documentName}.json");
-        app.UseSwaggerUI(options =>
+        if (settings.ManagementPort is not null)
         {
-            options.RoutePrefix = "docs";
-            options.SwaggerEndpoint("../openapi/v1.json", "Identity API");
-            options.DocumentTitle = "Identity API";
-        });
+            app.MapPrometheusScrapingEndpoint("/metrics");
+        }
+
+        if (settings.ShowsApiDocuments)
+        {
+            app.MapOpenApi("/openapi/{documentName}.json");
+            app.MapAsyncApi();
+            app.UseSwaggerUI(options =>
+            {
+                options.RoutePrefix = "docs";
+                options.SwaggerEndpoint(".." + ApiDocumentOptions.OpenApiPath, "Identity API");
+                options.DocumentTitle = "Identity API";
+            });
+        }
+
         app.MapIdentityApi();
         app.MapIdentityPages();
         app.MapExternalSignIn();
     }
+
+    private static bool IsForOperators(HttpContext context) => IsUnder(context, "/health") || IsUnder(context, "/metrics");
 
     private static bool IsUnder(HttpContext context, string path) => context.Request.Path.StartsWithSegments(path, StringComparison.OrdinalIgnoreCase);
 
@@ -363,7 +410,7 @@ public static class ServerHost
     // RFC 6749 §3.1.2.1 and RFC 9700 §2.6: codes, tokens and passwords travel by TLS only. Health is asked for on the inside.
     private static async Task RequireHttps(HttpContext context, RequestDelegate next)
     {
-        if (context.Request.IsHttps || IsUnder(context, "/health"))
+        if (context.Request.IsHttps || IsForOperators(context))
         {
             await next(context);
             return;

@@ -10,6 +10,18 @@ public sealed class ServerSettings
 {
     public required int Port { get; init; }
 
+    /// <summary>All that it listens on.</summary>
+    public IReadOnlyList<int> Ports => ManagementPort is { } management ? [Port, management] : [Port];
+
+    /// <summary>Where it listens; null: loopback in Development, else every address.</summary>
+    public IPAddress? BindAddress { get; init; }
+
+    /// <summary>Where /health and /metrics answer, and nothing else; null: /health beside everything, and no /metrics.</summary>
+    public int? ManagementPort { get; init; }
+
+    /// <summary>Whether /docs, the OpenAPI document and the AsyncAPI document are answered.</summary>
+    public required bool ShowsApiDocuments { get; init; }
+
     /// <summary>The issuer: PUBLIC_URL without a trailing slash.</summary>
     public required string PublicUrl { get; init; }
 
@@ -53,6 +65,31 @@ public sealed class ServerSettings
     {
         var problems = new List<string>();
         var port = ReadPort(configuration, problems);
+        int? management = null;
+        if (Text(configuration, "MANAGEMENT_PORT") is { } managementText)
+        {
+            if (int.TryParse(managementText, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= 65535 && number != port)
+            {
+                management = number;
+            }
+            else
+            {
+                problems.Add("MANAGEMENT_PORT: expected a port from 1 to 65535 that is not PORT.");
+            }
+        }
+
+        IPAddress? bind = null;
+        if (Text(configuration, "BIND_ADDRESS") is { } bindText && !IPAddress.TryParse(bindText, out bind))
+        {
+            problems.Add("BIND_ADDRESS: expected an IP address of this machine such as 127.0.0.1, 10.0.0.5 or ::1 (0.0.0.0 or :: for every one).");
+        }
+
+        var apiDocuments = Text(configuration, "API_DOCS");
+        if (apiDocuments is not (null or "true" or "false"))
+        {
+            problems.Add("API_DOCS: expected true or false.");
+        }
+
         var storage = StorageSettings.Read(configuration, problems);
         var delivery = DeliverySettings.Read(configuration, problems);
         var exports = ExportSettings.Read(configuration, problems);
@@ -104,6 +141,9 @@ public sealed class ServerSettings
             : new()
             {
                 Port = port,
+                BindAddress = bind,
+                ManagementPort = management,
+                ShowsApiDocuments = apiDocuments is null ? isDevelopment : apiDocuments == "true",
                 PublicUrl = publicUrl,
                 Storage = storage!,
                 Delivery = delivery!,

@@ -1,4 +1,5 @@
 using Identity.Accounts;
+using Identity.Api.OpenApi;
 using Identity.OAuth;
 using Identity.OAuth.Clients;
 using Identity.Server.Pages.Flow;
@@ -11,11 +12,13 @@ namespace Identity.Server.Pages;
 /// <summary>
 /// What is running, and what to try next. Outside Development it is a front door and no more: how the service is set up is nobody's business there.
 /// </summary>
-public sealed class IndexModel(PageServices services, IOptions<OAuthOptions> options, IHostEnvironment environment, IServiceProvider provider, ClientStore clients, IBrowserSession browser, IAccountStore accounts) : IdentityPageModel(services)
+public sealed class IndexModel(PageServices services, IOptions<OAuthOptions> options, IHostEnvironment environment, IServiceProvider provider, IOptions<ApiDocumentOptions> documents, ClientStore clients, IBrowserSession browser, IAccountStore accounts) : IdentityPageModel(services)
 {
     private const string DemoClientId = "demo";
 
     public bool ShowsDetails => environment.IsDevelopment();
+
+    public bool ShowsApiDocuments => documents.Value.AreOpen;
 
     public string Issuer => options.Value.Issuer;
 

@@ -43,6 +43,34 @@ public sealed record StorageSettings
     /// <summary>How long a start waits for a database server that does not answer yet.</summary>
     public TimeSpan StartWait { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>The stores on other machines that are reached without TLS, by setting; for a warning.</summary>
+    public IEnumerable<string> ClearTextConnections
+    {
+        get
+        {
+            if (Provider == DatabaseProvider.SqlServer && new SqlConnectionStringBuilder(ConnectionString) is { } sqlServer && sqlServer.Encrypt.Equals(SqlConnectionEncryptOption.Optional) && !IsLoopback(sqlServer.DataSource.Split(',')[0]))
+            {
+                yield return "DB_HOST (DB_TLS=off)";
+            }
+            else if (Provider == DatabaseProvider.Postgres && new NpgsqlConnectionStringBuilder(ConnectionString) is { } postgres && postgres.SslMode is SslMode.Disable or SslMode.Allow or SslMode.Prefer && !IsLoopback(postgres.Host!))
+            {
+                yield return postgres.SslMode == SslMode.Disable ? "DB_HOST (DB_TLS=off)" : "DB_HOST (no DB_TLS, which insists on nothing)";
+            }
+
+            if (Redis is { Tls: RedisTls.Off } redis && redis.Endpoints.Any(endpoint => !IsLoopback(endpoint.Host)))
+            {
+                yield return "REDIS_HOST (REDIS_TLS=off)";
+            }
+
+            if (Mongo is { Url.UseTls: false } mongo && mongo.Url.Servers.Any(server => !IsLoopback(server.Host)))
+            {
+                yield return "MONGO_URI (tls=false)";
+            }
+        }
+    }
+
+    private static bool IsLoopback(string host) => host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
+
     /// <summary>Without secrets, as records would print all they hold.</summary>
     public override string ToString() => Description;
 

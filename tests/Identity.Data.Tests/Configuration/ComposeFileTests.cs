@@ -22,7 +22,67 @@ public sealed partial class ComposeFileTests
         Assert.NotNull(settings.Storage.Redis);
         Assert.NotNull(settings.RabbitMq);
         Assert.Equal(DatabaseProvider.SqlServer, settings.Storage.Provider);
+
+        // The container's certificate is its own work: checked, no start would succeed. And the administrator of all databases is not needed for one.
+        Assert.DoesNotContain("sa", new[] { variables["DB_USERNAME"] });
+        Assert.Contains("Trust Server Certificate=True", settings.Storage.ConnectionString, StringComparison.Ordinal);
+        Assert.Contains("Encrypt=True", settings.Storage.ConnectionString, StringComparison.Ordinal);
+        Assert.DoesNotContain(settings.Storage.ClearTextConnections, store => store.StartsWith("DB_HOST", StringComparison.Ordinal));
     }
+
+    // Each waits for what it needs to be ready, not only to be there.
+    [Fact]
+    public void Services_WhenTheyDependOnOthers_WaitUntilThoseAreHealthyOrDone()
+    {
+        var file = File.ReadAllText(Path.Combine(s_root, "docker-compose.yml"));
+        var needs = DependsOn().Matches(file).Select(match => (Name: match.Groups["name"].Value, Condition: match.Groups["condition"].Value)).ToArray();
+        Assert.Contains(("sqlserver-account", "service_completed_successfully"), needs);
+        Assert.All(needs, need =>
+        {
+            var service = Block($"  {need.Name}:");
+            Assert.Equal(need.Condition == "service_healthy", service.Contains("healthcheck:", StringComparison.Ordinal));
+        });
+        Assert.Equal(needs.Length, Count(file, "condition:"));
+
+        // The account that is made is the one that is used, in the database that is used.
+        var script = File.ReadAllText(Path.Combine(s_root, "deploy", "sqlserver-account.sql"));
+        var variables = Variables();
+        Assert.Contains($"CREATE DATABASE [{variables["DB_NAME"]}]", script, StringComparison.Ordinal);
+        Assert.Contains($"CREATE LOGIN [{variables["DB_USERNAME"]}]", script, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void KubernetesManifests_WhenTheServerIsToldWhatTheyTell_RefuseNothingAndTrustNamedProxiesOnly()
+    {
+        var lines = File.ReadAllLines(Path.Combine(s_root, "deploy", "kubernetes", "identity.yaml"));
+        var file = string.Join('\n', lines);
+        var variables = lines.Where(line => line.StartsWith("  ", StringComparison.Ordinal)).TakeWhile(line => !line.StartsWith("  replicas", StringComparison.Ordinal))
+            .Select(line => Entry().Match(line)).Where(match => match.Success).ToDictionary(match => match.Groups["name"].Value, match => match.Groups["value"].Value.Trim('"'), StringComparer.Ordinal);
+        foreach (var secret in Literal().Matches(file).Select(match => match.Groups[1].Value))
+        {
+            variables[secret] = secret switch
+            {
+                "MASTER_KEY" => Convert.ToBase64String(new byte[32]),
+                "RABBITMQ_URIS" => "amqps://identity:x@rabbitmq:5671",
+                "SMTP_URL" => "smtp+starttls://user:password@smtp.example.com:587",
+                "ADMIN_EMAIL" => "admin@example.com",
+                _ => "Passw0rdOfATest",
+            };
+        }
+
+        Assert.All(["ADMIN_EMAIL", "ADMIN_PASSWORD", "SMTP_URL", "MAIL_FROM", "MASTER_KEY"], name => Assert.Contains(name, variables.Keys));
+        var asked = new Recorded(variables);
+        var settings = ServerSettings.Read(new ConfigurationRoot([asked]), isDevelopment: false);
+        Assert.Empty(variables.Keys.Except(asked.Names, StringComparer.Ordinal));
+        Assert.Empty(settings.Storage.ClearTextConnections);
+        Assert.NotEmpty(settings.TrustedProxies);
+        Assert.All(settings.TrustedProxies, proxy => Assert.Equal(32, proxy.PrefixLength));
+        Assert.Contains("{ name: CLIENTS_FILE, value: /config/clients.json }", file, StringComparison.Ordinal);
+        Assert.Contains("secretName: identity-clients", file, StringComparison.Ordinal);
+        Assert.All(["readinessProbe", "livenessProbe", "startupProbe"], probe => Assert.Equal(2, Count(file, probe + ":")));
+    }
+
+    private static int Count(string text, string part) => text.Split(part).Length - 1;
 
     // The worker is told the shared ones and nothing of its own.
     [Fact]
@@ -87,6 +147,12 @@ public sealed partial class ComposeFileTests
 
     [GeneratedRegex(@"\$\{(?<name>[A-Z_]+):(?<kind>[-?])(?<rest>[^}]*)\}")]
     private static partial Regex Reference();
+
+    [GeneratedRegex("^ +(?<name>[a-z-]+): \\{ condition: (?<condition>[a-z_]+) \\}", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    private static partial Regex DependsOn();
+
+    [GeneratedRegex("--from-literal=([A-Z_]+)=")]
+    private static partial Regex Literal();
 
     [GeneratedRegex(@"\$\{([A-Z_]+):\?")]
     private static partial Regex Needed();

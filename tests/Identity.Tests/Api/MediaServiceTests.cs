@@ -167,7 +167,7 @@ public sealed class MediaServiceTests
         var status = await UserExportTests.EndedAsync(server, (await Answer.ReadAsync(response)).Headers["Location"], admin.Access);
         Assert.Equal("failed", status.Value("state"));
         Assert.Null(status.Json["fileUrl"]);
-        (await server.GetAsync($"users/export/{status.Value("id")}/file", admin.Access)).AssertFailure(409, "export_not_ready");
+        (await server.GetAsync($"exports/{status.Value("id")}/file", admin.Access)).AssertFailure(409, "export_not_ready");
     }
 
     private static async Task FileAsync(HttpContext context, string type, string content)

@@ -247,15 +247,15 @@ public sealed class UserExportTests(ApiServer server)
         var admin = await server.AdminAsync();
         var done = await DoneAsync(server, $"format=csv&role={role}");
         Assert.Equal(("csv", 1500, 1500), (done.Value("format"), (int)done.Json["total"]!, (int)done.Json["processed"]!));
-        Assert.Equal($"/api/identity/users/export/{done.Value("id")}/file", done.Value("fileUrl"));
+        Assert.Equal($"/api/identity/exports/{done.Value("id")}/file", done.Value("fileUrl"));
         var file = await FetchAsync(server, done.Value("fileUrl"), admin.Access);
         Assert.Equal((await FetchAsync(server, $"users/export?format=csv&role={role}", admin.Access)).Bytes, file.Bytes);
         Assert.Equal((file.Bytes.Length.ToString(CultureInfo.InvariantCulture), "text/csv; charset=utf-8", "no-store"), (file.Header("Content-Length"), file.Header("Content-Type"), file.Header("Cache-Control")));
         Assert.Equal(people.Select(person => person.Email), Table(Encoding.UTF8.GetString(file.Bytes)).Skip(1).Select(row => row[1]));
         using var workbook = new ZipArchive(new MemoryStream((await FetchAsync(server, (await DoneAsync(server, $"format=xlsx&role={role}")).Value("fileUrl"), admin.Access)).Bytes));
         Assert.NotNull(workbook.GetEntry("xl/worksheets/sheet1.xml"));
-        (await server.GetAsync($"users/export/{Guid.NewGuid()}", admin.Access)).AssertFailure(404, "export_not_found");
-        (await server.GetAsync($"users/export/{Guid.NewGuid()}/file", admin.Access)).AssertFailure(404, "export_not_found");
+        (await server.GetAsync($"exports/{Guid.NewGuid()}", admin.Access)).AssertFailure(404, "export_not_found");
+        (await server.GetAsync($"exports/{Guid.NewGuid()}/file", admin.Access)).AssertFailure(404, "export_not_found");
     }
 
     [Fact]
@@ -281,10 +281,10 @@ public sealed class UserExportTests(ApiServer server)
         var done = await DoneAsync(one, $"format=csv&role={role}");
         two.Time.Advance(TimeSpan.FromMinutes(59));
         var admin = await two.AdminAsync();
-        Assert.Equal("done", (await two.GetAsync($"users/export/{done.Value("id")}", admin.Access)).Value("state"));
+        Assert.Equal("done", (await two.GetAsync($"exports/{done.Value("id")}", admin.Access)).Value("state"));
         Assert.Equal(4, Table(Encoding.UTF8.GetString((await FetchAsync(two, done.Value("fileUrl"), admin.Access)).Bytes)).Count);
         two.Time.Advance(TimeSpan.FromMinutes(1));
-        (await two.GetAsync($"users/export/{done.Value("id")}", admin.Access)).AssertFailure(404, "export_not_found");
+        (await two.GetAsync($"exports/{done.Value("id")}", admin.Access)).AssertFailure(404, "export_not_found");
         (await two.GetAsync(done.Value("fileUrl"), admin.Access)).AssertFailure(404, "export_not_found");
         await two.Services.GetRequiredService<StoreCleanUp>().RunAsync(TestContext.Current.CancellationToken);
         var left = await two.Services.GetRequiredService<StoreDatabase>().ReadAsync(
@@ -309,12 +309,12 @@ public sealed class UserExportTests(ApiServer server)
             },
             TestContext.Current.CancellationToken);
         var admin = await own.AdminAsync();
-        (await own.GetAsync($"users/export/{id}/file", admin.Access)).AssertFailure(409, "export_not_ready");
+        (await own.GetAsync($"exports/{id}/file", admin.Access)).AssertFailure(409, "export_not_ready");
         await own.Services.GetRequiredService<ExportJobs>().RunNextAsync(TestContext.Current.CancellationToken);
-        Assert.Equal("running", (await own.GetAsync($"users/export/{id}", admin.Access)).Value("state"));
+        Assert.Equal("running", (await own.GetAsync($"exports/{id}", admin.Access)).Value("state"));
         own.Time.Advance(TimeSpan.FromMinutes(3));
         await own.Services.GetRequiredService<ExportJobs>().RunNextAsync(TestContext.Current.CancellationToken);
-        var done = await EndedAsync(own, $"users/export/{id}", admin.Access);
+        var done = await EndedAsync(own, $"exports/{id}", admin.Access);
         Assert.Equal(4, Table(Encoding.UTF8.GetString((await FetchAsync(own, done.Value("fileUrl"), admin.Access)).Bytes)).Count);
     }
 
@@ -327,7 +327,7 @@ public sealed class UserExportTests(ApiServer server)
         var jobs = own.Services.GetRequiredService<ExportJobs>();
         var job = await jobs.AddAsync(new ExportOrder(ExportFormat.Csv, new AccountFilter(null, role, null), "en"), 50, TestContext.Current.CancellationToken);
         await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(() => jobs.RunNextAsync(TestContext.Current.CancellationToken))));
-        await EndedAsync(own, $"users/export/{job.Id}", (await own.AdminAsync()).Access);
+        await EndedAsync(own, $"exports/{job.Id}", (await own.AdminAsync()).Access);
         var (attempts, chunks) = await own.Services.GetRequiredService<StoreDatabase>().ReadAsync(
             async (context, token) => ((await context.Set<ExportJobRow>().SingleAsync(r => r.Id == job.Id, token)).Attempts, await context.Set<ExportChunkRow>().CountAsync(token)), TestContext.Current.CancellationToken);
         Assert.Equal((1, 1), (attempts, chunks));

@@ -90,7 +90,7 @@ public sealed class UserImportTests(ApiServer server)
         var (seen, cursor) = (new Dictionary<long, string[]>(), "0");
         while (cursor is not null)
         {
-            var page = await server.GetAsync($"users/import/{done["id"]}/refusals?limit=5&cursor={cursor}", admin.Access);
+            var page = await server.GetAsync($"imports/{done["id"]}/refusals?limit=5&cursor={cursor}", admin.Access);
             page.AssertOk();
             foreach (var item in page.Json["items"]!.AsArray())
             {
@@ -137,9 +137,9 @@ public sealed class UserImportTests(ApiServer server)
         var admin = await server.AdminAsync();
         (await server.PostAsync("users/import", new StringContent("a,b", Encoding.UTF8, "text/csv"), admin.Access)).AssertFailure(415, "unsupported_media_type");
         (await server.PostAsync("users/import", new StringContent("{}", Encoding.Latin1, "application/x-ndjson"), admin.Access)).AssertFailure(415, "unsupported_media_type");
-        (await server.GetAsync($"users/import/{Guid.NewGuid()}", admin.Access)).AssertFailure(404, "import_not_found");
-        (await server.GetAsync($"users/import/{Guid.NewGuid()}/refusals", admin.Access)).AssertFailure(404, "import_not_found");
-        (await server.GetAsync($"users/import/{Guid.NewGuid()}/refusals?limit=0", admin.Access)).AssertProblems("limit must be a number from 1 to 1000");
+        (await server.GetAsync($"imports/{Guid.NewGuid()}", admin.Access)).AssertFailure(404, "import_not_found");
+        (await server.GetAsync($"imports/{Guid.NewGuid()}/refusals", admin.Access)).AssertFailure(404, "import_not_found");
+        (await server.GetAsync($"imports/{Guid.NewGuid()}/refusals?limit=0", admin.Access)).AssertProblems("limit must be a number from 1 to 1000");
         var (key, line) = (Guid.NewGuid().ToString(), $$"""{"email":"{{UserAdministrationTests.Mark()}}@example.com"}""");
         var first = await PostAsync(line, admin.Access, key);
         var second = await PostAsync(line, admin.Access, key);
@@ -237,7 +237,7 @@ public sealed class UserImportTests(ApiServer server)
         var answer = await Answer.ReadAsync(response);
         if (answer.Status == HttpStatusCode.Accepted)
         {
-            Assert.Equal("/api/identity/users/import/" + answer.Value("id"), answer.Headers["Location"]);
+            Assert.Equal("/api/identity/imports/" + answer.Value("id"), answer.Headers["Location"]);
         }
 
         return answer;

@@ -27,11 +27,11 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
         ("GET", "users/{id}/data", null, "UFSSFF"),
         ("DELETE", "users/{id}", null, "UFSSFF"),
         ("POST", "users/import", "NDJSON", "UFFSFF"),
-        ("GET", "users/import/{id}", null, "UFFSFF"),
-        ("GET", "users/import/{id}/refusals", null, "UFFSFF"),
+        ("GET", "imports/{id}", null, "UFFSFF"),
+        ("GET", "imports/{id}/refusals", null, "UFFSFF"),
         ("GET", "users/export", null, "UFFSSI"),
-        ("GET", "users/export/{id}", null, "UFFSSI"),
-        ("GET", "users/export/{id}/file", null, "UFFSSI"),
+        ("GET", "exports/{id}", null, "UFFSSI"),
+        ("GET", "exports/{id}/file", null, "UFFSSI"),
         ("GET", "roles", null, "UFFSSI"),
         ("PUT", "roles/{name}", "{}", "UFFSFF"),
         ("DELETE", "roles/{name}", null, "UFFSFF"),
@@ -60,7 +60,7 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
                 };
                 var name = "m" + Guid.NewGuid().ToString("N")[..10];
                 var path = route.Replace("{name}", name, StringComparison.Ordinal);
-                if (route.StartsWith("users/import/", StringComparison.Ordinal))
+                if (route.StartsWith("imports/", StringComparison.Ordinal))
                 {
                     var import = await server.PostAsync("users/import", new StringContent("", Encoding.UTF8, "application/x-ndjson"), admin.Access);
                     path = path.Replace("{id}", import.Value("id"), StringComparison.Ordinal);
@@ -69,7 +69,7 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
                 {
                     path += "?format=csv&role=" + name;
                 }
-                else if (route.StartsWith("users/export/", StringComparison.Ordinal))
+                else if (route.StartsWith("exports/", StringComparison.Ordinal))
                 {
                     path = path.Replace("{id}", (await UserExportTests.DoneAsync(server, "format=csv&role=" + name)).Value("id"), StringComparison.Ordinal);
                 }
@@ -106,7 +106,7 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
     // Whoever comes: what they bring decides.
     private static readonly string[] Open =
     [
-        "POST register", "POST login", "POST login/code", "POST login/passkey", "POST refresh-token", "POST logout", "POST otp/generate", "POST otp/verify",
+        "GET api/identity", "POST register", "POST login", "POST login/code", "POST login/passkey", "POST refresh-token", "POST logout", "POST otp/generate", "POST otp/verify",
         "POST password/forgot", "POST password/reset", "POST sso/openam",
     ];
 

@@ -78,7 +78,7 @@ public sealed partial class HostedServer : IAsyncDisposable
 
             services?.Invoke(builder.Services);
         });
-        await ServerHost.InitializeAsync(app, TextWriter.Null);
+        await ServerHost.InitializeAsync(app);
         await app.StartAsync();
         return new HostedServer(app, directory, port);
     }

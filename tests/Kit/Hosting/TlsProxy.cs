@@ -27,6 +27,9 @@ public sealed class TlsProxy : IAsyncDisposable
 
     public Uri Address { get; private set; } = null!;
 
+    /// <summary>For whoever is to trust it.</summary>
+    public string CertificatePem => _certificate.ExportCertificatePem();
+
     /// <summary>Where requests go; set once the server is there, which needs this proxy's address first.</summary>
     public Uri? Target { get; set; }
 

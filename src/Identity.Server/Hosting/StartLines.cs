@@ -1,0 +1,103 @@
+using System.Diagnostics;
+using System.Globalization;
+using Identity.OAuth.Clients;
+using Identity.ServiceDefaults.Settings;
+
+namespace Identity.Server.Hosting;
+
+/// <summary>What the console says of a start. In Development three lines for whoever tries it out; elsewhere log entries, with a warning for each trap of the settings.</summary>
+internal sealed partial class StartLines(ServerSettings settings, IServiceProvider services)
+{
+    private readonly long _begun = Stopwatch.GetTimestamp();
+    private readonly ILogger _logger = services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(StartLines).FullName!);
+
+    /// <summary>At once: migrating a database or waiting for one takes its time.</summary>
+    public async Task BeginAsync(TextWriter console)
+    {
+        if (settings.IsDevelopment)
+        {
+            await console.WriteLineAsync($"Identity is starting with {settings.Storage.Description}: makes or updates its tables and keys …");
+            await console.FlushAsync();
+        }
+        else
+        {
+            LogStarting(settings.Storage.Description);
+        }
+    }
+
+    /// <summary>When it listens.</summary>
+    public async Task FinishAsync(TextWriter console, SeededSecrets secrets)
+    {
+        var seconds = Stopwatch.GetElapsedTime(_begun).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
+        if (!settings.IsDevelopment)
+        {
+            LogListening(settings.PublicUrl, settings.Port, seconds);
+            foreach (var trap in await TrapsAsync())
+            {
+                LogTrap(trap);
+            }
+
+            return;
+        }
+
+        var admin = secrets.Admin is { GeneratedPassword: { } password } made
+            ? $"Administrator {made.Email}, password {password}   (shown this once)"
+            : $"Administrator {settings.AdminEmail ?? Seeding.DevelopmentAdmin} with the password of the first start, or register a new account";
+        var demo = secrets.DemoServiceSecret is { } secret
+            ? $"; as a service: client_id demo-service, client_secret {secret}   (shown this once)"
+            : "; requests/*.http for every route";
+        await console.WriteLineAsync($"""
+            Identity listens after {seconds} s.
+              Open     {settings.PublicUrl}/{(settings.ShowsApiDocuments ? $"   and {settings.PublicUrl}/docs" : "")}
+              Sign in  {admin}
+              Try      the client demo from {settings.PublicUrl}/{demo}
+            """);
+        await console.FlushAsync();
+    }
+
+    /// <summary>A line for everything that works now and hurts later.</summary>
+    private async Task<IReadOnlyList<string>> TrapsAsync()
+    {
+        var traps = new List<string>();
+        if (settings.Delivery.Smtp is null)
+        {
+            traps.Add($"SMTP_URL is unset: mail is written to files in {settings.Delivery.OutboxDirectory} and reaches nobody.");
+        }
+        else if (!settings.Delivery.Smtp.StartTls)
+        {
+            traps.Add("SMTP_URL has no STARTTLS: mail, codes among it, crosses the network in clear.");
+        }
+
+        if (settings.Storage.MasterKey is null)
+        {
+            traps.Add($"MASTER_KEY is unset: the key that encrypts the others lies beside them, in {Path.Combine(settings.Storage.DataDirectory, "master.key")}.");
+        }
+
+        traps.AddRange(settings.Storage.ClearTextConnections.Select(store => $"{store} is reached without TLS: what is kept there crosses the network in clear."));
+        traps.AddRange((settings.RabbitMq?.Uris ?? []).Where(uri => uri.Scheme == "amqp" && !uri.IsLoopback).Take(1).Select(_ => "RABBITMQ_URIS has amqp://: events and requests for codes cross the network in clear; expected amqps://."));
+        if (settings.Storage.Provider == DatabaseProvider.Sqlite)
+        {
+            traps.Add("DB_HOST is unset: everything is in one SQLite file, which one node alone can have.");
+        }
+
+        var clients = services.GetRequiredService<ClientStore>();
+        foreach (var id in Seeding.DemoClients)
+        {
+            if (await clients.FindAsync(id, CancellationToken.None) is { Disabled: false })
+            {
+                traps.Add($"Client {id} has the name of a demo client and is in force.");
+            }
+        }
+
+        return traps;
+    }
+
+    [LoggerMessage(5005, LogLevel.Information, "Starting with {Database}")]
+    private partial void LogStarting(string database);
+
+    [LoggerMessage(5006, LogLevel.Information, "Listening as {Issuer} on port {Port} after {Seconds} s")]
+    private partial void LogListening(string issuer, int port, string seconds);
+
+    [LoggerMessage(5007, LogLevel.Warning, "{Trap}")]
+    private partial void LogTrap(string trap);
+}
