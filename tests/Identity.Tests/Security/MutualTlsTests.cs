@@ -565,7 +565,11 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
                 {
                     using var connection = await _keys.AcceptTcpClientAsync(_stop.Token);
                     await using var stream = connection.GetStream();
-                    _ = await stream.ReadAsync(new byte[4096], _stop.Token);
+                    if (await stream.ReadAsync(new byte[4096], _stop.Token) == 0)
+                    {
+                        continue;
+                    }
+
                     var body = Keys(Volatile.Read(ref _published)).ToJsonString();
                     await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}"), _stop.Token);
                 }
