@@ -13,7 +13,7 @@ public sealed class FailsAttribute(int statusCode, string errorCode, params stri
     /// <summary>What <c>message</c> says.</summary>
     public IReadOnlyList<string> Messages { get; } = messages;
 
-    internal Failure Failure => ErrorCode == ErrorCodes.MfaRequired ? Failure.MfaRequired("CfDJ8…", ["totp", "recovery_code"]) : new(StatusCode, ErrorCode, Messages);
+    internal Failure Failure => ErrorCode == ErrorCodes.MfaRequired ? Failure.MfaRequired(new HalfSignIn("CfDJ8…", ["totp", "recovery_code"])) : new(StatusCode, ErrorCode, Messages);
 }
 
 /// <summary>A success that is a file, for the OpenAPI document.</summary>
