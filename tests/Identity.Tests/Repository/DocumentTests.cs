@@ -31,7 +31,7 @@ public sealed partial class DocumentTests
     public void Readme_WhenSomebodyIsNew_LeadsToEveryDocument()
     {
         var readme = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "README.md"));
-        Assert.Empty(Directory.GetFiles(Path.Combine(RepositoryRoot.Path, "docs"), "*.md").Select(document => "docs/" + Path.GetFileName(document)).Where(path => !readme.Contains("(" + path, StringComparison.Ordinal)));
+        Assert.DoesNotContain(Directory.GetFiles(Path.Combine(RepositoryRoot.Path, "docs"), "*.md").Select(document => "docs/" + Path.GetFileName(document)), path => !readme.Contains("(" + path, StringComparison.Ordinal));
     }
 
     private static bool Leads(string document, string target)

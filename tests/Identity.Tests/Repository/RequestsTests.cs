@@ -20,7 +20,7 @@ public sealed partial class RequestsTests
         var served = Address().Matches(server).Select(match => match.Groups["path"].Value).ToArray();
         Assert.Contains("connect/par", served);
         Assert.True(served.Length >= 11);
-        Assert.Empty(served.Where(path => !Standard.Any(request => request.EndsWith(" /" + path, StringComparison.Ordinal))));
+        Assert.DoesNotContain(served, path => !Standard.Any(request => request.EndsWith(" /" + path, StringComparison.Ordinal)));
     }
 
     [Theory]
