@@ -193,7 +193,10 @@ public sealed class DatabaseCopy
 
             try
             {
-                entry.Property(property.Name).CurrentValue = value is null ? null : value.Deserialize(property.ClrType);
+                var current = value?.Deserialize(property.ClrType);
+
+                // OpenIddict's times are UTC; SQLite gives them back without saying so, and PostgreSQL wants to hear it.
+                entry.Property(property.Name).CurrentValue = current is DateTime { Kind: DateTimeKind.Unspecified } time ? DateTime.SpecifyKind(time, DateTimeKind.Utc) : current;
             }
             catch (Exception exception) when (exception is JsonException or FormatException or InvalidOperationException)
             {
