@@ -1,3 +1,4 @@
+using Identity.Accounts.SecondFactors;
 using Identity.Api.Failures;
 
 namespace Identity.Api.OpenApi;

@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Net.Security;
 using System.Net.Sockets;
-using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Data;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Server.External;
 using Identity.Server.Hosting;
 using Identity.ServiceDefaults.Settings;
@@ -140,32 +140,31 @@ internal static class CheckCommand
     }
 
     // RFC 5321 §4.2 and RFC 3207: it greets, and offers STARTTLS where that is asked for. Nobody signs in and no mail is sent.
+    // Connects and signs in as for a mail, and sends none.
     private static async Task<string?> GreetAsync(SmtpSettings smtp, CancellationToken cancellationToken)
     {
-        using var client = new TcpClient();
-        await client.ConnectAsync(smtp.Host, smtp.Port, cancellationToken);
-        using var reader = new StreamReader(client.GetStream(), Encoding.ASCII, leaveOpen: true);
-        await using var writer = new StreamWriter(client.GetStream(), Encoding.ASCII, leaveOpen: true) { NewLine = "\r\n", AutoFlush = true };
-        if ((await AnswerAsync(reader, cancellationToken))[0] is not { } greeting || !greeting.StartsWith("220", StringComparison.Ordinal))
+        try
+        {
+            using var client = await SmtpMailSender.ConnectAsync(smtp, cancellationToken);
+            await client.DisconnectAsync(quit: true, cancellationToken);
+            return null;
+        }
+        catch (NotSupportedException)
+        {
+            return "it does not offer STARTTLS, or no way to sign in that we know.";
+        }
+        catch (MailKit.Security.SslHandshakeException)
+        {
+            return "its certificate is not trusted, or it speaks no TLS there.";
+        }
+        catch (MailKit.Security.AuthenticationException)
+        {
+            return "it does not take the user name and password.";
+        }
+        catch (Exception exception) when (exception is MailKit.ProtocolException or MailKit.CommandException)
         {
             return "what answers there does not greet as a mail server.";
         }
-
-        await writer.WriteLineAsync("EHLO localhost".AsMemory(), cancellationToken);
-        var offers = await AnswerAsync(reader, cancellationToken);
-        await writer.WriteLineAsync("QUIT".AsMemory(), cancellationToken);
-        return smtp.StartTls && !offers.Any(line => line.Length > 4 && line[4..].Trim().Equals("STARTTLS", StringComparison.OrdinalIgnoreCase)) ? "it does not offer STARTTLS." : null;
-    }
-
-    private static async Task<List<string>> AnswerAsync(StreamReader reader, CancellationToken cancellationToken)
-    {
-        var lines = new List<string>();
-        do
-        {
-            lines.Add(await reader.ReadLineAsync(cancellationToken) ?? "");
-        }
-        while (lines[^1] is [_, _, _, '-', ..] && lines.Count < 100);
-        return lines;
     }
 
     // Somebody listens, and with https shows a certificate that is trusted. What it does with a request is not tried.

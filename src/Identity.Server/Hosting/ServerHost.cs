@@ -109,9 +109,9 @@ public static class ServerHost
                 }
             }
 
-            if (settings.MutualTls is { Port: { } port, ServerCertificate: { } certificate })
+            if (settings.MutualTls is { Port: { } forCertificates, ServerCertificate: { } certificate })
             {
-                ListenForCertificates(kestrel, port, certificate, settings);
+                ListenForCertificates(kestrel, forCertificates, certificate, settings);
             }
         });
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));

@@ -63,9 +63,9 @@ internal sealed partial class StartLines(ServerSettings settings, IServiceProvid
         {
             traps.Add($"SMTP_URL is unset: mail is written to files in {settings.Delivery.OutboxDirectory} and reaches nobody.");
         }
-        else if (!settings.Delivery.Smtp.StartTls)
+        else if (settings.Delivery.Smtp.Tls == SmtpTls.Off)
         {
-            traps.Add("SMTP_URL has no STARTTLS: mail, codes among it, crosses the network in clear.");
+            traps.Add("SMTP_URL has no TLS: mail, codes among it, crosses the network in clear.");
         }
 
         if (settings.Storage.MasterKey is null)

@@ -48,7 +48,7 @@ public sealed class LargeImportTests(ITestOutputHelper output)
         var (lines, cursor) = (new List<long>(), "0");
         while (cursor is not null)
         {
-            var page = await ReadAsync(http, $"/api/identity/users/import/{first["id"]}/refusals?limit=1000&cursor={cursor}");
+            var page = await ReadAsync(http, $"/api/identity/imports/{first["id"]}/refusals?limit=1000&cursor={cursor}");
             Assert.All(page["items"]!.AsArray(), item => Assert.Equal("email must be an email", (string)Assert.Single(item!["reasons"]!.AsArray())!));
             lines.AddRange(page["items"]!.AsArray().Select(item => (long)item!["line"]!));
             cursor = (string?)page["nextCursor"];

@@ -44,22 +44,40 @@ public sealed partial class SmtpMailSender(DeliverySettings settings, TimeProvid
     {
         using var mail = MimeMail.Compose(message, settings.From, id, timeProvider.GetUtcNow());
 
-        // Revocation is asked for over networks that mail hosts often do not reach; a certificate that is expired or another's is refused.
-        using var client = new SmtpClient { CheckCertificateRevocation = false };
-        var security = smtp.Tls switch
-        {
-            SmtpTls.Implicit => SecureSocketOptions.SslOnConnect,
-            SmtpTls.StartTls => SecureSocketOptions.StartTls,
-            _ => SecureSocketOptions.None,
-        };
-        await client.ConnectAsync(smtp.Host, smtp.Port, security, cancellationToken);
-        if (smtp.UserName is not null)
-        {
-            await client.AuthenticateAsync(smtp.UserName, smtp.Password ?? "", cancellationToken);
-        }
-
+        using var client = await ConnectAsync(smtp, cancellationToken);
         await client.SendAsync(mail, cancellationToken);
         await client.DisconnectAsync(quit: true, cancellationToken);
+    }
+
+    /// <summary>A connection that is ready for mail: encrypted and signed in, as SMTP_URL says.</summary>
+    /// <exception cref="NotSupportedException">STARTTLS is required and not offered, or there is no way to sign in.</exception>
+    public static async Task<SmtpClient> ConnectAsync(SmtpSettings smtp, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(smtp);
+
+        // Revocation is asked for over networks that mail hosts often do not reach; a certificate that is expired or another's is refused.
+        var client = new SmtpClient { CheckCertificateRevocation = false };
+        try
+        {
+            var security = smtp.Tls switch
+            {
+                SmtpTls.Implicit => SecureSocketOptions.SslOnConnect,
+                SmtpTls.StartTls => SecureSocketOptions.StartTls,
+                _ => SecureSocketOptions.None,
+            };
+            await client.ConnectAsync(smtp.Host, smtp.Port, security, cancellationToken);
+            if (smtp.UserName is not null)
+            {
+                await client.AuthenticateAsync(smtp.UserName, smtp.Password ?? "", cancellationToken);
+            }
+
+            return client;
+        }
+        catch
+        {
+            client.Dispose();
+            throw;
+        }
     }
 
     // RFC 5321 §4.2.1: 4xx passes, 5xx does not. No answer at all, or half of one, may pass too.
