@@ -38,7 +38,7 @@ public sealed class AsyncApiTests
             .Where(file => !file.Contains("/obj/", StringComparison.Ordinal))
             .Select(File.ReadAllText).ToArray();
         var fields = typeof(EventTypes).GetFields(BindingFlags.Public | BindingFlags.Static).ToDictionary(field => (string)field.GetValue(null)!, field => field.Name, StringComparer.Ordinal);
-        var listed = System.Text.RegularExpressions.Regex.Matches(document, "^    ([a-z]+\\.[a-z_]+):", System.Text.RegularExpressions.RegexOptions.Multiline, TimeSpan.FromSeconds(5)).Select(match => match.Groups[1].Value).Distinct(StringComparer.Ordinal).ToArray();
+        var listed = System.Text.RegularExpressions.Regex.Matches(document, "^    (?<type>[a-z]+\\.[a-z_]+):", System.Text.RegularExpressions.RegexOptions.Multiline | System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(5)).Select(match => match.Groups["type"].Value).Distinct(StringComparer.Ordinal).ToArray();
         Assert.NotEmpty(listed);
         Assert.All(listed, type =>
         {
