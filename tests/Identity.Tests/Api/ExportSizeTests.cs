@@ -14,7 +14,7 @@ public sealed class ExportSizeTests(ITestOutputHelper output)
     [Fact]
     public async Task Export_OfManyUsers_FitsIn200Megabytes()
     {
-        // 100,000 where IDENTITY_TEST_EXPORT says so; the figures are in docs/decisions/0016-exports.md.
+        // 100,000 where IDENTITY_TEST_EXPORT says so.
         var count = int.Parse(Environment.GetEnvironmentVariable("IDENTITY_TEST_EXPORT") ?? "3000", CultureInfo.InvariantCulture);
         var directory = Directory.CreateTempSubdirectory("identity-export-test-");
         var role = UserExportTests.Mark();
