@@ -58,7 +58,7 @@ public sealed class CredentialCommandTests
         (await shell.RunAsync("users", "list")).Done();
     }
 
-    private static string WithoutSignIns(string users) => System.Text.RegularExpressions.Regex.Replace(users, "\"lastLoginAt\":(null|\"[^\"]*\")", "", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1));
+    private static string WithoutSignIns(string users) => System.Text.RegularExpressions.Regex.Replace(users, "\"lastLoginAt\":(null|\"[^\"]*\")", "", System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1));
 
     private static async Task<HttpStatusCode> SignInAsync(HostedServer server)
     {
