@@ -16,7 +16,7 @@ public sealed class NodesOnPostgresTests(NodesTests.World world) : NodesTests(wo
     [Fact]
     public async Task Server_WhenSentEveryKindOfBadValueOnPostgres_NeverFails()
     {
-        var fuzz = new Fuzz(World.A, 4);
+        var fuzz = new Fuzz(Nodes.A, 4);
         await fuzz.RunAsync(FuzzTests.Requests);
         Assert.True(fuzz.Sent >= FuzzTests.Requests - 3);
     }
@@ -29,15 +29,15 @@ public sealed class NodesWithMongoTests(NodesTests.MongoWorld world) : NodesTest
     public async Task Password_ChangedAtOneNode_IsInMongoDB_AndTheOnlyOneAtTheOther()
     {
         const string Changed = "another sound pass phrase 8";
-        var (id, email) = await World.A.RegisterAsync();
-        using var login = await World.A.Http.PostAsJsonAsync(new Uri(World.A.Address, "/api/identity/login"), new { email, password = Node.Password });
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(World.A.Address, "/api/identity/password/change")) { Content = JsonContent.Create(new { currentPassword = Node.Password, newPassword = Changed }) };
+        var (id, email) = await Nodes.A.RegisterAsync();
+        using var login = await Nodes.A.Http.PostAsJsonAsync(new Uri(Nodes.A.Address, "/api/identity/login"), new { email, password = Node.Password });
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Nodes.A.Address, "/api/identity/password/change")) { Content = JsonContent.Create(new { currentPassword = Node.Password, newPassword = Changed }) };
         request.Headers.Authorization = new("Bearer", (string)(await login.Content.ReadFromJsonAsync<JsonNode>())!["accessToken"]!);
-        using var answer = await World.A.Http.SendAsync(request);
+        using var answer = await Nodes.A.Http.SendAsync(request);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        Assert.Equal(1, await ((MongoWorld)World).CredentialsOfAsync(id));
-        Assert.Equal(HttpStatusCode.OK, await LoginAsync(World.B, email, Changed));
-        Assert.Equal(HttpStatusCode.Unauthorized, await LoginAsync(World.B, email, Node.Password));
+        Assert.Equal(1, await ((MongoWorld)Nodes).CredentialsOfAsync(id));
+        Assert.Equal(HttpStatusCode.OK, await LoginAsync(Nodes.B, email, Changed));
+        Assert.Equal(HttpStatusCode.Unauthorized, await LoginAsync(Nodes.B, email, Node.Password));
     }
 }
 
@@ -46,15 +46,15 @@ public sealed class NodesWithMongoTests(NodesTests.MongoWorld world) : NodesTest
 /// </summary>
 public abstract class NodesTests(NodesTests.World world)
 {
-    protected World World { get; } = world;
+    protected World Nodes { get; } = world;
 
     private const int Width = 50;
 
     [Fact]
     public async Task Code_WhenRedeemedFiftyTimesAtBothNodes_WorksOnce()
     {
-        using var browser = await World.A.SignedInAsync();
-        var code = await World.A.CodeAsync(browser);
+        using var browser = await Nodes.A.SignedInAsync();
+        var code = await Nodes.A.CodeAsync(browser);
         var results = await RaceAsync(node => node.RedeemAsync(code));
         Assert.Single(results, result => result.Status == HttpStatusCode.OK);
         Assert.All(results.Where(result => result.Status != HttpStatusCode.OK), result => Assert.Equal("invalid_grant", (string?)result.Body["error"]));
@@ -63,8 +63,8 @@ public abstract class NodesTests(NodesTests.World world)
     [Fact]
     public async Task DeviceCode_WhenPolledAndRedeemedFiftyTimesAtBothNodes_IsPacedOnceAndWorksOnce()
     {
-        using var browser = await World.A.SignedInAsync();
-        var (_, asked) = await World.A.PostAsync("/connect/device", client: null, ("client_id", "tv"), ("scope", "openid"));
+        using var browser = await Nodes.A.SignedInAsync();
+        var (_, asked) = await Nodes.A.PostAsync("/connect/device", client: null, ("client_id", "tv"), ("scope", "openid"));
         Task<(HttpStatusCode Status, JsonNode Body)> PollAsync(Node node) =>
             node.PostAsync("/connect/token", client: null, ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("client_id", "tv"), ("device_code", (string)asked["device_code"]!));
         var polls = await RaceAsync(PollAsync);
@@ -81,26 +81,26 @@ public abstract class NodesTests(NodesTests.World world)
     [Fact]
     public async Task Refresh_WhenUsedFiftyTimesAtBothNodesWithoutAWindow_WorksOnceAndTheFamilyDies()
     {
-        using var browser = await World.A.SignedInAsync();
-        var tokens = await World.A.TokensAsync(browser);
+        using var browser = await Nodes.A.SignedInAsync();
+        var tokens = await Nodes.A.TokensAsync(browser);
         var results = await RaceAsync(node => node.RefreshAsync((string)tokens["refresh_token"]!));
         var won = Assert.Single(results, result => result.Status == HttpStatusCode.OK);
         Assert.All(results.Where(result => result.Status != HttpStatusCode.OK), result => Assert.Equal("invalid_grant", (string?)result.Body["error"]));
 
         // 49 saw a token that was used before: nobody can tell which of them was the thief.
-        Assert.Equal("invalid_grant", (string?)(await World.B.RefreshAsync((string)won.Body["refresh_token"]!)).Body["error"]);
-        await Eventually401Async(World.A, (string)won.Body["access_token"]!);
-        await Eventually401Async(World.B, (string)won.Body["access_token"]!);
+        Assert.Equal("invalid_grant", (string?)(await Nodes.B.RefreshAsync((string)won.Body["refresh_token"]!)).Body["error"]);
+        await Eventually401Async(Nodes.A, (string)won.Body["access_token"]!);
+        await Eventually401Async(Nodes.B, (string)won.Body["access_token"]!);
     }
 
     [Fact]
     public async Task Refresh_WhenTheNodesTakeTurns_RotatesOnAndOn()
     {
-        using var browser = await World.A.SignedInAsync();
-        var token = (string)(await World.A.TokensAsync(browser))["refresh_token"]!;
+        using var browser = await Nodes.A.SignedInAsync();
+        var token = (string)(await Nodes.A.TokensAsync(browser))["refresh_token"]!;
         for (var i = 0; i < 6; i++)
         {
-            var (status, body) = await (i % 2 == 0 ? World.B : World.A).RefreshAsync(token);
+            var (status, body) = await (i % 2 == 0 ? Nodes.B : Nodes.A).RefreshAsync(token);
             Assert.True(status == HttpStatusCode.OK, body.ToJsonString());
             token = (string)body["refresh_token"]!;
         }
@@ -109,8 +109,8 @@ public abstract class NodesTests(NodesTests.World world)
     [Fact]
     public async Task ClientAssertion_WhenSentToBothNodesAtOnce_WorksOnce()
     {
-        var claims = new JsonObject { ["iss"] = "web-jwt", ["sub"] = "web-jwt", ["aud"] = World.Issuer, ["jti"] = Guid.NewGuid().ToString(), ["exp"] = DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeSeconds() };
-        var assertion = new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(claims.ToJsonString(), new SigningCredentials(new ECDsaSecurityKey(World.ClientKey) { KeyId = "client-key" }, "ES256"));
+        var claims = new JsonObject { ["iss"] = "web-jwt", ["sub"] = "web-jwt", ["aud"] = Nodes.Issuer, ["jti"] = Guid.NewGuid().ToString(), ["exp"] = DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeSeconds() };
+        var assertion = new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(claims.ToJsonString(), new SigningCredentials(new ECDsaSecurityKey(Nodes.ClientKey) { KeyId = "client-key" }, "ES256"));
         var answers = await RaceAsync(node => node.PostAsync("/connect/revoke", null, ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", assertion), ("token", "x")));
         Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
         Assert.All(answers.Where(answer => answer.Status != HttpStatusCode.OK), answer => Assert.Equal("invalid_client", (string?)answer.Body["error"]));
@@ -119,14 +119,14 @@ public abstract class NodesTests(NodesTests.World world)
     [Fact]
     public async Task Passwords_WhenGuessedWrongTwentyTimesAtBothNodes_CountAsTwentyAndLockEveryWayIn()
     {
-        var (_, email) = await World.A.RegisterAsync();
-        using var browser = new Browser(World.A.Address);
+        var (_, email) = await Nodes.A.RegisterAsync();
+        using var browser = new Browser(Nodes.A.Address);
         await browser.SignInAsync(email, Node.Password);
-        var refresh = (string)(await World.A.TokensAsync(browser))["refresh_token"]!;
+        var refresh = (string)(await Nodes.A.TokensAsync(browser))["refresh_token"]!;
         var answers = await RaceAsync(node => LoginAsync(node, email, "not the one"), 20);
         Assert.All(answers, status => Assert.Equal(HttpStatusCode.Unauthorized, status));
 
-        foreach (var node in new[] { World.A, World.B })
+        foreach (var node in new[] { Nodes.A, Nodes.B })
         {
             Assert.Equal(HttpStatusCode.Unauthorized, await LoginAsync(node, email, Node.Password));
             using var page = new Browser(node.Address);
@@ -152,41 +152,41 @@ public abstract class NodesTests(NodesTests.World world)
     [Fact]
     public async Task Session_WhenItEndsAtOneNode_IsOverAtTheOther()
     {
-        using var browser = await World.A.SignedInAsync();
-        var tokens = await World.A.TokensAsync(browser);
+        using var browser = await Nodes.A.SignedInAsync();
+        var tokens = await Nodes.A.TokensAsync(browser);
 
         // The same browser at the other node: its cookie is readable there, and single sign-on holds.
-        var atB = new Uri(World.B.Address, World.B.AuthorizeUrl(changes: ("prompt", "none"))).AbsoluteUri;
+        var atB = new Uri(Nodes.B.Address, Nodes.B.AuthorizeUrl(changes: ("prompt", "none"))).AbsoluteUri;
         using (var silent = await browser.GetAsync(atB))
         {
             Assert.Contains("code", RunningServer.Query(silent.Headers.Location).Keys);
         }
 
-        Assert.Equal(HttpStatusCode.OK, await World.B.UserInfoAsync((string)tokens["access_token"]!));
-        var cookie = browser.Cookies.GetCookies(World.A.Address)["identity"]!.Value;
+        Assert.Equal(HttpStatusCode.OK, await Nodes.B.UserInfoAsync((string)tokens["access_token"]!));
+        var cookie = browser.Cookies.GetCookies(Nodes.A.Address)["identity"]!.Value;
         using var page = await browser.SubmitAsync("/signout", []);
-        using var thief = new Browser(World.B.Address);
-        thief.Cookies.Add(World.B.Address, new Cookie("identity", cookie));
-        using var after = await thief.GetAsync(World.B.AuthorizeUrl(changes: ("prompt", "none")));
+        using var thief = new Browser(Nodes.B.Address);
+        thief.Cookies.Add(Nodes.B.Address, new Cookie("identity", cookie));
+        using var after = await thief.GetAsync(Nodes.B.AuthorizeUrl(changes: ("prompt", "none")));
         Assert.Equal("login_required", RunningServer.Query(after.Headers.Location)["error"]);
-        Assert.Equal("invalid_grant", (string?)(await World.B.RefreshAsync((string)tokens["refresh_token"]!)).Body["error"]);
-        await Eventually401Async(World.B, (string)tokens["access_token"]!);
+        Assert.Equal("invalid_grant", (string?)(await Nodes.B.RefreshAsync((string)tokens["refresh_token"]!)).Body["error"]);
+        await Eventually401Async(Nodes.B, (string)tokens["access_token"]!);
     }
 
     [Fact]
     public async Task AccessToken_WhenRevokedAtOneNode_IsInactiveAtTheOther()
     {
-        using var browser = await World.A.SignedInAsync();
-        var access = (string)(await World.A.TokensAsync(browser, scope: "openid notes.read"))["access_token"]!;
-        Assert.True((bool)(await World.B.PostAsync("/connect/introspect", "notes-api", ("token", access))).Body["active"]!);
-        Assert.Equal(HttpStatusCode.OK, (await World.A.PostAsync("/connect/revoke", null, ("client_id", "spa"), ("token", access))).Status);
-        await EventuallyAsync(async () => !(bool)(await World.B.PostAsync("/connect/introspect", "notes-api", ("token", access))).Body["active"]!, "the token is inactive at the other node");
+        using var browser = await Nodes.A.SignedInAsync();
+        var access = (string)(await Nodes.A.TokensAsync(browser, scope: "openid notes.read"))["access_token"]!;
+        Assert.True((bool)(await Nodes.B.PostAsync("/connect/introspect", "notes-api", ("token", access))).Body["active"]!);
+        Assert.Equal(HttpStatusCode.OK, (await Nodes.A.PostAsync("/connect/revoke", null, ("client_id", "spa"), ("token", access))).Status);
+        await EventuallyAsync(async () => !(bool)(await Nodes.B.PostAsync("/connect/introspect", "notes-api", ("token", access))).Body["active"]!, "the token is inactive at the other node");
     }
 
     [Fact]
     public async Task Keys_WhenBothNodesStartAtOnce_AreTheSame()
     {
-        var keys = await Task.WhenAll(new[] { World.A, World.B }.Select(node => node.Http.GetStringAsync(new Uri(node.Address, "/connect/jwks"))));
+        var keys = await Task.WhenAll(new[] { Nodes.A, Nodes.B }.Select(node => node.Http.GetStringAsync(new Uri(node.Address, "/connect/jwks"))));
         Assert.Equal(keys[0], keys[1]);
     }
 
@@ -197,7 +197,7 @@ public abstract class NodesTests(NodesTests.World world)
     }
 
     private Task<T[]> RaceAsync<T>(Func<Node, Task<T>> attempt, int width = Width) =>
-        Task.WhenAll(Enumerable.Range(0, width).Select(i => attempt(i % 2 == 0 ? World.A : World.B)));
+        Task.WhenAll(Enumerable.Range(0, width).Select(i => attempt(i % 2 == 0 ? Nodes.A : Nodes.B)));
 
     private static Task Eventually401Async(Node node, string access) =>
         EventuallyAsync(async () => await node.UserInfoAsync(access) == HttpStatusCode.Unauthorized, "the access token is worth nothing");
