@@ -84,7 +84,7 @@ internal sealed partial class MediaService : IDisposable
         using var lines = new Lines(users, () => idle.CancelAfter(_timeout));
         using var request = new HttpRequestMessage(HttpMethod.Post, Address(format)) { Content = lines };
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue(format.MediaType));
-        var (buffer, begun) = (ArrayPool<byte>.Shared.Rent(64 * 1024), false);
+        var (buffer, begun, reading) = (ArrayPool<byte>.Shared.Rent(64 * 1024), false, false);
         try
         {
             using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
@@ -103,7 +103,9 @@ internal sealed partial class MediaService : IDisposable
             while (true)
             {
                 idle.CancelAfter(_timeout);
+                reading = true;
                 var read = await file.ReadAsync(buffer, either.Token);
+                reading = false;
                 if (read == 0)
                 {
                     return !begun ? Failed("an empty answer", passing: true) : lines.IsSent ? new Attempt(null, false, begun, lines.Count) : Failed("an answer before all rows were read", passing: true, begun);
@@ -128,9 +130,10 @@ internal sealed partial class MediaService : IDisposable
         {
             return Failed(exception.HttpRequestError.ToString(), passing: true, begun);
         }
-        catch (HttpIOException exception)
+        catch (IOException exception) when (reading)
         {
-            return Failed(exception.HttpRequestError.ToString(), passing: true, begun);
+            // A connection that is reset is told without HTTP's own kinds of failure.
+            return Failed(exception is HttpIOException http ? http.HttpRequestError.ToString() : "a connection that was cut", passing: true, begun);
         }
         finally
         {

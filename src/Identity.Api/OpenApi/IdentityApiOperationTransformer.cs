@@ -213,7 +213,7 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
                 "name" => ("The name of the role.", new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = AccountRules.LongestRole }),
                 "search" => ("A piece of the e-mail address, user name, phone number, first or last name.", new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 254 }),
                 "role" => ("Only who has this role.", new OpenApiSchema { Type = JsonSchemaType.String }),
-                "format" => ("What kind of file.", new OpenApiSchema { Type = JsonSchemaType.String, Enum = ["xlsx", "pdf", "csv"] }),
+                "format" => ("What kind of file.", new OpenApiSchema { Type = JsonSchemaType.String, Pattern = "^(xlsx|pdf|csv)$" }),
                 "createdAfter" => ("Only who was registered after this day or time (ISO 8601; UTC unless it says otherwise).", new OpenApiSchema { Type = JsonSchemaType.String }),
                 "isActive" => ("Only who may sign in, or only who may not.", new OpenApiSchema { Type = JsonSchemaType.Boolean }),
                 "cursor" => ("The nextCursor of the page before.", new OpenApiSchema { Type = JsonSchemaType.String }),
@@ -225,6 +225,11 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
         if (operation.OperationId is "updateUser" or "deleteUser")
         {
             Add("If-Match", "The ETag of the version that was read.");
+        }
+
+        if (operation.OperationId is "exportUsers")
+        {
+            Add("Prefer", "respond-async: answer with a job instead of the file.");
         }
 
         if (operation.OperationId is "createUser" or "importUsers")

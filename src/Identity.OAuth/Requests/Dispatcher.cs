@@ -1,4 +1,4 @@
-// Replaces OpenIddictServerDispatcher, which walks all of some 390 handlers for each of a request's eight events and asks the container for each filter:
+// All of OAuth 2.0 (RFC 6749) and OpenID Connect goes through here. Replaces OpenIddictServerDispatcher, which walks all of some 390 handlers for each of a request's eight events and asks the container for each filter:
 // a fifth of a token request's time. Order, filters and ends are the same; handlers and filters that are singletons are looked up once.
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;

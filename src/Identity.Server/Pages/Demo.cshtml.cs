@@ -23,7 +23,7 @@ public sealed class DemoModel(PageServices services, DemoFlow flow, IHostEnviron
 
         if (step is null)
         {
-            return Redirect("/");
+            return SeeOther("/");
         }
 
         Run = await flow.FinishAsync(HttpContext, cancellationToken);

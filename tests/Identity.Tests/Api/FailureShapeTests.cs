@@ -8,7 +8,6 @@ namespace Identity.Tests.Api;
 public sealed class FailureShapeTests(ApiServer server)
 {
     [Theory]
-    [InlineData("GET", "")]
     [InlineData("GET", "nothing")]
     [InlineData("POST", "nothing/at/all")]
     [InlineData("DELETE", "users/1/2")]

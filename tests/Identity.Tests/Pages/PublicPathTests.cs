@@ -51,7 +51,7 @@ public sealed class PublicPathTests
 
         // Every link, form, picture and stylesheet of the pages stays inside, and is there.
         var assets = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var path in (string[])["/", "/signin?here=1", "/account", "/account/password", "/account/security", "/account/sessions", "/account/apps", "/signout", "/register", "/forgot-password", "/verify-email", "/connect/verify", "/no/such/page"])
+        foreach (var path in (string[])["/", "/signin?here=1", page.OriginalString[Prefix.Length..], "/account", "/account/password", "/account/security", "/account/sessions", "/account/apps", "/signout", "/register", "/forgot-password", "/verify-email", "/connect/verify", "/no/such/page"])
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(proxy.Url, Prefix + path));
             request.Headers.Accept.ParseAdd("text/html");
@@ -71,6 +71,7 @@ public sealed class PublicPathTests
                     {
                         Assert.True(address == Prefix || address.StartsWith(Prefix + "/", StringComparison.Ordinal), $"{path}: {element.OuterHtml}");
                         Assert.False(address.StartsWith(Prefix + Prefix, StringComparison.Ordinal), $"{path}: {element.OuterHtml}");
+                        Assert.DoesNotContain("&amp;", address, StringComparison.Ordinal);
                         if (element.LocalName is "link" or "script" or "img")
                         {
                             assets.Add(address);

@@ -54,7 +54,7 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
                     1 => (await server.SignedInAsync()).Tokens.Access,
                     2 => own.Access,
                     3 => admin.Access,
-                    4 when route.StartsWith("users/export", StringComparison.Ordinal) => await server.ServiceTokenAsync("exporter", "identity.users.export"),
+                    4 when route.StartsWith("users/export", StringComparison.Ordinal) || route.StartsWith("exports/", StringComparison.Ordinal) => await server.ServiceTokenAsync("exporter", "identity.users.export"),
                     4 => await server.ServiceTokenAsync("writer", "identity.users.read identity.users.write"),
                     _ => await server.ServiceTokenAsync("writer", method == "GET" ? "identity.users.write" : "identity.users.read"),
                 };

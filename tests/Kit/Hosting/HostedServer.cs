@@ -123,9 +123,15 @@ public sealed partial class HostedServer : IAsyncDisposable
             foreach (var file in (Directory.Exists(OutboxDirectory) ? Directory.GetFiles(OutboxDirectory, files) : []).OrderDescending(StringComparer.Ordinal))
             {
                 var text = await File.ReadAllTextAsync(file);
-                if (text.Contains(recipient, StringComparison.OrdinalIgnoreCase) && Code().Match(text[text.IndexOf(before, StringComparison.Ordinal)..]) is { Success: true } match && match.Value != not)
+                if (text.Contains(recipient, StringComparison.OrdinalIgnoreCase) && Code().Match(text[text.IndexOf(before, StringComparison.Ordinal)..]) is { Success: true } match)
                 {
-                    return match.Value;
+                    if (match.Value != not)
+                    {
+                        return match.Value;
+                    }
+
+                    // The newest is the one that is known: what is older is no newer code, and the next is still to come.
+                    break;
                 }
             }
 

@@ -1,5 +1,8 @@
 // RFC 3986 §4.2: pages write their links from our root, wherever PUBLIC_URL puts that.
+using System.Globalization;
+using System.Text.Encodings.Web;
 using Identity.Server.Hosting;
+using Microsoft.AspNetCore.Html;
 using Microsoft.AspNetCore.Mvc.Rendering;
 using Microsoft.AspNetCore.Mvc.ViewFeatures;
 using Microsoft.AspNetCore.Razor.TagHelpers;
@@ -28,10 +31,31 @@ public sealed class RootedTag : TagHelper
         ArgumentNullException.ThrowIfNull(output);
         foreach (var name in Names)
         {
-            if (output.Attributes[name]?.Value?.ToString() is { } address && address.StartsWith('/'))
+            if (output.Attributes[name] is not { } attribute)
             {
-                output.Attributes.SetAttribute(name, PublicPath.Rooted(ViewContext.HttpContext.Request, address));
+                continue;
+            }
+
+            // What the page's author or another tag helper wrote is encoded already; what a tag helper set as text is not.
+            var isEncoded = attribute.Value is IHtmlContent;
+            var address = Text(attribute.Value);
+            var rooted = PublicPath.Rooted(ViewContext.HttpContext.Request, address);
+            if (rooted != address)
+            {
+                output.Attributes.SetAttribute(new TagHelperAttribute(name, isEncoded ? new HtmlString(rooted) : rooted, attribute.ValueStyle));
             }
         }
+    }
+
+    private static string Text(object value)
+    {
+        if (value is not IHtmlContent html)
+        {
+            return value.ToString() ?? "";
+        }
+
+        using var writer = new StringWriter(CultureInfo.InvariantCulture);
+        html.WriteTo(writer, HtmlEncoder.Default);
+        return writer.ToString();
     }
 }

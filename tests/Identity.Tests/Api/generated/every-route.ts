@@ -32,6 +32,11 @@ const checked: Middleware = {
     if (response.ok) succeeded.add(name);
     if (response.status === 201 && !response.headers.get('location')) problems.push(`${name}: 201 without Location`);
     if (response.status === 204) return;
+    const type = (response.headers.get('content-type') ?? '').split(';')[0];
+    if (type !== 'application/json') {
+      if (!described.content?.[type]) problems.push(`${name}: ${response.status}: ${type} is not described`);
+      return;
+    }
     const body = await response.clone().json();
     const validate = ajv.compile({ $ref: `openapi#${encodeURI(pointer)}/content/application~1json/schema` });
     if (!validate(body)) problems.push(`${name}: ${response.status}: ${ajv.errorsText(validate.errors)}`);
@@ -145,6 +150,11 @@ const job = must(await admin.POST('/api/identity/users/import', {
 }));
 must(await admin.GET('/api/identity/imports/{id}', { params: { path: { id: job.id } } }));
 must(await admin.GET('/api/identity/imports/{id}/refusals', { params: { path: { id: job.id }, query: { limit: 5 } } }));
+
+must(await admin.GET('/api/identity/users/export', { params: { query: { format: 'csv' } }, parseAs: 'text' }));
+const nowhere = { params: { path: { id: crypto.randomUUID() } } };
+await admin.GET('/api/identity/exports/{id}', nowhere);
+await admin.GET('/api/identity/exports/{id}/file', nowhere);
 
 must(await self.POST('/api/identity/password/change', { body: { currentPassword: password, newPassword: 'another pass phrase 8' } }));
 must(await anybody.POST('/api/identity/password/forgot', { body: { email } }));
