@@ -44,6 +44,8 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<AuthorizeDecision>();
         services.AddSingleton<PushedRequests>();
         services.AddSingleton<EndSessionEndpoint>();
+        services.AddSingleton<LogoutNotices>();
+        services.AddSingleton<LogoutToken>();
         services.AddSingleton<FamilyBeginning>();
         services.AddSingleton<ReplayedCodes>();
         services.AddSingleton<FirstPartyTokens>();

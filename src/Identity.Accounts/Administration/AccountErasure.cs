@@ -31,8 +31,8 @@ public enum Erasure
 /// </summary>
 public sealed class AccountErasure
 {
-    // The account itself, the trail (below), and events that are on their way.
-    private static readonly Type[] Kept = [typeof(AccountRow), typeof(AuditRow), typeof(OutboxRow)];
+    // The account itself, the trail (below), and what is on its way: events, and notices to clients, which live an hour.
+    private static readonly Type[] Kept = [typeof(AccountRow), typeof(AuditRow), typeof(OutboxRow), typeof(LogoutNoticeRow)];
 
     private readonly StoreDatabase _database;
     private readonly ICredentialStore _credentials;

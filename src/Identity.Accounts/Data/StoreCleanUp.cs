@@ -52,6 +52,7 @@ public sealed class StoreCleanUp
             + await DeleteAsync(c => c.DenyEntries, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.ReplayEntries, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.Authorizations.Where(r => r.ExpiresAt != null && !r.Tokens.Any()), r => r.ExpiresAt!.Value, now, cancellationToken)
+            + await DeleteAsync(c => c.Set<LogoutNoticeRow>(), r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.Set<AccessNoticeRow>(), r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.Set<KnownDeviceRow>(), r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.RateLimits, r => r.ExpiresAt, now, cancellationToken)

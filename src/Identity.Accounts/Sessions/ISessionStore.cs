@@ -65,8 +65,8 @@ public interface ISessionStore
 
     Task TouchAsync(string id, DateTimeOffset now, CancellationToken cancellationToken);
 
-    /// <summary>Adds the client once, and raises ExpiresAt to <paramref name="until"/> if that is later.</summary>
-    Task AttachClientAsync(string id, string clientId, DateTimeOffset until, CancellationToken cancellationToken);
+    /// <summary>Adds the client once, and raises ExpiresAt to <paramref name="until"/> if that is later; with <paramref name="isTold"/> the client is told when the session ends.</summary>
+    Task AttachClientAsync(string id, string clientId, bool isTold, DateTimeOffset until, CancellationToken cancellationToken);
 
     /// <summary>
     /// Ends the session if it is live, revokes its refresh families, and writes <paramref name="destroyed"/>, all in one transaction.

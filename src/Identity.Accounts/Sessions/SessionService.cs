@@ -85,8 +85,8 @@ public sealed class SessionService(
     public Task<IReadOnlyList<Session>> ListAsync(Guid accountId, CancellationToken cancellationToken) =>
         store.ListLiveAsync(accountId, timeProvider.GetUtcNow(), cancellationToken);
 
-    public Task AttachClientAsync(string id, string clientId, DateTimeOffset until, CancellationToken cancellationToken) =>
-        store.AttachClientAsync(id, clientId, until, cancellationToken);
+    public Task AttachClientAsync(string id, string clientId, bool isTold, DateTimeOffset until, CancellationToken cancellationToken) =>
+        store.AttachClientAsync(id, clientId, isTold, until, cancellationToken);
 
     public async Task EndAsync(string sessionId, string reason, Caller caller, CancellationToken cancellationToken)
     {

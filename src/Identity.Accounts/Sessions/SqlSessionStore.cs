@@ -85,7 +85,7 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
             .ExecuteUpdateAsync(set => set.SetProperty(r => r.LastSeenAt, now), token),
         cancellationToken);
 
-    public Task AttachClientAsync(string id, string clientId, DateTimeOffset until, CancellationToken cancellationToken)
+    public Task AttachClientAsync(string id, string clientId, bool isTold, DateTimeOffset until, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(clientId);
         if (clientId.Length == 0 || clientId.Contains('\n', StringComparison.Ordinal))
@@ -96,10 +96,11 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
         var line = "\n" + clientId + "\n";
         return database.WriteAsync(
             (context, token) => context.Sessions
-                .Where(r => r.Id == id && (r.ExpiresAt < until || !("\n" + r.ClientIds + "\n").Contains(line)))
+                .Where(r => r.Id == id && (r.ExpiresAt < until || !("\n" + r.ClientIds + "\n").Contains(line) || (isTold && !("\n" + r.ToldClientIds + "\n").Contains(line))))
                 .ExecuteUpdateAsync(
                     set => set
                         .SetProperty(r => r.ClientIds, r => ("\n" + r.ClientIds + "\n").Contains(line) ? r.ClientIds : r.ClientIds == "" ? clientId : r.ClientIds + "\n" + clientId)
+                        .SetProperty(r => r.ToldClientIds, r => !isTold || ("\n" + r.ToldClientIds + "\n").Contains(line) ? r.ToldClientIds : r.ToldClientIds == "" ? clientId : r.ToldClientIds + "\n" + clientId)
                         .SetProperty(r => r.ExpiresAt, r => r.ExpiresAt < until ? until : r.ExpiresAt),
                     token),
             cancellationToken);
@@ -118,6 +119,12 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
                 await context.Authorizations
                     .Where(r => r.SessionId == id && r.RevokedAt == null)
                     .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now).SetProperty(r => r.Status, OpenIddictConstants.Statuses.Revoked), token);
+                if (await context.Sessions.Where(r => r.Id == id && r.ToldClientIds != "").Select(r => new { r.AccountId, r.ToldClientIds }).FirstOrDefaultAsync(token) is { } told)
+                {
+                    LogoutNotices.Add(context, id, told.AccountId, told.ToldClientIds, now);
+                    await context.SaveChangesAsync(token);
+                }
+
                 await DeviceDetachment.EndedAsync(database, context, id, destroyed, now, token);
                 await SqlOutbox.AppendAsync(database, context, [destroyed], token);
             }
@@ -139,6 +146,12 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
             await context.Authorizations
                 .Where(r => ids.Contains(r.SessionId) && r.RevokedAt == null)
                 .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now).SetProperty(r => r.Status, OpenIddictConstants.Statuses.Revoked), cancellationToken);
+            foreach (var row in rows.Where(r => r.ToldClientIds.Length > 0))
+            {
+                LogoutNotices.Add(context, row.Id, row.AccountId, row.ToldClientIds, now);
+            }
+
+            await context.SaveChangesAsync(cancellationToken);
         }
 
         await DeviceDetachment.AllAsync(database, context, accountId, reason, now, cancellationToken);

@@ -31,6 +31,12 @@ public sealed record Client
 
     public IReadOnlyList<string> PostLogoutRedirectUris { get; init; } = [];
 
+    /// <summary><c>backchannel_logout_uri</c>: where logout tokens are sent (Back-Channel Logout 1.0 §2.2); https, or http on loopback. They always carry sub and sid.</summary>
+    public string? BackChannelLogoutUri { get; init; }
+
+    /// <summary><c>backchannel_logout_session_required</c>: kept as it was registered; there is a sid in any case.</summary>
+    public bool BackChannelLogoutSessionRequired { get; init; }
+
     /// <summary><c>grant_types</c>; RFC 7591 §2 default is authorization_code.</summary>
     public IReadOnlyList<string> GrantTypes { get; init; } = ["authorization_code"];
 

@@ -33,7 +33,7 @@ public static class ClientMetadata
     private static readonly string[] Kept =
     [
         "application_type", "contacts", "initiate_login_uri", "software_id", "software_version", "software_statement", "subject_type", "introspection_signed_response_alg",
-        "request_uris", "backchannel_logout_uri", "backchannel_logout_session_required", "frontchannel_logout_uri", "frontchannel_logout_session_required",
+        "request_uris", "frontchannel_logout_uri", "frontchannel_logout_session_required",
         "introspection_encrypted_response_enc", "id_token_encrypted_response_enc", "userinfo_encrypted_response_enc", "authorization_encrypted_response_alg",
         "authorization_encrypted_response_enc", "request_object_encryption_enc", "authorization_details_types", "client_id_issued_at", "client_secret_expires_at",
     ];
@@ -94,6 +94,12 @@ public static class ClientMetadata
             {
                 reader.Problem($"post_logout_redirect_uris[{i}]", problem);
             }
+        }
+
+        var logoutUri = reader.Text("backchannel_logout_uri");
+        if (logoutUri is not null && (RedirectProblem(logoutUri) is not null || !logoutUri.StartsWith("http", StringComparison.Ordinal)))
+        {
+            reader.Problem("backchannel_logout_uri", "expected an https address without a fragment (http on loopback)");
         }
 
         var responses = reader.List("response_types") ?? (grants.Contains("authorization_code", StringComparer.Ordinal) ? ["code"] : []);
@@ -176,6 +182,8 @@ public static class ClientMetadata
             TosUri = reader.Text("tos_uri"),
             RedirectUris = redirects,
             PostLogoutRedirectUris = postLogout,
+            BackChannelLogoutUri = logoutUri,
+            BackChannelLogoutSessionRequired = reader.Flag("backchannel_logout_session_required", otherwise: false),
             GrantTypes = grants,
             ResponseTypes = responses,
             TokenEndpointAuthMethod = method,

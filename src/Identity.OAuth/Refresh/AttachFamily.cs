@@ -55,7 +55,10 @@ public sealed class FamilyBeginning(RefreshFamilies families, ClientStore client
 
         // Without a refresh token the session's record still has to outlive the access token: with it the token would die too early.
         var expiresAt = began + (client is not null && RefreshDue.IsDue(client, grant.Scopes) ? options.Value.RefreshTokenLifetime : wait + options.Value.AccessTokenLifetime);
-        await sessions.AttachAsync(grant.SessionId, grant.ClientId, expiresAt, cancellationToken);
+
+        // Who got no ID token knows of no sid.
+        var isTold = client?.BackChannelLogoutUri is not null && grant.Scopes.Contains(OpenIddictConstants.Scopes.OpenId, StringComparer.Ordinal);
+        await sessions.AttachAsync(grant.SessionId, grant.ClientId, isTold, expiresAt, cancellationToken);
         return await families.NewAsync(
             new RefreshFamily(
                 grant.GrantId,

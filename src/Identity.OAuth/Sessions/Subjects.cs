@@ -31,8 +31,9 @@ public sealed class SignInSessions(SessionService sessions)
         await sessions.FindLiveAsync(sessionId, cancellationToken) is { } session ? SessionInfo.Of(session) : null;
 
     /// <summary>Notes that a client took part in the session, and keeps its record until <paramref name="until"/> at least.</summary>
-    public Task AttachAsync(string sessionId, string clientId, DateTimeOffset until, CancellationToken cancellationToken) =>
-        sessions.AttachClientAsync(sessionId, clientId, until, cancellationToken);
+    /// <param name="isTold">It is sent a logout token when the session ends.</param>
+    public Task AttachAsync(string sessionId, string clientId, bool isTold, DateTimeOffset until, CancellationToken cancellationToken) =>
+        sessions.AttachClientAsync(sessionId, clientId, isTold, until, cancellationToken);
 
     /// <summary>
     /// Ends the session with its cookie, refresh families and access tokens, and writes <c>session.destroyed</c>, in one transaction.

@@ -1,5 +1,6 @@
 // RFC 7591 §5 (server-side request forgery by registered URIs), OpenID Connect Core §10.1.1: fetching what clients name.
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 using Identity.OAuth.Clients;
@@ -30,7 +31,7 @@ public sealed class GuardedHttp(ServerSettings settings) : IDisposable
     /// <summary>The body of a 200; null for anything else, or where the address may not be reached.</summary>
     public async Task<string?> GetAsync(string address, CancellationToken cancellationToken)
     {
-        if (!Uri.TryCreate(address, UriKind.Absolute, out var uri) || (uri.Scheme != "https" && !(uri.Scheme == "http" && uri.IsLoopback)))
+        if (!IsFit(address, out var uri))
         {
             return null;
         }
@@ -46,7 +47,33 @@ public sealed class GuardedHttp(ServerSettings settings) : IDisposable
         }
     }
 
+    /// <summary>The status of the answer to a form; null: the address may not be reached, or nobody answered within five seconds.</summary>
+    public async Task<int?> PostAsync(string address, IEnumerable<KeyValuePair<string, string>> form, CancellationToken cancellationToken)
+    {
+        if (!IsFit(address, out var uri))
+        {
+            return null;
+        }
+
+        try
+        {
+            using var content = new FormUrlEncodedContent(form);
+            using var request = new HttpRequestMessage(HttpMethod.Post, uri) { Content = content };
+
+            // What it says besides is of no use to anybody.
+            using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            return (int)response.StatusCode;
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
     public void Dispose() => _client.Dispose();
+
+    private static bool IsFit(string address, [NotNullWhen(true)] out Uri? uri) =>
+        Uri.TryCreate(address, UriKind.Absolute, out uri) && (uri.Scheme == "https" || (uri.Scheme == "http" && uri.IsLoopback));
 
     private static async ValueTask<Stream> ConnectAsync(OutgoingRules rules, SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {

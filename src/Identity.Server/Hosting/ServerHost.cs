@@ -210,6 +210,7 @@ public static class ServerHost
 
         services.AddSingleton<GuardedHttp>();
         services.AddSingleton<IClientKeySource, FetchedClientKeys>();
+        services.AddHostedService<BackChannelLogoutSender>();
 
         if (settings.RabbitMq is null)
         {

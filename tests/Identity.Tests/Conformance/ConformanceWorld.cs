@@ -29,6 +29,9 @@ public sealed class ConformanceWorld : IAsyncLifetime
 
     public HttpClient Http { get; private set; } = null!;
 
+    /// <summary>The address of the suite's client that logout tokens go to.</summary>
+    public LogoutReceiver LogoutTokens { get; private set; } = null!;
+
     /// <summary>What discovery says; every address that a module uses comes from here.</summary>
     public JsonObject Metadata { get; private set; } = null!;
 
@@ -36,7 +39,8 @@ public sealed class ConformanceWorld : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _server = await HostedServer.StartAsync(CertificationClients.Json, time: Clock);
+        LogoutTokens = await LogoutReceiver.StartAsync();
+        _server = await HostedServer.StartAsync(CertificationClients.Json.Replace("https://www.certification.openid.net/test/a/ALIAS/backchannel_logout", LogoutTokens.Address, StringComparison.Ordinal), time: Clock);
         Http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false });
         Subject = await AddPersonAsync(_server);
         Metadata = JsonNode.Parse(await Http.GetStringAsync(new Uri(Address, "/.well-known/openid-configuration")))!.AsObject();
@@ -81,6 +85,11 @@ public sealed class ConformanceWorld : IAsyncLifetime
         if (_server is not null)
         {
             await _server.DisposeAsync();
+        }
+
+        if (LogoutTokens is not null)
+        {
+            await LogoutTokens.DisposeAsync();
         }
     }
 }

@@ -14,6 +14,7 @@ public sealed partial class CertificationTests
         ["Basic OP"] = typeof(BasicModuleTests),
         ["Form Post OP"] = typeof(FormPostModuleTests),
         ["RP-Initiated Logout OP"] = typeof(LogoutModuleTests),
+        ["Back-Channel Logout OP"] = typeof(BackChannelLogoutModuleTests),
     };
 
     private static readonly (string[] Plans, string Module, string[] Tests)[] Rows =
@@ -51,6 +52,7 @@ public sealed partial class CertificationTests
     [InlineData("Basic OP", 38)]
     [InlineData("Form Post OP", 38)]
     [InlineData("RP-Initiated Logout OP", 11)]
+    [InlineData("Back-Channel Logout OP", 2)]
     public void Certification_WhenThePlanIsCounted_HoldsEveryModule(string plan, int modules) =>
         Assert.Equal(modules, Rows.Where(row => row.Plans.Contains(plan, StringComparer.Ordinal)).Select(row => row.Module).Distinct(StringComparer.Ordinal).Count());
 

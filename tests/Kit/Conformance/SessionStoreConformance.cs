@@ -70,7 +70,7 @@ public abstract class SessionStoreConformance(StoreFixture fixture) : StoreConfo
         var session = await CreateAsync();
         await RaceAsync(async i =>
         {
-            await Store.AttachClientAsync(session.Id, $"c{i / 2}", session.ExpiresAt.AddMinutes(i - 10), Cancel);
+            await Store.AttachClientAsync(session.Id, $"c{i / 2}", i % 2 == 1, session.ExpiresAt.AddMinutes(i - 10), Cancel);
             return true;
         });
         var found = (await Store.FindAsync(session.Id, Cancel))!;
@@ -84,7 +84,7 @@ public abstract class SessionStoreConformance(StoreFixture fixture) : StoreConfo
         var session = await CreateAsync();
         foreach (var client in (string[])["client-long", "client", "CLIENT", "client_%", "client long", "client"])
         {
-            await Store.AttachClientAsync(session.Id, client, Now, Cancel);
+            await Store.AttachClientAsync(session.Id, client, isTold: true, Now, Cancel);
         }
 
         var found = (await Store.FindAsync(session.Id, Cancel))!;

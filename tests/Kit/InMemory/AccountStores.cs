@@ -399,7 +399,7 @@ public sealed class InMemorySessionStore(InMemoryEvents outbox) : ISessionStore
         return Task.CompletedTask;
     }
 
-    public Task AttachClientAsync(string id, string clientId, DateTimeOffset until, CancellationToken cancellationToken)
+    public Task AttachClientAsync(string id, string clientId, bool isTold, DateTimeOffset until, CancellationToken cancellationToken)
     {
         Change(id, session => session with
         {

@@ -95,6 +95,9 @@ public sealed class SessionRow
     /// <summary>One a line: one UPDATE can then add one that is not there yet.</summary>
     public required string ClientIds { get; set; }
 
+    /// <summary>Those of them that are to be told when it ends, one a line.</summary>
+    public string ToldClientIds { get; set; } = "";
+
     public string? Ip { get; set; }
 
     public string? UserAgent { get; set; }

@@ -89,7 +89,7 @@ public sealed class SessionServiceTests
         await using var world = new World(options => options.SessionLifetime = TimeSpan.FromHours(2));
         await world.AddAsync();
         var session = await world.SignedInAsync();
-        await world.Sessions.AttachClientAsync(session.Id, "other", world.Time.GetUtcNow().AddDays(1), World.Cancel);
+        await world.Sessions.AttachClientAsync(session.Id, "other", isTold: false, world.Time.GetUtcNow().AddDays(1), World.Cancel);
         world.Time.Advance(TimeSpan.FromHours(1));
         Assert.NotNull(await world.Sessions.FindForBrowserAsync(session.Id, World.Cancel));
         world.Time.Advance(TimeSpan.FromHours(1));

@@ -830,6 +830,52 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                     b.ToTable("known_devices", (string)null);
                 });
 
+            modelBuilder.Entity("Identity.Accounts.Data.Tables.LogoutNoticeRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<Guid>("AccountId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("account_id");
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("integer")
+                        .HasColumnName("attempts");
+
+                    b.Property<string>("ClientId")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("character varying(200)")
+                        .HasColumnName("client_id");
+
+                    b.Property<DateTimeOffset>("DueAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("due_at");
+
+                    b.Property<DateTimeOffset>("ExpiresAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("expires_at");
+
+                    b.Property<string>("SessionId")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("session_id");
+
+                    b.HasKey("Id")
+                        .HasName("pk_logout_notices");
+
+                    b.HasIndex("DueAt")
+                        .HasDatabaseName("ix_logout_notices_due_at");
+
+                    b.HasIndex("ExpiresAt")
+                        .HasDatabaseName("ix_logout_notices_expires_at");
+
+                    b.ToTable("logout_notices", (string)null);
+                });
+
             modelBuilder.Entity("Identity.Accounts.Data.Tables.MetadataRow", b =>
                 {
                     b.Property<Guid>("AccountId")
@@ -1674,6 +1720,11 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                     b.Property<DateTimeOffset>("SignInUntil")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("sign_in_until");
+
+                    b.Property<string>("ToldClientIds")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("told_client_ids");
 
                     b.Property<string>("UserAgent")
                         .HasMaxLength(400)

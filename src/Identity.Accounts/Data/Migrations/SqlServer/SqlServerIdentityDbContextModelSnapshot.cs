@@ -952,6 +952,61 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                     b.ToTable("known_devices", (string)null);
                 });
 
+            modelBuilder.Entity("Identity.Accounts.Data.Tables.LogoutNoticeRow", b =>
+                {
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
+
+                    b.Property<byte[]>("AccountId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("int")
+                        .HasColumnName("attempts");
+
+                    b.Property<string>("ClientId")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("client_id")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTimeOffset>("DueAt")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
+                        .HasColumnName("due_at");
+
+                    b.Property<DateTimeOffset>("ExpiresAt")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
+                        .HasColumnName("expires_at");
+
+                    b.Property<string>("SessionId")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("session_id")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Id")
+                        .HasName("pk_logout_notices");
+
+                    b.HasIndex("DueAt")
+                        .HasDatabaseName("ix_logout_notices_due_at");
+
+                    b.HasIndex("ExpiresAt")
+                        .HasDatabaseName("ix_logout_notices_expires_at");
+
+                    b.ToTable("logout_notices", (string)null);
+                });
+
             modelBuilder.Entity("Identity.Accounts.Data.Tables.MetadataRow", b =>
                 {
                     b.Property<byte[]>("AccountId")
@@ -1959,6 +2014,12 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                         .HasPrecision(6)
                         .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("sign_in_until");
+
+                    b.Property<string>("ToldClientIds")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("told_client_ids")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("UserAgent")
                         .HasMaxLength(400)

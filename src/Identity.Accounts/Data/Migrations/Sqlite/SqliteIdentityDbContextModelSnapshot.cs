@@ -826,6 +826,53 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                     b.ToTable("known_devices", (string)null);
                 });
 
+            modelBuilder.Entity("Identity.Accounts.Data.Tables.LogoutNoticeRow", b =>
+                {
+                    b.Property<byte[]>("Id")
+                        .HasColumnType("BLOB")
+                        .HasColumnName("id");
+
+                    b.Property<byte[]>("AccountId")
+                        .IsRequired()
+                        .HasColumnType("BLOB")
+                        .HasColumnName("account_id");
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("attempts");
+
+                    b.Property<string>("ClientId")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("client_id");
+
+                    b.Property<long>("DueAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("due_at");
+
+                    b.Property<long>("ExpiresAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("expires_at");
+
+                    b.Property<string>("SessionId")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("session_id");
+
+                    b.HasKey("Id")
+                        .HasName("pk_logout_notices");
+
+                    b.HasIndex("DueAt")
+                        .HasDatabaseName("ix_logout_notices_due_at");
+
+                    b.HasIndex("ExpiresAt")
+                        .HasDatabaseName("ix_logout_notices_expires_at");
+
+                    b.ToTable("logout_notices", (string)null);
+                });
+
             modelBuilder.Entity("Identity.Accounts.Data.Tables.MetadataRow", b =>
                 {
                     b.Property<byte[]>("AccountId")
@@ -1676,6 +1723,11 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                     b.Property<long>("SignInUntil")
                         .HasColumnType("INTEGER")
                         .HasColumnName("sign_in_until");
+
+                    b.Property<string>("ToldClientIds")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("told_client_ids");
 
                     b.Property<string>("UserAgent")
                         .HasMaxLength(400)

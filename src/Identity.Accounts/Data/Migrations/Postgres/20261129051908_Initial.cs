@@ -352,6 +352,23 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 });
 
             migrationBuilder.CreateTable(
+                name: "logout_notices",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "uuid", nullable: false),
+                    client_id = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: false),
+                    session_id = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: false),
+                    account_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    due_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    expires_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    attempts = table.Column<int>(type: "integer", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_logout_notices", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "one_time_codes",
                 columns: table => new
                 {
@@ -565,6 +582,7 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                     expires_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
                     ended_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
                     client_ids = table.Column<string>(type: "text", nullable: false),
+                    told_client_ids = table.Column<string>(type: "text", nullable: false),
                     ip = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
                     user_agent = table.Column<string>(type: "character varying(400)", maxLength: 400, nullable: true),
                     device_id = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: true)
@@ -837,6 +855,16 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 column: "expires_at");
 
             migrationBuilder.CreateIndex(
+                name: "ix_logout_notices_due_at",
+                table: "logout_notices",
+                column: "due_at");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_logout_notices_expires_at",
+                table: "logout_notices",
+                column: "expires_at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_one_time_codes_account_id_purpose",
                 table: "one_time_codes",
                 columns: new[] { "account_id", "purpose" });
@@ -1007,6 +1035,9 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             migrationBuilder.DropTable(
                 name: "known_devices");
+
+            migrationBuilder.DropTable(
+                name: "logout_notices");
 
             migrationBuilder.DropTable(
                 name: "one_time_codes");

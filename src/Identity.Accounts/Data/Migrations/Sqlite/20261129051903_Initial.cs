@@ -351,6 +351,23 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                 });
 
             migrationBuilder.CreateTable(
+                name: "logout_notices",
+                columns: table => new
+                {
+                    id = table.Column<byte[]>(type: "BLOB", nullable: false),
+                    client_id = table.Column<string>(type: "TEXT", maxLength: 200, nullable: false),
+                    session_id = table.Column<string>(type: "TEXT", maxLength: 64, nullable: false),
+                    account_id = table.Column<byte[]>(type: "BLOB", nullable: false),
+                    due_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    expires_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    attempts = table.Column<int>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_logout_notices", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "one_time_codes",
                 columns: table => new
                 {
@@ -564,6 +581,7 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                     expires_at = table.Column<long>(type: "INTEGER", nullable: false),
                     ended_at = table.Column<long>(type: "INTEGER", nullable: true),
                     client_ids = table.Column<string>(type: "TEXT", nullable: false),
+                    told_client_ids = table.Column<string>(type: "TEXT", nullable: false),
                     ip = table.Column<string>(type: "TEXT", maxLength: 64, nullable: true),
                     user_agent = table.Column<string>(type: "TEXT", maxLength: 400, nullable: true),
                     device_id = table.Column<string>(type: "TEXT", maxLength: 200, nullable: true)
@@ -836,6 +854,16 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                 column: "expires_at");
 
             migrationBuilder.CreateIndex(
+                name: "ix_logout_notices_due_at",
+                table: "logout_notices",
+                column: "due_at");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_logout_notices_expires_at",
+                table: "logout_notices",
+                column: "expires_at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_one_time_codes_account_id_purpose",
                 table: "one_time_codes",
                 columns: new[] { "account_id", "purpose" });
@@ -1006,6 +1034,9 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
 
             migrationBuilder.DropTable(
                 name: "known_devices");
+
+            migrationBuilder.DropTable(
+                name: "logout_notices");
 
             migrationBuilder.DropTable(
                 name: "one_time_codes");

@@ -351,6 +351,23 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                 });
 
             migrationBuilder.CreateTable(
+                name: "logout_notices",
+                columns: table => new
+                {
+                    id = table.Column<byte[]>(type: "binary(16)", fixedLength: true, maxLength: 16, nullable: false),
+                    client_id = table.Column<string>(type: "nvarchar(200)", maxLength: 200, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    session_id = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    account_id = table.Column<byte[]>(type: "binary(16)", fixedLength: true, maxLength: 16, nullable: false),
+                    due_at = table.Column<DateTimeOffset>(type: "datetimeoffset(6)", precision: 6, nullable: false),
+                    expires_at = table.Column<DateTimeOffset>(type: "datetimeoffset(6)", precision: 6, nullable: false),
+                    attempts = table.Column<int>(type: "int", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_logout_notices", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "one_time_codes",
                 columns: table => new
                 {
@@ -564,6 +581,7 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                     expires_at = table.Column<DateTimeOffset>(type: "datetimeoffset(6)", precision: 6, nullable: false),
                     ended_at = table.Column<DateTimeOffset>(type: "datetimeoffset(6)", precision: 6, nullable: true),
                     client_ids = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    told_client_ids = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
                     ip = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
                     user_agent = table.Column<string>(type: "nvarchar(400)", maxLength: 400, nullable: true, collation: "Latin1_General_100_BIN2"),
                     device_id = table.Column<string>(type: "nvarchar(200)", maxLength: 200, nullable: true, collation: "Latin1_General_100_BIN2")
@@ -839,6 +857,16 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                 column: "expires_at");
 
             migrationBuilder.CreateIndex(
+                name: "ix_logout_notices_due_at",
+                table: "logout_notices",
+                column: "due_at");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_logout_notices_expires_at",
+                table: "logout_notices",
+                column: "expires_at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_one_time_codes_account_id_purpose",
                 table: "one_time_codes",
                 columns: new[] { "account_id", "purpose" });
@@ -1011,6 +1039,9 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
 
             migrationBuilder.DropTable(
                 name: "known_devices");
+
+            migrationBuilder.DropTable(
+                name: "logout_notices");
 
             migrationBuilder.DropTable(
                 name: "one_time_codes");
