@@ -79,13 +79,16 @@ drive() {
     note "$name" "$figure" "$rate" "$p99"
 }
 
+# member NAME   of a JSON object on stdin
+member() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+
 # Tokens of a server with an OpenIddict token endpoint, then its four figures.
 form="grant_type=client_credentials&scope=api"
 measure() {
     local name=$1 url=$2
     wrk -t2 -c16 -d"${warm}s" -s bench/wrk/post.lua "$url/connect/token" -- "$basic" "$form" > /dev/null 2>&1
     drive "$name" "client credentials" "$url/connect/token" post.lua "$basic" "$form"
-    token=$(curl -s "$url/connect/token" -H "Authorization: Basic $basic" -d "$form" | sed -E 's/.*"access_token": *"([^"]+)".*/\1/')
+    token=$(curl -s "$url/connect/token" -H "Authorization: Basic $basic" -d "$form" | member access_token)
     wrk -t2 -c16 -d5s -s bench/wrk/post.lua "$url/connect/introspect" -- "$basic" "token=$token" > /dev/null 2>&1
     drive "$name" introspection "$url/connect/introspect" post.lua "$basic" "token=$token"
     drive "$name" discovery "$url/.well-known/openid-configuration" ""
@@ -96,11 +99,11 @@ refresh_ours() {
     local name=$1 url=$2
     for i in $(seq 32); do
         curl -s "$url/api/identity/register" -H 'Content-Type: application/json' -d "{\"email\":\"bench$i@example.com\",\"password\":\"a sound pass phrase $i\"}" > /dev/null
-        curl -s "$url/api/identity/login" -H 'Content-Type: application/json' -d "{\"email\":\"bench$i@example.com\",\"password\":\"a sound pass phrase $i\"}" | sed -E 's/.*"refreshToken":"([^"]+)".*/\1/'
+        curl -s "$url/api/identity/login" -H 'Content-Type: application/json' -d "{\"email\":\"bench$i@example.com\",\"password\":\"a sound pass phrase $i\"}" | member refreshToken
     done > "$work/tokens"
     wrk -t2 -c16 -d5s -s bench/wrk/refresh.lua "$url/api/identity/refresh-token" -- application/json "$work/tokens" '{"refreshToken":"' '"}' > /dev/null 2>&1
     for i in $(seq 32); do
-        curl -s "$url/api/identity/login" -H 'Content-Type: application/json' -d "{\"email\":\"bench$i@example.com\",\"password\":\"a sound pass phrase $i\"}" | sed -E 's/.*"refreshToken":"([^"]+)".*/\1/'
+        curl -s "$url/api/identity/login" -H 'Content-Type: application/json' -d "{\"email\":\"bench$i@example.com\",\"password\":\"a sound pass phrase $i\"}" | member refreshToken
     done > "$work/tokens"
     drive "$name" refresh "$url/api/identity/refresh-token" refresh.lua application/json "$work/tokens" '{"refreshToken":"' '"}'
 }
@@ -142,7 +145,7 @@ start "stock OpenIddict" "http://127.0.0.1:$port/.well-known/openid-configuratio
 note "stock OpenIddict" start "$started" ""
 measure "stock OpenIddict" "http://127.0.0.1:$port"
 for i in $(seq 32); do
-    curl -s "http://127.0.0.1:$port/connect/token" -H "Authorization: Basic $basic" -d "grant_type=urn:bench:family&scope=api offline_access" | sed -E 's/.*"refresh_token": *"([^"]+)".*/\1/'
+    curl -s "http://127.0.0.1:$port/connect/token" -H "Authorization: Basic $basic" -d "grant_type=urn:bench:family&scope=api offline_access" | member refresh_token
 done > "$work/tokens"
 drive "stock OpenIddict" refresh "http://127.0.0.1:$port/connect/token" refresh.lua application/x-www-form-urlencoded "$work/tokens" "client_id=bench&client_secret=$BENCH_SECRET&grant_type=refresh_token&refresh_token=" ""
 stop "stock OpenIddict"
@@ -154,7 +157,7 @@ note oidc-provider start "$started" ""
 url="http://127.0.0.1:$port"
 wrk -t2 -c16 -d10s -s bench/wrk/post.lua "$url/token" -- "$basic" "$form" > /dev/null 2>&1
 drive oidc-provider "client credentials" "$url/token" post.lua "$basic" "$form"
-token=$(curl -s "$url/token" -H "Authorization: Basic $basic" -d "$form&opaque=1" | sed -E 's/.*"access_token": *"([^"]+)".*/\1/')
+token=$(curl -s "$url/token" -H "Authorization: Basic $basic" -d "$form opaque" | member access_token)
 drive oidc-provider introspection "$url/token/introspection" post.lua "$basic" "token=$token"
 drive oidc-provider discovery "$url/.well-known/openid-configuration" ""
 stop oidc-provider

@@ -14,10 +14,10 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     devInteractions: { enabled: false },
     resourceIndicators: {
       enabled: true,
-      defaultResource: (ctx) => (ctx.oidc.params.opaque ? undefined : 'urn:api'),
+      defaultResource: (ctx) => (ctx.oidc.params.scope?.includes('opaque') ? undefined : 'urn:api'),
       getResourceServerInfo: () => ({ scope: 'api', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } }),
     },
   },
-  scopes: ['api'],
+  scopes: ['api', 'opaque'],
 });
 provider.listen(port, '127.0.0.1');

@@ -35,6 +35,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<PrivateKeyJwt>();
         services.AddSingleton<CertificateProof>();
         services.AddSingleton<RefreshTokenHandle>();
+        services.AddSingleton<VerifiedSignatures>();
         services.AddSingleton<AccessTokenValidator>();
         services.AddSingleton<IdTokenHintReader>();
         services.AddSingleton<Subjects>();

@@ -53,6 +53,9 @@ public interface ISessionStore
     /// <summary>Ended and expired ones too; null if unknown. Seen by every node as it is within a second.</summary>
     ValueTask<Session?> FindAsync(string id, CancellationToken cancellationToken);
 
+    /// <summary>The session if it has neither ended nor expired and its account is active: one read, as of now at every node.</summary>
+    ValueTask<Session?> FindLiveAsync(string id, DateTimeOffset now, CancellationToken cancellationToken);
+
     /// <summary>The account's sessions that have not ended or expired, newest first.</summary>
     Task<IReadOnlyList<Session>> ListLiveAsync(Guid accountId, DateTimeOffset now, CancellationToken cancellationToken);
 

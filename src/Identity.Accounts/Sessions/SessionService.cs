@@ -52,16 +52,7 @@ public sealed class SessionService(
     }
 
     /// <summary>What tokens ask: neither ended nor expired, and its account is active.</summary>
-    public async ValueTask<Session?> FindLiveAsync(string id, CancellationToken cancellationToken)
-    {
-        var session = await store.FindAsync(id, cancellationToken);
-        if (session is null || session.EndedAt is not null || session.ExpiresAt <= timeProvider.GetUtcNow())
-        {
-            return null;
-        }
-
-        return await accounts.FindAsync(session.AccountId, cancellationToken) is { IsActive: true } ? session : null;
-    }
+    public ValueTask<Session?> FindLiveAsync(string id, CancellationToken cancellationToken) => store.FindLiveAsync(id, timeProvider.GetUtcNow(), cancellationToken);
 
     /// <summary>What the browser's cookie asks: live, within the limits of single sign-on, and noted as used.</summary>
     public async ValueTask<Session?> FindForBrowserAsync(string id, CancellationToken cancellationToken)

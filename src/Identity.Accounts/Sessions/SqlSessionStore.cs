@@ -10,9 +10,13 @@ namespace Identity.Accounts.Sessions;
 
 internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
 {
-    // Compiled once: asked at every request that carries a token or a cookie.
     private readonly Func<IdentityDbContext, string, CancellationToken, Task<SessionRow?>> _find =
         EF.CompileAsyncQuery((IdentityDbContext context, string id, CancellationToken token) => context.Sessions.FirstOrDefault(r => r.Id == id));
+
+    // Compiled once: asked at every request that carries a token or a cookie.
+    private readonly Func<IdentityDbContext, string, DateTimeOffset, CancellationToken, Task<SessionRow?>> _findLive =
+        EF.CompileAsyncQuery((IdentityDbContext context, string id, DateTimeOffset now, CancellationToken token) =>
+            context.Sessions.FirstOrDefault(r => r.Id == id && r.EndedAt == null && r.ExpiresAt > now && context.Accounts.Any(a => a.Id == r.AccountId && a.IsActive)));
 
     public Task CreateAsync(Session session, LifecycleEvent created, CancellationToken cancellationToken)
     {
@@ -47,6 +51,12 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
     public async ValueTask<Session?> FindAsync(string id, CancellationToken cancellationToken)
     {
         var row = await database.ReadAsync((context, token) => _find(context, id, token), cancellationToken);
+        return row is null ? null : Map(row);
+    }
+
+    public async ValueTask<Session?> FindLiveAsync(string id, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var row = await database.ReadAsync((context, token) => _findLive(context, id, now, token), cancellationToken);
         return row is null ? null : Map(row);
     }
 

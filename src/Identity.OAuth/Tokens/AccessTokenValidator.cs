@@ -80,6 +80,7 @@ public sealed class AccessTokenValidator(
     StoreDatabase database,
     IDenyList denyList,
     SignInSessions sessions,
+    VerifiedSignatures verified,
     IOptions<OAuthOptions> options,
     TimeProvider timeProvider)
 {
@@ -205,22 +206,35 @@ public sealed class AccessTokenValidator(
             (key, algorithm) = (signingKey.Key, signingKey.Algorithm);
         }
 
-        var result = await Handler.ValidateTokenAsync(jwt, new TokenValidationParameters
+        // JWT_SECRET is not known by a thumbprint, and dear only in what it costs to lose.
+        var compatibility = algorithm == SecurityAlgorithms.HmacSha256;
+        if (compatibility || !verified.IsKnown(value))
         {
-            ValidIssuer = options.Value.Issuer,
-            IssuerSigningKey = key,
-            ValidAlgorithms = [algorithm],
-            ValidateAudience = false,
-            ValidateLifetime = false,
-            RequireExpirationTime = true,
-            RequireSignedTokens = true,
-        });
-        if (!result.IsValid || jwt.Typ is not ("at+jwt" or "JWT"))
+            var result = await Handler.ValidateTokenAsync(jwt, new TokenValidationParameters
+            {
+                ValidIssuer = options.Value.Issuer,
+                IssuerSigningKey = key,
+                ValidAlgorithms = [algorithm],
+                ValidateAudience = false,
+                ValidateLifetime = false,
+                RequireExpirationTime = true,
+                RequireSignedTokens = true,
+            });
+            if (!result.IsValid)
+            {
+                return null;
+            }
+
+            if (!compatibility)
+            {
+                verified.Add(value);
+            }
+        }
+
+        if (jwt.Typ is not ("at+jwt" or "JWT"))
         {
             return null;
         }
-
-        var compatibility = algorithm == SecurityAlgorithms.HmacSha256;
 
         // With typ JWT only the claims tell an access token from an ID token (which has no client_id and no jti).
         if (ReadClaims(jwt.EncodedPayload) is not { } claims)

@@ -1,3 +1,5 @@
+using Identity.Accounts;
+using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.Refresh;
@@ -129,6 +131,26 @@ public abstract class SessionStoreConformance(StoreFixture fixture) : StoreConfo
         await EndAsync(session);
         Time.Advance(TimeSpan.FromSeconds(1));
         Assert.NotNull((await other.FindAsync(session.Id, Cancel))!.EndedAt);
+    }
+
+    [Fact]
+    public async Task FindLive_WhenItEndsExpiresOrItsAccountIsDisabled_FindsNothing()
+    {
+        var email = Unique("Mail") + "@example.com";
+        var account = new Account { Id = NewId(), Email = email, NormalizedEmail = email.ToUpperInvariant(), CreatedAt = Now, UpdatedAt = Now, SecurityStamp = "stamp" };
+        await Get<IAccountStore>().CreateAsync(account, new AccountCredentials(account.Id, PasswordHash: null, PasswordChangedAt: null), [], Cancel);
+        var (live, ended) = (await CreateAsync(account.Id), await CreateAsync(account.Id));
+        AssertSame(live, await Store.FindLiveAsync(live.Id, Now, Cancel));
+        Assert.Null(await Store.FindLiveAsync(live.Id.ToUpperInvariant(), Now, Cancel));
+        Assert.Null(await Store.FindLiveAsync(live.Id, live.ExpiresAt, Cancel));
+        await EndAsync(ended);
+        Assert.Null(await Store.FindLiveAsync(ended.Id, Now, Cancel));
+
+        // Of nobody, and of somebody who may not sign in.
+        Assert.Null(await Store.FindLiveAsync((await CreateAsync()).Id, Now, Cancel));
+        account.IsActive = false;
+        Assert.Equal(AccountWrite.Done, await Get<IAccountStore>().UpdateAsync(account, account.Version, [], Cancel));
+        Assert.Null(await Store.FindLiveAsync(live.Id, Now, Cancel));
     }
 
     [Fact]

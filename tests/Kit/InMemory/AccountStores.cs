@@ -67,8 +67,25 @@ public sealed class InMemoryEvents
     }
 }
 
-public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore sessions, InMemoryMetadata metadata, InMemoryKnownDevices? devices = null) : IAccountStore, ICredentialStore
+public sealed class InMemoryAccounts : IAccountStore, ICredentialStore
 {
+    private readonly InMemoryEvents _outbox;
+    private readonly InMemorySessionStore _sessions;
+    private readonly InMemoryMetadata _metadata;
+    private readonly InMemoryKnownDevices? _devices;
+
+    public InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore sessions, InMemoryMetadata metadata, InMemoryKnownDevices? devices = null)
+    {
+        (_outbox, _sessions, _metadata, _devices) = (outbox, sessions, metadata, devices);
+        sessions.IsActive = id =>
+        {
+            lock (_lock)
+            {
+                return _accounts.GetValueOrDefault(id) is { IsActive: true };
+            }
+        };
+    }
+
     /// <summary>The roles that may be given.</summary>
     public HashSet<string> Roles { get; } = new(StringComparer.Ordinal) { "admin" };
 
@@ -114,7 +131,7 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
 
         _accounts.Add(account.Id, Copy(account));
         _credentials.Add(account.Id, credentials);
-        outbox.Add(events);
+        _outbox.Add(events);
         return AccountWrite.Done;
     });
 
@@ -148,7 +165,7 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
             return new AccountUpdate(AccountWrite.LastAdmin, []);
         }
 
-        if (consequences.Metadata is { } patch && !metadata.TryMerge(account.Id, patch))
+        if (consequences.Metadata is { } patch && !_metadata.TryMerge(account.Id, patch))
         {
             return new AccountUpdate(AccountWrite.MetadataTooLarge, []);
         }
@@ -167,13 +184,13 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
         var written = consequences.Unlocks ? Copy(account, 0, lockoutEnd: null) : Copy(account, stored.AccessFailedCount, stored.LockoutEnd);
         if (consequences.ForgetsDevices)
         {
-            devices?.ForgetAll(account.Id);
+            _devices?.ForgetAll(account.Id);
         }
 
         written.LastLoginAt = stored.LastLoginAt;
         _accounts[account.Id] = written;
-        outbox.Add(events);
-        return new AccountUpdate(AccountWrite.Done, consequences.EndSessions is { } ending ? sessions.EndAll(account.Id, ending) : []);
+        _outbox.Add(events);
+        return new AccountUpdate(AccountWrite.Done, consequences.EndSessions is { } ending ? _sessions.EndAll(account.Id, ending) : []);
     });
 
     public Task<FailedAttempt> CountFailureAsync(Guid id, int limit, DateTimeOffset lockoutEnd, DateTimeOffset now, LifecycleEvent lockedOut, CancellationToken cancellationToken) => Locked(() =>
@@ -196,7 +213,7 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
         }
 
         _accounts[id] = Copy(stored, 0, lockoutEnd);
-        outbox.Add([lockedOut]);
+        _outbox.Add([lockedOut]);
         return new FailedAttempt(limit, LockedNow: true, lockoutEnd);
     });
 
@@ -208,7 +225,7 @@ public sealed class InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore
         }
 
         _accounts[id] = Copy(stored, 0, lockoutEnd);
-        outbox.Add(events);
+        _outbox.Add(events);
         return true;
     });
 
@@ -374,6 +391,20 @@ public sealed class InMemorySessionStore(InMemoryEvents outbox) : ISessionStore
         {
             return new(_sessions.GetValueOrDefault(id));
         }
+    }
+
+    /// <summary>Accounts are another store's.</summary>
+    public Func<Guid, bool> IsActive { get; set; } = _ => false;
+
+    public ValueTask<Session?> FindLiveAsync(string id, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        Session? session;
+        lock (_lock)
+        {
+            session = _sessions.GetValueOrDefault(id);
+        }
+
+        return new(session is { EndedAt: null } && session.ExpiresAt > now && IsActive(session.AccountId) ? session : null);
     }
 
     public Task<IReadOnlyList<Session>> ListLiveAsync(Guid accountId, DateTimeOffset now, CancellationToken cancellationToken) =>
