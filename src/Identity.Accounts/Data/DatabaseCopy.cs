@@ -9,6 +9,7 @@ using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Profile;
+using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Metadata;
@@ -47,7 +48,7 @@ public sealed class DatabaseCopy
     private static readonly Type[] s_own = [typeof(StoreValueRow)];
 
     // Made by `identity migrate`, in every database.
-    private static readonly Type[] s_mayHaveRows = [typeof(StoreValueRow), typeof(DataProtectionKeyRow)];
+    private static readonly Type[] s_mayHaveRows = [typeof(StoreValueRow), typeof(DataProtectionKey)];
 
     private readonly StoreDatabase _database;
     private readonly MasterKey _masterKey;

@@ -22,7 +22,8 @@ internal static class ProviderOptions
     private static DbContextOptionsBuilder<TContext> Common<TContext>(DbContextOptionsBuilder<TContext> builder, IServiceProvider? services)
         where TContext : IdentityDbContext
     {
-        builder.UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking);
+        // Names alike on every provider, and none that needs quotes.
+        builder.UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking).UseSnakeCaseNamingConvention();
 
         // A refused row is an expected answer here, and every other failure is thrown to a caller who logs it.
         builder.ConfigureWarnings(warnings => warnings.Log(

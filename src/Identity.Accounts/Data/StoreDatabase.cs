@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Identity.Accounts.Data.Tables;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.EntityFrameworkCore;
@@ -50,10 +51,33 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
     /// <exception cref="StartFailureException">The database was made before the schema that this version begins with.</exception>
     protected static async Task RefuseOlderAsync(IdentityDbContext context, CancellationToken cancellationToken)
     {
-        var applied = (await context.Database.GetAppliedMigrationsAsync(cancellationToken)).ToList();
-        if (applied.Count > 0 && !applied.Contains(context.Database.GetMigrations().First(), StringComparer.Ordinal))
+        if (await IsOlderAsync(context, cancellationToken))
         {
             throw new StartFailureException("DB_NAME: expected an empty database, or one of this version; this one was made before the first release and cannot be carried over (embedded: move DATA_DIR away).");
+        }
+    }
+
+    private static async Task<bool> IsOlderAsync(IdentityDbContext context, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var applied = (await context.Database.GetAppliedMigrationsAsync(cancellationToken)).ToList();
+            return applied.Count > 0 && !applied.Contains(context.Database.GetMigrations().First(), StringComparer.Ordinal);
+        }
+        catch (DbException)
+        {
+            // Before names had underscores everywhere, the history's columns were EF Core's own.
+            try
+            {
+                await context.Database.ExecuteSqlRawAsync("SELECT h.\"MigrationId\" FROM \"__EFMigrationsHistory\" h", cancellationToken);
+                return true;
+            }
+            catch (DbException)
+            {
+                // Neither: what kept the first question from its answer is the thing to tell.
+            }
+
+            throw;
         }
     }
 

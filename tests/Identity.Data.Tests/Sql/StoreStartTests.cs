@@ -39,13 +39,15 @@ public sealed class StoreStartTests : IDisposable
         Assert.DoesNotContain('\n', failure.Message);
     }
 
-    [Fact]
-    public async Task Start_WhenTheDatabaseIsOlderThanTheFirstRelease_StopsWithOneLine()
+    [Theory]
+    [InlineData("UPDATE \"__EFMigrationsHistory\" SET \"migration_id\" = '20261124022603_Initial'")]
+    [InlineData("ALTER TABLE \"__EFMigrationsHistory\" RENAME COLUMN \"migration_id\" TO \"MigrationId\"")]
+    public async Task Start_WhenTheDatabaseIsOlderThanTheFirstRelease_StopsWithOneLine(string statement)
     {
         await using (var host = await StoreHost.StartAsync(Settings))
         {
             await host.Get<StoreDatabase>().WriteAsync(
-                (context, token) => context.Database.ExecuteSqlRawAsync("UPDATE \"__EFMigrationsHistory\" SET \"MigrationId\" = '20261124022603_Initial'", token),
+                (context, token) => context.Database.ExecuteSqlRawAsync(statement, token),
                 TestContext.Current.CancellationToken);
         }
 

@@ -1,6 +1,7 @@
 using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Mongo;
+using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Profile;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.DataProtection;
@@ -27,14 +28,11 @@ public static class StoreDataProtectionExtensions
             provider.GetRequiredService<MasterKey>(),
             provider.GetRequiredService<IMetadataStore>(),
             provider.GetService<MongoCredentialStore>()));
-        services.AddOptions<KeyManagementOptions>().Configure<StoreDatabase, MasterKey>((options, database, masterKey) =>
-        {
-            options.XmlRepository = new SqlXmlRepository(database);
-            options.XmlEncryptor = new MasterKeyXmlEncryptor(masterKey);
-        });
+        services.AddOptions<KeyManagementOptions>().Configure<MasterKey>((options, masterKey) => options.XmlEncryptor = new MasterKeyXmlEncryptor(masterKey));
         services.AddOptions<AccountsOptions>().Configure<MasterKey>((options, masterKey) => options.OneTimeCodeKey = masterKey.Derive("one-time-code"));
 
         // A fixed name: nodes and the worker share the ring, wherever they are installed.
-        return services.AddDataProtection().SetApplicationName("identity");
+        services.AddScoped(provider => provider.GetRequiredService<StoreDatabase>().CreateContext());
+        return services.AddDataProtection().SetApplicationName("identity").PersistKeysToDbContext<IdentityDbContext>();
     }
 }

@@ -182,16 +182,6 @@ public sealed class RateLimitRow
     public DateTimeOffset ExpiresAt { get; set; }
 }
 
-public sealed class DataProtectionKeyRow
-{
-    public long Id { get; set; }
-
-    public required string FriendlyName { get; set; }
-
-    /// <summary>The key element; its secret part is encrypted under the master key.</summary>
-    public required string Xml { get; set; }
-}
-
 public sealed class StoreValueRow
 {
     public required string Name { get; set; }

@@ -1,9 +1,10 @@
+using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Accounts.Data.Tables;
 
 /// <summary>The one model of all relational databases. A subclass per provider exists because each has migrations of its own.</summary>
-public abstract class IdentityDbContext(DbContextOptions options) : DbContext(options)
+public abstract class IdentityDbContext(DbContextOptions options) : DbContext(options), IDataProtectionKeyContext
 {
     /// <summary>Longest string that SQL Server can have as a key of nvarchar together with another column.</summary>
     private const int KeyLength = 200;
@@ -40,7 +41,8 @@ public abstract class IdentityDbContext(DbContextOptions options) : DbContext(op
 
     public DbSet<RateLimitRow> RateLimits => Set<RateLimitRow>();
 
-    public DbSet<DataProtectionKeyRow> DataProtectionKeys => Set<DataProtectionKeyRow>();
+    /// <summary>Each key's secret part is encrypted under the master key.</summary>
+    public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();
 
     public DbSet<StoreValueRow> StoreValues => Set<StoreValueRow>();
 
@@ -53,7 +55,6 @@ public abstract class IdentityDbContext(DbContextOptions options) : DbContext(op
 
         // A new table is one file: its row, and an IEntityTypeConfiguration beside it.
         modelBuilder.ApplyConfigurationsFromAssembly(typeof(IdentityDbContext).Assembly);
-        SnakeCase.Apply(modelBuilder);
     }
 
     private static void OAuthModel(ModelBuilder modelBuilder)
@@ -183,7 +184,7 @@ public abstract class IdentityDbContext(DbContextOptions options) : DbContext(op
             row.Property(r => r.Key).HasMaxLength(64);
             row.HasIndex(r => r.ExpiresAt);
         });
-        modelBuilder.Entity<DataProtectionKeyRow>(row =>
+        modelBuilder.Entity<DataProtectionKey>(row =>
         {
             row.ToTable("data_protection_keys").HasKey(r => r.Id);
             row.Property(r => r.FriendlyName).HasMaxLength(KeyLength);

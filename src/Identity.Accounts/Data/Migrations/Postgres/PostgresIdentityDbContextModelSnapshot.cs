@@ -294,32 +294,6 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                     b.ToTable("credentials", (string)null);
                 });
 
-            modelBuilder.Entity("Identity.Accounts.Data.Tables.DataProtectionKeyRow", b =>
-                {
-                    b.Property<long>("Id")
-                        .ValueGeneratedOnAdd()
-                        .HasColumnType("bigint")
-                        .HasColumnName("id");
-
-                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
-
-                    b.Property<string>("FriendlyName")
-                        .IsRequired()
-                        .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("friendly_name");
-
-                    b.Property<string>("Xml")
-                        .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("xml");
-
-                    b.HasKey("Id")
-                        .HasName("pk_data_protection_keys");
-
-                    b.ToTable("data_protection_keys", (string)null);
-                });
-
             modelBuilder.Entity("Identity.Accounts.Data.Tables.DenyEntryRow", b =>
                 {
                     b.Property<string>("Id")
@@ -1825,11 +1799,36 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                     b.ToTable("store_values", (string)null);
                 });
 
+            modelBuilder.Entity("Microsoft.AspNetCore.DataProtection.EntityFrameworkCore.DataProtectionKey", b =>
+                {
+                    b.Property<int>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("integer")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<int>("Id"));
+
+                    b.Property<string>("FriendlyName")
+                        .HasMaxLength(200)
+                        .HasColumnType("character varying(200)")
+                        .HasColumnName("friendly_name");
+
+                    b.Property<string>("Xml")
+                        .HasColumnType("text")
+                        .HasColumnName("xml");
+
+                    b.HasKey("Id")
+                        .HasName("pk_data_protection_keys");
+
+                    b.ToTable("data_protection_keys", (string)null);
+                });
+
             modelBuilder.Entity("Identity.Accounts.Data.Tables.OAuthAuthorization", b =>
                 {
                     b.HasOne("Identity.Accounts.Data.Tables.OAuthApplication", "Application")
                         .WithMany("Authorizations")
-                        .HasForeignKey("ApplicationId");
+                        .HasForeignKey("ApplicationId")
+                        .HasConstraintName("fk_authorizations_applications_application_id");
 
                     b.Navigation("Application");
                 });
@@ -1838,11 +1837,13 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.HasOne("Identity.Accounts.Data.Tables.OAuthApplication", "Application")
                         .WithMany("Tokens")
-                        .HasForeignKey("ApplicationId");
+                        .HasForeignKey("ApplicationId")
+                        .HasConstraintName("fk_tokens_applications_application_id");
 
                     b.HasOne("Identity.Accounts.Data.Tables.OAuthAuthorization", "Authorization")
                         .WithMany("Tokens")
-                        .HasForeignKey("AuthorizationId");
+                        .HasForeignKey("AuthorizationId")
+                        .HasConstraintName("fk_tokens_authorizations_authorization_id");
 
                     b.Navigation("Application");
 

@@ -139,10 +139,10 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                 name: "data_protection_keys",
                 columns: table => new
                 {
-                    id = table.Column<long>(type: "bigint", nullable: false)
+                    id = table.Column<int>(type: "int", nullable: false)
                         .Annotation("SqlServer:Identity", "1, 1"),
-                    friendly_name = table.Column<string>(type: "nvarchar(200)", maxLength: 200, nullable: false, collation: "Latin1_General_100_BIN2"),
-                    xml = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2")
+                    friendly_name = table.Column<string>(type: "nvarchar(200)", maxLength: 200, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    xml = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2")
                 },
                 constraints: table =>
                 {
@@ -659,7 +659,7 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                 {
                     table.PrimaryKey("pk_authorizations", x => x.id);
                     table.ForeignKey(
-                        name: "FK_authorizations_applications_application_id",
+                        name: "fk_authorizations_applications_application_id",
                         column: x => x.application_id,
                         principalTable: "applications",
                         principalColumn: "id");
@@ -687,12 +687,12 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                 {
                     table.PrimaryKey("pk_tokens", x => x.id);
                     table.ForeignKey(
-                        name: "FK_tokens_applications_application_id",
+                        name: "fk_tokens_applications_application_id",
                         column: x => x.application_id,
                         principalTable: "applications",
                         principalColumn: "id");
                     table.ForeignKey(
-                        name: "FK_tokens_authorizations_authorization_id",
+                        name: "fk_tokens_authorizations_authorization_id",
                         column: x => x.authorization_id,
                         principalTable: "authorizations",
                         principalColumn: "id");

@@ -139,10 +139,10 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                 name: "data_protection_keys",
                 columns: table => new
                 {
-                    id = table.Column<long>(type: "INTEGER", nullable: false)
+                    id = table.Column<int>(type: "INTEGER", nullable: false)
                         .Annotation("Sqlite:Autoincrement", true),
-                    friendly_name = table.Column<string>(type: "TEXT", maxLength: 200, nullable: false),
-                    xml = table.Column<string>(type: "TEXT", nullable: false)
+                    friendly_name = table.Column<string>(type: "TEXT", maxLength: 200, nullable: true),
+                    xml = table.Column<string>(type: "TEXT", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -659,7 +659,7 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                 {
                     table.PrimaryKey("pk_authorizations", x => x.id);
                     table.ForeignKey(
-                        name: "FK_authorizations_applications_application_id",
+                        name: "fk_authorizations_applications_application_id",
                         column: x => x.application_id,
                         principalTable: "applications",
                         principalColumn: "id");
@@ -687,12 +687,12 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                 {
                     table.PrimaryKey("pk_tokens", x => x.id);
                     table.ForeignKey(
-                        name: "FK_tokens_applications_application_id",
+                        name: "fk_tokens_applications_application_id",
                         column: x => x.application_id,
                         principalTable: "applications",
                         principalColumn: "id");
                     table.ForeignKey(
-                        name: "FK_tokens_authorizations_authorization_id",
+                        name: "fk_tokens_authorizations_authorization_id",
                         column: x => x.authorization_id,
                         principalTable: "authorizations",
                         principalColumn: "id");

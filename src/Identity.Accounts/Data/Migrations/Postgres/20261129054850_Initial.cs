@@ -140,10 +140,10 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 name: "data_protection_keys",
                 columns: table => new
                 {
-                    id = table.Column<long>(type: "bigint", nullable: false)
+                    id = table.Column<int>(type: "integer", nullable: false)
                         .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityByDefaultColumn),
-                    friendly_name = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: false),
-                    xml = table.Column<string>(type: "text", nullable: false)
+                    friendly_name = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: true),
+                    xml = table.Column<string>(type: "text", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -660,7 +660,7 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     table.PrimaryKey("pk_authorizations", x => x.id);
                     table.ForeignKey(
-                        name: "FK_authorizations_applications_application_id",
+                        name: "fk_authorizations_applications_application_id",
                         column: x => x.application_id,
                         principalTable: "applications",
                         principalColumn: "id");
@@ -688,12 +688,12 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     table.PrimaryKey("pk_tokens", x => x.id);
                     table.ForeignKey(
-                        name: "FK_tokens_applications_application_id",
+                        name: "fk_tokens_applications_application_id",
                         column: x => x.application_id,
                         principalTable: "applications",
                         principalColumn: "id");
                     table.ForeignKey(
-                        name: "FK_tokens_authorizations_authorization_id",
+                        name: "fk_tokens_authorizations_authorization_id",
                         column: x => x.authorization_id,
                         principalTable: "authorizations",
                         principalColumn: "id");

@@ -3,16 +3,16 @@ using System;
 using Identity.Accounts.Data.Tables;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
-using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 
 #nullable disable
 
-namespace Identity.Accounts.Data.Migrations.Postgres
+namespace Identity.Accounts.Data.Migrations.SqlServer
 {
-    [DbContext(typeof(PostgresIdentityDbContext))]
-    [Migration("20261129051908_Initial")]
+    [DbContext(typeof(SqlServerIdentityDbContext))]
+    [Migration("20261129054900_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -21,38 +21,46 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 #pragma warning disable 612, 618
             modelBuilder
                 .HasAnnotation("ProductVersion", "10.0.15")
-                .HasAnnotation("Relational:MaxIdentifierLength", 63);
+                .HasAnnotation("Relational:MaxIdentifierLength", 128);
 
-            NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
+            SqlServerModelBuilderExtensions.UseIdentityColumns(modelBuilder);
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.AccessNoticeRow", b =>
                 {
                     b.Property<string>("Key")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("key");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("key")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<string>("Change")
                         .IsRequired()
                         .HasMaxLength(40)
-                        .HasColumnType("character varying(40)")
-                        .HasColumnName("change");
+                        .HasColumnType("nvarchar(40)")
+                        .HasColumnName("change")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("EmailBefore")
                         .HasMaxLength(320)
-                        .HasColumnType("character varying(320)")
-                        .HasColumnName("email_before");
+                        .HasColumnType("nvarchar(320)")
+                        .HasColumnName("email_before")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<DateTimeOffset?>("UsedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("used_at");
 
                     b.HasKey("Key")
@@ -69,118 +77,138 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.AccountRow", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
                     b.Property<int>("AccessFailedCount")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("access_failed_count");
 
                     b.Property<int>("Claim")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("claim");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<DateTimeOffset?>("DeleteAfter")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("delete_after");
 
                     b.Property<string>("Email")
                         .IsRequired()
                         .HasMaxLength(320)
-                        .HasColumnType("character varying(320)")
-                        .HasColumnName("email");
+                        .HasColumnType("nvarchar(320)")
+                        .HasColumnName("email")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<bool>("EmailVerified")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("email_verified");
 
                     b.Property<string>("FirstName")
                         .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
-                        .HasColumnName("first_name");
+                        .HasColumnType("nvarchar(256)")
+                        .HasColumnName("first_name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<bool>("IsActive")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("is_active");
 
                     b.Property<DateTimeOffset?>("LastLoginAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("last_login_at");
 
                     b.Property<string>("LastName")
                         .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
-                        .HasColumnName("last_name");
+                        .HasColumnType("nvarchar(256)")
+                        .HasColumnName("last_name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset?>("LockoutEnd")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("lockout_end");
 
                     b.Property<string>("NormalizedEmail")
                         .IsRequired()
                         .HasMaxLength(320)
-                        .HasColumnType("character varying(320)")
-                        .HasColumnName("normalized_email");
+                        .HasColumnType("nvarchar(320)")
+                        .HasColumnName("normalized_email")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("NormalizedUserName")
                         .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
-                        .HasColumnName("normalized_user_name");
+                        .HasColumnType("nvarchar(256)")
+                        .HasColumnName("normalized_user_name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("PendingEmail")
                         .HasMaxLength(320)
-                        .HasColumnType("character varying(320)")
-                        .HasColumnName("pending_email");
+                        .HasColumnType("nvarchar(320)")
+                        .HasColumnName("pending_email")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("PendingPhoneNumber")
                         .HasMaxLength(32)
-                        .HasColumnType("character varying(32)")
-                        .HasColumnName("pending_phone_number");
+                        .HasColumnType("nvarchar(32)")
+                        .HasColumnName("pending_phone_number")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("PhoneNumber")
                         .HasMaxLength(32)
-                        .HasColumnType("character varying(32)")
-                        .HasColumnName("phone_number");
+                        .HasColumnType("nvarchar(32)")
+                        .HasColumnName("phone_number")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<bool>("PhoneNumberVerified")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("phone_number_verified");
 
                     b.Property<string>("Profile")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("profile");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("profile")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Roles")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("roles");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("roles")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("SearchText")
                         .IsRequired()
                         .HasMaxLength(1200)
-                        .HasColumnType("character varying(1200)")
-                        .HasColumnName("search_text");
+                        .HasColumnType("nvarchar(1200)")
+                        .HasColumnName("search_text")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("SecurityStamp")
                         .IsRequired()
                         .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
-                        .HasColumnName("security_stamp");
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("security_stamp")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("UpdatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("updated_at");
 
                     b.Property<string>("UserName")
                         .HasMaxLength(256)
-                        .HasColumnType("character varying(256)")
-                        .HasColumnName("user_name");
+                        .HasColumnType("nvarchar(256)")
+                        .HasColumnName("user_name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<long>("Version")
                         .HasColumnType("bigint")
@@ -198,7 +226,8 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
                     b.HasIndex("NormalizedUserName")
                         .IsUnique()
-                        .HasDatabaseName("ix_accounts_normalized_user_name");
+                        .HasDatabaseName("ix_accounts_normalized_user_name")
+                        .HasFilter("[normalized_user_name] IS NOT NULL");
 
                     b.HasIndex("PendingEmail")
                         .HasDatabaseName("ix_accounts_pending_email");
@@ -208,61 +237,74 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
                     b.HasIndex("PhoneNumber")
                         .IsUnique()
-                        .HasDatabaseName("ix_accounts_phone_number");
+                        .HasDatabaseName("ix_accounts_phone_number")
+                        .HasFilter("[phone_number] IS NOT NULL");
 
                     b.ToTable("accounts", (string)null);
                 });
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.AuditRow", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
-                    b.Property<Guid?>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<string>("Action")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("action");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("action")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("ActorId")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("actor_id");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("actor_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("ClientId")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("client_id");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("client_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Ip")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("ip");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("ip")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Outcome")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("outcome");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("outcome")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("SessionId")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("session_id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("session_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("Time")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("time");
 
                     b.Property<string>("UserAgent")
                         .HasMaxLength(400)
-                        .HasColumnType("character varying(400)")
-                        .HasColumnName("user_agent");
+                        .HasColumnType("nvarchar(400)")
+                        .HasColumnName("user_agent")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id")
                         .HasName("pk_audit_log");
@@ -278,18 +320,22 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.CredentialRow", b =>
                 {
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<DateTimeOffset?>("PasswordChangedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("password_changed_at");
 
                     b.Property<string>("PasswordHash")
                         .HasMaxLength(512)
-                        .HasColumnType("character varying(512)")
-                        .HasColumnName("password_hash");
+                        .HasColumnType("nvarchar(512)")
+                        .HasColumnName("password_hash")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("AccountId")
                         .HasName("pk_credentials");
@@ -297,45 +343,22 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                     b.ToTable("credentials", (string)null);
                 });
 
-            modelBuilder.Entity("Identity.Accounts.Data.Tables.DataProtectionKeyRow", b =>
-                {
-                    b.Property<long>("Id")
-                        .ValueGeneratedOnAdd()
-                        .HasColumnType("bigint")
-                        .HasColumnName("id");
-
-                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
-
-                    b.Property<string>("FriendlyName")
-                        .IsRequired()
-                        .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("friendly_name");
-
-                    b.Property<string>("Xml")
-                        .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("xml");
-
-                    b.HasKey("Id")
-                        .HasName("pk_data_protection_keys");
-
-                    b.ToTable("data_protection_keys", (string)null);
-                });
-
             modelBuilder.Entity("Identity.Accounts.Data.Tables.DenyEntryRow", b =>
                 {
                     b.Property<string>("Id")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("id");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<DateTimeOffset>("GrantedUntil")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("granted_until");
 
                     b.HasKey("Id")
@@ -349,73 +372,88 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.DeviceRow", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<string>("AppId")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("app_id");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("app_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<string>("DeviceId")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("device_id");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("device_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Environment")
                         .HasMaxLength(20)
-                        .HasColumnType("character varying(20)")
-                        .HasColumnName("environment");
+                        .HasColumnType("nvarchar(20)")
+                        .HasColumnName("environment")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("LastSeenAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("last_seen_at");
 
                     b.Property<string>("Platform")
                         .IsRequired()
                         .HasMaxLength(20)
-                        .HasColumnType("character varying(20)")
-                        .HasColumnName("platform");
+                        .HasColumnType("nvarchar(20)")
+                        .HasColumnName("platform")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<byte[]>("PublicKey")
                         .HasMaxLength(200)
-                        .HasColumnType("bytea")
+                        .HasColumnType("varbinary(200)")
                         .HasColumnName("public_key");
 
                     b.Property<DateTimeOffset>("RegisteredAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("registered_at");
 
                     b.Property<byte[]>("SealedToken")
                         .IsRequired()
-                        .HasColumnType("bytea")
+                        .HasColumnType("varbinary(max)")
                         .HasColumnName("sealed_token");
 
                     b.Property<string>("SessionId")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("session_id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("session_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("TokenHash")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("token_hash");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("token_hash")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("UserAgent")
                         .HasMaxLength(400)
-                        .HasColumnType("character varying(400)")
-                        .HasColumnName("user_agent");
+                        .HasColumnType("nvarchar(400)")
+                        .HasColumnName("user_agent")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id")
                         .HasName("pk_devices");
@@ -438,17 +476,19 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.ExportChunkRow", b =>
                 {
-                    b.Property<Guid>("JobId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("job_id");
+                    b.Property<byte[]>("JobId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("job_id")
+                        .IsFixedLength();
 
                     b.Property<int>("Ordinal")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("ordinal");
 
                     b.Property<byte[]>("Content")
                         .IsRequired()
-                        .HasColumnType("bytea")
+                        .HasColumnType("varbinary(max)")
                         .HasColumnName("content");
 
                     b.HasKey("JobId", "Ordinal")
@@ -459,53 +499,64 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.ExportJobRow", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
                     b.Property<int>("Attempts")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("attempts");
 
-                    b.Property<Guid?>("ClaimedBy")
-                        .HasColumnType("uuid")
-                        .HasColumnName("claimed_by");
+                    b.Property<byte[]>("ClaimedBy")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("claimed_by")
+                        .IsFixedLength();
 
                     b.Property<DateTimeOffset?>("ClaimedUntil")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("claimed_until");
 
                     b.Property<DateTimeOffset?>("CreatedAfter")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_after");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<DateTimeOffset?>("FinishedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("finished_at");
 
                     b.Property<string>("Format")
                         .IsRequired()
                         .HasMaxLength(20)
-                        .HasColumnType("character varying(20)")
-                        .HasColumnName("format");
+                        .HasColumnType("nvarchar(20)")
+                        .HasColumnName("format")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<bool?>("IsActive")
-                        .HasColumnType("boolean")
+                        .HasColumnType("bit")
                         .HasColumnName("is_active");
 
                     b.Property<string>("Language")
                         .IsRequired()
                         .HasMaxLength(20)
-                        .HasColumnType("character varying(20)")
-                        .HasColumnName("language");
+                        .HasColumnType("nvarchar(20)")
+                        .HasColumnName("language")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<long>("Length")
                         .HasColumnType("bigint")
@@ -517,14 +568,16 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
                     b.Property<string>("Role")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("role");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("role")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("State")
                         .IsRequired()
                         .HasMaxLength(20)
-                        .HasColumnType("character varying(20)")
-                        .HasColumnName("state");
+                        .HasColumnType("nvarchar(20)")
+                        .HasColumnName("state")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<long>("Total")
                         .HasColumnType("bigint")
@@ -543,25 +596,30 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("Kind")
                         .HasMaxLength(40)
-                        .HasColumnType("character varying(40)")
-                        .HasColumnName("kind");
+                        .HasColumnType("nvarchar(40)")
+                        .HasColumnName("kind")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Key")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("key");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("key")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<string>("Payload")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("payload");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("payload")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset?>("UsedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("used_at");
 
                     b.HasKey("Kind", "Key")
@@ -577,38 +635,47 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("Key")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("key");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("key")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<DateTimeOffset>("LastUsedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("last_used_at");
 
                     b.Property<string>("Provider")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("provider");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("provider")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Realm")
                         .IsRequired()
                         .HasMaxLength(255)
-                        .HasColumnType("character varying(255)")
-                        .HasColumnName("realm");
+                        .HasColumnType("nvarchar(255)")
+                        .HasColumnName("realm")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Subject")
                         .IsRequired()
                         .HasMaxLength(255)
-                        .HasColumnType("character varying(255)")
-                        .HasColumnName("subject");
+                        .HasColumnType("nvarchar(255)")
+                        .HasColumnName("subject")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Key")
                         .HasName("pk_external_identities");
@@ -623,37 +690,44 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("SessionId")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("session_id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("session_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset?>("EndsAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("ends_at");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<string>("Provider")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("provider");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("provider")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("SignOutState")
-                        .HasColumnType("text")
-                        .HasColumnName("sign_out_state");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("sign_out_state")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("SubjectKey")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("subject_key");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("subject_key")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("UpstreamKey")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("upstream_key");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("upstream_key")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("SessionId")
                         .HasName("pk_external_sessions");
@@ -677,15 +751,17 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("SessionId")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("session_id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("session_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Strength")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("strength");
 
                     b.Property<DateTimeOffset>("At")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("at");
 
                     b.HasKey("SessionId", "Strength")
@@ -699,17 +775,19 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.ImportChunkRow", b =>
                 {
-                    b.Property<Guid>("JobId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("job_id");
+                    b.Property<byte[]>("JobId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("job_id")
+                        .IsFixedLength();
 
                     b.Property<int>("Ordinal")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("ordinal");
 
                     b.Property<byte[]>("Content")
                         .IsRequired()
-                        .HasColumnType("bytea")
+                        .HasColumnType("varbinary(max)")
                         .HasColumnName("content");
 
                     b.Property<long>("FirstLine")
@@ -724,16 +802,21 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.ImportJobRow", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
-                    b.Property<Guid?>("ClaimedBy")
-                        .HasColumnType("uuid")
-                        .HasColumnName("claimed_by");
+                    b.Property<byte[]>("ClaimedBy")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("claimed_by")
+                        .IsFixedLength();
 
                     b.Property<DateTimeOffset?>("ClaimedUntil")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("claimed_until");
 
                     b.Property<long>("Created")
@@ -741,7 +824,8 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                         .HasColumnName("created");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<long>("Existing")
@@ -749,11 +833,13 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                         .HasColumnName("existing");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<DateTimeOffset?>("FinishedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("finished_at");
 
                     b.Property<long>("Lines")
@@ -771,8 +857,9 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                     b.Property<string>("State")
                         .IsRequired()
                         .HasMaxLength(20)
-                        .HasColumnType("character varying(20)")
-                        .HasColumnName("state");
+                        .HasColumnType("nvarchar(20)")
+                        .HasColumnName("state")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id")
                         .HasName("pk_import_jobs");
@@ -785,9 +872,11 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.ImportRefusalRow", b =>
                 {
-                    b.Property<Guid>("JobId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("job_id");
+                    b.Property<byte[]>("JobId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("job_id")
+                        .IsFixedLength();
 
                     b.Property<long>("Line")
                         .HasColumnType("bigint")
@@ -796,8 +885,9 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                     b.Property<string>("Reasons")
                         .IsRequired()
                         .HasMaxLength(2000)
-                        .HasColumnType("character varying(2000)")
-                        .HasColumnName("reasons");
+                        .HasColumnType("nvarchar(2000)")
+                        .HasColumnName("reasons")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("JobId", "Line")
                         .HasName("pk_import_refusals");
@@ -807,21 +897,25 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.KnownDeviceRow", b =>
                 {
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<string>("Key")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("key");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("key")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<int>("Failures")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("failures");
 
                     b.HasKey("AccountId", "Key")
@@ -835,37 +929,46 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.LogoutNoticeRow", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<int>("Attempts")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("attempts");
 
                     b.Property<string>("ClientId")
                         .IsRequired()
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("client_id");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("client_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("DueAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("due_at");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<string>("SessionId")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("session_id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("session_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id")
                         .HasName("pk_logout_notices");
@@ -881,14 +984,17 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.MetadataRow", b =>
                 {
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<string>("Document")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("document");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("document")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("AccountId")
                         .HasName("pk_account_metadata");
@@ -898,82 +1004,101 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.OAuthApplication", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
                     b.Property<string>("ApplicationType")
                         .HasMaxLength(50)
-                        .HasColumnType("character varying(50)")
-                        .HasColumnName("application_type");
+                        .HasColumnType("nvarchar(50)")
+                        .HasColumnName("application_type")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("ClientId")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("client_id");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("client_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("ClientSecret")
-                        .HasColumnType("text")
-                        .HasColumnName("client_secret");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("client_secret")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("ClientType")
                         .HasMaxLength(50)
-                        .HasColumnType("character varying(50)")
-                        .HasColumnName("client_type");
+                        .HasColumnType("nvarchar(50)")
+                        .HasColumnName("client_type")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("ConcurrencyToken")
                         .IsConcurrencyToken()
                         .HasMaxLength(50)
-                        .HasColumnType("character varying(50)")
-                        .HasColumnName("concurrency_token");
+                        .HasColumnType("nvarchar(50)")
+                        .HasColumnName("concurrency_token")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("ConsentType")
                         .HasMaxLength(50)
-                        .HasColumnType("character varying(50)")
-                        .HasColumnName("consent_type");
+                        .HasColumnType("nvarchar(50)")
+                        .HasColumnName("consent_type")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("DisplayName")
-                        .HasColumnType("text")
-                        .HasColumnName("display_name");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("display_name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("DisplayNames")
-                        .HasColumnType("text")
-                        .HasColumnName("display_names");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("display_names")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("JsonWebKeySet")
-                        .HasColumnType("text")
-                        .HasColumnName("json_web_key_set");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("json_web_key_set")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Metadata")
-                        .HasColumnType("text")
-                        .HasColumnName("metadata");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("metadata")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Permissions")
-                        .HasColumnType("text")
-                        .HasColumnName("permissions");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("permissions")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("PostLogoutRedirectUris")
-                        .HasColumnType("text")
-                        .HasColumnName("post_logout_redirect_uris");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("post_logout_redirect_uris")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Properties")
-                        .HasColumnType("text")
-                        .HasColumnName("properties");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("properties")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("RedirectUris")
-                        .HasColumnType("text")
-                        .HasColumnName("redirect_uris");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("redirect_uris")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Requirements")
-                        .HasColumnType("text")
-                        .HasColumnName("requirements");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("requirements")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Settings")
-                        .HasColumnType("text")
-                        .HasColumnName("settings");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("settings")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("UpdatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("updated_at");
 
                     b.HasKey("Id")
@@ -981,92 +1106,111 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
                     b.HasIndex("ClientId")
                         .IsUnique()
-                        .HasDatabaseName("ix_applications_client_id");
+                        .HasDatabaseName("ix_applications_client_id")
+                        .HasFilter("[client_id] IS NOT NULL");
 
                     b.ToTable("applications", (string)null);
                 });
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.OAuthAuthorization", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
-                    b.Property<Guid?>("ApplicationId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("application_id");
+                    b.Property<byte[]>("ApplicationId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("application_id")
+                        .IsFixedLength();
 
                     b.Property<string>("ClientId")
                         .IsRequired()
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("client_id");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("client_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("ConcurrencyToken")
                         .IsConcurrencyToken()
                         .HasMaxLength(50)
-                        .HasColumnType("character varying(50)")
-                        .HasColumnName("concurrency_token");
+                        .HasColumnType("nvarchar(50)")
+                        .HasColumnName("concurrency_token")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTime?>("CreationDate")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2")
                         .HasColumnName("creation_date");
 
                     b.Property<string>("Details")
-                        .HasColumnType("text")
-                        .HasColumnName("details");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("details")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset?>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<int>("Generation")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("generation");
 
                     b.Property<DateTimeOffset>("GrantedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("granted_at");
 
                     b.Property<string>("Properties")
-                        .HasColumnType("text")
-                        .HasColumnName("properties");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("properties")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Resources")
-                        .HasColumnType("text")
-                        .HasColumnName("resources");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("resources")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset?>("RevokedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("revoked_at");
 
                     b.Property<DateTimeOffset>("RotatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("rotated_at");
 
                     b.Property<string>("Scopes")
-                        .HasColumnType("text")
-                        .HasColumnName("scopes");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("scopes")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("SessionId")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("session_id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("session_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Status")
                         .HasMaxLength(50)
-                        .HasColumnType("character varying(50)")
-                        .HasColumnName("status");
+                        .HasColumnType("nvarchar(50)")
+                        .HasColumnName("status")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Subject")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("subject");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("subject")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Type")
                         .HasMaxLength(50)
-                        .HasColumnType("character varying(50)")
-                        .HasColumnName("type");
+                        .HasColumnType("nvarchar(50)")
+                        .HasColumnName("type")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id")
                         .HasName("pk_authorizations");
@@ -1088,114 +1232,138 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.OAuthScope", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
                     b.Property<string>("ConcurrencyToken")
                         .IsConcurrencyToken()
                         .HasMaxLength(50)
-                        .HasColumnType("character varying(50)")
-                        .HasColumnName("concurrency_token");
+                        .HasColumnType("nvarchar(50)")
+                        .HasColumnName("concurrency_token")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Description")
-                        .HasColumnType("text")
-                        .HasColumnName("description");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("description")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Descriptions")
-                        .HasColumnType("text")
-                        .HasColumnName("descriptions");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("descriptions")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("DisplayName")
-                        .HasColumnType("text")
-                        .HasColumnName("display_name");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("display_name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("DisplayNames")
-                        .HasColumnType("text")
-                        .HasColumnName("display_names");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("display_names")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Name")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("name");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Properties")
-                        .HasColumnType("text")
-                        .HasColumnName("properties");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("properties")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Resources")
-                        .HasColumnType("text")
-                        .HasColumnName("resources");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("resources")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id")
                         .HasName("pk_scopes");
 
                     b.HasIndex("Name")
                         .IsUnique()
-                        .HasDatabaseName("ix_scopes_name");
+                        .HasDatabaseName("ix_scopes_name")
+                        .HasFilter("[name] IS NOT NULL");
 
                     b.ToTable("scopes", (string)null);
                 });
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.OAuthToken", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
-                    b.Property<Guid?>("ApplicationId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("application_id");
+                    b.Property<byte[]>("ApplicationId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("application_id")
+                        .IsFixedLength();
 
-                    b.Property<Guid?>("AuthorizationId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("authorization_id");
+                    b.Property<byte[]>("AuthorizationId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("authorization_id")
+                        .IsFixedLength();
 
                     b.Property<string>("ConcurrencyToken")
                         .IsConcurrencyToken()
                         .HasMaxLength(50)
-                        .HasColumnType("character varying(50)")
-                        .HasColumnName("concurrency_token");
+                        .HasColumnType("nvarchar(50)")
+                        .HasColumnName("concurrency_token")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTime?>("CreationDate")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2")
                         .HasColumnName("creation_date");
 
                     b.Property<DateTime?>("ExpirationDate")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2")
                         .HasColumnName("expiration_date");
 
                     b.Property<string>("Payload")
-                        .HasColumnType("text")
-                        .HasColumnName("payload");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("payload")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Properties")
-                        .HasColumnType("text")
-                        .HasColumnName("properties");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("properties")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTime?>("RedemptionDate")
-                        .HasColumnType("timestamp with time zone")
+                        .HasColumnType("datetime2")
                         .HasColumnName("redemption_date");
 
                     b.Property<string>("ReferenceId")
                         .HasMaxLength(100)
-                        .HasColumnType("character varying(100)")
-                        .HasColumnName("reference_id");
+                        .HasColumnType("nvarchar(100)")
+                        .HasColumnName("reference_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Status")
                         .HasMaxLength(50)
-                        .HasColumnType("character varying(50)")
-                        .HasColumnName("status");
+                        .HasColumnType("nvarchar(50)")
+                        .HasColumnName("status")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Subject")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("subject");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("subject")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Type")
                         .HasMaxLength(150)
-                        .HasColumnType("character varying(150)")
-                        .HasColumnName("type");
+                        .HasColumnType("nvarchar(150)")
+                        .HasColumnName("type")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id")
                         .HasName("pk_tokens");
@@ -1208,7 +1376,8 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
                     b.HasIndex("ReferenceId")
                         .IsUnique()
-                        .HasDatabaseName("ix_tokens_reference_id");
+                        .HasDatabaseName("ix_tokens_reference_id")
+                        .HasFilter("[reference_id] IS NOT NULL");
 
                     b.HasIndex("ApplicationId", "Status", "Subject", "Type")
                         .HasDatabaseName("ix_tokens_application_id_status_subject_type");
@@ -1218,46 +1387,55 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.OneTimeCodeRow", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
-                    b.Property<Guid?>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<string>("Channel")
                         .IsRequired()
                         .HasMaxLength(20)
-                        .HasColumnType("character varying(20)")
-                        .HasColumnName("channel");
+                        .HasColumnType("nvarchar(20)")
+                        .HasColumnName("channel")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<byte[]>("CodeHash")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("bytea")
+                        .HasColumnType("varbinary(64)")
                         .HasColumnName("code_hash");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<int>("Guesses")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("guesses");
 
                     b.Property<string>("Purpose")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("purpose");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("purpose")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset?>("UsedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("used_at");
 
                     b.HasKey("Id")
@@ -1279,45 +1457,57 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                         .HasColumnType("bigint")
                         .HasColumnName("sequence");
 
-                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Sequence"));
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<long>("Sequence"));
 
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<string>("Body")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("body");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("body")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("ClaimedBy")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("claimed_by");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("claimed_by")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset?>("ClaimedUntil")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("claimed_until");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Exchange")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("exchange");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("exchange")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<Guid>("MessageId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("message_id");
+                    b.Property<byte[]>("MessageId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("message_id")
+                        .IsFixedLength();
 
                     b.Property<string>("RoutingKey")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("routing_key");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("routing_key")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Sequence")
                         .HasName("pk_outbox");
@@ -1332,24 +1522,31 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("Key")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("key");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("key")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Answer")
                         .HasMaxLength(2000)
-                        .HasColumnType("character varying(2000)")
-                        .HasColumnName("answer");
+                        .HasColumnType("nvarchar(2000)")
+                        .HasColumnName("answer")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<Guid>("Claim")
-                        .HasColumnType("uuid")
-                        .HasColumnName("claim");
+                    b.Property<byte[]>("Claim")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("claim")
+                        .IsFixedLength();
 
                     b.Property<DateTimeOffset>("ClaimedUntil")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("claimed_until");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.HasKey("Key")
@@ -1363,52 +1560,66 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.PushMessageRow", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<int>("Attempts")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("attempts");
 
                     b.Property<string>("ClaimedBy")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("claimed_by");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("claimed_by")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset?>("ClaimedUntil")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("claimed_until");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
-                    b.Property<Guid>("DeviceId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("device_id");
+                    b.Property<byte[]>("DeviceId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("device_id")
+                        .IsFixedLength();
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<string>("Kind")
                         .IsRequired()
                         .HasMaxLength(20)
-                        .HasColumnType("character varying(20)")
-                        .HasColumnName("kind");
+                        .HasColumnType("nvarchar(20)")
+                        .HasColumnName("kind")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("NextAttemptAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("next_attempt_at");
 
                     b.Property<byte[]>("SealedBody")
                         .IsRequired()
-                        .HasColumnType("bytea")
+                        .HasColumnType("varbinary(max)")
                         .HasColumnName("sealed_body");
 
                     b.HasKey("Id")
@@ -1430,19 +1641,22 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("Key")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("key");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("key")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Count")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("count");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<DateTimeOffset>("WindowStart")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("window_start");
 
                     b.HasKey("Key")
@@ -1456,21 +1670,26 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.RecoveryCodeRow", b =>
                 {
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<string>("CodeHash")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("code_hash");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("code_hash")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<DateTimeOffset?>("UsedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("used_at");
 
                     b.HasKey("AccountId", "CodeHash")
@@ -1481,47 +1700,59 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.RememberedBrowserRow", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<string>("Ip")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("ip");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("ip")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("LastUsedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("last_used_at");
 
                     b.Property<string>("SecurityStamp")
                         .IsRequired()
                         .HasMaxLength(128)
-                        .HasColumnType("character varying(128)")
-                        .HasColumnName("security_stamp");
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("security_stamp")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("TokenHash")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("token_hash");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("token_hash")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("UserAgent")
                         .HasMaxLength(400)
-                        .HasColumnType("character varying(400)")
-                        .HasColumnName("user_agent");
+                        .HasColumnType("nvarchar(400)")
+                        .HasColumnName("user_agent")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id")
                         .HasName("pk_remembered_browsers");
@@ -1539,16 +1770,19 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("Kind")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("kind");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("kind")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Key")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("key");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("key")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.HasKey("Kind", "Key")
@@ -1564,16 +1798,19 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("Identifier")
                         .HasMaxLength(400)
-                        .HasColumnType("character varying(400)")
-                        .HasColumnName("identifier");
+                        .HasColumnType("nvarchar(400)")
+                        .HasColumnName("identifier")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Document")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("document");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("document")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("UpdatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("updated_at");
 
                     b.HasKey("Identifier")
@@ -1586,17 +1823,20 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("Name")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("name");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Description")
                         .HasMaxLength(500)
-                        .HasColumnType("character varying(500)")
-                        .HasColumnName("description");
+                        .HasColumnType("nvarchar(500)")
+                        .HasColumnName("description")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Name")
                         .HasName("pk_roles");
@@ -1606,48 +1846,59 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.SecondFactorRow", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<long>("Counter")
                         .HasColumnType("bigint")
                         .HasColumnName("counter");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<string>("Data")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("data");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("data")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Kind")
                         .IsRequired()
                         .HasMaxLength(20)
-                        .HasColumnType("character varying(20)")
-                        .HasColumnName("kind");
+                        .HasColumnType("nvarchar(20)")
+                        .HasColumnName("kind")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset?>("LastUsedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("last_used_at");
 
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasMaxLength(100)
-                        .HasColumnType("character varying(100)")
-                        .HasColumnName("name");
+                        .HasColumnType("nvarchar(100)")
+                        .HasColumnName("name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Slot")
                         .IsRequired()
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("slot");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("slot")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id")
                         .HasName("pk_second_factors");
@@ -1666,73 +1917,90 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("Id")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("id");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<Guid>("AccountId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("account_id");
+                    b.Property<byte[]>("AccountId")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("account_id")
+                        .IsFixedLength();
 
                     b.Property<string>("Acr")
                         .IsRequired()
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("acr");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("acr")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Amr")
                         .IsRequired()
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("amr");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("amr")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("AuthenticatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("authenticated_at");
 
                     b.Property<string>("ClientIds")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("client_ids");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("client_ids")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<string>("DeviceId")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("device_id");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("device_id")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset?>("EndedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("ended_at");
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.Property<string>("Ip")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("ip");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("ip")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("LastSeenAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("last_seen_at");
 
                     b.Property<DateTimeOffset>("SignInUntil")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("sign_in_until");
 
                     b.Property<string>("ToldClientIds")
                         .IsRequired()
-                        .HasColumnType("text")
-                        .HasColumnName("told_client_ids");
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("told_client_ids")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("UserAgent")
                         .HasMaxLength(400)
-                        .HasColumnType("character varying(400)")
-                        .HasColumnName("user_agent");
+                        .HasColumnType("nvarchar(400)")
+                        .HasColumnName("user_agent")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id")
                         .HasName("pk_sessions");
@@ -1750,34 +2018,39 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("Kid")
                         .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
-                        .HasColumnName("kid");
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("kid")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("ActivatesAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("activates_at");
 
                     b.Property<string>("Algorithm")
                         .IsRequired()
                         .HasMaxLength(20)
-                        .HasColumnType("character varying(20)")
-                        .HasColumnName("algorithm");
+                        .HasColumnType("nvarchar(20)")
+                        .HasColumnName("algorithm")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<DateTimeOffset>("CreatedAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("created_at");
 
                     b.Property<int>("Ordinal")
-                        .HasColumnType("integer")
+                        .HasColumnType("int")
                         .HasColumnName("ordinal");
 
                     b.Property<byte[]>("ProtectedKey")
                         .IsRequired()
-                        .HasColumnType("bytea")
+                        .HasColumnType("varbinary(max)")
                         .HasColumnName("protected_key");
 
                     b.Property<DateTimeOffset?>("RetiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("retires_at");
 
                     b.HasKey("Kid")
@@ -1792,12 +2065,15 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             modelBuilder.Entity("Identity.Accounts.Data.Tables.SpentTicketRow", b =>
                 {
-                    b.Property<Guid>("Id")
-                        .HasColumnType("uuid")
-                        .HasColumnName("id");
+                    b.Property<byte[]>("Id")
+                        .HasMaxLength(16)
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id")
+                        .IsFixedLength();
 
                     b.Property<DateTimeOffset>("ExpiresAt")
-                        .HasColumnType("timestamp with time zone")
+                        .HasPrecision(6)
+                        .HasColumnType("datetimeoffset(6)")
                         .HasColumnName("expires_at");
 
                     b.HasKey("Id")
@@ -1813,14 +2089,16 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.Property<string>("Name")
                         .HasMaxLength(64)
-                        .HasColumnType("character varying(64)")
-                        .HasColumnName("name");
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("name")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<string>("Value")
                         .IsRequired()
                         .HasMaxLength(1000)
-                        .HasColumnType("character varying(1000)")
-                        .HasColumnName("value");
+                        .HasColumnType("nvarchar(1000)")
+                        .HasColumnName("value")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Name")
                         .HasName("pk_store_values");
@@ -1828,11 +2106,38 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                     b.ToTable("store_values", (string)null);
                 });
 
+            modelBuilder.Entity("Microsoft.AspNetCore.DataProtection.EntityFrameworkCore.DataProtectionKey", b =>
+                {
+                    b.Property<int>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("int")
+                        .HasColumnName("id");
+
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<int>("Id"));
+
+                    b.Property<string>("FriendlyName")
+                        .HasMaxLength(200)
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("friendly_name")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Xml")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("xml")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Id")
+                        .HasName("pk_data_protection_keys");
+
+                    b.ToTable("data_protection_keys", (string)null);
+                });
+
             modelBuilder.Entity("Identity.Accounts.Data.Tables.OAuthAuthorization", b =>
                 {
                     b.HasOne("Identity.Accounts.Data.Tables.OAuthApplication", "Application")
                         .WithMany("Authorizations")
-                        .HasForeignKey("ApplicationId");
+                        .HasForeignKey("ApplicationId")
+                        .HasConstraintName("fk_authorizations_applications_application_id");
 
                     b.Navigation("Application");
                 });
@@ -1841,11 +2146,13 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 {
                     b.HasOne("Identity.Accounts.Data.Tables.OAuthApplication", "Application")
                         .WithMany("Tokens")
-                        .HasForeignKey("ApplicationId");
+                        .HasForeignKey("ApplicationId")
+                        .HasConstraintName("fk_tokens_applications_application_id");
 
                     b.HasOne("Identity.Accounts.Data.Tables.OAuthAuthorization", "Authorization")
                         .WithMany("Tokens")
-                        .HasForeignKey("AuthorizationId");
+                        .HasForeignKey("AuthorizationId")
+                        .HasConstraintName("fk_tokens_authorizations_authorization_id");
 
                     b.Navigation("Application");
 
