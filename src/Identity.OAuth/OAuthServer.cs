@@ -82,6 +82,8 @@ internal static class OAuthServer
                 types.Add(TokenTypeIdentifiers.AccessToken);
             }
 
+            options.SubjectTokenTypes.Add(OpenAmExchange.TokenType);
+
             options.ClientAuthenticationMethods.Clear();
             options.ClientAuthenticationMethods.UnionWith([ClientAuthenticationMethods.ClientSecretBasic, ClientAuthenticationMethods.ClientSecretPost, ClientAuthenticationMethods.PrivateKeyJwt, ClientAuthenticationMethods.None]);
         });

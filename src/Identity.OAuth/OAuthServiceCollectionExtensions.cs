@@ -58,6 +58,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<ITokenGrant>(provider => provider.GetRequiredService<RefreshTokenGrant>());
         services.AddSingleton<ITokenGrant, ClientCredentialsGrant>();
         services.AddSingleton<ITokenGrant, DeviceCodeGrant>();
+        services.AddSingleton<OpenAmExchange>();
         services.AddSingleton<ITokenGrant, TokenExchangeGrant>();
         services.AddOAuthServer();
         return services;

@@ -1,6 +1,6 @@
 namespace Identity.Accounts.Data;
 
-/// <summary>A store beside the relational database (Redis, MongoDB) cannot answer now: an outage, told as 503; nothing is let through because of it.</summary>
+/// <summary>What a request depends on beside the relational database (Redis, MongoDB, OpenAM) cannot answer now: an outage, told as 503; nothing is let through because of it.</summary>
 public sealed class StoreUnavailableException : Exception
 {
     public StoreUnavailableException()

@@ -34,6 +34,9 @@ public sealed record AuthorizationGrant
 
     public IReadOnlyList<string> Amr { get; init; } = [];
 
+    /// <summary><c>idp</c>: the provider, by its name in the settings, that vouched for the person; null: they signed in here.</summary>
+    public string? IdentityProvider { get; init; }
+
     /// <summary>Whether <c>auth_time</c> must be in the ID token (max_age, require_auth_time, essential claim).</summary>
     public bool AuthTimeRequested { get; init; }
 

@@ -6,7 +6,7 @@ using Identity.OAuth.Sessions;
 namespace Identity.OAuth.Authorize;
 
 /// <summary>Looks at a sound request as a whole each time it comes by, and says what is next: sign in, consent, or the answer.</summary>
-public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects, AuthenticationContexts contexts, SecondFactorPolicy secondFactors, TimeProvider timeProvider)
+public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects, SignInSessions sessions, AuthenticationContexts contexts, SecondFactorPolicy secondFactors, TimeProvider timeProvider)
 {
     /// <summary>
     /// RFC 9700 §4.11.2: with an error or prompt=none a person would pass through us, unseen, to a client nobody here ever chose.
@@ -78,7 +78,7 @@ public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects
         }
 
         // 4. The answer.
-        return new AuthorizeOutcome.Grant(Granted(request, session, now));
+        return new AuthorizeOutcome.Grant(Granted(request, session, await sessions.FindProviderAsync(session, cancellationToken), now));
     }
 
     // What the operator asks of a client and an essential acr must be met (OpenID Connect Core §5.5.1.1), by a factor that is added on the way if need be; acr_values are wishes, for accounts that can.
@@ -133,7 +133,7 @@ public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects
         return request.Subject is null || request.Subject == session.Subject;
     }
 
-    private static AuthorizationGrant Granted(AuthorizeRequest request, SessionInfo session, DateTimeOffset now) => new()
+    private static AuthorizationGrant Granted(AuthorizeRequest request, SessionInfo session, string? provider, DateTimeOffset now) => new()
     {
         GrantId = Guid.CreateVersion7(now),
         ClientId = request.Client.ClientId,
@@ -147,6 +147,7 @@ public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects
         AuthTime = session.AuthTime,
         Acr = session.Acr,
         Amr = session.Amr,
+        IdentityProvider = provider,
         AuthTimeRequested = request.MaxAge is not null || request.Client.RequireAuthTime,
         ClaimsRequest = request.ClaimsParameter,
     };

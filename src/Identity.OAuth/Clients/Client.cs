@@ -100,6 +100,9 @@ public sealed record Client
     /// <summary><c>token_exchange_subject_audiences</c>: APIs that this client serves: tokens for them may be exchanged by it, besides those issued to it or for its <c>client_id</c>.</summary>
     public IReadOnlyList<string> TokenExchangeSubjectAudiences { get; init; } = [];
 
+    /// <summary><c>token_exchange_openam</c>: session tokens of OpenAM may be exchanged, for the audiences above.</summary>
+    public bool TokenExchangeOpenAm { get; init; }
+
     /// <summary>Written down in CLIENTS_FILE or the settings: what has left them is disabled at the next start.</summary>
     public bool FromFile { get; init; }
 

@@ -150,6 +150,12 @@ public static class ClientMetadata
         }
 
         var (exchangeFor, exchangeFrom) = ReadExchange(reader, grants);
+        var exchangeOpenAm = reader.Flag("token_exchange_openam", otherwise: false);
+        if (exchangeOpenAm && !grants.Contains(TokenExchange, StringComparer.Ordinal))
+        {
+            reader.Problem("grant_types", "token_exchange_openam needs " + TokenExchange);
+        }
+
 
         if (reader.Peek("introspection_signed_response_alg") is { } answerAlg && !SigningKey.SupportedAlgorithms.Contains(answerAlg, StringComparer.Ordinal))
         {
@@ -206,6 +212,7 @@ public static class ClientMetadata
             CertificateBoundAccessTokens = isBound,
             TokenExchangeAudiences = exchangeFor,
             TokenExchangeSubjectAudiences = exchangeFrom,
+            TokenExchangeOpenAm = exchangeOpenAm,
             Disabled = reader.Flag("disabled", otherwise: false),
             Additional = Additional(reader),
         };

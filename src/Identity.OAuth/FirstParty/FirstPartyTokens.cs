@@ -15,6 +15,7 @@ public sealed class FirstPartyTokens(
     RefreshTokenHandle handles,
     RefreshFamilies store,
     Subjects subjects,
+    SignInSessions sessions,
     ResourceCatalog resources,
     IOptions<OAuthOptions> options,
     TimeProvider timeProvider)
@@ -34,6 +35,7 @@ public sealed class FirstPartyTokens(
             AuthTime = session.AuthTime,
             Acr = session.Acr,
             Amr = session.Amr,
+            IdentityProvider = await sessions.FindProviderAsync(session, cancellationToken),
             Compatibility = true,
         };
         var person = await subjects.FindActiveAsync(session.Subject, cancellationToken) ?? throw new InvalidOperationException("A session was made for an account that is not active.");

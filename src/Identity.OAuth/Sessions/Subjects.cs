@@ -1,6 +1,7 @@
 // OpenID Connect Core §2 (sid, auth_time, acr, amr) and §5.1: the protocol's view of a sign-in session and of the person behind it.
 using System.Text.Json.Nodes;
 using Identity.Accounts;
+using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.Profile;
 using Identity.Accounts.Sessions;
 
@@ -22,13 +23,20 @@ public sealed record SessionInfo(string Id, string Subject, DateTimeOffset AuthT
 }
 
 /// <summary>Sign-in sessions by <c>sid</c>.</summary>
-public sealed class SignInSessions(SessionService sessions)
+public sealed class SignInSessions(SessionService sessions, ExternalSessions external)
 {
     private static readonly Caller Engine = new(Ip: null, UserAgent: null, ActorId: "oauth");
 
     /// <summary>Null where the session has ended, has expired, or its account is disabled: what hangs on it is then dead.</summary>
     public async ValueTask<SessionInfo?> FindLiveAsync(string sessionId, CancellationToken cancellationToken) =>
         await sessions.FindLiveAsync(sessionId, cancellationToken) is { } session ? SessionInfo.Of(session) : null;
+
+    /// <summary><c>idp</c>: the provider that the session came from; null: the person signed in here.</summary>
+    public async ValueTask<string?> FindProviderAsync(SessionInfo session, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return session.Amr.Contains(ExternalSignInService.Federated, StringComparer.Ordinal) ? (await external.FindAsync(session.Id, cancellationToken))?.Provider : null;
+    }
 
     /// <summary>Notes that a client took part in the session, and keeps its record until <paramref name="until"/> at least.</summary>
     /// <param name="isTold">It is sent a logout token when the session ends.</param>

@@ -1,5 +1,6 @@
 // RFC 8693: token exchange. OpenIddict reads both tokens (ValidateSubjectToken, ValidateActorToken) and makes the issued one; whose token may be exchanged, by
 // whom, and for what, it leaves to its host.
+using System.Security.Claims;
 using System.Text.Json.Nodes;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
@@ -17,7 +18,7 @@ namespace Identity.OAuth.Token;
 /// impersonation (only <c>client_id</c> tells who uses it), with one delegation (<c>act</c>).
 /// </summary>
 /// <remarks>RFC 8693 §2.2.2: a token that cannot be used, or not by this client, is <c>invalid_request</c>; an API out of reach <c>invalid_target</c>.</remarks>
-public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subjects, ClientStore clients, TimeProvider timeProvider, ILogger<TokenExchangeGrant> logger) : ITokenGrant
+public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subjects, ClientStore clients, OpenAmExchange openAm, TimeProvider timeProvider, ILogger<TokenExchangeGrant> logger) : ITokenGrant
 {
     public string GrantType => OpenIddictConstants.GrantTypes.TokenExchange;
 
@@ -25,6 +26,11 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(client);
+        if (context.SubjectTokenPrincipal!.HasTokenType(OpenAmExchange.TokenType))
+        {
+            return await ProveOpenAmAsync(context, client, cancellationToken);
+        }
+
         var subject = AccessToken.Of(context.SubjectTokenPrincipal) ?? throw new InvalidOperationException("The subject token was validated and is gone.");
         if (!IsFor(subject, client))
         {
@@ -56,7 +62,7 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
             return Unacceptable("it expires this second");
         }
 
-        if (!(await FindTargetAsync(context.Request, client, subject, cancellationToken)).TryGet(out var target, out var error))
+        if (!(await FindTargetAsync(context.Request, client, subject.Scopes, cancellationToken)).TryGet(out var target, out var error))
         {
             return error;
         }
@@ -69,6 +75,23 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
             Actor = Acting(subject, actor),
             AtMost = rest,
         };
+    }
+
+    // What the API may be told comes first: nobody is signed in for a request that leads nowhere.
+    private async Task<Outcome<TokenIssue>> ProveOpenAmAsync(HandleTokenRequestContext context, Client client, CancellationToken cancellationToken)
+    {
+        if (context.ActorTokenPrincipal is not null)
+        {
+            return Unacceptable("actor_token: with a session token of OpenAM");
+        }
+
+        if (!(await FindTargetAsync(context.Request, client, client.Scopes, cancellationToken)).TryGet(out var target, out var error)
+            || !(await openAm.SignInAsync((string)((ClaimsIdentity)context.SubjectTokenPrincipal!.Identity!).BootstrapContext!, client, context.Transaction, cancellationToken)).TryGet(out var signedIn, out error))
+        {
+            return error;
+        }
+
+        return await openAm.IssueAsync(signedIn.Session, signedIn.Lifetime, client, target, cancellationToken);
     }
 
     /// <summary>Issued to the client, or meant for it: its <c>aud</c> holds the client itself, or an API that the client's metadata says it serves.</summary>
@@ -94,7 +117,7 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
         return acting;
     }
 
-    private async ValueTask<Outcome<TokenTarget>> FindTargetAsync(OpenIddictRequest request, Client client, AccessToken subject, CancellationToken cancellationToken)
+    private async ValueTask<Outcome<TokenTarget>> FindTargetAsync(OpenIddictRequest request, Client client, IReadOnlyList<string> held, CancellationToken cancellationToken)
     {
         string[] named = [.. ResourceCatalog.Requested(request), .. request.GetAudiences().OfType<string>()];
         if (named.Length == 0)
@@ -114,7 +137,7 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
         }
 
         // What both the token holds and the client may have. A refresh token is never part of it.
-        string[] open = [.. subject.Scopes.Where(scope => scope != "offline_access" && client.Scopes.Contains(scope, StringComparer.Ordinal))];
+        string[] open = [.. held.Where(scope => scope != "offline_access" && client.Scopes.Contains(scope, StringComparer.Ordinal))];
         IReadOnlyList<string> asked = request.GetScopes();
         if (asked.Any(scope => !open.Contains(scope, StringComparer.Ordinal)))
         {

@@ -27,7 +27,7 @@ public static class AccessTokenClaims
     private static readonly string[] FirstPartyClaims = ["email", "roles"];
 
     // A certificate that the token exchanged is bound to goes along: possession is still to be proven (RFC 8705 §3).
-    private static readonly string[] SessionClaims = ["sid", "auth_time", "acr", "amr", "cnf"];
+    private static readonly string[] SessionClaims = ["sid", "auth_time", "acr", "amr", "idp", "cnf"];
 
     /// <summary>How many exchanges led to the token of this <c>jti</c>: it is that of the token before, a dot, and a part of its own. Denying one denies all after it.</summary>
     public static int Hops(string jti)
@@ -70,6 +70,11 @@ public static class AccessTokenClaims
             claims["auth_time"] = grant.AuthTime.ToUnixTimeSeconds();
             claims["acr"] = grant.Acr;
             claims["amr"] = JsonSerializer.SerializeToNode(grant.Amr);
+            if (grant.IdentityProvider is { } provider)
+            {
+                claims["idp"] = provider;
+            }
+
             var requested = ClaimsRequest.Parse(grant.ClaimsRequest).UserInfo.Keys.Where(ClaimsByScope.IsStandardClaim).ToArray();
             if (requested.Length > 0 && audience.Contains(issuer, StringComparer.Ordinal))
             {

@@ -28,6 +28,11 @@ public static class IdTokenClaims
             ["amr"] = JsonSerializer.SerializeToNode(grant.Amr),
             ["sid"] = grant.SessionId,
         };
+        if (grant.IdentityProvider is { } provider)
+        {
+            claims["idp"] = provider;
+        }
+
         if (accessTokenHash is not null)
         {
             claims["at_hash"] = accessTokenHash;

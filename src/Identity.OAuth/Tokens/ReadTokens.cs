@@ -6,6 +6,7 @@ using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Refresh;
 using Identity.OAuth.Requests;
+using Identity.OAuth.Token;
 using Microsoft.IdentityModel.Tokens;
 using OpenIddict.Abstractions;
 using OpenIddict.Server;
@@ -41,6 +42,7 @@ internal sealed class ReadTokens(
     {
         { Count: not 1 } => ReadAnyAsync(context),
         { } types when types.Contains(TokenTypeIdentifiers.AccessToken) => ReadAccessTokenAsync(context),
+        { } types when types.Contains(OpenAmExchange.TokenType) => ReadOpenAmSession(context),
         { } types when types.Contains(TokenTypeIdentifiers.RefreshToken) => ReadRefreshTokenAsync(context),
         { } types when types.Contains(TokenTypeIdentifiers.IdentityToken) => ReadHintAsync(context),
         { } types when types.Contains(TokenTypeIdentifiers.Private.ClientAssertion) => ReadAssertionAsync(context),
@@ -150,6 +152,15 @@ internal sealed class ReadTokens(
         principal.SetClaim(Claims.Issuer, client.ClientId);
         principal.SetAudiences([.. context.ValidAudiences]);
         context.Principal = principal;
+    }
+
+    // Whose it is OpenAM is asked by the grant, when all else of the request is right.
+    private static ValueTask ReadOpenAmSession(ValidateTokenContext context)
+    {
+        var principal = New("openam", OpenAmExchange.TokenType, context.Request?.ClientId ?? "", expiresAt: null);
+        ((ClaimsIdentity)principal.Identity!).BootstrapContext = context.Token;
+        context.Principal = principal;
+        return default;
     }
 
     private static ValueTask ReadReference(ValidateTokenContext context)

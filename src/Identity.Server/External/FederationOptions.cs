@@ -30,6 +30,9 @@ public sealed class ProviderOptions
     /// <summary>On the button.</summary>
     public string? DisplayName { get; set; }
 
+    /// <summary>Values of the provider's <c>acr</c> (AuthnContextClassRef) that stand for two factors: such a sign-in is worth <c>mfa</c> here.</summary>
+    public IList<string> MultiFactorAcr { get; init; } = [];
+
     /// <summary>Domains of e-mail addresses whose people are led here.</summary>
     public IList<string> Domains { get; init; } = [];
 
@@ -125,6 +128,10 @@ public sealed class ProviderOptions
     public bool IsOpenAm => string.Equals(Preset, "openam", StringComparison.OrdinalIgnoreCase);
 
     public bool IgnoreSubjectCase => SubjectCase is null ? IsOpenAm : string.Equals(SubjectCase, "insensitive", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The methods of a sign-in with what its context class adds to them.</summary>
+    public IReadOnlyList<string> WithAcr(string? acr, IReadOnlyList<string> amr) =>
+        acr is not null && MultiFactorAcr.Contains(acr, StringComparer.Ordinal) ? [.. amr.Append("mfa").Distinct(StringComparer.Ordinal)] : amr;
 }
 
 /// <summary>A role that a claim gives.</summary>

@@ -110,11 +110,13 @@ public sealed class ExternalWorld : IAsyncDisposable
 
     /// <param name="at">The time of the recordings, as a rule.</param>
     /// <param name="settings">Of the section Federation, and others.</param>
-    public static async Task<ExternalWorld> StartAsync(DateTimeOffset at, IReadOnlyDictionary<string, string> settings)
+    /// <param name="clients">Content of CLIENTS_FILE; null: none.</param>
+    /// <param name="resources">Content of RESOURCES_FILE; null: none.</param>
+    public static async Task<ExternalWorld> StartAsync(DateTimeOffset at, IReadOnlyDictionary<string, string> settings, string? clients = null, string? resources = null)
     {
         var provider = await StubProvider.StartAsync();
         var (time, ids, logs) = (new FakeTimeProvider(at), new RecordedIds(), new CapturedLogs());
-        var server = await HostedServer.StartAsync(time: time, settings: settings, services: services =>
+        var server = await HostedServer.StartAsync(clients, resources, time, settings, services: services =>
         {
             services.AddSingleton<ExternalHttp>(new StubHttp(provider));
             services.AddSingleton<ExternalIds>(ids);

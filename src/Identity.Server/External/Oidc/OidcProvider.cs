@@ -279,7 +279,7 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
         return ExternalClaims.Map(Name, Options, realm, subject ?? "", Find, s_defaults) with
         {
             AuthenticatedAt = Tokens.AuthenticatedAt(token),
-            Amr = [.. token.Claims.Where(claim => claim.Type == "amr" && AmrForm().IsMatch(claim.Value)).Select(claim => claim.Value).Take(8)],
+            Amr = Options.WithAcr(OidcTokens.Text(token, "acr"), [.. token.Claims.Where(claim => claim.Type == "amr" && AmrForm().IsMatch(claim.Value)).Select(claim => claim.Value).Take(8)]),
             UpstreamSession = OidcTokens.Text(token, "sid"),
         };
     }

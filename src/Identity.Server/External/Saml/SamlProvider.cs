@@ -326,7 +326,7 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
         return ExternalClaims.Map(Name, Options, realm: "", subject ?? "", Find, s_defaults) with
         {
             AuthenticatedAt = assertion.AuthenticatedAt,
-            Amr = word is not null && s_amr.TryGetValue(word, out var method) ? [method] : [],
+            Amr = Options.WithAcr(assertion.AuthnContext, word is not null && s_amr.TryGetValue(word, out var method) ? [method] : []),
             UpstreamSession = nameId is not null && assertion.SessionIndex is { } index ? Upstream(nameId, index) : null,
             SessionEndsAt = assertion.SessionEndsAt,
             SignOutState = nameId is not null && Options.SignOut ? _protector.Protect(JsonSerializer.Serialize(new SignOutState(nameId, assertion.SessionIndex))) : null,
