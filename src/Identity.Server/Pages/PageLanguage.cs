@@ -45,9 +45,9 @@ internal sealed class PageLanguage : IAsyncResourceFilter
 
     /// <summary>Keeps a person's choice for a year, and leads back to the page it was made on.</summary>
     public static void MapLanguage(IEndpointRouteBuilder endpoints) =>
-        endpoints.MapMethods(Path, [HttpMethods.Get, HttpMethods.Head], (string? to, string? returnUrl, HttpContext context, IReturnUrls returnUrls, ServerSettings settings) =>
+        endpoints.MapMethods(Path, [HttpMethods.Get, HttpMethods.Head], (string? to, string? from, HttpContext context, IReturnUrls returnUrls, ServerSettings settings) =>
         {
-            var back = returnUrls.Validate(returnUrl);
+            var back = returnUrls.Validate(from ?? Referrer(context.Request, settings));
             if (Languages.All.Contains(to, StringComparer.Ordinal))
             {
                 var wish = Wish(RequestContexts.Query(back));
@@ -60,14 +60,19 @@ internal sealed class PageLanguage : IAsyncResourceFilter
             context.Response.Headers.Location = PublicPath.Rooted(context.Request, back);
         }).ExcludeFromDescription();
 
-    /// <summary>The address of the page that is shown, to come back to it with a GET: without the handler of a form that was posted to it.</summary>
-    public static string AddressOf(HttpContext context)
+    /// <summary>
+    /// The address of the page that is shown, to come back to it with a GET: without the handler of a form that was posted to it. Null for a page
+    /// that says what went wrong at another address: what stood in that may be a secret in a wrong place, and is not written into a page.
+    /// </summary>
+    public static string? AddressOf(HttpContext context)
     {
-        var (path, query) = context.Features.Get<IStatusCodeReExecuteFeature>() is { } refused ? (refused.OriginalPath, refused.OriginalQueryString ?? "")
-            : context.Features.Get<IExceptionHandlerPathFeature>() is { } fault ? (fault.Path, "")
-            : (context.Request.Path.ToUriComponent(), context.Request.QueryString.Value ?? "");
-        var kept = QueryHelpers.ParseQuery(query).Where(pair => pair.Key is not "handler").SelectMany(pair => pair.Value, (pair, value) => KeyValuePair.Create<string, string?>(pair.Key, value));
-        var address = QueryHelpers.AddQueryString(path, kept);
+        if (context.Features.Get<IStatusCodeReExecuteFeature>() is not null || context.Features.Get<IExceptionHandlerPathFeature>() is not null)
+        {
+            return null;
+        }
+
+        var kept = context.Request.Query.Where(pair => pair.Key is not "handler").SelectMany(pair => pair.Value, (pair, value) => KeyValuePair.Create(pair.Key, value));
+        var address = QueryHelpers.AddQueryString(context.Request.Path.ToUriComponent(), kept);
         return ReturnUrls.IsLocal(address) ? address : "/";
     }
 
@@ -85,6 +90,19 @@ internal sealed class PageLanguage : IAsyncResourceFilter
         string?[] first = own is not null && (wish.Length == 0 || wish == despite) ? [own] : [];
         return first.Concat(wish.Split(' ', StringSplitOptions.RemoveEmptyEntries).Take(20)).Append(own).Concat(accepted).Select(Languages.Find).FirstOrDefault(found => found is not null)
             ?? CultureInfo.GetCultureInfo(Languages.All[0]);
+    }
+
+    // Where the browser comes from, if that is a page of ours; as we know its address, without the path that a proxy puts before it.
+    private static string? Referrer(HttpRequest request, ServerSettings settings)
+    {
+        var ours = new Uri(settings.PublicUrl);
+        if (!Uri.TryCreate(request.Headers.Referer, UriKind.Absolute, out var from) || (from.Authority != ours.Authority && from.Authority != request.Host.Value))
+        {
+            return null;
+        }
+
+        var prefix = ours.AbsolutePath.TrimEnd('/');
+        return prefix.Length > 0 && from.PathAndQuery.StartsWith(prefix + "/", StringComparison.Ordinal) ? from.PathAndQuery[prefix.Length..] : from.PathAndQuery;
     }
 
     private static (string? Chosen, string? Despite) Remembered(HttpRequest request)
