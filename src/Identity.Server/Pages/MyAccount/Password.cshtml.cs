@@ -1,7 +1,6 @@
 using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Passwords;
-using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
@@ -58,14 +57,13 @@ public sealed class PasswordModel(PageServices services, IBrowserSession browser
         }
     }
 
-    // Every session ended with the change, this browser's too: what it goes on with is new, and proven as the one before was, but for the password, which was proven just now.
+    // Every session ended with the change, this browser's too: what it goes on with is new, and says no more of how and when the person signed in than the one before.
     private async Task<IActionResult> GoOnAsync(CancellationToken cancellationToken)
     {
         var before = Session;
         await Browser.EndAsync(HttpContext);
         var caller = Caller with { BrowserMark = (await SigningInAsync(Browser)).BrowserMark };
-        var amr = before.Amr.Contains(AuthenticationMethods.Password, StringComparer.Ordinal) ? before.Amr : [AuthenticationMethods.Password, .. before.Amr];
-        if (await Changes.FindAsync(Person.Id, cancellationToken) is not var (account, _) || await sessions.StartAsync(account, amr, caller, cancellationToken) is not { } started)
+        if (await Changes.FindAsync(Person.Id, cancellationToken) is not var (account, _) || await sessions.StartAsync(account, before.Amr, caller, cancellationToken, before.AuthenticatedAt) is not { } started)
         {
             return SeeOther(PageUrls.SignIn(null, Person.Email, "changed"));
         }
