@@ -3,6 +3,7 @@ using Identity.Accounts.AspNetCoreIdentity;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Delivery;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.OneTimeCodes;
@@ -43,6 +44,8 @@ public static class AccountsServiceCollectionExtensions
         services.AddSingleton<AccountLookup>();
         services.AddSingleton<PasswordHashing>();
         services.AddSingleton<PasswordPolicy>();
+        services.AddSingleton<PasswordStrength>();
+        services.AddSingleton<LockoutNotice>();
         services.AddSingleton<Lockout>();
         services.AddSingleton<KnownDevices>();
         services.AddSingleton<FreshProof>();
@@ -51,6 +54,8 @@ public static class AccountsServiceCollectionExtensions
         services.AddSingleton<OwnerClaim>();
         services.AddSingleton<SessionService>();
         services.AddSingleton<ISessionEnding>(provider => provider.GetRequiredService<SessionService>());
+        services.AddOptions<MailBrand>().BindConfiguration(MailBrand.Section).Validate(brand => brand.IsSound, "Branding: expected a Name of 1 to 60 characters, an AccentColor like #3050d8, https addresses as LogoUrl and SupportUrl (or mailto).");
+        services.AddSingleton<MailComposer>();
         services.AddSingleton<DeliveryQueue>();
         services.AddHostedService(provider => provider.GetRequiredService<DeliveryQueue>());
         services.AddSingleton<OneTimeCodeService>();

@@ -48,7 +48,7 @@ public static class IdentityApiExtensions
     /// routing, authentication and whatever else can refuse a request or throw.
     /// </summary>
     public static IApplicationBuilder UseIdentityApi(this IApplicationBuilder app) =>
-        app.UseWhen(context => context.Request.Path.StartsWithSegments(Prefix, StringComparison.OrdinalIgnoreCase), branch => branch.UseMiddleware<HeadMiddleware>().UseMiddleware<FailureMiddleware>());
+        app.UseWhen(context => context.Request.Path.StartsWithSegments(Prefix, StringComparison.OrdinalIgnoreCase), branch => branch.UseMiddleware<HeadMiddleware>().UseMiddleware<FailureMiddleware>().UseMiddleware<MessageLanguage>());
 
     /// <summary>Maps the routes, and what RFC 9728 §3 has to say of them.</summary>
     public static void MapIdentityApi(this IEndpointRouteBuilder endpoints)

@@ -1,6 +1,7 @@
 using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
+using Identity.Accounts.Delivery.Mail;
 using Identity.ServiceDefaults;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
@@ -79,6 +80,7 @@ public static class WorkerHost
         builder.Services.AddStoreDataProtection();
         builder.Services.AddDelivery(settings.Delivery);
         builder.Services.AddIdentityAccounts(allowWeakHash: builder.Environment.IsDevelopment());
+        builder.Services.AddOptions<MailBrand>().ValidateOnStart();
         builder.Services.AddRabbitMq(settings.RabbitMq);
         builder.Services.AddPushDelivery(settings.Delivery.Push);
         builder.Services.AddHostedService(provider => ActivatorUtilities.CreateInstance<CleanUpLoop>(provider, settings.CleanUpInterval));

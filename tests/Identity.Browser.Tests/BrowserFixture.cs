@@ -178,6 +178,7 @@ public sealed class BrowserFixture : IAsyncLifetime
             "client_id": "atlas",
             "client_name": "Atlas",
             "client_uri": "https://atlas.example.com/",
+            "tos_uri": "https://atlas.example.com/terms",
             "policy_uri": "https://atlas.example.com/privacy",
             "redirect_uris": ["http://127.0.0.1/callback"],
             "post_logout_redirect_uris": ["http://127.0.0.1/callback"],

@@ -27,6 +27,67 @@ public sealed class PageStateTests(BrowserFixture fixture)
         },
         ["sign-in-reset-done"] = (visit, _) => visit.GotoAsync("/signin?done=reset&email=ada%40example.com"),
         ["sign-in-german"] = (visit, _) => visit.GotoAsync(visit.AuthorizeUrl(more: "&ui_locales=de")),
+        ["sign-in-french"] = (visit, _) => visit.GotoAsync(visit.AuthorizeUrl(more: "&ui_locales=fr")),
+        ["sign-in-spanish"] = (visit, _) => visit.GotoAsync(visit.AuthorizeUrl(more: "&ui_locales=es")),
+        ["sign-in-arabic"] = (visit, _) => visit.GotoAsync(visit.AuthorizeUrl(more: "&ui_locales=ar&login_hint=ada%40example.com")),
+        ["sign-in-arabic-wrong"] = async (visit, _) =>
+        {
+            await visit.GotoAsync(visit.AuthorizeUrl(more: "&ui_locales=ar&login_hint=ada%40example.com"));
+            await visit.Page.Locator("#Password").FillAsync("not the one");
+            await visit.PressAsync("تسجيل الدخول");
+        },
+        ["register-arabic"] = async (visit, _) =>
+        {
+            await visit.GotoAsync("/language?to=ar&from=%2Fregister");
+            await visit.Page.Locator("#Password").PressSequentiallyAsync("sunshine monkey");
+            await Assertions.Expect(visit.Page.GetByText("ضعيفة")).ToBeVisibleAsync();
+        },
+        ["register-strength"] = async (visit, _) =>
+        {
+            await visit.GotoAsync("/register");
+            await visit.Page.GetByLabel("New password", new() { Exact = true }).PressSequentiallyAsync("sunshine monkey");
+            await Assertions.Expect(visit.Page.GetByText("guessed first")).ToBeVisibleAsync();
+        },
+        ["verify-email-arabic"] = (visit, _) => visit.GotoAsync("/language?to=ar&from=" + Uri.EscapeDataString("/verify-email?email=ada%40example.com&sent=1")),
+        ["verify-email-done"] = (visit, _) => visit.GotoAsync("/verify-email?done=1"),
+        ["consent-arabic"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync(visit.AuthorizeUrl("openid profile email address phone offline_access", "&ui_locales=ar"));
+        },
+        ["account-profile-arabic"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/language?to=ar&from=%2Faccount");
+            await visit.Page.EvaluateAsync("() => document.querySelectorAll('details').forEach(group => { group.open = true; })");
+        },
+        ["account-security-arabic"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.AddAuthenticatorAsync();
+            await visit.GotoAsync("/language?to=ar&from=" + Uri.EscapeDataString("/account/security"));
+        },
+        ["account-sessions-arabic"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/language?to=ar&from=" + Uri.EscapeDataString("/account/sessions"));
+        },
+        ["error-request-arabic"] = (visit, _) => visit.GotoAsync("/connect/authorize?client_id=nobody&ui_locales=ar"),
+        ["device-ask-arabic"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/language?to=ar&from=%2Faccount");
+            await visit.GotoAsync((await visit.BeginDeviceAsync()).Link);
+        },
+        ["account-password-changed"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/password");
+            await visit.Page.GetByLabel("Current password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+            await visit.Page.GetByLabel("New password", new() { Exact = true }).FillAsync("copper lantern meadow");
+            await visit.PressAsync("Change password");
+            await Assertions.Expect(visit.Page.GetByText("Your password is changed.")).ToBeVisibleAsync();
+        },
         ["register"] = (visit, _) => visit.GotoAsync("/register"),
         ["register-errors"] = async (visit, _) =>
         {
@@ -157,6 +218,7 @@ public sealed class PageStateTests(BrowserFixture fixture)
         {
             await visit.SignInAsync();
             await visit.Page.GetByLabel("Phone number").FillAsync("12");
+            await visit.Page.GetByText("Links", new() { Exact = true }).ClickAsync();
             await visit.Page.GetByLabel("Website").FillAsync("ada");
             await visit.PressAsync("Save changes");
         },
@@ -365,6 +427,7 @@ public sealed class PageStateTests(BrowserFixture fixture)
     [InlineData("consent")]
     [InlineData("device-ask")]
     [InlineData("account-sessions")]
+    [InlineData("account-profile-arabic")]
     public async Task Targets_OnAPhone_AreAtLeast44PixelsHigh(string state)
     {
         await using var visit = await fixture.VisitAsync();

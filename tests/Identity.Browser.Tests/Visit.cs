@@ -144,15 +144,15 @@ public sealed class Visit : IAsyncDisposable
     }
 
     /// <summary>What axe-core finds on the page as it is. It runs beside the page's own scripts, so the page's policy stays in force.</summary>
-    public async Task<IReadOnlyList<string>> FindAccessibilityProblemsAsync()
+    public async Task<IReadOnlyList<string>> FindAccessibilityProblemsAsync(string? only = null)
     {
         await Page.EvaluateAsync(_fixture.AxeSource + "; undefined");
         return await Page.EvaluateAsync<string[]>("""
-            async () => {
-              const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+            async (only) => {
+              const { violations } = await axe.run(document, { resultTypes: ['violations'], ...(only ? { runOnly: [only] } : {}) });
               return violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.target.join(' ')}: ${n.failureSummary}`));
             }
-            """);
+            """, only);
     }
 
     public void AssertPolicyHeld() => Assert.Empty(_breaches);

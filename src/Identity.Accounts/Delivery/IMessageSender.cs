@@ -7,7 +7,11 @@ namespace Identity.Accounts.Delivery;
 /// <param name="Html">Where the channel has it; null: text only.</param>
 /// <param name="Id">The same when one message is handed over again, so that senders and receivers can drop the repeat; null: always a new one.</param>
 /// <param name="OpensAccount">What it says lets its reader into the account. By push it goes to devices with a key only: those without may have been registered with a stolen access token.</param>
-public sealed record PersonalMessage(string To, string? Subject, string Text, string? Html = null, Guid? Id = null, bool OpensAccount = false);
+public sealed record PersonalMessage(string To, string? Subject, string Text, string? Html = null, Guid? Id = null, bool OpensAccount = false)
+{
+    /// <summary>Who sends it, where the channel shows that and the operator's settings name nobody.</summary>
+    public string? SenderName { get; init; }
+}
 
 /// <summary>One delivery channel: email, sms, push.</summary>
 public interface IMessageSender

@@ -36,6 +36,7 @@ public sealed class OneTimeCodeService(
     LifecycleEvents events,
     AuditTrail audit,
     DeliveryQueue delivery,
+    MailComposer mail,
     IRateLimiter limiter,
     IOptions<AccountsOptions> options,
     TimeProvider timeProvider) : IOneTimeCodes, ICodeIssuer
@@ -426,7 +427,7 @@ public sealed class OneTimeCodeService(
         await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
 
         var usable = account is { IsActive: true } && destination is not null && MayServe(purpose, channel) && (purpose != OneTimeCodePurposes.Login || MaySignIn(account, channel));
-        return new(id, Mask(recipient, channel, destination, Named(recipient)), expiresAt, usable ? Message(id, destination!, channel, purpose, code) : null);
+        return new(id, Mask(recipient, channel, destination, Named(recipient)), expiresAt, usable ? Message(id, destination!, account!, channel, purpose, code, caller) : null);
     }
 
     private string? Channel(CodeRecipient recipient, string? asked)
@@ -485,23 +486,33 @@ public sealed class OneTimeCodeService(
             : $"+{10 + (hash[0] % 89)}*****{hash[1] % 100:D2}";
     }
 
-    private PersonalMessage Message(Guid id, string to, string channel, string purpose, string code)
+    private PersonalMessage Message(Guid id, string to, Account account, string channel, string purpose, string code, Caller caller)
     {
         var minutes = (int)Math.Ceiling(options.Value.OneTimeCodeLifetime.TotalMinutes);
+        var culture = Languages.Of(account);
         var name = purpose switch
         {
-            OneTimeCodePurposes.Verification => "VerificationMail",
-            OneTimeCodePurposes.Login => "LoginMail",
-            _ when OneTimeCodePurposes.IsSecondFactor(purpose) => "LoginMail",
-            OneTimeCodePurposes.PasswordReset => "ResetMail",
-            _ => "OtherMail",
+            OneTimeCodePurposes.Verification => "Code.Verification",
+            OneTimeCodePurposes.Login => "Code.Login",
+            _ when OneTimeCodePurposes.IsSecondFactor(purpose) => "Code.Login",
+            OneTimeCodePurposes.PasswordReset => "Code.Reset",
+            _ => "Code.Other",
         };
-        var text = AccountTexts.Format(name, code, minutes);
-        return channel switch
+        switch (channel)
         {
-            "email" => MailText.Compose(to, AccountTexts.Get("CodeMailSubject"), text, CultureInfo.CurrentUICulture, id: id),
-            "push" => new(to, AccountTexts.Get("CodeMailSubject"), text, Id: id, OpensAccount: purpose == OneTimeCodePurposes.Login),
-            _ => new(to, null, text, Id: id),
-        };
+            case "email":
+                var content = new MailContent(AccountTexts.In(culture, "Code.Subject", mail.BrandName), AccountTexts.In(culture, name + ".Lead"))
+                {
+                    Code = code,
+                    AfterCode = AccountTexts.In(culture, "Code.Works", minutes) + "\n" + AccountTexts.In(culture, name + ".Beware"),
+                    App = caller.ClientName,
+                };
+                return mail.Compose(to, account, content, culture, id);
+            case "push":
+                return new(to, AccountTexts.In(culture, "Code.Title"), AccountTexts.In(culture, name + ".Short", code, minutes), Id: id, OpensAccount: purpose == OneTimeCodePurposes.Login);
+            default:
+                // An SMS has no subject: who it is from stands before it.
+                return new(to, null, mail.BrandName + ": " + AccountTexts.In(culture, name + ".Short", code, minutes), Id: id);
+        }
     }
 }

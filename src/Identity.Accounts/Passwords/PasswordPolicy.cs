@@ -1,4 +1,5 @@
 // NIST SP 800-63B-4 §3.1.1.2: length and a blocklist; no composition rules.
+using System.Globalization;
 using System.Text;
 using Identity.Accounts.Texts;
 using Microsoft.AspNetCore.Identity;
@@ -9,6 +10,9 @@ namespace Identity.Accounts.Passwords;
 /// <summary>What a new password must be. Also ASP.NET Core Identity's validator, so that its UserManager asks the same.</summary>
 public sealed class PasswordPolicy(IOptions<AccountsOptions> options) : IPasswordValidator<Account>
 {
+    // Digits of the number that a count may begin with.
+    private const int LongestCount = 3;
+
     private static readonly HashSet<string> Common = ReadCommon();
 
     /// <summary>What is wrong, each as the end of a sentence that begins with the member's name; none: it will do.</summary>
@@ -35,7 +39,7 @@ public sealed class PasswordPolicy(IOptions<AccountsOptions> options) : IPasswor
         }
 
         var plain = password.ToNormalForm(NormalizationForm.FormKC).Trim().ToLowerInvariant();
-        if (Common.Contains(plain) || Common.Contains(plain.TrimEnd('!', '.', '?', '1', '2', '3')) || IsMonotone(plain))
+        if (Common.Contains(plain) || Common.Contains(plain.TrimEnd('!', '.', '?', '1', '2', '3')) || IsRun(plain) || IsRun(plain.TrimEnd('!', '.', '?')))
         {
             return [AccountTexts.PasswordCommon];
         }
@@ -44,6 +48,8 @@ public sealed class PasswordPolicy(IOptions<AccountsOptions> options) : IPasswor
             ? [AccountTexts.PasswordFromContext]
             : [];
     }
+
+    internal bool IsTooShort(string password) => password.EnumerateRunes().Count() < options.Value.MinimumPasswordLength;
 
     public Task<IdentityResult> ValidateAsync(UserManager<Account> manager, Account user, string? password)
     {
@@ -80,18 +86,63 @@ public sealed class PasswordPolicy(IOptions<AccountsOptions> options) : IPasswor
         return false;
     }
 
-    // aaaaaaaa, 12345678, hgfedcba: one step all the way.
-    private static bool IsMonotone(string text)
+    // aaaaaaaa, hgfedcba, 7890123: one step all the way, across 9 and 0 too. 12345678910: counted, up or down.
+    private static bool IsRun(string text) => text.Length >= 2 && (IsOneStep(text) || IsCounted(text));
+
+    private static bool IsOneStep(string text)
     {
+        var step = Step(text[0], text[1]);
+        if (Math.Abs(step) > 1)
+        {
+            return false;
+        }
+
         for (var i = 2; i < text.Length; i++)
         {
-            if (text[i] - text[i - 1] != text[1] - text[0] || Math.Abs(text[1] - text[0]) > 1)
+            if (Step(text[i - 1], text[i]) != step)
             {
                 return false;
             }
         }
 
         return true;
+    }
+
+    private static int Step(char from, char to) => (from, to) switch
+    {
+        ('9', '0') => 1,
+        ('0', '9') => -1,
+        _ => to - from,
+    };
+
+    private static bool IsCounted(string text)
+    {
+        if (!text.All(char.IsAsciiDigit))
+        {
+            return false;
+        }
+
+        for (var length = 1; length <= Math.Min(LongestCount, text.Length - 1); length++)
+        {
+            var first = int.Parse(text.AsSpan(0, length), NumberStyles.None, CultureInfo.InvariantCulture);
+            if (CountsFrom(text, first, 1) || CountsFrom(text, first, -1))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static bool CountsFrom(string text, int first, int step)
+    {
+        var counted = new StringBuilder(text.Length + LongestCount + 1);
+        for (var number = first; number >= 0 && counted.Length < text.Length; number += step)
+        {
+            counted.Append(CultureInfo.InvariantCulture, $"{number}");
+        }
+
+        return counted.Length >= text.Length && counted.ToString(0, text.Length) == text;
     }
 
     private static HashSet<string> ReadCommon()

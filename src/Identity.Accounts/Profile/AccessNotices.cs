@@ -43,7 +43,7 @@ public enum AccessChange
 /// Tells people by mail of each change of their means of access, with a link that takes it back as far as that is safe: it works once,
 /// for a week (<see cref="AccessRecovery"/>). Whatever changes such a means calls this after the change is stored.
 /// </summary>
-public sealed partial class AccessNotices(IAccessNoticeStore store, DeliveryQueue delivery, IOptions<AccountsOptions> options, TimeProvider timeProvider, ILogger<AccessNotices> logger)
+public sealed partial class AccessNotices(IAccessNoticeStore store, DeliveryQueue delivery, MailComposer mail, IOptions<AccountsOptions> options, TimeProvider timeProvider, ILogger<AccessNotices> logger)
 {
     /// <summary>Long enough for somebody on holiday, short enough that an old mailbox is not a key for ever.</summary>
     public static readonly TimeSpan LinkLifetime = TimeSpan.FromDays(7);
@@ -68,11 +68,11 @@ public sealed partial class AccessNotices(IAccessNoticeStore store, DeliveryQueu
     public async Task TellAsync(Account account, AccessChange change, string to, string? emailBefore, bool withLink, Func<CultureInfo, string>? detail = null)
     {
         var link = withLink && options.Value.PublicUrl is { } url ? await MakeLinkAsync(url, account.Id, change, emailBefore) : null;
-        var culture = CultureOf(account);
+        var culture = Languages.Of(account);
         var (subject, text) = (AccountTexts.In(culture, $"Notice.{change}.Subject"), AccountTexts.In(culture, $"Notice.{change}.Text"));
         text = detail is null ? text : string.Format(culture, text, detail(culture));
         var button = link is null ? null : new MailLink(AccountTexts.In(culture, "Notice.NotMe"), AccountTexts.In(culture, "Notice.NotMe.Button"), link);
-        delivery.Post("email", MailText.Compose(to, subject, text, culture, button));
+        delivery.Post("email", mail.Compose(to, account, new MailContent(subject, text) { Link = button }, culture));
     }
 
     internal static string KeyOf(string secret) => Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
@@ -92,12 +92,6 @@ public sealed partial class AccessNotices(IAccessNoticeStore store, DeliveryQueu
             return null;
         }
     }
-
-    // The person's own language where the profile names one there are texts in; else that of the request.
-    private static CultureInfo CultureOf(Account account) =>
-        account.Profile["locale"] is System.Text.Json.Nodes.JsonValue value && value.TryGetValue<string>(out var locale)
-            ? locale.Split('-')[0].ToLowerInvariant() switch { "de" => CultureInfo.GetCultureInfo("de"), "en" => CultureInfo.GetCultureInfo("en"), _ => CultureInfo.CurrentUICulture }
-            : CultureInfo.CurrentUICulture;
 
     [LoggerMessage(2720, LogLevel.Error, "A notice of a changed account goes without its link: the link could not be stored")]
     private partial void LogNoLink(Exception exception);

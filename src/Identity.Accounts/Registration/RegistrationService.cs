@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Delivery;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Profile;
@@ -25,6 +26,7 @@ public sealed class RegistrationService(
     LifecycleEvents events,
     AuditTrail audit,
     DeliveryQueue delivery,
+    MailComposer mail,
     IRateLimiter limiter,
     IOptions<AccountsOptions> options,
     TimeProvider timeProvider) : IRegistration
@@ -77,8 +79,11 @@ public sealed class RegistrationService(
         }
 
         // Whoever reads the mail of this address learns what the answer does not say: that it has an account, or why it got none.
-        var mail = await accounts.FindByEmailAsync(created.NormalizedEmail, cancellationToken) is null ? "NameTaken" : "ExistingAccount";
-        delivery.Post("email", new PersonalMessage(created.Email, AccountTexts.Get(mail + "Subject"), AccountTexts.Get(mail + "Mail")));
+        var owner = await accounts.FindByEmailAsync(created.NormalizedEmail, cancellationToken);
+        var (name, path) = owner is null ? ("NameTaken", "/register") : ("ExistingAccount", "/signin");
+        var culture = Languages.Of(owner);
+        var link = options.Value.PublicUrl is { } url ? new MailLink(AccountTexts.In(culture, name + ".Lead"), AccountTexts.In(culture, name + ".Button"), url + path) : null;
+        delivery.Post("email", mail.Compose(created.Email, owner, new MailContent(AccountTexts.In(culture, name + ".Subject"), AccountTexts.In(culture, name + ".Text")) { Link = link }, culture));
         return new RegistrationResult.Created(created, extra);
     }
 

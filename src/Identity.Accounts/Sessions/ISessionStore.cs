@@ -60,6 +60,12 @@ public interface ISessionStore
     Task<IReadOnlyList<Session>> ListLiveAsync(Guid accountId, DateTimeOffset now, CancellationToken cancellationToken);
 
     /// <summary>
+    /// Of those the ones that still open anything, as people are shown them: seen after <paramref name="seenAfter"/> by a cookie that still
+    /// counts, or with a refresh family that is alive.
+    /// </summary>
+    Task<IReadOnlyList<Session>> ListUsableAsync(Guid accountId, DateTimeOffset seenAfter, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>
     /// The person of a live session has proved again who they are: it goes on with new AuthenticatedAt, LastSeenAt (both <paramref name="at"/>),
     /// Amr and Acr, and lasts at least until <paramref name="until"/>. False, and nothing done, where it has ended, expired, is unknown, or
     /// was authenticated at <paramref name="at"/> or later.

@@ -76,6 +76,13 @@ public sealed class SessionService(
     public Task<IReadOnlyList<Session>> ListAsync(Guid accountId, CancellationToken cancellationToken) =>
         store.ListLiveAsync(accountId, timeProvider.GetUtcNow(), cancellationToken);
 
+    /// <summary>Where the person is signed in, to be shown to them: without what has run out but is not cleared away.</summary>
+    public Task<IReadOnlyList<Session>> ListUsableAsync(Guid accountId, CancellationToken cancellationToken)
+    {
+        var now = timeProvider.GetUtcNow();
+        return store.ListUsableAsync(accountId, now - options.Value.SessionIdleTimeout, now, cancellationToken);
+    }
+
     public Task AttachClientAsync(string id, string clientId, bool isTold, DateTimeOffset until, CancellationToken cancellationToken) =>
         store.AttachClientAsync(id, clientId, isTold, until, cancellationToken);
 

@@ -71,6 +71,18 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
         return [.. rows.Select(Map)];
     }
 
+    public async Task<IReadOnlyList<Session>> ListUsableAsync(Guid accountId, DateTimeOffset seenAfter, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var rows = await database.ReadAsync(
+            (context, token) => context.Sessions
+                .Where(r => r.AccountId == accountId && r.EndedAt == null && r.ExpiresAt > now)
+                .Where(r => (r.SignInUntil > now && r.LastSeenAt > seenAfter) || context.Authorizations.Any(family => family.SessionId == r.Id && family.RevokedAt == null && family.ExpiresAt > now))
+                .OrderByDescending(r => r.CreatedAt)
+                .ToListAsync(token),
+            cancellationToken);
+        return [.. rows.Select(Map)];
+    }
+
     public async Task<bool> AuthenticateAgainAsync(string id, DateTimeOffset at, IReadOnlyList<string> amr, string acr, DateTimeOffset until, CancellationToken cancellationToken)
     {
         var words = Text.Words(amr);

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Accounts.SignIn;
 
 /// <summary>Counts failures by the store's one atomic statement.</summary>
-public sealed class Lockout(IAccountStore accounts, LifecycleEvents events, KnownDevices devices, IRateLimiter limiter, IOptions<AccountsOptions> options, TimeProvider timeProvider)
+public sealed class Lockout(IAccountStore accounts, LifecycleEvents events, KnownDevices devices, LockoutNotice notice, IRateLimiter limiter, IOptions<AccountsOptions> options, TimeProvider timeProvider)
 {
     private const int WrongPerAccount = 3;
     private const int WrongPerAddress = 30;
@@ -56,6 +56,12 @@ public sealed class Lockout(IAccountStore accounts, LifecycleEvents events, Know
             return null;
         }
 
-        return await accounts.CountFailureAsync(account.Id, options.Value.LockoutThreshold, now + options.Value.LockoutDuration, now, events.OfUser(EventTypes.UserLockedOut, account), cancellationToken);
+        var counted = await accounts.CountFailureAsync(account.Id, options.Value.LockoutThreshold, now + options.Value.LockoutDuration, now, events.OfUser(EventTypes.UserLockedOut, account), cancellationToken);
+        if (counted.LockedNow)
+        {
+            await notice.TellAsync(account, CancellationToken.None);
+        }
+
+        return counted;
     }
 }

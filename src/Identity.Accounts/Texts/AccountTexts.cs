@@ -3,7 +3,7 @@ using System.Resources;
 
 namespace Identity.Accounts.Texts;
 
-/// <summary>Text that people read, in the language of the request (<see cref="CultureInfo.CurrentUICulture"/>).</summary>
+/// <summary>Text that people read: on pages in the language of the request (<see cref="CultureInfo.CurrentUICulture"/>), in messages in the person's (<see cref="Languages.Of"/>).</summary>
 public static class AccountTexts
 {
     private static readonly ResourceManager Resources = new("Identity.Accounts.Texts.AccountTexts", typeof(AccountTexts).Assembly);
@@ -12,13 +12,13 @@ public static class AccountTexts
 
     public static string PasswordFromContext => Get(nameof(PasswordFromContext));
 
-    public static string PasswordTooShort(int characters) => Format(nameof(PasswordTooShort), characters);
+    public static string PasswordTooShort(int characters) => string.Format(CultureInfo.CurrentCulture, Get(nameof(PasswordTooShort)), characters);
 
-    public static string PasswordTooLong(int characters) => Format(nameof(PasswordTooLong), characters);
+    public static string PasswordTooLong(int characters) => string.Format(CultureInfo.CurrentCulture, Get(nameof(PasswordTooLong)), characters);
 
     internal static string In(CultureInfo culture, string name) => Resources.GetString(name, culture) ?? throw new MissingManifestResourceException(name);
 
-    internal static string Get(string name) => Resources.GetString(name, CultureInfo.CurrentUICulture) ?? throw new MissingManifestResourceException(name);
+    internal static string In(CultureInfo culture, string name, params object[] values) => string.Format(culture, In(culture, name), values);
 
-    internal static string Format(string name, params object[] values) => string.Format(CultureInfo.CurrentCulture, Get(name), values);
+    private static string Get(string name) => In(CultureInfo.CurrentUICulture, name);
 }

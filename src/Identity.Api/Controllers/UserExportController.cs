@@ -215,6 +215,6 @@ public sealed class UserExportController(UserExports exports, ExportJobs jobs, U
 
     // The first that there are texts in; what is asked for last does not matter enough to weigh it.
     private string Language() => StringWithQualityHeaderValue.TryParseList(Request.Headers.AcceptLanguage, out var values)
-        ? values.Where(value => value.Quality is not 0).OrderByDescending(value => value.Quality ?? 1).Select(value => value.Value.ToString().Split('-', 2)[0].ToLowerInvariant()).FirstOrDefault(language => language is "en" or "de") ?? "en"
+        ? values.Where(value => value.Quality is not 0).OrderByDescending(value => value.Quality ?? 1).Select(value => value.Value.ToString().Split('-', 2)[0].ToLowerInvariant()).FirstOrDefault(language => language is "en" or "de" or "fr" or "es") ?? "en"
         : "en";
 }

@@ -5,6 +5,7 @@ using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Events;
 using Identity.Accounts.Export;
 using Identity.Accounts.Profile;
+using Identity.Accounts.Texts;
 using Identity.Api;
 using Identity.Api.OpenApi;
 using Identity.OAuth;
@@ -182,8 +183,10 @@ public static class ServerHost
             options.RefreshTokenLifetime = settings.RefreshTokenLifetime;
             options.CompatibilitySecret = settings.JwtSecret;
             options.UiLocales.Clear();
-            options.UiLocales.Add("en");
-            options.UiLocales.Add("de");
+            foreach (var language in Languages.All)
+            {
+                options.UiLocales.Add(language);
+            }
         });
 
         // OpenID Connect Discovery 1.0 §3: where the operator wrote them down, for applications as for people.

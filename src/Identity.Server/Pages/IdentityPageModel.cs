@@ -41,7 +41,7 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
 
     protected IStringLocalizer<Texts> T => services.Texts;
 
-    protected Caller Caller => Callers.Of(HttpContext, Client?.Id);
+    protected Caller Caller => Callers.Of(HttpContext, Client?.Id, Client?.Name);
 
     public override async Task OnPageHandlerExecutionAsync(
         Microsoft.AspNetCore.Mvc.Filters.PageHandlerExecutingContext context,

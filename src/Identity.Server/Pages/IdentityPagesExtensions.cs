@@ -1,6 +1,7 @@
 using Identity.OAuth;
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
+using Identity.Server.Pages.MyAccount;
 using Microsoft.AspNetCore;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
@@ -24,6 +25,7 @@ public static class IdentityPagesExtensions
         services.AddSingleton<OldForms>();
         services.AddSingleton<PageLanguage>();
         services.AddSingleton<PageHeaders>();
+        services.AddSingleton<ProfileChoices>();
         services.AddSingleton<FormPostPage>();
         services.AddScoped<PageServices>();
         services.AddScoped<ScopeWords>();
@@ -77,6 +79,8 @@ public static class IdentityPagesExtensions
 
         // A Well-Known URL for Changing Passwords (W3C): password managers lead people there.
         endpoints.MapMethods("/.well-known/change-password", [HttpMethods.Get, HttpMethods.Head], (HttpContext context) => Results.Redirect(context.Request.PathBase + "/account/password")).ExcludeFromDescription();
+        PageLanguage.MapLanguage(endpoints);
+        endpoints.MapPasswordStrength();
         endpoints.MapRazorPages();
     }
 

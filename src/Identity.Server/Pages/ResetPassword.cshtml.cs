@@ -1,6 +1,7 @@
 using Identity.Accounts;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Registration;
+using Identity.Accounts.SignIn;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -8,7 +9,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Sets a new password with the code from the mail.</summary>
-public sealed class ResetPasswordModel(PageServices services, IPasswords passwords, IBrowserSession browser, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class ResetPasswordModel(PageServices services, IPasswords passwords, ISignIn signIn, IBrowserSession browser, ISignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "Email")]
     public string? Email { get; set; }
@@ -22,6 +23,9 @@ public sealed class ResetPasswordModel(PageServices services, IPasswords passwor
     /// <summary>A new code was asked for.</summary>
     [BindProperty(SupportsGet = true, Name = "again")]
     public string? Again { get; set; }
+
+    /// <summary>Only the new password is to be typed again: the code was not used.</summary>
+    public bool KeepsCode => Problems.Count > 0 && Problems.All(problem => problem.Field == nameof(Password));
 
     public string CodeLife => HumanTime.Length(T, options.Value.OneTimeCodeLifetime);
 
@@ -64,7 +68,7 @@ public sealed class ResetPasswordModel(PageServices services, IPasswords passwor
             case PasswordChange.Changed:
                 // All sessions are dead; the cookie of one must not stay behind.
                 await browser.EndAsync(HttpContext);
-                return SeeOther(PageUrls.SignIn(LinkReturnUrl, email, "reset"));
+                return await SignInAsync(email, cancellationToken);
             case PasswordChange.Refused refused:
                 Problem(nameof(Password), T["Password.Refused", string.Join(" ", refused.Problems)]);
                 return Invalid();
@@ -73,6 +77,23 @@ public sealed class ResetPasswordModel(PageServices services, IPasswords passwor
             default:
                 Problem(nameof(Code), T["Code.Wrong"]);
                 return Invalid();
+        }
+    }
+
+    // As if the new password were typed at the sign-in page, with its limits and second factors.
+    private async Task<IActionResult> SignInAsync(string email, CancellationToken cancellationToken)
+    {
+        var caller = await SigningInAsync(browser) with { RememberedTokens = cookies.ReadRemembered(HttpContext) };
+        switch (await signIn.WithPasswordAsync(LoginKind.Email, email, Password!, caller, cancellationToken))
+        {
+            case SignInAttempt.Succeeded succeeded:
+                await browser.StartAsync(HttpContext, succeeded.Session);
+                return SeeOther(ReturnUrl);
+            case SignInAttempt.SecondFactorDue due:
+                cookies.WriteHalf(HttpContext, due.Half.Ticket);
+                return SeeOther(PageUrls.SecondHalf(due.Half, LinkReturnUrl));
+            default:
+                return SeeOther(PageUrls.SignIn(LinkReturnUrl, email, "reset"));
         }
     }
 

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Signs in by password. Unknown, wrong, disabled and locked look alike.</summary>
-public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeCodes codes, IBrowserSession browser, ISignInCookies cookies, SecondFactorSignIn secondFactors, Passkeys passkeys, IOptions<AccountsOptions> options, ExternalButtons external) : IdentityPageModel(services)
+public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeCodes codes, IBrowserSession browser, ISignInCookies cookies, IRegistrationTicket ticket, SecondFactorSignIn secondFactors, Passkeys passkeys, IOptions<AccountsOptions> options, ExternalButtons external) : IdentityPageModel(services)
 {
     private const int LongestLogin = 254;
 
@@ -20,11 +20,15 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
     [BindProperty]
     public string? Password { get; set; }
 
+    /// <summary><c>forgot</c>: on to the page for a forgotten password, with what was typed here.</summary>
+    [BindProperty(Name = "to")]
+    public string? To { get; set; }
+
     /// <summary>From a link in a mail, or from the page the person was on.</summary>
     [BindProperty(SupportsGet = true, Name = "email")]
     public string? Email { get; set; }
 
-    /// <summary>What was just done: <c>verified</c> or <c>reset</c>.</summary>
+    /// <summary>What was just done: <c>reset</c> or <c>changed</c>.</summary>
     [BindProperty(SupportsGet = true, Name = "done")]
     public string? Done { get; set; }
 
@@ -71,6 +75,11 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
         var login = Login?.Trim() ?? "";
+        if (To is "forgot")
+        {
+            return SeeOther(PageUrls.ForgotPassword(AccountRules.Email(login), LinkReturnUrl));
+        }
+
         if (login.Length is 0 or > LongestLogin)
         {
             Problem(nameof(Login), T["SignIn.LoginMissing"]);
@@ -103,6 +112,9 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
                 return SeeOther(PageUrls.SecondHalf(due.Half, LinkReturnUrl));
             case SignInAttempt.EmailNotVerified unverified:
                 await codes.GenerateAsync(new CodeRecipient(unverified.Account.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken);
+
+                // The password was right here: with the code from the mail nothing more is to be asked.
+                ticket.Give(HttpContext, unverified.Account.Id);
                 return SeeOther(PageUrls.VerifyEmail(unverified.Account.Email, LinkReturnUrl, sent: true));
             case SignInAttempt.RateLimited limited:
                 return Wait(limited.RetryAfter);
@@ -134,5 +146,5 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
 
     /// <summary>Signed in in another tab meanwhile: that is what this form was for.</summary>
     public override async ValueTask<IActionResult?> OldFormAsync(string? handler) =>
-        handler is null && await browser.FindAsync(HttpContext) is not null ? SeeOther(ReturnUrl) : null;
+        handler is null && To is null && await browser.FindAsync(HttpContext) is not null ? SeeOther(ReturnUrl) : null;
 }

@@ -1,6 +1,7 @@
 using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Registration;
+using Identity.Accounts.SignIn;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -8,7 +9,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Proves an address with the code that was sent there. It says nothing about whether there is an account.</summary>
-public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes, IBrowserSession browser, IRegistrationTicket ticket, RegistrationSignIn signIn, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes, IBrowserSession browser, IRegistrationTicket ticket, RegistrationSignIn signIn, ISignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "Email")]
     public string? Email { get; set; }
@@ -22,6 +23,10 @@ public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes,
 
     [BindProperty(SupportsGet = true, Name = "again")]
     public string? Again { get; set; }
+
+    /// <summary>Confirmed in a browser that is not signed in by it: there is nothing to fill in any more.</summary>
+    [BindProperty(SupportsGet = true, Name = "done")]
+    public string? Done { get; set; }
 
     public string CodeLife => HumanTime.Length(T, options.Value.OneTimeCodeLifetime);
 
@@ -51,17 +56,16 @@ public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes,
         }
 
         var session = await browser.FindAsync(HttpContext);
-        var caller = await SigningInAsync(browser) with { AccountId = session?.AccountId ?? ticket.Read(HttpContext) };
+        var caller = await SigningInAsync(browser) with { AccountId = session?.AccountId ?? ticket.Read(HttpContext), RememberedTokens = cookies.ReadRemembered(HttpContext) };
         switch (await codes.VerifyAsync(new CodeRecipient(null, email, null), OneTimeCodePurposes.Verification, code, caller, cancellationToken))
         {
             case TriedCode.Verified when session is not null:
                 return SeeOther(ReturnUrl);
-            case TriedCode.Verified verified when verified.Account.Id == caller.AccountId && await signIn.SignInAsync(verified.Account, caller, cancellationToken) is { } started:
+            case TriedCode.Verified verified when verified.Account.Id == caller.AccountId:
                 ticket.Take(HttpContext);
-                await browser.StartAsync(HttpContext, started);
-                return SeeOther(ReturnUrl);
+                return await SignInAsync(verified.Account, caller, cancellationToken);
             case TriedCode.Verified:
-                return SeeOther(PageUrls.SignIn(LinkReturnUrl, email, "verified"));
+                return SeeOther(PageUrls.Verified(LinkReturnUrl));
             case TriedCode.RateLimited limited:
                 return Wait(limited.RetryAfter);
             default:
@@ -83,6 +87,21 @@ public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes,
             GeneratedCode.Sent => SeeOther(PageUrls.VerifyEmail(email, LinkReturnUrl, sent: true) + "&again=1"),
             var other => throw new InvalidOperationException($"Asking for a code by mail came to {other.GetType().Name}."),
         };
+    }
+
+    private async Task<IActionResult> SignInAsync(Account account, Caller caller, CancellationToken cancellationToken)
+    {
+        switch (await signIn.SignInAsync(account, caller, cancellationToken))
+        {
+            case SignInAttempt.Succeeded succeeded:
+                await browser.StartAsync(HttpContext, succeeded.Session);
+                return SeeOther(ReturnUrl);
+            case SignInAttempt.SecondFactorDue due:
+                cookies.WriteHalf(HttpContext, due.Half.Ticket);
+                return SeeOther(PageUrls.SecondHalf(due.Half, LinkReturnUrl));
+            default:
+                return SeeOther(PageUrls.Verified(LinkReturnUrl));
+        }
     }
 
     private bool ReadEmail(out string email)

@@ -1,10 +1,6 @@
 // Content Security Policy Level 3; WCAG 2.2 §3.1.1 (language); the wire contract's settings: branding.
-using System.Collections;
-using System.Globalization;
 using System.Net;
-using System.Resources;
 using System.Text.RegularExpressions;
-using Identity.Server.Pages;
 using Identity.Server.Pages.Branding;
 using Identity.Tests.Kit.Hosting;
 using Microsoft.Extensions.Options;
@@ -107,29 +103,6 @@ public sealed partial class PageHeaderTests(PagesFixture fixture)
             Assert.True(Of("focus").ContrastWith(on) >= 3, mode);
         }
     }
-
-    [Fact]
-    public void Texts_InEveryLanguage_AreCompleteAndTakeTheSameValues()
-    {
-        var manager = new ResourceManager(typeof(Texts));
-        var english = Read(manager, CultureInfo.InvariantCulture);
-        foreach (var language in PageLanguageNames)
-        {
-            var translated = Read(manager, CultureInfo.GetCultureInfo(language));
-            Assert.Equal(english.Keys.Order(StringComparer.Ordinal), translated.Keys.Order(StringComparer.Ordinal));
-            Assert.All(english, text => Assert.Equal(Placeholders(text.Value), Placeholders(translated[text.Key])));
-        }
-    }
-
-    private static readonly string[] PageLanguageNames = ["de"];
-
-    private static Dictionary<string, string> Read(ResourceManager manager, CultureInfo culture) =>
-        manager.GetResourceSet(culture, createIfNotExists: true, tryParents: false)!.Cast<DictionaryEntry>().ToDictionary(entry => (string)entry.Key, entry => (string)entry.Value!, StringComparer.Ordinal);
-
-    private static string Placeholders(string text) => string.Concat(Placeholder().Matches(text).Select(match => match.Value).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
-
-    [GeneratedRegex(@"\{\d\}")]
-    private static partial Regex Placeholder();
 
     [GeneratedRegex("#[0-9a-f]{6}$")]
     private static partial Regex Suggestion();

@@ -163,7 +163,8 @@ public sealed partial class SignInPageTests(PagesFixture fixture)
         using var browser = fixture.Browser();
         var at = await browser.ReadAsync("/signin?returnUrl=%2Faccount%2Fsessions");
         Assert.Contains(at.Links, link => link.GetAttribute("href") == "/register?returnUrl=%2Faccount%2Fsessions");
-        Assert.Contains(at.Links, link => link.GetAttribute("href") == "/forgot-password?returnUrl=%2Faccount%2Fsessions");
+        var forgot = await browser.SubmitAsync("/signin?returnUrl=%2Faccount%2Fsessions", new Dictionary<string, string>(StringComparer.Ordinal) { ["to"] = "forgot" });
+        Assert.Equal("/forgot-password?returnUrl=%2Faccount%2Fsessions", forgot.Headers.Location!.OriginalString);
     }
 
     [Fact]

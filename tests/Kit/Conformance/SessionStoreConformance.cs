@@ -32,6 +32,23 @@ public abstract class SessionStoreConformance(StoreFixture fixture) : StoreConfo
     }
 
     [Fact]
+    public async Task ListUsable_WhenSomeOpenNothingAnyMore_LeavesThemOut()
+    {
+        var account = NewId();
+        var used = NewSession(account) with { LastSeenAt = Now, SignInUntil = Now.AddDays(1), ExpiresAt = Now.AddDays(1) };
+        var idle = NewSession(account) with { LastSeenAt = Now.AddDays(-2), SignInUntil = Now.AddDays(1), ExpiresAt = Now.AddDays(1) };
+        var over = NewSession(account) with { LastSeenAt = Now, SignInUntil = Now.AddMinutes(-1), ExpiresAt = Now.AddMinutes(-1) };
+        foreach (var session in new[] { used, idle, over, NewSession(NewId()) with { LastSeenAt = Now, SignInUntil = Now.AddDays(1), ExpiresAt = Now.AddDays(1) } })
+        {
+            await CreateAsync(session);
+        }
+
+        Assert.Equal([used.Id], (await Store.ListUsableAsync(account, Now.AddDays(-1), Now, Cancel)).Select(session => session.Id));
+        await EndAsync(used);
+        Assert.Empty(await Store.ListUsableAsync(account, Now.AddDays(-1), Now, Cancel));
+    }
+
+    [Fact]
     public async Task AuthenticateAgain_WhenLive_GoesOnWithTheNewSignIn()
     {
         var session = NewSession(NewId()) with { ClientIds = ["c1"] };

@@ -410,6 +410,10 @@ public sealed class InMemorySessionStore(InMemoryEvents outbox) : ISessionStore
     public Task<IReadOnlyList<Session>> ListLiveAsync(Guid accountId, DateTimeOffset now, CancellationToken cancellationToken) =>
         ListAsync(session => session.AccountId == accountId && session.EndedAt is null && session.ExpiresAt > now, int.MaxValue);
 
+    // There are no refresh families here: what outlives the sign-in is one's.
+    public Task<IReadOnlyList<Session>> ListUsableAsync(Guid accountId, DateTimeOffset seenAfter, DateTimeOffset now, CancellationToken cancellationToken) =>
+        ListAsync(session => session.AccountId == accountId && session.EndedAt is null && session.ExpiresAt > now && ((session.SignInUntil > now && session.LastSeenAt > seenAfter) || session.ExpiresAt > session.SignInUntil), int.MaxValue);
+
     public Task<bool> AuthenticateAgainAsync(string id, DateTimeOffset at, IReadOnlyList<string> amr, string acr, DateTimeOffset until, CancellationToken cancellationToken)
     {
         lock (_lock)

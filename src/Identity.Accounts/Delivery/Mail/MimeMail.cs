@@ -19,7 +19,7 @@ internal static class MimeMail
             MessageId = $"{id:N}@{from.Host}",
             Body = new BodyBuilder { TextBody = message.Text, HtmlBody = message.Html }.ToMessageBody(),
         };
-        mail.From.Add(new MailboxAddress(from.DisplayName, from.Address));
+        mail.From.Add(new MailboxAddress(from.DisplayName is { Length: > 0 } name ? name : (message.SenderName ?? "").ReplaceLineEndings(" "), from.Address));
         mail.To.Add(new MailboxAddress("", to.Address));
         // RFC 3834 §5: no out-of-office reply is wanted.
         mail.Headers.Add(HeaderId.AutoSubmitted, "auto-generated");

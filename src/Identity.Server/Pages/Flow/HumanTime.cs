@@ -35,5 +35,17 @@ public static class HumanTime
     public static string Date(DateTimeOffset time) => time.UtcDateTime.ToString("D", CultureInfo.CurrentCulture);
 
     private static string Count(IStringLocalizer texts, string unit, int count) =>
-        texts[$"Time.{unit}.{(count == 1 ? "One" : "Other")}", count.ToString("N0", CultureInfo.CurrentCulture)];
+        texts[$"Time.{unit}.{PluralForm(CultureInfo.CurrentUICulture, count)}", count.ToString("N0", CultureInfo.CurrentCulture)];
+
+    // Unicode CLDR, cardinal plural rules, of the languages there are texts in.
+    private static string PluralForm(CultureInfo culture, int count) => culture.TwoLetterISOLanguageName == "ar"
+        ? count switch
+        {
+            1 => "One",
+            2 => "Two",
+            _ when count % 100 is >= 3 and <= 10 => "Few",
+            _ when count % 100 >= 11 => "Many",
+            _ => "Other",
+        }
+        : count == 1 ? "One" : "Other";
 }

@@ -36,9 +36,14 @@ public static class PageUrls
 
     public static string SignIn(string? returnUrl, string? email = null, string? done = null) => Build(SignInPath, ("returnUrl", returnUrl), ("email", email), ("done", done));
 
+    public static string ForgotPassword(string? email, string? returnUrl) => Build(ForgotPasswordPath, ("returnUrl", returnUrl), ("email", email));
+
     public static string ResetPassword(string email, string? returnUrl) => Build(ResetPasswordPath, ("returnUrl", returnUrl), ("email", email));
 
     public static string VerifyEmail(string? email, string? returnUrl, bool sent) => Build(VerifyEmailPath, ("returnUrl", returnUrl), ("email", email), ("sent", sent ? "1" : null));
+
+    /// <summary>The address is proven, and this browser is not signed in by that.</summary>
+    public static string Verified(string? returnUrl) => Build(VerifyEmailPath, ("returnUrl", returnUrl), ("done", "1"));
 
     public static string SignInWithCode(string? email, string? returnUrl, bool sent) => Build(SignInWithCodePath, ("returnUrl", returnUrl), ("email", email), ("sent", sent ? "1" : null));
 

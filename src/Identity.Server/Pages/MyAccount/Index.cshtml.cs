@@ -10,7 +10,7 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>The profile.</summary>
-public sealed class ProfileModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IOneTimeCodes codes, AccountRules rules, FreshProof proof, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class ProfileModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IOneTimeCodes codes, AccountRules rules, FreshProof proof, ProfileChoices choices, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     private const int LongestText = 200;
     private const int LongestUrl = 2000;
@@ -18,6 +18,8 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
     /// <summary>Of the person, where their sign-in is not of the last minutes.</summary>
     [BindProperty]
     public string? CurrentPassword { get; set; }
+
+    public ProfileChoices Choices => choices;
 
     public bool AsksForPassword => !proof.IsFresh(Session);
 

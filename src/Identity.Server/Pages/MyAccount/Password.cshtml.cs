@@ -1,14 +1,15 @@
 using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Passwords;
+using Identity.Accounts.Sessions;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Pages.MyAccount;
 
-/// <summary>A new password for somebody who knows the current one. It signs out everywhere.</summary>
-public sealed class PasswordModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IPasswords passwords, IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes)
+/// <summary>A new password for somebody who knows the current one. It signs out everywhere else: this browser goes on with a session of its own.</summary>
+public sealed class PasswordModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IPasswords passwords, SessionService sessions, IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes)
 {
     [BindProperty]
     public string? CurrentPassword { get; set; }
@@ -44,8 +45,7 @@ public sealed class PasswordModel(PageServices services, IBrowserSession browser
         switch (await passwords.ChangeAsync(Person.Id, CurrentPassword!, NewPassword!, await SigningInAsync(Browser), cancellationToken))
         {
             case PasswordChange.Changed:
-                await Browser.EndAsync(HttpContext);
-                return SeeOther(PageUrls.SignIn(null, Person.Email, "changed"));
+                return await GoOnAsync(cancellationToken);
             case PasswordChange.Refused refused:
                 Problem(nameof(NewPassword), T["Password.Refused", string.Join(" ", refused.Problems)]);
                 return Invalid();
@@ -55,5 +55,20 @@ public sealed class PasswordModel(PageServices services, IBrowserSession browser
                 Problem(nameof(CurrentPassword), T["Password.CurrentWrong"]);
                 return Invalid();
         }
+    }
+
+    // Every session ended with the change, this browser's too: what it goes on with is new, and says no more of how and when the person signed in than the one before.
+    private async Task<IActionResult> GoOnAsync(CancellationToken cancellationToken)
+    {
+        var before = Session;
+        await Browser.EndAsync(HttpContext);
+        var caller = Caller with { BrowserMark = (await SigningInAsync(Browser)).BrowserMark };
+        if (await Changes.FindAsync(Person.Id, cancellationToken) is not var (account, _) || await sessions.StartAsync(account, before.Amr, caller, cancellationToken, before.AuthenticatedAt) is not { } started)
+        {
+            return SeeOther(PageUrls.SignIn(null, Person.Email, "changed"));
+        }
+
+        await Browser.StartAsync(HttpContext, started.Session);
+        return SeeOther("/account/password?done=PasswordChanged");
     }
 }

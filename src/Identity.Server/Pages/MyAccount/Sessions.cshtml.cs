@@ -10,14 +10,14 @@ namespace Identity.Server.Pages.MyAccount;
 public sealed record SessionLine(string Id, string Device, bool IsPhone, string? Place, string LastSeen, string Since, string? Apps, bool IsThis);
 
 /// <summary>Where somebody is signed in, and how to end it.</summary>
-public sealed class SessionsModel(PageServices services, IBrowserSession browser, IAccountChanges changes, ISessionStore sessions, ISessionEnding ending, ClientStore clients, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class SessionsModel(PageServices services, IBrowserSession browser, IAccountChanges changes, ISessionStore sessions, SessionService usable, ISessionEnding ending, ClientStore clients, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     public IReadOnlyList<SessionLine> Sessions { get; private set; } = [];
 
     public async Task OnGetAsync(CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        var live = await sessions.ListLiveAsync(Person.Id, now, cancellationToken);
+        var live = await usable.ListUsableAsync(Person.Id, cancellationToken);
         var lines = new List<SessionLine>(live.Count);
         foreach (var session in live.OrderByDescending(session => session.Id == Session.Id).ThenByDescending(session => session.LastSeenAt))
         {

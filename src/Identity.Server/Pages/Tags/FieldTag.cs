@@ -1,9 +1,12 @@
 // WCAG 2.2 §1.3.5 (autocomplete), §3.3.1 and §3.3.3 (errors named, and what to do), §4.1.2 (name, role, value).
 using System.Globalization;
+using Identity.Accounts;
+using Identity.Server.Hosting;
 using Microsoft.AspNetCore.Mvc.Rendering;
 using Microsoft.AspNetCore.Mvc.ViewFeatures;
 using Microsoft.AspNetCore.Razor.TagHelpers;
 using Microsoft.Extensions.Localization;
+using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Pages.Tags;
 
@@ -12,7 +15,7 @@ namespace Identity.Server.Pages.Tags;
 /// Attributes it does not know go to the input. What was typed is kept, passwords and codes aside.
 /// </summary>
 [HtmlTargetElement("field", TagStructure = TagStructure.NormalOrSelfClosing)]
-public sealed class FieldTag(IStringLocalizer<Texts> texts) : TagHelper
+public sealed class FieldTag(IStringLocalizer<Texts> texts, IOptions<AccountsOptions> options) : TagHelper
 {
     [HtmlAttributeName("for")]
     public required ModelExpression For { get; set; }
@@ -44,6 +47,10 @@ public sealed class FieldTag(IStringLocalizer<Texts> texts) : TagHelper
     [HtmlAttributeName("first")]
     public bool First { get; set; }
 
+    /// <summary>Beside the label: whether what is in the field is confirmed; null: nothing is said of that.</summary>
+    [HtmlAttributeName("mark")]
+    public bool? Mark { get; set; }
+
     [ViewContext]
     [HtmlAttributeNotBound]
     public required ViewContext ViewContext { get; set; }
@@ -56,7 +63,7 @@ public sealed class FieldTag(IStringLocalizer<Texts> texts) : TagHelper
         var errors = entry?.Errors.Select(error => error.ErrorMessage).ToArray() ?? [];
         var isPassword = string.Equals(Type, "password", StringComparison.Ordinal);
         var attributes = output.Attributes.ToArray();
-        var options = await output.GetChildContentAsync();
+        var choices = await output.GetChildContentAsync();
 
         output.Attributes.Clear();
         output.TagName = "div";
@@ -72,6 +79,14 @@ public sealed class FieldTag(IStringLocalizer<Texts> texts) : TagHelper
             optional.AddCssClass("optional");
             optional.InnerHtml.Append(texts["Field.Optional"]);
             label.InnerHtml.Append(" ").AppendHtml(optional);
+        }
+
+        if (Mark is { } confirmed)
+        {
+            var mark = new TagBuilder("span");
+            mark.AddCssClass(confirmed ? "badge badge-success" : "badge badge-quiet");
+            mark.InnerHtml.Append(texts[confirmed ? "Account.Confirmed" : "Account.NotConfirmed"]);
+            label.InnerHtml.Append(" ").AppendHtml(mark);
         }
 
         output.Content.AppendHtml(label);
@@ -106,7 +121,7 @@ public sealed class FieldTag(IStringLocalizer<Texts> texts) : TagHelper
         var value = entry?.AttemptedValue ?? Convert.ToString(For.Model, CultureInfo.InvariantCulture);
         if (isSelect)
         {
-            input.InnerHtml.AppendHtml(options);
+            input.InnerHtml.AppendHtml(choices);
         }
         else if (isText)
         {
@@ -143,6 +158,15 @@ public sealed class FieldTag(IStringLocalizer<Texts> texts) : TagHelper
         input.Attributes["data-hide"] = texts["Password.Hide"];
         input.Attributes["data-shown"] = texts["Password.Shown"];
         input.Attributes["data-hidden"] = texts["Password.Hidden"];
+        input.Attributes["data-caps"] = texts["Password.CapsLock"];
+        if (attributes.Any(attribute => attribute.Name == "autocomplete" && attribute.Value?.ToString() == "new-password"))
+        {
+            // The script counts into the gap that is left here.
+            input.Attributes["data-length"] = texts["Password.Length", "{0}", options.Value.MinimumPasswordLength];
+            input.Attributes["data-strength"] = PublicPath.Rooted(ViewContext.HttpContext.Request, StrengthEndpoint.Path);
+            input.Attributes["data-strength-label"] = texts["Strength.Label"];
+        }
+
         var wrapper = new TagBuilder("div");
         wrapper.AddCssClass("password");
         wrapper.InnerHtml.AppendHtml(input);

@@ -22,6 +22,11 @@ addEventListener('pageshow', () => {
   }
 });
 
+// Of tabs that do not fit, the one that is shown is in sight.
+const tabs = document.querySelector('.tabs');
+const tab = tabs?.querySelector('[aria-current="page"]');
+if (tab) tabs.scrollLeft += tab.getBoundingClientRect().left - tabs.getBoundingClientRect().left - (tabs.clientWidth - tab.offsetWidth) / 2;
+
 // Codes copied from a mail come with spaces and hyphens.
 for (const input of document.querySelectorAll('input.otp')) {
   input.addEventListener('input', () => {

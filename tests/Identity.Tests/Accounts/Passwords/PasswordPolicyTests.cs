@@ -13,6 +13,8 @@ public sealed class PasswordPolicyTests
     [InlineData("ααααβγδε")]
     [InlineData("        long spaces        ")]
     [InlineData("🐘🐙🐢🐝🐳🦊🐧🐺")]
+    [InlineData("1357924680135")]
+    [InlineData("90817263544536")]
     public async Task FindProblems_WhenLongAndUncommon_FindsNone(string password)
     {
         await using var world = new World();
@@ -26,6 +28,14 @@ public sealed class PasswordPolicyTests
     [InlineData("PASSWORD123", "is one that attackers try first: choose another, a few unrelated words for example")]
     [InlineData("ｐａｓｓｗｏｒｄ", "is one that attackers try first: choose another, a few unrelated words for example")]
     [InlineData("aaaaaaaaaaaa", "is one that attackers try first: choose another, a few unrelated words for example")]
+    [InlineData("12345678910", "is one that attackers try first: choose another, a few unrelated words for example")]
+    [InlineData("1234567891011", "is one that attackers try first: choose another, a few unrelated words for example")]
+    [InlineData("89012345678", "is one that attackers try first: choose another, a few unrelated words for example")]
+    [InlineData("3210987654", "is one that attackers try first: choose another, a few unrelated words for example")]
+    [InlineData("10987654321", "is one that attackers try first: choose another, a few unrelated words for example")]
+    [InlineData("9899100101102", "is one that attackers try first: choose another, a few unrelated words for example")]
+    [InlineData("12345678910!", "is one that attackers try first: choose another, a few unrelated words for example")]
+    [InlineData("hgfedcba", "is one that attackers try first: choose another, a few unrelated words for example")]
     [InlineData("lovelace@example.com", "must not be your name or e-mail address")]
     [InlineData("Lovelace2024", "must not be your name or e-mail address")]
     public async Task FindProblems_WhenGuessable_SaysWhatToDo(string password, string problem)
