@@ -10,6 +10,7 @@ namespace Identity.Accounts;
 /// <param name="BrowserMark">What this browser is known by across sign-ins and sign-outs; null: it keeps no cookies, or is none.</param>
 /// <param name="AccountId">Whose account the request is shown to come from already: by a live session or token, or by the registration that this browser just made.</param>
 /// <param name="RememberedTokens">What this browser carries of second factors that it was remembered for.</param>
+/// <param name="TakesTokens">The answer is tokens of the client at once, with no authorization request after it: what the client asks of a sign-in is asked of this one.</param>
 public sealed record Caller(
     string? Ip,
     string? UserAgent,
@@ -19,7 +20,8 @@ public sealed record Caller(
     string? SessionId = null,
     string? BrowserMark = null,
     Guid? AccountId = null,
-    IReadOnlyList<string>? RememberedTokens = null)
+    IReadOnlyList<string>? RememberedTokens = null,
+    bool TakesTokens = false)
 {
     public const int LongestUserAgent = 400;
 
