@@ -11,6 +11,7 @@ namespace Identity.Accounts;
 /// <param name="AccountId">Whose account the request is shown to come from already: by a live session or token, or by the registration that this browser just made.</param>
 /// <param name="RememberedTokens">What this browser carries of second factors that it was remembered for.</param>
 /// <param name="ClientName">What that client is called, for messages to the person.</param>
+/// <param name="TakesTokens">The answer is tokens of the client at once, with no authorization request after it: what the client asks of a sign-in is asked of this one.</param>
 public sealed record Caller(
     string? Ip,
     string? UserAgent,
@@ -21,7 +22,8 @@ public sealed record Caller(
     string? BrowserMark = null,
     Guid? AccountId = null,
     IReadOnlyList<string>? RememberedTokens = null,
-    string? ClientName = null)
+    string? ClientName = null,
+    bool TakesTokens = false)
 {
     public const int LongestUserAgent = 400;
 

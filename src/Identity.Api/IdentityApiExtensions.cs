@@ -3,6 +3,7 @@ using Identity.Api.Authentication;
 using Identity.Api.Controllers;
 using Identity.Api.Failures;
 using Identity.Api.Json;
+using Identity.Api.OpenApi;
 using Identity.OAuth;
 using Identity.OAuth.Resources;
 using Microsoft.AspNetCore.Authentication;
@@ -19,6 +20,8 @@ namespace Identity.Api;
 public static class IdentityApiExtensions
 {
     internal const string Prefix = "/api/identity";
+
+    private static readonly string[] Documents = [ApiDocumentOptions.OpenApiPath, ApiDocumentOptions.AsyncApiPath];
 
     /// <summary>Adds the controllers. The host binds section <see cref="CompatibilityOptions.Section"/> and adds OAuth, Accounts and the stores.</summary>
     public static IServiceCollection AddIdentityApi(this IServiceCollection services)
@@ -48,7 +51,8 @@ public static class IdentityApiExtensions
     /// routing, authentication and whatever else can refuse a request or throw.
     /// </summary>
     public static IApplicationBuilder UseIdentityApi(this IApplicationBuilder app) =>
-        app.UseWhen(context => context.Request.Path.StartsWithSegments(Prefix, StringComparison.OrdinalIgnoreCase), branch => branch.UseMiddleware<HeadMiddleware>().UseMiddleware<FailureMiddleware>().UseMiddleware<MessageLanguage>());
+        app.UseWhen(context => context.Request.Path.StartsWithSegments(Prefix, StringComparison.OrdinalIgnoreCase), branch => branch.UseMiddleware<HeadMiddleware>().UseMiddleware<FailureMiddleware>().UseMiddleware<MessageLanguage>())
+            .UseWhen(context => Documents.Any(path => context.Request.Path.Equals(path, StringComparison.OrdinalIgnoreCase)), branch => branch.UseMiddleware<HeadMiddleware>());
 
     /// <summary>Maps the routes, and what RFC 9728 §3 has to say of them.</summary>
     public static void MapIdentityApi(this IEndpointRouteBuilder endpoints)

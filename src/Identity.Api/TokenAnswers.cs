@@ -10,10 +10,15 @@ namespace Identity.Api;
 public sealed class TokenAnswers(FirstPartyTokens tokens)
 {
     /// <summary>The first tokens of a session, which lives <paramref name="atMost"/> where that is given. Only on the routes of <see cref="FirstPartyClient.TokenRoutes"/>.</summary>
-    public async Task<IActionResult> ForNewSessionAsync(Account account, Session session, CancellationToken cancellationToken, TimeSpan? atMost = null)
+    /// <param name="account">Whose.</param>
+    /// <param name="session">Stored.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="atMost">Where a provider's session sets a limit.</param>
+    /// <param name="recoveryCodes">Made in the sign-in, and shown this once.</param>
+    public async Task<IActionResult> ForNewSessionAsync(Account account, Session session, CancellationToken cancellationToken, TimeSpan? atMost = null, IReadOnlyList<string>? recoveryCodes = null)
     {
         ArgumentNullException.ThrowIfNull(account);
         ArgumentNullException.ThrowIfNull(session);
-        return new TokensResult(await tokens.BeginAsync(SessionInfo.Of(session), cancellationToken, atMost));
+        return new TokensResult(await tokens.BeginAsync(SessionInfo.Of(session), cancellationToken, atMost), recoveryCodes);
     }
 }

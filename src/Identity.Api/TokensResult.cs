@@ -18,16 +18,24 @@ using static OpenIddict.Server.OpenIddictServerEvents;
 namespace Identity.Api;
 
 /// <summary>Signs the issue in: OpenIddict makes the tokens.</summary>
-internal sealed class TokensResult(TokenIssue issue) : IActionResult
+internal sealed class TokensResult(TokenIssue issue, IReadOnlyList<string>? recoveryCodes = null) : IActionResult
 {
     public Task ExecuteResultAsync(ActionContext context)
     {
         var http = context.HttpContext;
         var transaction = http.Features.Get<OpenIddictServerAspNetCoreFeature>()?.Transaction
             ?? throw new InvalidOperationException($"{http.Request.Path} is no address of the token endpoint: add it to {nameof(FirstPartyClient)}.{nameof(FirstPartyClient.TokenRoutes)}.");
+        if (recoveryCodes is not null)
+        {
+            http.Features.Set(new NewRecoveryCodes(recoveryCodes));
+        }
+
         return http.SignInAsync(OpenIddictServerAspNetCoreDefaults.AuthenticationScheme, issue.SignIn(transaction));
     }
 }
+
+/// <summary>What goes into the answer beside the tokens.</summary>
+internal sealed record NewRecoveryCodes(IReadOnlyList<string> Codes);
 
 /// <summary>Writes the tokens and their user as the contract has them.</summary>
 internal sealed class ContractAnswer(IAccountChanges accounts, TimeProvider timeProvider) : IOpenIddictServerHandler<ApplyTokenResponseContext>
@@ -62,7 +70,10 @@ internal sealed class ContractAnswer(IAccountChanges accounts, TimeProvider time
             context.Response.ExpiresIn ?? 0,
             (long)Math.Round((issue.RefreshExpiresAt!.Value - timeProvider.GetUtcNow()).TotalSeconds),
             grant.SessionId,
-            UserResponse.Of(found.Account, found.Metadata));
+            UserResponse.Of(found.Account, found.Metadata))
+        {
+            RecoveryCodes = http.Features.Get<NewRecoveryCodes>()?.Codes,
+        };
         object answer = http.Request.Path.Value!.EndsWith("/otp/verify", StringComparison.OrdinalIgnoreCase) ? new VerifiedAndSignedInResponse(tokens) : tokens;
         http.Response.StatusCode = http.RequestServices.GetRequiredService<IOptions<CompatibilityOptions>>().Value.PostStatus;
         http.Response.ContentType = "application/json; charset=utf-8";

@@ -87,6 +87,9 @@ internal static class OAuthServer
             options.ClientAuthenticationMethods.Clear();
             options.ClientAuthenticationMethods.UnionWith([ClientAuthenticationMethods.ClientSecretBasic, ClientAuthenticationMethods.ClientSecretPost, ClientAuthenticationMethods.PrivateKeyJwt, ClientAuthenticationMethods.None]);
         });
+
+        // Initiating User Registration 1.0, beside the four of OpenID Connect Core.
+        server.RegisterPromptValues("create");
         UserCodes.Describe(server);
 
         // Access tokens are read by APIs; scopes, resources and rotation are ours to decide.

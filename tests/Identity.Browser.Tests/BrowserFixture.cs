@@ -34,6 +34,8 @@ public sealed class BrowserFixture : IAsyncLifetime
     private IBrowser? _browser;
     private HostedServer? _server;
     private HostedServer? _narrow;
+    private HostedServer? _federated;
+    private readonly StandInProvider _provider = new();
     private StandInFcm? _fcm;
     private WebApplication? _application;
     private string? _missing;
@@ -42,6 +44,9 @@ public sealed class BrowserFixture : IAsyncLifetime
 
     /// <summary>A server on which nearly every second attempt is one too many.</summary>
     public HostedServer NarrowServer => _narrow!;
+
+    /// <summary>A server that people may also come to from another provider.</summary>
+    public HostedServer FederatedServer => _federated!;
 
     /// <summary>Where the application is called back.</summary>
     public string Callback { get; private set; } = "";
@@ -80,6 +85,15 @@ public sealed class BrowserFixture : IAsyncLifetime
 
         _narrow = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Accounts:OneTimeCodesPerAccount"] = "2", ["Accounts:OneTimeCodesPerAddress"] = "2" });
 
+        _federated = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["Federation:Providers:example:Type"] = "oidc",
+            ["Federation:Providers:example:DisplayName"] = "Example Inc.",
+            ["Federation:Providers:example:Authority"] = Provider,
+            ["Federation:Providers:example:ClientId"] = "identity",
+            ["Federation:Providers:example:ClientSecret"] = "a-secret-of-the-stand-in-of-32-characters",
+        });
+
         Environment.SetEnvironmentVariable("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
         _playwright = await Playwright.CreateAsync();
         _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
@@ -111,6 +125,16 @@ public sealed class BrowserFixture : IAsyncLifetime
         return new Visit(this, context, await context.NewPageAsync());
     }
 
+    /// <summary>Leads a visit from the sign-in page over the other provider to the question whose account its address is.</summary>
+    public async Task ComeFromTheProviderAsync(Visit visit)
+    {
+        await FederatedServer.RegisterAsync(visit.Email, Password, "Ada", "Lovelace");
+        _provider.Email = visit.Email;
+        await visit.GotoAsync(FederatedServer.Url + "signin");
+        await visit.Page.EnterAsync("Continue with Example Inc.");
+        await visit.Page.ArriveAtAsync("**/external/link?*");
+    }
+
     /// <summary>Two devices of a person who is signed in, as their apps would register them.</summary>
     public async Task AddPushDevicesAsync(string email)
     {
@@ -131,7 +155,7 @@ public sealed class BrowserFixture : IAsyncLifetime
         }
 
         _playwright?.Dispose();
-        foreach (var server in new[] { _server, _narrow })
+        foreach (var server in new[] { _server, _narrow, _federated })
         {
             if (server is not null)
             {
@@ -139,6 +163,7 @@ public sealed class BrowserFixture : IAsyncLifetime
             }
         }
 
+        _provider.Dispose();
         if (_fcm is not null)
         {
             await _fcm.DisposeAsync();
@@ -151,6 +176,8 @@ public sealed class BrowserFixture : IAsyncLifetime
     }
 
     public static string SourceDirectory([System.Runtime.CompilerServices.CallerFilePath] string file = "") => Path.GetDirectoryName(file)!;
+
+    private string Provider => new Uri(new Uri(Callback), StandInProvider.Path).AbsoluteUri;
 
     private Uri At(string host) => new UriBuilder(Callback) { Host = host, Path = "/app/index.html" }.Uri;
 
@@ -165,6 +192,7 @@ public sealed class BrowserFixture : IAsyncLifetime
             var posted = request.HasFormContentType ? string.Join(' ', (await request.ReadFormAsync()).Keys.Order()) : "";
             return Results.Content($"<!DOCTYPE html><html lang=en><title>Atlas</title><h1>Back at Atlas</h1><output>{WebUtility.HtmlEncode(posted)}</output>", "text/html");
         });
+        _provider.Map(_application, () => Provider);
         _application.MapGet("/app/oidc-client-ts.js", () => Results.File(OidcClient, "text/javascript"));
         _application.MapGet("/app/settings.json", () => Results.Json(new { authority = Server.Url.AbsoluteUri.TrimEnd('/') }));
         _application.MapGet("/app/{file}", (string file) => Results.File(Path.Combine(SourceDirectory(), "app", Path.GetFileName(file)), file.EndsWith(".js", StringComparison.Ordinal) ? "text/javascript" : "text/html"));

@@ -277,6 +277,49 @@ public sealed class FlowTests(BrowserFixture fixture)
         second.AssertPolicyHeld();
     }
 
+    // The way back follows a form, and a browser that holds it to a page's form-action would leave the button dead.
+    [Fact]
+    public async Task SignOut_WithTheHintOfAnEarlierSignInAndNoClientId_LeadsBackToTheApplication()
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.SignInAsync();
+        await visit.GotoAsync(visit.AuthorizeUrl());
+        await visit.PressAsync("Allow");
+        var hint = (await visit.RedeemAsync((await visit.CalledBackAsync())["code"])).GetProperty("id_token").GetString()!;
+        await visit.GotoAsync("/signout");
+        await visit.PressAsync("Sign out");
+        await visit.Page.ArriveAtAsync("**/signed-out*");
+        await visit.GotoAsync("/signin");
+        await visit.Page.GetByLabel("E-mail address or user name").FillAsync(visit.Email);
+        await visit.Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+        await visit.PressAsync("Sign in");
+        await visit.Page.ArriveAtAsync("**/account*");
+        await visit.GotoAsync(visit.AuthorizeUrl());
+        await visit.CalledBackAsync();
+
+        await visit.GotoAsync($"/connect/endsession?id_token_hint={hint}&post_logout_redirect_uri={Uri.EscapeDataString(fixture.Callback)}&state=bye");
+        await visit.Page.ArriveAtAsync("**/signout?*");
+        await visit.PressAsync("Sign out");
+        Assert.Equal("bye", (await visit.CalledBackAsync())["state"]);
+        visit.AssertPolicyHeld();
+    }
+
+    [Fact]
+    public async Task Account_ThatAnotherProviderKnows_IsConnectedWithNothingButAKeyboard()
+    {
+        await using var visit = await fixture.VisitAsync();
+        await fixture.ComeFromTheProviderAsync(visit);
+        await visit.Page.TypeIntoAsync("Password", "not the one");
+        await visit.Page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(visit.Page.Locator(".error-summary")).ToBeFocusedAsync();
+        await visit.Page.EnterAsync("Send me a code instead");
+        await visit.Page.ArriveAtAsync("**/external/link?*sent=1*");
+        await visit.Page.TypeIntoAsync("Six-digit code", await fixture.FederatedServer.ReadCodeAsync(visit.Email));
+        await visit.Page.Keyboard.PressAsync("Enter");
+        await visit.Page.ArriveAtAsync("**/account*");
+        visit.AssertPolicyHeld();
+    }
+
     [Fact]
     public async Task App_WhenDisconnected_AsksAgain()
     {

@@ -380,6 +380,54 @@ public sealed class PageStateTests(BrowserFixture fixture)
         },
         ["not-me"] = async (visit, _) => await visit.GotoAsync(await visit.NotMeLinkAsync()),
         ["not-me-gone"] = (visit, _) => visit.GotoAsync("/not-me?ticket=none"),
+        ["external-link"] = (visit, fixture) => fixture.ComeFromTheProviderAsync(visit),
+        ["external-link-wrong"] = async (visit, fixture) =>
+        {
+            await fixture.ComeFromTheProviderAsync(visit);
+            await visit.Page.GetByLabel("Password", new() { Exact = true }).FillAsync("not the one");
+            await visit.PressAsync("Connect");
+            await Assertions.Expect(visit.Page.Locator(".error-summary")).ToBeVisibleAsync();
+        },
+        ["external-link-code"] = async (visit, fixture) =>
+        {
+            await fixture.ComeFromTheProviderAsync(visit);
+            await visit.PressAsync("Send me a code instead");
+            await Assertions.Expect(visit.Page.GetByLabel("Six-digit code")).ToBeVisibleAsync();
+        },
+        ["external-link-code-wrong"] = async (visit, fixture) =>
+        {
+            await fixture.ComeFromTheProviderAsync(visit);
+            await visit.PressAsync("Send me a code instead");
+            await visit.Page.GetByLabel("Six-digit code").FillAsync("abc");
+            await visit.PressAsync("Connect");
+            await Assertions.Expect(visit.Page.Locator(".error-summary")).ToBeVisibleAsync();
+        },
+        ["external-signout"] = async (visit, fixture) =>
+        {
+            await fixture.ComeFromTheProviderAsync(visit);
+            await visit.Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+            await visit.PressAsync("Connect");
+            await visit.Page.ArriveAtAsync("**/account*");
+
+            // The page leads on by itself, at once: here it is kept from that.
+            await visit.Page.RouteAsync("**/external/signout?*", async route =>
+            {
+                var answer = await route.FetchAsync();
+                Assert.StartsWith("0; url=", answer.Headers["refresh"], StringComparison.Ordinal);
+                await route.FulfillAsync(new() { Response = answer, Headers = answer.Headers.Where(header => header.Key != "refresh") });
+            });
+            var url = fixture.FederatedServer.Url + "signout";
+            await visit.GotoAsync(url);
+            var form = visit.Page.APIRequest.CreateFormData();
+            foreach (var (name, value) in await visit.Page.EvaluateAsync<Dictionary<string, string>>("() => Object.fromEntries(new FormData([...document.forms].find(form => form.method === 'post')))"))
+            {
+                form.Append(name, value);
+            }
+
+            var sent = await visit.Page.APIRequest.PostAsync(url, new() { Form = form, MaxRedirects = 0, Headers = [KeyValuePair.Create("Origin", fixture.FederatedServer.Url.GetLeftPart(UriPartial.Authority))] });
+            await visit.GotoAsync(new Uri(fixture.FederatedServer.Url, sent.Headers["location"]).AbsoluteUri);
+            await Assertions.Expect(visit.Page.GetByRole(AriaRole.Link, new() { Name = "Sign out of Example Inc." })).ToBeVisibleAsync();
+        },
         ["external-problem"] = (visit, _) => visit.GotoAsync("/external/problem?problem=Expired&provider=x&id=0123456789abcdef"),
         ["account-apps-empty"] = async (visit, _) =>
         {

@@ -59,6 +59,10 @@ public sealed class Visit : IAsyncDisposable
         return answer.TryGetProperty("error", out var error) ? error.GetString() : null;
     }
 
+    /// <summary>What Atlas gets for the code that it was called back with.</summary>
+    public Task<System.Text.Json.JsonElement> RedeemAsync(string code) =>
+        PostAsync("/connect/token", ("grant_type", "authorization_code"), ("client_id", "atlas"), ("code", code), ("redirect_uri", _fixture.Callback), ("code_verifier", new string('v', 43)));
+
     private async Task<System.Text.Json.JsonElement> PostAsync(string path, params (string Name, string Value)[] fields)
     {
         using var http = new HttpClient();

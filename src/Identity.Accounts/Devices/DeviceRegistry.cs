@@ -70,7 +70,8 @@ public sealed class DeviceRegistry
 
                 var own = await FindOwnAsync(devices, accountId, device, hash, token);
                 var isFresh = now - session.AuthenticatedAt <= FreshSignIn;
-                if (device.PublicKey is { } key && own?.PublicKey?.AsSpan().SequenceEqual(key) != true && !isFresh)
+                var keyIsNew = device.PublicKey is { } key && own?.PublicKey?.AsSpan().SequenceEqual(key) != true;
+                if (keyIsNew && !isFresh)
                 {
                     return (new DeviceRegistration.ReauthenticationRequired(), []);
                 }
@@ -102,7 +103,7 @@ public sealed class DeviceRegistry
                     await SqlOutbox.AppendAsync(_database, context, [DeviceDetachment.Event(EventTypes.DeviceRegistered, row, now, ("moved", gone.Any(g => g.AccountId != accountId)))], token);
                 }
 
-                return (new DeviceRegistration.Registered(Map(row)), gone);
+                return (new DeviceRegistration.Registered(Map(row), keyIsNew), gone);
             },
             cancellationToken);
 

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Accounts.ExternalSignIn;
 
-/// <summary>What an external sign-in leaves for its next step, and what may not come twice. Over all nodes.</summary>
+/// <summary>What an external sign-in leaves for its next step, what may not come twice, and requests too long for an address. Over all nodes.</summary>
 public sealed class ExternalEntries
 {
     private readonly StoreDatabase _database;

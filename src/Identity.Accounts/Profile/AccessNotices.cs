@@ -35,6 +35,10 @@ public enum AccessChange
     /// <summary>Another provider's word lets somebody in.</summary>
     ConnectionAdded,
     ConnectionRemoved,
+    /// <summary>A device with a key: it gets codes that sign in.</summary>
+    DeviceKeyAdded,
+    /// <summary>A browser that needs no second factor for a while.</summary>
+    BrowserRemembered,
     /// <summary>By the person; the account is switched off until it is erased.</summary>
     DeletionAsked,
 }

@@ -20,5 +20,9 @@ public sealed class FactorNotices(AccessNotices notices)
     /// <param name="left">Codes that were not used yet.</param>
     public Task RecoveryCodeUsedAsync(Account account, int left) => notices.TellAsync(account, AccessChange.RecoveryCodeUsed, culture => left.ToString(culture));
 
+    /// <param name="account">Whose.</param>
+    /// <param name="until">When it is forgotten.</param>
+    public Task BrowserRememberedAsync(Account account, DateTimeOffset until) => notices.TellAsync(account, AccessChange.BrowserRemembered, culture => until.ToString("d", culture));
+
     private static string Name(string kind, CultureInfo culture) => AccountTexts.In(culture, "Factor_" + kind);
 }

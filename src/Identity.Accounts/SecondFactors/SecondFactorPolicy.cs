@@ -8,7 +8,7 @@ namespace Identity.Accounts.SecondFactors;
 /// <summary>A sign-in of which the first factor is proven.</summary>
 /// <param name="Ticket">Carries it, encrypted: no session exists yet.</param>
 /// <param name="Methods">What will finish it, the best first; empty: nothing that the account has.</param>
-/// <param name="Enrols">The account has no factor and must have one: a new one finishes it (/signin/add-factor).</param>
+/// <param name="Enrols">The account has no factor and must have one: a new one finishes it (/signin/add-factor, <see cref="FirstFactor"/>).</param>
 public sealed record HalfSignIn(string Ticket, IReadOnlyList<string> Methods, bool Enrols = false);
 
 /// <summary>Says whether a second factor is due.</summary>
@@ -18,7 +18,8 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
 
     /// <summary>
     /// Null where what is proven is enough. Whoever has enrolled a factor needs it at every sign-in, but for browsers that they had
-    /// remembered; the roles of SecondFactors:RequiredForRoles need one in any case.
+    /// remembered; the roles of SecondFactors:RequiredForRoles need one in any case, and so do sign-ins that answer with tokens of a client of
+    /// SecondFactors:RequiredForClients. At pages the authorization request asks for what its client wants.
     /// </summary>
     /// <param name="account">As it was read before its credentials were.</param>
     /// <param name="amr">What is proven.</param>
@@ -30,7 +31,8 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
     {
         // A provider that is trusted to sign people in is trusted to say that it asked them for two factors.
         var enrolled = await factors.ListAsync(account.Id, cancellationToken);
-        if ((enrolled.Count == 0 && !IsRequired(account)) || AuthenticationContexts.Of(amr) != AuthenticationContexts.SingleFactor || await IsRememberedAsync(account, caller, cancellationToken))
+        var required = IsRequired(account) || (caller is { TakesTokens: true, ClientId: { } client } && RequiredBy(client) is not null);
+        if ((enrolled.Count == 0 && !required) || AuthenticationContexts.Of(amr) != AuthenticationContexts.SingleFactor || await IsRememberedAsync(account, caller, cancellationToken))
         {
             return null;
         }

@@ -44,6 +44,7 @@ public sealed class SecondFactorSignIn(
     SessionService sessions,
     ExternalSignInService external,
     Lockout lockout,
+    FactorNotices notices,
     AuditTrail audit,
     IRateLimiter limiter,
     IOptions<SecondFactorOptions> options,
@@ -219,6 +220,7 @@ public sealed class SecondFactorSignIn(
             new RememberedBrowser(Guid.CreateVersion7(now), account.Id, SecondFactorPolicy.Hash(token), account.SecurityStamp, now, now, now.AddDays(options.Value.RememberedBrowserDays), caller.Ip, caller.UserAgent),
             CancellationToken.None);
         await audit.WriteAsync("remember_browser", "success", account.Id, caller, caller.SessionId, CancellationToken.None);
+        await notices.BrowserRememberedAsync(account, now.AddDays(options.Value.RememberedBrowserDays));
         return token;
     }
 }

@@ -35,6 +35,7 @@ internal static class SecondFactorsExtensions
         // Made when it is asked for: it finishes external sign-ins as well, which are there only with stores of their own.
         services.AddScoped(provider => ActivatorUtilities.CreateInstance<SecondFactorSignIn>(provider));
         services.AddScoped<FactorEnrolment>();
+        services.AddScoped<FirstFactor>();
         return services;
     }
 }

@@ -8,7 +8,7 @@ namespace Identity.Api.Contracts;
 
 /// <summary>Body of POST /users. A password, a hash of another system, or neither: then the person asks for a code to set one.</summary>
 [ValidateNever]
-public sealed record CreateUserRequest
+public sealed record CreateUserRequest : IBringsMetadata
 {
     /// <summary>The e-mail address.</summary>
     public required string Email { get; init; }

@@ -52,6 +52,16 @@ public sealed record PasskeyChallengeRequest
     internal static PasskeyChallengeRequest Read(JsonBody body) => new() { MfaToken = body.Text("mfaToken", FactorMembers.LongestTicket) };
 }
 
+/// <summary>Body of POST /login/enrol/totp and /login/enrol/passkey.</summary>
+[ValidateNever]
+public sealed record EnrolRequest
+{
+    /// <summary>Of the answer <c>mfa_required</c> that says <c>enrol</c>.</summary>
+    public required string MfaToken { get; init; }
+
+    internal static EnrolRequest Read(JsonBody body) => new() { MfaToken = body.Required("mfaToken", FactorMembers.LongestTicket) };
+}
+
 /// <summary>Body of POST /factors/proof: currentPassword, or code, or passkeyToken and credential.</summary>
 [ValidateNever]
 public sealed record FactorProofRequest
@@ -146,7 +156,18 @@ internal static class FactorName
     public static string Read(JsonBody body)
     {
         var before = body.Problems.Count;
-        var name = body.Required("name", Longest).Trim();
+        return Checked(body, body.Required("name", Longest), before);
+    }
+
+    public static string? ReadOptional(JsonBody body)
+    {
+        var before = body.Problems.Count;
+        return body.Text("name", Longest) is { } name ? Checked(body, name, before) : null;
+    }
+
+    private static string Checked(JsonBody body, string given, int before)
+    {
+        var name = given.Trim();
         if (body.Problems.Count == before && (name.Length == 0 || name.Any(char.IsControl)))
         {
             body.Problem("name must hold a character that can be seen, and no control characters");

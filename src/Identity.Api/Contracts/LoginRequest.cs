@@ -7,7 +7,7 @@ namespace Identity.Api.Contracts;
 
 /// <summary>
 /// Body of POST /login: a password and one of email, username, userName, phoneNumber; or the second step of a sign-in, mfaToken and
-/// code or passkey; or a passkey alone.
+/// code or passkey; or a passkey alone; or the second step of somebody who adds their first factor in it.
 /// </summary>
 [ValidateNever]
 public sealed record LoginRequest
@@ -44,6 +44,12 @@ public sealed record LoginRequest
     /// <summary>PublicKeyCredential as JSON.</summary>
     public JsonObject? Credential { get; init; }
 
+    /// <summary>Of POST /login/enrol/totp: the code is the new app's first one.</summary>
+    public string? EnrolmentToken { get; init; }
+
+    /// <summary>What a passkey that is added in this step is called.</summary>
+    public string? Name { get; init; }
+
     /// <summary>What is brought besides or instead of a password.</summary>
     internal FactorProof? Proof => PasskeyToken is { } token && Credential is { } credential
         ? new FactorProof.Passkey(token, credential.ToJsonString())
@@ -66,6 +72,8 @@ public sealed record LoginRequest
             Credential = byPassword ? null : body.Object("credential"),
             Code = byPassword ? null : body.Text("code", 64) is { Length: > 0 } code ? code : null,
             Method = byPassword ? null : FactorMembers.Method(body),
+            EnrolmentToken = mfaToken is null ? null : body.Text("enrolmentToken", FactorMembers.LongestTicket) is { Length: > 0 } enrolment ? enrolment : null,
+            Name = mfaToken is null || passkeyToken is null ? null : FactorName.ReadOptional(body),
         };
         if (body.Problems.Count > 0)
         {

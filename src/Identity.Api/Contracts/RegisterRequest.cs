@@ -6,7 +6,7 @@ namespace Identity.Api.Contracts;
 
 /// <summary>Body of POST /register.</summary>
 [ValidateNever]
-public sealed record RegisterRequest
+public sealed record RegisterRequest : IBringsMetadata
 {
     /// <summary>The e-mail address.</summary>
     public required string Email { get; init; }

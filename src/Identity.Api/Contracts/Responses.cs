@@ -111,7 +111,12 @@ public sealed record TokensResponse(
     long ExpiresIn,
     long RefreshExpiresIn,
     string SessionId,
-    UserResponse User);
+    UserResponse User)
+{
+    /// <summary>Shown this once, where the sign-in added the account's first factor; absent elsewhere.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? RecoveryCodes { get; init; }
+}
 
 /// <summary>Answer of otp/generate; the same for an unknown user.</summary>
 /// <param name="OtpId">For otp/verify.</param>

@@ -20,7 +20,7 @@ public abstract class ContractController : ControllerBase
 {
     /// <summary>Where the request comes from.</summary>
     private protected Caller Caller() =>
-        new(HttpContext.Connection.RemoteIpAddress?.ToString(), Request.Headers.UserAgent.ToString(), ClientId: FirstPartyClient.ClientId);
+        new(HttpContext.Connection.RemoteIpAddress?.ToString(), Request.Headers.UserAgent.ToString(), ClientId: FirstPartyClient.ClientId, TakesTokens: true);
 
     private protected IActionResult Success(object value, int statusCode = StatusCodes.Status200OK)
     {

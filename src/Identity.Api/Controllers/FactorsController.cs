@@ -73,6 +73,7 @@ public sealed class FactorsController(
         cancellationToken);
 
     [HttpPost("proof/code", Name = "sendProofCode")]
+    [Idempotent]
     [EndpointSummary("Send a code for a proof")]
     [EndpointDescription("By a channel that is enrolled as a factor.")]
     [RequestExample("""{"method":"email"}""")]
@@ -113,6 +114,7 @@ public sealed class FactorsController(
         cancellationToken);
 
     [HttpPost("totp/confirm", Name = "confirmTotp")]
+    [Idempotent(ShownOnce = "recoveryCodes")]
     [EndpointSummary("Finish enrolling an authenticator app")]
     [EndpointDescription("With the first factor of an account ten recovery codes are made, and shown this once.")]
     [RequestExample("""{"enrolmentToken":"CfDJ8…","code":"493817"}""")]
@@ -127,6 +129,7 @@ public sealed class FactorsController(
         cancellationToken);
 
     [HttpPost("email", Name = "addEmailFactor")]
+    [Idempotent(ShownOnce = "recoveryCodes")]
     [EndpointSummary("Take codes by e-mail as a second factor")]
     [EndpointDescription("The address must be verified.")]
     [ProducesResponseType<FactorAddedResponse>(StatusCodes.Status201Created)]
@@ -137,6 +140,7 @@ public sealed class FactorsController(
     public Task<IActionResult> AddEmailAsync(CancellationToken cancellationToken) => AddChannelAsync(FactorKinds.Email, cancellationToken);
 
     [HttpPost("sms", Name = "addSmsFactor")]
+    [Idempotent(ShownOnce = "recoveryCodes")]
     [EndpointSummary("Take codes by SMS as a second factor")]
     [EndpointDescription("The number must be verified.")]
     [ProducesResponseType<FactorAddedResponse>(StatusCodes.Status201Created)]
@@ -159,6 +163,7 @@ public sealed class FactorsController(
         cancellationToken);
 
     [HttpPost("passkeys", Name = "addPasskey")]
+    [Idempotent(ShownOnce = "recoveryCodes")]
     [EndpointSummary("Finish enrolling a passkey")]
     [EndpointDescription("An account may have several, each with a name. With the first factor of an account ten recovery codes are made, and shown this once.")]
     [RequestExample("""{"passkeyToken":"CfDJ8…","name":"Laptop","credential":{"id":"AAAA","type":"public-key","rawId":"AAAA","response":{},"clientExtensionResults":{}}}""")]

@@ -19,6 +19,7 @@ public sealed class OneTimeCodesController(IOneTimeCodes codes, TokenAnswers ans
     private const string NoChannel = "This channel is not available.";
 
     [HttpPost("generate", Name = "sendOtp")]
+    [Idempotent]
     [EndpointSummary("Send a one-time code")]
     [EndpointDescription("Takes one of userId, email and phoneNumber. The answer is the same for an unknown user. A new code replaces the one before.")]
     [RequestExample("""{"email":"ada@example.com","channel":"email","purpose":"verification"}""")]

@@ -18,6 +18,7 @@ public sealed class PasswordController(IPasswords passwords) : ContractControlle
     private const string WrongCode = "The code is not valid.";
 
     [HttpPost("change", Name = "changePassword")]
+    [Idempotent]
     [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
     [EndpointSummary("Change the password")]
     [EndpointDescription("For the user's own token of /login. All sessions of the user end, this one too.")]
@@ -44,6 +45,7 @@ public sealed class PasswordController(IPasswords passwords) : ContractControlle
     }
 
     [HttpPost("forgot", Name = "forgotPassword")]
+    [Idempotent]
     [EndpointSummary("Ask for a code to reset a forgotten password")]
     [EndpointDescription("The same answer, in the same time, whether or not there is an account.")]
     [RequestExample("""{"email":"ada@example.com"}""")]
@@ -56,6 +58,7 @@ public sealed class PasswordController(IPasswords passwords) : ContractControlle
             : Posted(new SuccessResponse(true));
 
     [HttpPost("reset", Name = "resetPassword")]
+    [Idempotent]
     [EndpointSummary("Set a new password with a code")]
     [EndpointDescription("All sessions of the user end.")]
     [RequestExample("""{"email":"ada@example.com","code":"493817","newPassword":"staple of another colour"}""")]

@@ -14,6 +14,7 @@ namespace Identity.Api.Controllers;
 public sealed class RegistrationController(IRegistration registration) : ContractController
 {
     [HttpPost(Name = "register")]
+    [Idempotent]
     [EndpointSummary("Register an account")]
     [EndpointDescription("Answers with the user. Where existing accounts are concealed (Accounts:ConcealExistingAccounts) it does so for a taken address, user name or phone number as well, and the address is told by mail.")]
     [RequestExample("""{"email":"ada@example.com","password":"correct horse battery","userName":"ada","firstName":"Ada","lastName":"Lovelace","metadata":{"newsletter":true}}""")]

@@ -8,14 +8,15 @@ using Microsoft.AspNetCore.Mvc.ModelBinding;
 
 namespace Identity.Api.Controllers;
 
-/// <summary>POST /login/code, /login/passkey: what the second step of a sign-in may need. The step itself is POST /login.</summary>
+/// <summary>POST /login/code, /login/passkey, /login/enrol/totp, /login/enrol/passkey: what the second step of a sign-in may need. The step itself is POST /login.</summary>
 [Route("api/identity/login")]
 [Tags("Sign-in")]
-public sealed class SecondStepController(SecondFactorSignIn secondFactors, Passkeys passkeys, TimeProvider timeProvider) : ContractController
+public sealed class SecondStepController(SecondFactorSignIn secondFactors, FirstFactor firstFactor, Passkeys passkeys, TimeProvider timeProvider) : ContractController
 {
     internal const string WrongToken = "The mfaToken is not valid any more: sign in anew.";
 
     [HttpPost("code", Name = "sendLoginCode")]
+    [Idempotent]
     [EndpointSummary("Send a code for the second step")]
     [EndpointDescription("By e-mail or SMS, where login named it among its methods.")]
     [RequestExample("""{"mfaToken":"CfDJ8…","method":"email"}""")]
@@ -47,4 +48,28 @@ public sealed class SecondStepController(SecondFactorSignIn secondFactors, Passk
             ? new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaToken, WrongToken)
             : Posted(PasskeyChallengeResponse.Of(challenge));
     }
+
+    [HttpPost("enrol/totp", Name = "startLoginTotp")]
+    [EndpointSummary("Begin to add an authenticator app in a sign-in")]
+    [EndpointDescription("For the mfaToken of a mfa_required that says enrol: the account must have a second factor and has none. The secret counts only once a code of it has come back, with mfaToken and enrolmentToken, to login.")]
+    [RequestExample("""{"mfaToken":"CfDJ8…"}""")]
+    [ProducesResponseType<TotpEnrolmentResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.ValidationFailed, "mfaToken should not be empty")]
+    [Fails(401, ErrorCodes.InvalidMfaToken, WrongToken)]
+    public async Task<IActionResult> EnrolTotpAsync([FromBody] EnrolRequest request, CancellationToken cancellationToken) =>
+        await firstFactor.BeginTotpAsync(request.MfaToken, cancellationToken) is var (ticket, key)
+            ? Posted(new TotpEnrolmentResponse(ticket, key.Secret, key.Uri, key.QrSvg, (long)FactorTickets.Lifetime.TotalSeconds))
+            : new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaToken, WrongToken);
+
+    [HttpPost("enrol/passkey", Name = "startLoginPasskey")]
+    [EndpointSummary("Begin to add a passkey in a sign-in")]
+    [EndpointDescription("For the mfaToken of a mfa_required that says enrol. Answers with the options for navigator.credentials.create; the new passkey's answer goes to login, with mfaToken, passkeyToken, credential and name.")]
+    [RequestExample("""{"mfaToken":"CfDJ8…"}""")]
+    [ProducesResponseType<PasskeyChallengeResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.ValidationFailed, "mfaToken should not be empty")]
+    [Fails(401, ErrorCodes.InvalidMfaToken, WrongToken)]
+    public async Task<IActionResult> EnrolPasskeyAsync([FromBody] EnrolRequest request, CancellationToken cancellationToken) =>
+        await firstFactor.BeginPasskeyAsync(request.MfaToken, cancellationToken) is { } challenge
+            ? Posted(PasskeyChallengeResponse.Of(challenge))
+            : new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaToken, WrongToken);
 }

@@ -22,6 +22,7 @@ namespace Identity.Api.Controllers;
 public sealed class SignInController(
     ISignIn signIn,
     SecondFactorSignIn secondFactors,
+    FirstFactor firstFactor,
     ISessionEnding sessions,
     ISessionStore sessionStore,
     FirstPartyTokens tokens,
@@ -31,11 +32,12 @@ public sealed class SignInController(
     private const string WrongCredentials = "The credentials are not valid.";
     private const string WrongSecondFactor = "The second factor is not valid.";
     private const string UnverifiedEmail = "The email address must be verified first.";
+    private const string FirstPasskey = "Passkey";
     private const string WrongRefreshToken = "The refresh token is not valid.";
 
     [HttpPost("login", Name = "login")]
     [EndpointSummary("Sign in with a password")]
-    [EndpointDescription("Takes a password and one of email, userName (or username) and phoneNumber. Unknown user, wrong password, disabled and locked accounts are answered alike. Where a second factor is due the answer is 401 mfa_required with mfaToken (one use, five minutes) and methods; the second request brings mfaToken and code (or passkeyToken and credential, of login/passkey) and is answered with tokens.")]
+    [EndpointDescription("Takes a password and one of email, userName (or username) and phoneNumber. Unknown user, wrong password, disabled and locked accounts are answered alike. Where a second factor is due the answer is 401 mfa_required with mfaToken (one use, five minutes) and methods; the second request brings mfaToken and code (or passkeyToken and credential, of login/passkey) and is answered with tokens. Where the account must have a second factor and has none, mfa_required says enrol instead of methods (mfaToken: one use, ten minutes): the second request brings mfaToken with enrolmentToken and code (of login/enrol/totp), or with passkeyToken, credential and name (of login/enrol/passkey), and is answered with tokens and recoveryCodes.")]
     [RequestExample("""{"email":"ada@example.com","password":"correct horse battery","deviceId":"phone-1"}""")]
     [ProducesResponseType<TokensResponse>(StatusCodes.Status200OK)]
     [Fails(400, ErrorCodes.ValidationFailed, "password should not be empty")]
@@ -72,18 +74,30 @@ public sealed class SignInController(
     private async Task<IActionResult> FinishAsync(LoginRequest request, FactorProof proof, CancellationToken cancellationToken)
     {
         var caller = Caller() with { DeviceId = request.DeviceId };
+        if (request.MfaToken is not null && (request.EnrolmentToken is not null || proof is FactorProof.Passkey))
+        {
+            var first = await firstFactor.FinishAsync(request.MfaToken, request.EnrolmentToken, proof, request.Name ?? FirstPasskey, caller, cancellationToken);
+            if (first is not null || request.EnrolmentToken is not null)
+            {
+                return await AnswerAsync(request, first?.Step ?? new SecondStep.Expired(), first?.RecoveryCodes, cancellationToken);
+            }
+        }
+
         var step = request.MfaToken is null && proof is FactorProof.Passkey passkey
             ? await secondFactors.WithPasskeyAsync(passkey.Ticket, passkey.Credential, caller, cancellationToken)
             : await secondFactors.FinishAsync(request.MfaToken, proof, remember: false, caller, cancellationToken);
-        return step switch
+        return await AnswerAsync(request, step, recoveryCodes: null, cancellationToken);
+    }
+
+    private async Task<IActionResult> AnswerAsync(LoginRequest request, SecondStep step, IReadOnlyList<string>? recoveryCodes, CancellationToken cancellationToken) =>
+        step switch
         {
-            SecondStep.Succeeded succeeded => await answers.ForNewSessionAsync(succeeded.Account, succeeded.Session, cancellationToken, succeeded.AtMost),
+            SecondStep.Succeeded succeeded => await answers.ForNewSessionAsync(succeeded.Account, succeeded.Session, cancellationToken, succeeded.AtMost, recoveryCodes),
             SecondStep.Expired => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaToken, SecondStepController.WrongToken),
             SecondStep.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
             _ when request.MfaToken is null => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidCredentials, WrongCredentials),
             _ => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaCode, WrongSecondFactor),
         };
-    }
 
     [HttpPost("refresh-token", Name = "refreshToken")]
     [EndpointSummary("Get new tokens for a refresh token")]

@@ -23,9 +23,7 @@ namespace Identity.Api.Controllers;
 [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
 public sealed class UserAdministrationController(
     AccountAdministration administration,
-    IAccountChanges accounts,
     IPasswords passwords,
-    IdempotentPosts posts,
     UserAccess access) : ContractController
 {
     private const string ReadScope = "identity.users.read";
@@ -89,8 +87,9 @@ public sealed class UserAdministrationController(
     }
 
     [HttpPost(Name = "createUser")]
+    [Idempotent]
     [EndpointSummary("Make a user")]
-    [EndpointDescription("For administrators. With a password, a passwordHash of another system (bcrypt, Argon2, PBKDF2, scrypt, ASP.NET Core Identity), or neither: then the person asks for a code to set one. A role must exist. An Idempotency-Key makes it safe to send again for a day.")]
+    [EndpointDescription("For administrators. With a password, a passwordHash of another system (bcrypt, Argon2, PBKDF2, scrypt, ASP.NET Core Identity), or neither: then the person asks for a code to set one. A role must exist.")]
     [RequestExample("""{"email":"ada@example.com","passwordHash":"$2b$10$qPdd.SX5B0W4crLYo60HAO9oVhTR1rWySATmvIGcF9mrmqVUrL5yC","firstName":"Ada","emailVerified":true,"isActive":true,"roles":[],"metadata":{"newsletter":true}}""")]
     [ProducesResponseType<UserResponse>(StatusCodes.Status201Created)]
     [Fails(400, ErrorCodes.ValidationFailed, "email must be an email", AccountRules.RolesExistRule)]
@@ -99,8 +98,6 @@ public sealed class UserAdministrationController(
     [Fails(409, ErrorCodes.EmailTaken, Taken.Email)]
     [Fails(409, ErrorCodes.UsernameTaken, Taken.UserName)]
     [Fails(409, ErrorCodes.PhoneNumberTaken, Taken.PhoneNumber)]
-    [Fails(409, ErrorCodes.RequestInProgress, "A request with this Idempotency-Key is being answered.")]
-    [Fails(422, ErrorCodes.IdempotencyKeyReused, "This Idempotency-Key came before, with another request.")]
     public async Task<IActionResult> CreateAsync([FromBody] CreateUserRequest request, CancellationToken cancellationToken)
     {
         if (await access.CheckAdminAsync(HttpContext) is { } failure)
@@ -108,14 +105,20 @@ public sealed class UserAdministrationController(
             return failure;
         }
 
-        var fingerprint = JsonSerializer.Serialize(request with { Password = null, PasswordHash = null }, ContractJson.Options);
-        return await posts.RunAsync(HttpContext, fingerprint, () => MakeAsync(request, cancellationToken), async id =>
-            Guid.TryParse(id, out var made) && await accounts.FindAsync(made, cancellationToken) is { } found
-                ? Created(found.Account, found.Metadata)
-                : new Failure(StatusCodes.Status404NotFound, ErrorCodes.UserNotFound, NoUser));
+        var account = new NewAccount(request.Email, request.Password ?? "", request.UserName, request.PhoneNumber, request.FirstName, request.LastName, request.Metadata);
+        var user = new NewUser(account, request.PasswordHash, request.EmailVerified ?? false, request.PhoneNumberVerified ?? false, request.IsActive ?? true, request.Roles ?? []);
+        return await administration.CreateAsync(user, Actor(), cancellationToken) switch
+        {
+            UserCreation.Created created => Created(created.Account, created.Metadata),
+            UserCreation.Taken taken => Taken.Failure(taken.Member),
+            UserCreation.PasswordRefused refused => Failure.Validation([.. refused.Problems.Select(problem => "password " + problem)]),
+            UserCreation.UnknownRole => Failure.Validation([AccountRules.RolesExistRule]),
+            _ => throw new InvalidOperationException("An unknown result."),
+        };
     }
 
     [HttpPost("{id}/unlock", Name = "unlockUser")]
+    [Idempotent]
     [EndpointSummary("Unlock a user")]
     [EndpointDescription("For administrators. Ends the lock that too many wrong passwords or codes led to, and forgets them.")]
     [ProducesResponseType<SuccessResponse>(StatusCodes.Status200OK)]
@@ -126,6 +129,7 @@ public sealed class UserAdministrationController(
         WithUserAsync(id, async user => await administration.UnlockAsync(user, Actor(), cancellationToken) ? Posted(new SuccessResponse(true)) : null);
 
     [HttpPost("{id}/sign-out", Name = "signUserOut")]
+    [Idempotent]
     [EndpointSummary("Sign a user out everywhere")]
     [EndpointDescription("For administrators. Ends every session of the user, with its tokens.")]
     [ProducesResponseType<SuccessResponse>(StatusCodes.Status200OK)]
@@ -136,6 +140,7 @@ public sealed class UserAdministrationController(
         WithUserAsync(id, async user => await administration.SignOutAsync(user, Actor(), cancellationToken) ? Posted(new SuccessResponse(true)) : null);
 
     [HttpPost("{id}/password", Name = "setUserPassword")]
+    [Idempotent]
     [EndpointSummary("Set a user's password")]
     [EndpointDescription("For administrators. Ends every session of the user, who is told by mail.")]
     [RequestExample("""{"newPassword":"staple of another colour"}""")]
@@ -160,20 +165,6 @@ public sealed class UserAdministrationController(
         Span<byte> bytes = stackalloc byte[24];
         after = cursor.Length == 22 && Base64Url.IsValid(cursor) && Base64Url.TryDecodeFromChars(cursor, bytes, out var length) && length == 16 ? new Guid(bytes[..16], bigEndian: true) : null;
         return after is not null;
-    }
-
-    private async Task<(IActionResult Answer, string? Made)> MakeAsync(CreateUserRequest request, CancellationToken cancellationToken)
-    {
-        var account = new NewAccount(request.Email, request.Password ?? "", request.UserName, request.PhoneNumber, request.FirstName, request.LastName, request.Metadata);
-        var user = new NewUser(account, request.PasswordHash, request.EmailVerified ?? false, request.PhoneNumberVerified ?? false, request.IsActive ?? true, request.Roles ?? []);
-        return await administration.CreateAsync(user, Actor(), cancellationToken) switch
-        {
-            UserCreation.Created created => (Created(created.Account, created.Metadata), created.Account.Id.ToString("D")),
-            UserCreation.Taken taken => (Taken.Failure(taken.Member), null),
-            UserCreation.PasswordRefused refused => (Failure.Validation([.. refused.Problems.Select(problem => "password " + problem)]), null),
-            UserCreation.UnknownRole => (Failure.Validation([AccountRules.RolesExistRule]), null),
-            _ => throw new InvalidOperationException("An unknown result."),
-        };
     }
 
     private async Task<IActionResult> WithUserAsync(string id, Func<Guid, Task<IActionResult?>> work)

@@ -17,7 +17,7 @@ namespace Identity.Api.Controllers;
 [Route("api/identity")]
 [Tags("Administration")]
 [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
-public sealed class UserImportController(ImportJobs jobs, IdempotentPosts posts, UserAccess access, AuditTrail audit) : ContractController
+public sealed class UserImportController(ImportJobs jobs, UserAccess access, AuditTrail audit) : ContractController
 {
     /// <summary>A million users and more.</summary>
     internal const long MaximumBytes = 1024L * 1024 * 1024;
@@ -30,16 +30,15 @@ public sealed class UserImportController(ImportJobs jobs, IdempotentPosts posts,
     private static readonly HashSet<string> Types = new(StringComparer.OrdinalIgnoreCase) { "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/json" };
 
     [HttpPost("users/import", Name = "importUsers")]
+    [Idempotent]
     [EndpointSummary("Import users")]
-    [EndpointDescription("For administrators. JSON Lines (application/x-ndjson): a user a line, as POST /users takes it, with id, phoneNumberVerified, createdAt, updatedAt and lastLoginAt beside; a passwordHash instead of a password. The answer is a job to ask for. Users who are there already, by id or else by email, stay as they are: an import may be run again. An Idempotency-Key makes it safe to send again for a day.")]
+    [EndpointDescription("For administrators. JSON Lines (application/x-ndjson): a user a line, as POST /users takes it, with id, phoneNumberVerified, createdAt, updatedAt and lastLoginAt beside; a passwordHash instead of a password. The answer is a job to ask for. Users who are there already, by id or else by email, stay as they are: an import may be run again. With an Idempotency-Key, two imports are told apart by their length: the lines are not held to compare them.")]
     [RawBody("application/x-ndjson", "JSON Lines: a user a line.", """{"email":"ada@example.com","passwordHash":"$2b$10$qPdd.SX5B0W4crLYo60HAO9oVhTR1rWySATmvIGcF9mrmqVUrL5yC"}""")]
     [ProducesResponseType<ImportResponse>(StatusCodes.Status202Accepted)]
     [Fails(401, ErrorCodes.InvalidToken, BadToken)]
     [Fails(403, ErrorCodes.Forbidden, NotYours)]
-    [Fails(409, ErrorCodes.RequestInProgress, "A request with this Idempotency-Key is being answered.")]
     [Fails(413, ErrorCodes.BodyTooLarge, "The body is larger than 1 GB.")]
     [Fails(415, ErrorCodes.UnsupportedMediaType, "Expected a body of type application/x-ndjson in UTF-8.")]
-    [Fails(422, ErrorCodes.IdempotencyKeyReused, "This Idempotency-Key came before, with another request.")]
     public async Task<IActionResult> ImportAsync(CancellationToken cancellationToken)
     {
         if (await access.CheckAdminAsync(HttpContext) is { } failure)
@@ -54,18 +53,9 @@ public sealed class UserImportController(ImportJobs jobs, IdempotentPosts posts,
             return new Failure(StatusCodes.Status415UnsupportedMediaType, ErrorCodes.UnsupportedMediaType, "Expected a body of type application/x-ndjson in UTF-8.");
         }
 
-        // The lines are not held to hash them all: what tells two imports apart is how long they are.
-        var fingerprint = Request.ContentLength?.ToString(CultureInfo.InvariantCulture) ?? "chunked";
-        return await posts.RunAsync(
-            HttpContext,
-            fingerprint,
-            async () =>
-            {
-                var id = await jobs.ReceiveAsync(Request.Body, cancellationToken);
-                await audit.WriteAsync("import", "received", accountId: null, Actor(), sessionId: null, CancellationToken.None);
-                return (await AcceptedAsync(id, CancellationToken.None), id.ToString("D"));
-            },
-            id => AcceptedAsync(Guid.Parse(id), cancellationToken));
+        var id = await jobs.ReceiveAsync(Request.Body, cancellationToken);
+        await audit.WriteAsync("import", "received", accountId: null, Actor(), sessionId: null, CancellationToken.None);
+        return await AcceptedAsync(id, CancellationToken.None);
     }
 
     [HttpGet("imports/{id:guid}", Name = "getImport")]

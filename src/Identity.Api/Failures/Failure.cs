@@ -34,12 +34,20 @@ internal sealed record Failure(int StatusCode, string ErrorCode, IReadOnlyList<s
     public static Failure TooManyRequests(TimeSpan retryAfter) =>
         new(StatusCodes.Status429TooManyRequests, ErrorCodes.TooManyRequests, "Too many requests. Try again later.") { RetryAfter = retryAfter };
 
-    /// <summary>The first factor was right, and one of the methods has to follow; there is none where the account has to get one first.</summary>
-    public static Failure MfaRequired(HalfSignIn half) =>
-        new(StatusCodes.Status401Unauthorized, ErrorCodes.MfaRequired, half.Enrols ? "A second factor is required, and the account has none yet: sign in in a browser to add one." : "A second factor is required.")
+    /// <summary>The first factor was right, and one of the methods has to follow; there is none where the account has to get one first, and then <c>enrol</c> says which.</summary>
+    public static Failure MfaRequired(HalfSignIn half)
+    {
+        var more = new JsonObject { ["mfaToken"] = half.Ticket, ["methods"] = new JsonArray([.. half.Methods.Select(method => JsonValue.Create(method))]) };
+        if (half.Enrols)
         {
-            More = new JsonObject { ["mfaToken"] = half.Ticket, ["methods"] = new JsonArray([.. half.Methods.Select(method => JsonValue.Create(method))]) },
+            more["enrol"] = new JsonArray([.. FirstFactor.Kinds.Select(kind => JsonValue.Create(kind))]);
+        }
+
+        return new(StatusCodes.Status401Unauthorized, ErrorCodes.MfaRequired, half.Enrols ? "A second factor is required, and the account has none yet: add one with login/enrol/totp or login/enrol/passkey, or in a browser." : "A second factor is required.")
+        {
+            More = more,
         };
+    }
 
     /// <summary>What a status alone says.</summary>
     public static Failure OfStatus(int statusCode) => statusCode switch

@@ -1,5 +1,6 @@
 // RFC 8259 (JSON), RFC 7493 (I-JSON): what is ambiguous to one parser or another is refused.
 using System.Buffers;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Identity.Accounts;
 using Identity.Accounts.Passwords;
@@ -30,6 +31,7 @@ internal sealed class ContractInputFormatter : InputFormatter
         [typeof(LoginRequest)] = LoginRequest.Read,
         [typeof(FactorCodeRequest)] = FactorCodeRequest.Read,
         [typeof(PasskeyChallengeRequest)] = PasskeyChallengeRequest.Read,
+        [typeof(EnrolRequest)] = EnrolRequest.Read,
         [typeof(FactorProofRequest)] = FactorProofRequest.Read,
         [typeof(ConfirmTotpRequest)] = ConfirmTotpRequest.Read,
         [typeof(AddPasskeyRequest)] = AddPasskeyRequest.Read,
@@ -68,6 +70,11 @@ internal sealed class ContractInputFormatter : InputFormatter
         }
 
         var bytes = await ReadAsync(http);
+        if (http.Request.Headers.ContainsKey(IdempotentPosts.Header))
+        {
+            http.Features.Set(new RequestDigest(Convert.ToHexString(SHA256.HashData(bytes.Span))));
+        }
+
         if (bytes.Length == 0 && context.TreatEmptyInputAsDefaultValue)
         {
             return await InputFormatterResult.SuccessAsync(null!);

@@ -54,6 +54,7 @@ internal sealed class ContractSchemas : IOpenApiSchemaTransformer
             ["traceId"] = new OpenApiSchema { Type = JsonSchemaType.String, Description = "With status 500: what finds the fault in the server's logs." },
             ["mfaToken"] = new OpenApiSchema { Type = JsonSchemaType.String, Description = "With errorCode mfa_required: for the second step of the sign-in." },
             ["methods"] = new OpenApiSchema { Type = JsonSchemaType.Array, Items = new OpenApiSchema { Type = JsonSchemaType.String }, Description = "With errorCode mfa_required: the factors that the person has." },
+            ["enrol"] = new OpenApiSchema { Type = JsonSchemaType.Array, Items = new OpenApiSchema { Type = JsonSchemaType.String }, Description = "With errorCode mfa_required, where the person has no factor and must have one: what login/enrol takes." },
         },
     };
 

@@ -158,7 +158,8 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
             };
         }
 
-        DescribeParameters(operation, context.Description.RelativePath!);
+        var isIdempotent = action.EndpointMetadata.OfType<IdempotentAttribute>().Any();
+        DescribeParameters(operation, context.Description.RelativePath!, isIdempotent);
         DescribeFailures(operation, action, context);
         if (action.EndpointMetadata.OfType<RawBodyAttribute>().FirstOrDefault() is { } raw)
         {
@@ -203,7 +204,7 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
 
     private static OpenApiHeader Header(string description, OpenApiSchema schema) => new() { Description = description, Schema = schema };
 
-    private static void DescribeParameters(OpenApiOperation operation, string path)
+    private static void DescribeParameters(OpenApiOperation operation, string path, bool isIdempotent)
     {
         foreach (var parameter in (operation.Parameters ?? []).OfType<OpenApiParameter>())
         {
@@ -232,9 +233,9 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
             Add("Prefer", "respond-async: answer with a job instead of the file.");
         }
 
-        if (operation.OperationId is "createUser" or "importUsers")
+        if (isIdempotent)
         {
-            Add("Idempotency-Key", "A name of yours for this request, 1 to 255 characters: sent again within a day it is not done twice.");
+            Add(IdempotentPosts.Header, "A name of yours for this request, 1 to 255 characters (16 to 255 without an access token), best a UUID: sent again within a day it is not done twice, and answered as before.");
         }
 
         void Add(string name, string description) =>
@@ -256,6 +257,13 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
     private static void DescribeFailures(OpenApiOperation operation, ControllerActionDescriptor action, OpenApiOperationTransformerContext context)
     {
         var failures = action.EndpointMetadata.OfType<FailsAttribute>().Select(fails => fails.Failure).ToList();
+        if (action.EndpointMetadata.OfType<IdempotentAttribute>().Any())
+        {
+            failures.Add(new Failure(StatusCodes.Status400BadRequest, ErrorCodes.InvalidRequest, IdempotentPosts.WrongKey));
+            failures.Add(new Failure(StatusCodes.Status409Conflict, ErrorCodes.RequestInProgress, IdempotentPosts.InProgress));
+            failures.Add(new Failure(StatusCodes.Status422UnprocessableEntity, ErrorCodes.IdempotencyKeyReused, IdempotentPosts.Reused));
+        }
+
         if (operation.RequestBody is not null)
         {
             failures.Add(Failure.OfStatus(StatusCodes.Status413PayloadTooLarge));

@@ -15,7 +15,7 @@ internal static class Authorize
 {
     public const string Path = "/connect/authorize";
 
-    // A request line holds 16 KB, and what is longer could not come back from a page.
+    // A request line holds 16 KB, and what is longer could not come back from a page. Long values are put away before (LongRequests).
     private const int MaximumQuery = 12 * 1024;
 
     public static void MapAuthorize(this IEndpointRouteBuilder endpoints) => endpoints.MapMethods(Path, ["GET", "POST"], HandleAsync).ExcludeFromDescription();
@@ -41,7 +41,7 @@ internal static class Authorize
         }
 
         var session = await context.RequestServices.GetRequiredService<IBrowserSession>().FindAsync(context);
-        context.Features.Set(new Visitor(session is null ? null : SessionInfo.Of(session), context.RequestServices.GetRequiredService<Interactions>().Read(parameters)));
+        context.Features.Set(new Visitor(session is null ? null : SessionInfo.Of(session), context.RequestServices.GetRequiredService<Interactions>().Read(ShortRequest.Of(context))));
         await next(context);
     }
 
@@ -49,7 +49,7 @@ internal static class Authorize
     {
         var transaction = context.Features.Get<OpenIddictServerAspNetCoreFeature>()!.Transaction!;
         var request = AuthorizeRequest.Of(transaction) ?? throw new InvalidOperationException("OpenIddict has not validated the request.");
-        var parameters = Parameters(context);
+        var parameters = ShortRequest.Of(context);
         var interactions = context.RequestServices.GetRequiredService<Interactions>();
         switch (await context.RequestServices.GetRequiredService<AuthorizeDecision>().DecideAsync(request, context.Features.Get<Visitor>()!, context.RequestAborted))
         {

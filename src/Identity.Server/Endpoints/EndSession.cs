@@ -2,6 +2,7 @@
 using Identity.OAuth;
 using Identity.OAuth.EndSession;
 using Identity.OAuth.Sessions;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 
 namespace Identity.Server.Endpoints;
@@ -43,7 +44,7 @@ internal static class EndSession
                 break;
             case EndSessionOutcome.Confirm confirm:
                 // Comes back here with nobody signed in, and is then answered. The page needs to know whose request it is: a browser holds its form to where that leads.
-                Authorize.SeeOther(context, "/signout?returnUrl=" + Uri.EscapeDataString(Path + "?" + Authorize.Encode(parameters) + (parameters["client_id"] is null && confirm.Client is { } client ? "&client_id=" + Uri.EscapeDataString(client.ClientId) : "")) + Authorize.Locale(parameters));
+                Authorize.SeeOther(context, "/signout?returnUrl=" + Uri.EscapeDataString(Path + "?" + Authorize.Encode(ShortRequest.Of(context)) + (parameters["client_id"] is null && confirm.Client is { } client ? "&client_id=" + Uri.EscapeDataString(client.ClientId) : "")) + Authorize.Locale(parameters));
                 break;
             case EndSessionOutcome.Redirect redirect:
                 await browser.EndAsync(context);

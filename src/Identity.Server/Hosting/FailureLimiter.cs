@@ -1,5 +1,5 @@
 // RFC 6749 §2.3.1 and RFC 9700 §4.15: guessing is bounded, by address, wherever clients bring their secrets. Success costs nothing, however much of it there is.
-using System.Threading.RateLimiting;
+using System.Collections.Concurrent;
 using Identity.OAuth;
 using Identity.OAuth.Requests;
 using Identity.Server.Endpoints;
@@ -23,39 +23,41 @@ public sealed class RateLimitOptions
     public int UserCodesPerAddress { get; set; } = 600;
 }
 
-/// <summary>Counts refused requests of clients by address, at this node: a guesser that spreads over nodes gains a factor of their number.</summary>
-public sealed class FailureLimiter(IOptions<RateLimitOptions> options) : IDisposable
+/// <summary>
+/// Counts refused requests of clients by address, at this node: a guesser that spreads over nodes gains a factor of their number. A request takes its
+/// place before it is looked at and gives it back where it was no failure, so that no more are looked at than may fail, however many come at once;
+/// what finds every place taken by requests under way waits for one, since they may all be right.
+/// </summary>
+public sealed class FailureLimiter(IOptions<RateLimitOptions> options, TimeProvider timeProvider)
 {
-    private readonly PartitionedRateLimiter<string> _failures = PartitionedRateLimiter.Create<string, string>(address => RateLimitPartition.GetFixedWindowLimiter(
-        address,
-        _ => new FixedWindowRateLimiterOptions { PermitLimit = options.Value.TokenFailuresPerAddress, Window = TimeSpan.FromMinutes(1), QueueLimit = 0 }));
+    private static readonly TimeSpan Length = TimeSpan.FromMinutes(1);
 
-    public bool MayTry(HttpContext context, out TimeSpan retryAfter)
-    {
-        retryAfter = TimeSpan.Zero;
-        using var lease = _failures.AttemptAcquire(Address(context), permitCount: 0);
-        return lease.IsAcquired || (lease.TryGetMetadata(MetadataName.RetryAfter, out retryAfter) && false);
-    }
-
-    public void Count(HttpContext context) => _failures.AttemptAcquire(Address(context)).Dispose();
-
-    public void Dispose() => _failures.Dispose();
+    private readonly ConcurrentDictionary<string, Window> _windows = new(StringComparer.Ordinal);
+    private long _swept = timeProvider.GetUtcNow().UtcTicks;
 
     /// <summary>Around such an endpoint: refuses who guessed too often, and counts who guesses.</summary>
     public async Task LimitAsync(HttpContext context, RequestDelegate next)
     {
+        ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(next);
-        if (!MayTry(context, out var wait))
+        var window = Current(context.Connection.RemoteIpAddress?.ToString() ?? "");
+        if (!await window.TryEnterAsync())
         {
-            await RefuseAsync(context, wait);
+            await RefuseAsync(context, window.End - timeProvider.GetUtcNow());
             return;
         }
 
-        await next(context);
-        // A device that waits for its person guesses nothing.
-        if (context.Response.StatusCode is >= 400 and < 500 && context.GetOpenIddictServerResponse()?.Error != OAuthErrors.AuthorizationPending)
+        var failed = false;
+        try
         {
-            Count(context);
+            await next(context);
+
+            // A device that waits for its person guesses nothing.
+            failed = context.Response.StatusCode is >= 400 and < 500 && context.GetOpenIddictServerResponse()?.Error != OAuthErrors.AuthorizationPending;
+        }
+        finally
+        {
+            window.Leave(failed);
         }
     }
 
@@ -65,5 +67,77 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options) : IDispos
         return ProtocolAnswers.WriteAsync(context, new OAuthError(OAuthErrors.TemporarilyUnavailable, "Too many refused requests from this address.", StatusCodes.Status429TooManyRequests));
     }
 
-    private static string Address(HttpContext context) => context.Connection.RemoteIpAddress?.ToString() ?? "";
+    private Window Current(string address)
+    {
+        var now = timeProvider.GetUtcNow();
+        var swept = Interlocked.Read(ref _swept);
+        if (now.UtcTicks - swept > Length.Ticks && Interlocked.CompareExchange(ref _swept, now.UtcTicks, swept) == swept)
+        {
+            foreach (var (old, over) in _windows)
+            {
+                if (!over.Holds(now))
+                {
+                    _windows.TryRemove(KeyValuePair.Create(old, over));
+                }
+            }
+        }
+
+        return _windows.AddOrUpdate(address, _ => new Window(options.Value.TokenFailuresPerAddress, now), (_, window) => window.Holds(now) ? window : new Window(options.Value.TokenFailuresPerAddress, now));
+    }
+
+    /// <summary>A minute of one address. Failed requests and those under way are never more than the limit.</summary>
+    private sealed class Window(int limit, DateTimeOffset start)
+    {
+        private readonly Lock _lock = new();
+        private readonly Queue<TaskCompletionSource<bool>> _waiting = new();
+        private int _failed;
+        private int _underWay;
+
+        public DateTimeOffset End => start + Length;
+
+        // A clock that was set back does not lengthen it.
+        public bool Holds(DateTimeOffset now) => now >= start && now < End;
+
+        /// <summary>False: as many failed as may.</summary>
+        public Task<bool> TryEnterAsync()
+        {
+            lock (_lock)
+            {
+                if (_failed >= limit)
+                {
+                    return Task.FromResult(false);
+                }
+
+                if (_failed + _underWay < limit)
+                {
+                    _underWay++;
+                    return Task.FromResult(true);
+                }
+
+                var place = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+                _waiting.Enqueue(place);
+                return place.Task;
+            }
+        }
+
+        public void Leave(bool failed)
+        {
+            lock (_lock)
+            {
+                if (!failed && _waiting.TryDequeue(out var next))
+                {
+                    // The place goes on to whoever waits longest.
+                    next.SetResult(true);
+                    return;
+                }
+
+                _underWay--;
+                _failed += failed ? 1 : 0;
+                while (_failed >= limit && _waiting.TryDequeue(out var late))
+                {
+                    late.SetResult(false);
+                }
+            }
+        }
+    }
 }

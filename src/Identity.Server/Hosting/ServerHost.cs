@@ -260,6 +260,7 @@ public static class ServerHost
             .Validate(options => options.UserCodesPerAccount >= 2, "RateLimits:UserCodesPerAccount: expected 2 or more.")
             .Validate(options => options.UserCodesPerAddress >= 2, "RateLimits:UserCodesPerAddress: expected 2 or more.").ValidateOnStart();
         services.AddSingleton<FailureLimiter>();
+        services.AddSingleton<LongRequests>();
         services.AddIdentityPages(builder.Configuration);
         builder.AddExternalSignIn(settings);
 
@@ -340,6 +341,9 @@ public static class ServerHost
         app.UseMiddleware<CrossOrigin>();
         app.UseMiddleware<Documents>();
         app.UseWhen(context => ProtocolRequests.IsForClients(context.Request), clients => clients.Use(clients.ApplicationServices.GetRequiredService<FailureLimiter>().LimitAsync));
+        app.UseWhen(
+            context => (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsPost(context.Request.Method)) && ((string[])[Authorize.Path, EndSession.Path, EndSession.Alias]).Any(path => context.Request.Path.Equals(path, StringComparison.OrdinalIgnoreCase)),
+            pages => pages.Use(pages.ApplicationServices.GetRequiredService<LongRequests>().InvokeAsync));
         app.UseWhen(context => context.Request.Path.Equals(Authorize.Path, StringComparison.OrdinalIgnoreCase), authorize => authorize.Use(Authorize.FindVisitorAsync));
         app.UseRouting();
         app.UseAuthentication();

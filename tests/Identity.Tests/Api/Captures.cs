@@ -22,6 +22,15 @@ public sealed partial class CapturedMessages
         }
     }
 
+    /// <summary>Messages to this address that have a code.</summary>
+    public int CountCodesTo(string to)
+    {
+        lock (_lock)
+        {
+            return _messages.Count(message => message.Message.To == to && Code().IsMatch(message.Message.Text));
+        }
+    }
+
     /// <summary>The code in the <paramref name="nth"/> message to this address that has one; waits for it.</summary>
     public async Task<string> CodeAsync(string to, int nth = 1)
     {

@@ -17,6 +17,22 @@ public sealed class LocalMailTests(PagesFixture fixture)
         Assert.Contains(Notice, (await browser.ReadAsync(url)).Body!.TextContent, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("/verify-email?email=ada@example.com&sent=1")]
+    [InlineData("/reset-password?email=ada@example.com")]
+    public async Task Page_WhenNoMailServerIsSetOutsideDevelopment_PromisesNothing(string url)
+    {
+        await using var server = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["environment"] = "Production", ["PUBLIC_URL"] = "https://id.example.com", ["TRUSTED_PROXIES"] = "127.0.0.1,::1" });
+        using var http = new HttpClient { BaseAddress = server.Url };
+        http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
+        http.DefaultRequestHeaders.Add("X-Forwarded-Host", "id.example.com");
+        http.DefaultRequestHeaders.Add("X-Forwarded-For", "192.0.2.1");
+        http.DefaultRequestHeaders.Add("Accept", "text/html");
+        var text = PageClient.Parse(await http.GetStringAsync(url, TestContext.Current.CancellationToken)).Body!.TextContent;
+        Assert.Contains("This service has no mail server yet, so no code reaches you.", text, StringComparison.Ordinal);
+        Assert.DoesNotContain(Notice, text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Page_WhenAMailServerIsSet_SaysNothingOfFiles()
     {

@@ -15,7 +15,12 @@ public class FactorServer : ApiServer
     }
 
     protected FactorServer(string setting, string value)
-        : base(new Dictionary<string, string>(Settings(), StringComparer.Ordinal) { [setting] = value })
+        : this(new Dictionary<string, string>(StringComparer.Ordinal) { [setting] = value })
+    {
+    }
+
+    protected FactorServer(IReadOnlyDictionary<string, string> more)
+        : base(new Dictionary<string, string>(Settings().Concat(more), StringComparer.Ordinal))
     {
     }
 

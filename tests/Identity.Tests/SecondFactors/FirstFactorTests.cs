@@ -109,7 +109,7 @@ public sealed class FirstFactorTests
         Assert.Equal(HttpStatusCode.Unauthorized, verified.StatusCode);
         var body = JsonNode.Parse(await verified.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!;
         Assert.Equal("mfa_required", (string)body["errorCode"]!);
-        Assert.Equal("A second factor is required, and the account has none yet: sign in in a browser to add one.", (string)body["message"]!);
+        Assert.Equal("A second factor is required, and the account has none yet: add one with login/enrol/totp or login/enrol/passkey, or in a browser.", (string)body["message"]!);
         Assert.Empty(body["methods"]!.AsArray());
 
         // Its ticket is none for the second step.

@@ -106,7 +106,7 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
     // Whoever comes: what they bring decides.
     private static readonly string[] Open =
     [
-        "GET api/identity", "POST register", "POST login", "POST login/code", "POST login/passkey", "POST refresh-token", "POST logout", "POST otp/generate", "POST otp/verify",
+        "GET api/identity", "POST register", "POST login", "POST login/code", "POST login/passkey", "POST login/enrol/totp", "POST login/enrol/passkey", "POST refresh-token", "POST logout", "POST otp/generate", "POST otp/verify",
         "POST password/forgot", "POST password/reset", "POST sso/openam",
     ];
 

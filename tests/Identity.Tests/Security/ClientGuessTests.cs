@@ -10,6 +10,10 @@ public sealed class ClientGuessTests
 {
     private const int Allowed = 6;
 
+    public static TheoryData<string> Paths => [.. s_paths];
+
+    private static readonly string[] s_paths = ["/connect/token", "/connect/introspect", "/connect/revoke", "/connect/par", "/connect/device"];
+
     private static readonly string s_clients = new JsonArray(new JsonObject
     {
         ["client_id"] = "service",
@@ -19,11 +23,7 @@ public sealed class ClientGuessTests
     }).ToJsonString();
 
     [Theory]
-    [InlineData("/connect/token")]
-    [InlineData("/connect/introspect")]
-    [InlineData("/connect/revoke")]
-    [InlineData("/connect/par")]
-    [InlineData("/connect/device")]
+    [MemberData(nameof(Paths))]
     public async Task Secret_GuessedTooOften_IsAnsweredNoMoreAtAnyEndpoint(string path)
     {
         await using var server = await HostedServer.StartAsync(s_clients, settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["RateLimits:TokenFailuresPerAddress"] = "6" });
@@ -48,6 +48,28 @@ public sealed class ClientGuessTests
         using var answer = await node.Http.PostAsync(new Uri(server.Url, "/connect/token"), form);
         Assert.Equal(HttpStatusCode.TooManyRequests, answer.StatusCode);
         Assert.InRange(answer.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 60);
+    }
+
+    [Fact]
+    public async Task Guesses_FiftyAtOnce_AreLookedAtAsOftenAsOneMayFail()
+    {
+        await using var server = await HostedServer.StartAsync(s_clients, settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["RateLimits:TokenFailuresPerAddress"] = "6" });
+        using var node = new AddressedNode(server.Url);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => GuessAsync(node, s_paths[i % s_paths.Length])));
+        Assert.Equal((Allowed, 50 - Allowed), (answers.Count(status => status == HttpStatusCode.Unauthorized), answers.Count(status => status == HttpStatusCode.TooManyRequests)));
+    }
+
+    [Fact]
+    public async Task RightSecrets_FiftyAtOnce_WaitForTheirPlaceAndCostNothing()
+    {
+        await using var server = await HostedServer.StartAsync(s_clients, settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["RateLimits:TokenFailuresPerAddress"] = "6" });
+        using var node = new AddressedNode(server.Url);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => node.PostAsync("/connect/token", "service", ("grant_type", "client_credentials"))));
+        Assert.All(answers, answer => Assert.Equal(HttpStatusCode.OK, answer.Status));
+
+        // Beside guesses they are let through until as many of those failed as may.
+        var mixed = await Task.WhenAll(Enumerable.Range(0, 50).Select(async i => i % 10 == 0 ? await GuessAsync(node, "/connect/token") : (await node.PostAsync("/connect/token", "service", ("grant_type", "client_credentials"))).Status));
+        Assert.Equal((5, 45), (mixed.Count(status => status == HttpStatusCode.Unauthorized), mixed.Count(status => status == HttpStatusCode.OK)));
     }
 
     private static async Task<HttpStatusCode> GuessAsync(AddressedNode node, string path) =>

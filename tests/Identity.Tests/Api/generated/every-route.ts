@@ -124,6 +124,9 @@ const half = await anybody.POST('/api/identity/login', { body: { email, password
 if (half.error?.errorCode !== 'mfa_required') problems.push('the second factor is not asked for');
 must(await anybody.POST('/api/identity/login/code', { body: { mfaToken: half.error!.mfaToken, method: 'email' } }));
 must(await anybody.POST('/api/identity/login/passkey', { body: {} }));
+// Somebody who has a factor adds none in a sign-in.
+await anybody.POST('/api/identity/login/enrol/totp', { body: { mfaToken: half.error!.mfaToken! } });
+await anybody.POST('/api/identity/login/enrol/passkey', { body: { mfaToken: half.error!.mfaToken! } });
 tokens = must(await anybody.POST('/api/identity/login', { body: { mfaToken: half.error!.mfaToken, code: recovery[0], method: 'recovery_code' } }));
 self = client(tokens.accessToken);
 must(await self.POST('/api/identity/factors/proof', { body: { code: recovery[1], method: 'recovery_code' } }));

@@ -1,0 +1,302 @@
+// Security catalogue, "What people and operators were bitten by elsewhere": what stock clients and libraries send, one case each.
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json.Nodes;
+using AngleSharp.Html.Dom;
+using AngleSharp.Html.Parser;
+using Identity.Accounts;
+using Identity.Accounts.Administration;
+using Identity.Accounts.Changes;
+using Identity.Tests.Kit.Hosting;
+using Identity.Tests.Repository;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Identity.Tests.Security;
+
+/// <summary>Clients as Grafana, Argo CD, Auth.js, kubectl and old libraries are: what they send must not end in a dead end.</summary>
+public sealed class ClientHabitTests(ClientHabitTests.World world) : IClassFixture<ClientHabitTests.World>
+{
+    private const string Bye = "http://127.0.0.1:4711/bye";
+
+    [Theory]
+    [InlineData("basic", "/connect/token", "grant_type=client_credentials")]
+    [InlineData("post", "/connect/token", "grant_type=client_credentials")]
+    [InlineData("basic", "/connect/introspect", "token=nonsense")]
+    [InlineData("post", "/connect/introspect", "token=nonsense")]
+    [InlineData("basic", "/connect/revoke", "token=nonsense")]
+    [InlineData("post", "/connect/revoke", "token=nonsense")]
+    public async Task Secret_SentTheOtherWayThanRegistered_ProvesTheClient(string client, string path, string form)
+    {
+        foreach (var inBody in (bool[])[true, false])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(world.Node.Address, path));
+            request.Content = new StringContent(inBody ? $"{form}&client_id={client}&client_secret={Node.Secret}" : form, new MediaTypeHeaderValue("application/x-www-form-urlencoded"));
+            request.Headers.Authorization = inBody ? null : Node.Basic(client, Node.Secret);
+            using var answer = await world.Node.Http.SendAsync(request, TestContext.Current.CancellationToken);
+            Assert.True(answer.StatusCode == HttpStatusCode.OK, $"{client} {path} {(inBody ? "in the body" : "by Basic")}: {await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)}");
+        }
+    }
+
+    [Fact]
+    public async Task Roles_OfAClientThatMayHaveThem_AreInIdTokenAndUserInfo()
+    {
+        using var browser = await EditorAsync();
+        var tokens = await world.Node.TokensAsync(browser, "grafana", "openid roles groups");
+        Assert.Equal("openid roles groups", (string?)tokens["scope"] ?? "openid roles groups");
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(world.Node.Address, "/connect/userinfo"));
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", (string)tokens["access_token"]!);
+        using var answer = await world.Node.Http.SendAsync(request, TestContext.Current.CancellationToken);
+        foreach (var claims in (JsonObject[])[Node.Payload((string)tokens["id_token"]!), JsonNode.Parse(await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!.AsObject()])
+        {
+            Assert.Equal("""["editor"]""", claims["roles"]?.ToJsonString());
+            Assert.Equal("""["editor"]""", claims["groups"]?.ToJsonString());
+        }
+    }
+
+    [Theory]
+    [InlineData("openid groups", "openid")]
+    [InlineData("openid roles groups phone address", "openid")]
+    [InlineData("openid email groups", "openid email")]
+    public async Task Scope_ThatClientsSendByDefaultAndMayNotHave_IsLeftOutOfTheGrant(string asked, string granted)
+    {
+        using var browser = await EditorAsync();
+        var tokens = await world.Node.TokensAsync(browser, "plain", asked);
+        Assert.Equal(granted, (string?)tokens["scope"]);
+        var claims = Node.Payload((string)tokens["id_token"]!);
+        Assert.False(claims.ContainsKey("roles") || claims.ContainsKey("groups"));
+    }
+
+    [Fact]
+    public async Task Scope_NotAsked_IsTheClientsOwnAndToldInTheAnswer()
+    {
+        var (status, service) = await world.Node.PostAsync("/connect/token", "basic", ("grant_type", "client_credentials"));
+        Assert.Equal((HttpStatusCode.OK, "identity.users.read identity.users.write"), (status, (string?)service["scope"]));
+
+        using var browser = await EditorAsync();
+        var (_, tokens) = await world.Node.RedeemAsync(await world.Node.CodeAsync(browser, "plain", "", ("scope", null)), "plain");
+        Assert.Equal("email", (string?)tokens["scope"]);
+        Assert.Null(tokens["id_token"]);
+    }
+
+    [Fact]
+    public async Task ResponseModeFragment_AnswersBehindTheHash_SuccessAndError()
+    {
+        using var browser = await EditorAsync();
+        using var answer = await browser.GetAsync(world.Node.AuthorizeUrl("plain", "openid", ("response_mode", "fragment")));
+        var location = answer.Headers.Location!.AbsoluteUri;
+        Assert.StartsWith(Node.RedirectUri + "#", location, StringComparison.Ordinal);
+        var parameters = Node.Query(new Uri("/?" + location.Split('#')[1], UriKind.Relative));
+        Assert.Equal("s1", parameters["state"]);
+        Assert.Equal(HttpStatusCode.OK, (await world.Node.RedeemAsync(parameters["code"], "plain")).Status);
+
+        using var stranger = new Browser(world.Node.Address);
+        using var refused = await stranger.GetAsync(world.Node.AuthorizeUrl("plain", "openid", ("response_mode", "fragment"), ("prompt", "none")));
+        var error = Node.Query(new Uri("/?" + refused.Headers.Location!.AbsoluteUri.Split('#')[1], UriKind.Relative));
+        Assert.Equal(("login_required", "s1", world.Issuer), (error["error"], error["state"], error["iss"]));
+    }
+
+    [Fact]
+    public async Task PromptCreate_ShowsTheRegistration_AndGoesOnToTheApplication()
+    {
+        using var browser = new Browser(world.Node.Address);
+        using var answer = await browser.GetAsync(world.Node.AuthorizeUrl("plain", "openid", ("prompt", "create")));
+        var page = answer.Headers.Location!.OriginalString;
+        Assert.StartsWith("/register?", page, StringComparison.Ordinal);
+        using var shown = await browser.GetAsync(page);
+        Assert.Equal(HttpStatusCode.OK, shown.StatusCode);
+
+        // Whoever is signed in makes another account all the same, if that is what was asked.
+        using var signedIn = await EditorAsync();
+        using var again = await signedIn.GetAsync(world.Node.AuthorizeUrl("plain", "openid", ("prompt", "create")));
+        Assert.StartsWith("/register?", again.Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/.well-known/openid-configuration")]
+    [InlineData("/.well-known/oauth-authorization-server")]
+    [InlineData("/connect/jwks")]
+    [InlineData("/openapi/v1.json")]
+    [InlineData("/connect/userinfo")]
+    [InlineData("/signin")]
+    public async Task Head_WhereGetAnswers_IsAnsweredAlikeWithoutABody(string path)
+    {
+        using var browser = await EditorAsync();
+        var token = path == "/connect/userinfo" ? (string)(await world.Node.TokensAsync(browser, "plain", "openid email"))["access_token"]! : null;
+        async Task<(HttpStatusCode Status, string? Type, int Length)> AskAsync(HttpMethod method)
+        {
+            using var request = new HttpRequestMessage(method, new Uri(world.Node.Address, path));
+            request.Headers.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token);
+            using var answer = await world.Node.Http.SendAsync(request, TestContext.Current.CancellationToken);
+            return (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType, (await answer.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken)).Length);
+        }
+
+        var (get, head) = (await AskAsync(HttpMethod.Get), await AskAsync(HttpMethod.Head));
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (get.Status, head.Status));
+        Assert.Equal(get.Type, head.Type);
+        Assert.True(get.Length > 0);
+        Assert.Equal(0, head.Length);
+    }
+
+    [Theory]
+    [InlineData("GET", 1000)]
+    [InlineData("POST", 1000)]
+    [InlineData("POST", 7000)]
+    public async Task Request_WithALongState_SignsInThroughShortLocations_AndBringsItBackWhole(string method, int length)
+    {
+        var state = """{"returnTo":"/a b/ü","pad":"}""" + new string('"', length);
+        var (_, email) = await world.Node.RegisterAsync();
+        using var browser = new Browser(world.Node.Address);
+        var url = world.Node.AuthorizeUrl("plain", "openid", ("state", state), ("response_mode", "form_post"));
+        using var request = new HttpRequestMessage(new HttpMethod(method), new Uri(world.Node.Address, method == "GET" ? url : "/connect/authorize"));
+        request.Content = method == "GET" ? null : new StringContent(url.Split('?')[1], new MediaTypeHeaderValue("application/x-www-form-urlencoded"));
+        using var first = await browser.SendAsync(request);
+        var next = Short(first);
+        for (var hop = 0; !next.StartsWith("/signin", StringComparison.Ordinal); hop++)
+        {
+            Assert.InRange(hop, 0, 5);
+            using var answer = await browser.GetAsync(next);
+            next = Short(answer);
+        }
+
+        next = (await browser.SignInAtAsync(new Uri(next, UriKind.Relative), email, Node.Password)).OriginalString;
+        Assert.InRange(next.Length, 1, 4000);
+        for (var hop = 0; ; hop++)
+        {
+            Assert.InRange(hop, 0, 5);
+            using var answer = await browser.GetAsync(next);
+            if (answer.StatusCode == HttpStatusCode.OK)
+            {
+                var form = Assert.Single(new HtmlParser().ParseDocument(await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).Forms);
+                Assert.Equal(state, form.QuerySelectorAll("input").OfType<IHtmlInputElement>().Single(input => input.Name == "state").Value);
+                return;
+            }
+
+            next = Short(answer);
+        }
+
+        // Proxies keep 4 KB for the headers of an answer.
+        static string Short(HttpResponseMessage answer)
+        {
+            var location = answer.Headers.Location?.OriginalString ?? throw new InvalidOperationException($"{(int)answer.StatusCode}");
+            Assert.InRange(location.Length, 1, 3500);
+            return location;
+        }
+    }
+
+    [Fact]
+    public async Task SignOut_WithTheHintOfAnEarlierSignInAndNoClientId_LeadsBackToTheApplication()
+    {
+        using var browser = await EditorAsync();
+        var first = await world.Node.TokensAsync(browser, "plain", "openid");
+        using (var out1 = await browser.SubmitAsync("/signout", []))
+        {
+            Assert.Equal(HttpStatusCode.SeeOther, out1.StatusCode);
+        }
+
+        var (_, email) = await world.Node.RegisterAsync();
+        await browser.SignInAsync(email, Node.Password);
+        await world.Node.TokensAsync(browser, "plain", "openid");
+
+        var url = $"/connect/endsession?id_token_hint={(string)first["id_token"]!}&post_logout_redirect_uri={Uri.EscapeDataString(Bye)}&state=s2";
+        using var asked = await browser.GetAsync(url);
+        var page = asked.StatusCode == HttpStatusCode.OK ? url : asked.Headers.Location!.OriginalString;
+        using var shown = await browser.GetAsync(page);
+
+        // The way back follows the form, and Chromium holds it to the page's policy: an application's scheme is in it, or the button is dead.
+        Assert.Contains("form-action 'self' http:;", Assert.Single(shown.Headers.GetValues("Content-Security-Policy")), StringComparison.Ordinal);
+        using var done = await browser.SubmitAsync(page, []);
+        using var back = await browser.GetAsync(done.Headers.Location!.OriginalString);
+        Assert.Equal(Bye + "?state=s2", back.Headers.Location!.OriginalString);
+    }
+
+    [Theory]
+    [InlineData("/connect/authorize?client_id=plain&kept=AAAAAAAAAAAAAAAAAAAAAA")]
+    [InlineData("/connect/endsession?kept=AAAAAAAAAAAAAAAAAAAAAA")]
+    public async Task Request_ThatIsNotKeptAnyMore_IsToldOnAPage(string url)
+    {
+        using var browser = new Browser(world.Node.Address);
+        using var answer = await browser.GetAsync(url);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Null(answer.Headers.Location);
+    }
+
+    [Fact]
+    public async Task SignOut_WithALongState_GoesThroughShortLocations_AndBringsItBackWhole()
+    {
+        using var browser = await EditorAsync();
+        var state = new string('"', 3000);
+        var hint = (string)(await world.Node.TokensAsync(browser, "plain", "openid"))["id_token"]!;
+        using (var first = await browser.SubmitAsync("/signout", []))
+        {
+            Assert.Equal(HttpStatusCode.SeeOther, first.StatusCode);
+        }
+
+        // Somebody else by now, so they are asked.
+        var (_, email) = await world.Node.RegisterAsync();
+        await browser.SignInAsync(email, Node.Password);
+        using var asked = await browser.GetAsync($"/connect/endsession?id_token_hint={hint}&client_id=plain&post_logout_redirect_uri={Uri.EscapeDataString(Bye)}&state={Uri.EscapeDataString(state)}");
+        using var confirm = await browser.GetAsync(asked.Headers.Location!.OriginalString);
+        var page = confirm.Headers.Location!.OriginalString;
+        Assert.All((string[])[asked.Headers.Location.OriginalString, page], location => Assert.InRange(location.Length, 1, 3500));
+        using var done = await browser.SubmitAsync(page, []);
+        using var back = await browser.GetAsync(done.Headers.Location!.OriginalString);
+        Assert.Equal(Bye + "?state=" + Uri.EscapeDataString(state), back.Headers.Location!.OriginalString);
+    }
+
+    [Fact]
+    public async Task SampleProxy_HasRoomForLongRequestsAndAnswers_AtEachOfItsAddresses()
+    {
+        var servers = (await File.ReadAllTextAsync(Path.Combine(RepositoryRoot.Path, "deploy", "nginx.conf"), TestContext.Current.CancellationToken)).Split("server {").Skip(1).ToArray();
+        Assert.Equal(2, servers.Length);
+        Assert.All(servers, server => Assert.All((string[])["large_client_header_buffers 4 32k;", "proxy_buffer_size 16k;", "proxy_buffers 8 16k;"], line => Assert.Contains(line, server, StringComparison.Ordinal)));
+    }
+
+    private async Task<Browser> EditorAsync()
+    {
+        var (id, email) = await world.Node.RegisterAsync();
+        var services = world.Server.Services;
+        await services.GetRequiredService<RoleCatalog>().PutAsync("editor", description: null, CancellationToken.None);
+        Assert.IsType<AccountChangeResult.Changed>(await services.GetRequiredService<IAccountChanges>().ChangeAsync(Guid.Parse(id), new AccountChange { Roles = ["editor"] }, null, new Caller(null, null), CancellationToken.None));
+        var browser = new Browser(world.Node.Address);
+        await browser.SignInAsync(email, Node.Password);
+        return browser;
+    }
+
+    public sealed class World : IAsyncLifetime
+    {
+        internal HostedServer Server { get; private set; } = null!;
+
+        internal Node Node { get; private set; } = null!;
+
+        internal string Issuer => Server.Url.GetLeftPart(UriPartial.Authority);
+
+        public async ValueTask InitializeAsync()
+        {
+            static JsonObject Web(string id, string scope) => new()
+            {
+                ["client_id"] = id,
+                ["token_endpoint_auth_method"] = "none",
+                ["grant_types"] = new JsonArray("authorization_code"),
+                ["redirect_uris"] = new JsonArray("http://127.0.0.1/callback"),
+                ["post_logout_redirect_uris"] = new JsonArray(Bye),
+                ["scope"] = scope,
+            };
+            static JsonObject Service(string id, string method) => new()
+            {
+                ["client_id"] = id,
+                ["client_secret"] = Node.Secret,
+                ["token_endpoint_auth_method"] = method,
+                ["grant_types"] = new JsonArray("client_credentials"),
+                ["scope"] = "identity.users.read identity.users.write",
+            };
+            Server = await HostedServer.StartAsync(new JsonArray(Web("grafana", "openid roles groups"), Web("plain", "openid email"), Service("basic", "client_secret_basic"), Service("post", "client_secret_post")).ToJsonString());
+            Node = new AddressedNode(Server.Url);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            Node.Dispose();
+            await Server.DisposeAsync();
+        }
+    }
+}
