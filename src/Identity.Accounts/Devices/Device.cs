@@ -63,7 +63,9 @@ public abstract record DeviceRegistration
     {
     }
 
-    public sealed record Registered(Device Device) : DeviceRegistration;
+    /// <param name="Device">As it is now.</param>
+    /// <param name="KeyIsNew">It brought a key that it did not have before: its person is told.</param>
+    public sealed record Registered(Device Device, bool KeyIsNew = false) : DeviceRegistration;
 
     /// <summary>The session ended meanwhile, or the account was disabled.</summary>
     public sealed record SessionOver : DeviceRegistration;

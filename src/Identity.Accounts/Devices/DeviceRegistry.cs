@@ -90,6 +90,8 @@ public sealed class DeviceRegistry
                 row.DeviceId = device.DeviceId ?? row.DeviceId;
                 row.SealedToken = _tokens.Seal(device.Token, row.Id);
 
+                var keyIsNew = device.PublicKey is { } brought && own?.PublicKey?.AsSpan().SequenceEqual(brought) != true;
+
                 // A new push token under the name of a device with a key may be another device: it says the key again, or has none.
                 row.PublicKey = device.PublicKey ?? (isFresh || row.TokenHash == hash ? row.PublicKey : null);
                 row.TokenHash = hash;
@@ -102,7 +104,7 @@ public sealed class DeviceRegistry
                     await SqlOutbox.AppendAsync(_database, context, [DeviceDetachment.Event(EventTypes.DeviceRegistered, row, now, ("moved", gone.Any(g => g.AccountId != accountId)))], token);
                 }
 
-                return (new DeviceRegistration.Registered(Map(row)), gone);
+                return (new DeviceRegistration.Registered(Map(row), keyIsNew), gone);
             },
             cancellationToken);
 

@@ -32,6 +32,11 @@ public enum AccessChange
     PasskeyRemoved,
     RecoveryCodesReplaced,
     RecoveryCodeUsed,
+    /// <summary>Devices may sign in without the password.</summary>
+    PushWithoutPasswordAllowed,
+    PushWithoutPasswordForbidden,
+    /// <summary>A device with a key of its own: it may approve sign-ins.</summary>
+    DeviceKeyAdded,
     /// <summary>Another provider's word lets somebody in.</summary>
     ConnectionAdded,
     ConnectionRemoved,

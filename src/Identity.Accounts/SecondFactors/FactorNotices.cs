@@ -20,5 +20,11 @@ public sealed class FactorNotices(AccessNotices notices)
     /// <param name="left">Codes that were not used yet.</param>
     public Task RecoveryCodeUsedAsync(Account account, int left) => notices.TellAsync(account, AccessChange.RecoveryCodeUsed, culture => left.ToString(culture));
 
+    public Task PushWithoutPasswordAsync(Account account, bool isAllowed) =>
+        notices.TellAsync(account, isAllowed ? AccessChange.PushWithoutPasswordAllowed : AccessChange.PushWithoutPasswordForbidden);
+
+    /// <summary>A device brought a key: from now on it may say yes, and gets codes that sign in.</summary>
+    public Task DeviceKeyAddedAsync(Account account) => notices.TellAsync(account, AccessChange.DeviceKeyAdded);
+
     private static string Name(string kind, CultureInfo culture) => AccountTexts.In(culture, "Factor_" + kind);
 }

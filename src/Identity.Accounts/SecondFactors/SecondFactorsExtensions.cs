@@ -1,3 +1,4 @@
+using Identity.Accounts.PushSignIn;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -12,12 +13,15 @@ internal static class SecondFactorsExtensions
     {
         services.AddOptions<SecondFactorOptions>().BindConfiguration(SecondFactorOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<SecondFactorOptions>, SecondFactorOptionsValidation>();
+        services.AddOptions<PushSignInOptions>().BindConfiguration(PushSignInOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<PushSignInOptions>, PushSignInOptionsValidation>();
         services.AddSingleton<FactorTickets>();
         services.AddSingleton<SecondFactorPolicy>();
         services.AddSingleton<AuthenticationContexts>();
         services.AddSingleton<Authenticator>();
         services.AddSingleton<RecoveryCodes>();
         services.AddSingleton<FactorNotices>();
+        services.AddSingleton<Devices.DeviceKeyNotice>();
         services.AddSingleton<FactorRevocation>();
         services.AddSingleton<Profile.IGrantedAccess>(provider => provider.GetRequiredService<FactorRevocation>());
         services.TryAddScoped<IPasskeyHandler<Account>, PasskeyHandler<Account>>();
@@ -35,6 +39,9 @@ internal static class SecondFactorsExtensions
         // Made when it is asked for: it finishes external sign-ins as well, which are there only with stores of their own.
         services.AddScoped(provider => ActivatorUtilities.CreateInstance<SecondFactorSignIn>(provider));
         services.AddScoped<FactorEnrolment>();
+
+        // Likewise: it asks devices, which are there only with stores of their own.
+        services.AddScoped(provider => ActivatorUtilities.CreateInstance<PhoneSignIn>(provider));
         return services;
     }
 }

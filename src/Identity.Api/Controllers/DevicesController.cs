@@ -13,7 +13,7 @@ namespace Identity.Api.Controllers;
 [Route("api/identity/devices")]
 [Tags("Devices")]
 [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
-public sealed class DevicesController(DeviceRegistry devices) : ContractController
+public sealed class DevicesController(DeviceRegistry devices, DeviceKeyNotice keyNotice) : ContractController
 {
     private const string BadToken = "The access token is not valid here: malformed, expired, revoked, or for another service.";
     private const string NotYours = "This is not yours to see or do.";
@@ -22,7 +22,7 @@ public sealed class DevicesController(DeviceRegistry devices) : ContractControll
 
     [HttpPost(Name = "registerDevice")]
     [EndpointSummary("Register a device for push messages")]
-    [EndpointDescription("For the user's own token of /login. A token has one owner: registering it again moves it. It is detached when its session is signed out. With publicKey, taken within ten minutes of a sign-in, the device may approve sign-ins, and gets codes that sign in; a new token without the key drops it.")]
+    [EndpointDescription("For the user's own token of /login. A token has one owner: registering it again moves it. It is detached when its session is signed out. With publicKey, taken within ten minutes of a sign-in, the device may approve sign-ins, and gets codes that sign in; its person is told by mail. A new token without the key drops it.")]
     [RequestExample("""{"platform":"ios","token":"740f4707bebcf74f9b7c25d48e3358945f6aa01da5ddb387462c7eaf61bb78ad","deviceId":"phone-1","appId":"com.example.app","environment":"production"}""")]
     [ProducesResponseType<DeviceResponse>(StatusCodes.Status201Created)]
     [Fails(400, ErrorCodes.ValidationFailed, "platform must be one of the following values: android, ios")]
@@ -38,7 +38,13 @@ public sealed class DevicesController(DeviceRegistry devices) : ContractControll
         }
 
         var device = new NewDevice(request.Platform, request.Token, request.DeviceId, request.AppId, request.Environment, request.Key);
-        return await devices.RegisterAsync(accountId, sessionId, device, Caller(), cancellationToken) switch
+        var result = await devices.RegisterAsync(accountId, sessionId, device, Caller(), cancellationToken);
+        if (result is DeviceRegistration.Registered { KeyIsNew: true })
+        {
+            await keyNotice.TellAsync(accountId);
+        }
+
+        return result switch
         {
             DeviceRegistration.Registered registered => MadeAt($"/devices/{registered.Device.Id:D}", DeviceResponse.Of(registered.Device, sessionId)),
             DeviceRegistration.SessionOver => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidToken, BadToken),
