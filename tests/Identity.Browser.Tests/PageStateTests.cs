@@ -1,5 +1,6 @@
 // WCAG 2.2 AA by axe-core, on every page in every state, light and dark, wide and narrow. With IDENTITY_UPDATE_SCREENSHOTS=1 each is kept as a picture in artifacts/screenshots; those that a document shows go to docs/screenshots by hand.
 using System.Globalization;
+using Identity.Tests.Kit.Push;
 using Microsoft.Playwright;
 
 namespace Identity.Browser.Tests;
@@ -306,6 +307,49 @@ public sealed class PageStateTests(BrowserFixture fixture)
             await visit.AddAuthenticatorAsync();
             await visit.GotoAsync("/signin/second-factor");
         },
+        ["second-factor-phone"] = async (visit, _) => (await AskPhoneAsync(visit, isAsked: false)).Dispose(),
+        ["second-factor-phone-waiting"] = async (visit, _) => (await AskPhoneAsync(visit)).Dispose(),
+        ["second-factor-phone-approved"] = async (visit, _) =>
+        {
+            // The page goes on by itself; without its script it waits for the person.
+            await visit.Page.RouteAsync("**/js/push.js*", route => route.AbortAsync());
+            using var phone = await AskPhoneAsync(visit);
+            var number = await visit.Page.Locator(".push-number b").TextContentAsync();
+            await visit.AnswerAsync(phone, _ => number);
+            await visit.Page.ReloadAsync();
+            await Assertions.Expect(visit.Page.GetByText("Your phone says yes.")).ToBeVisibleAsync();
+        },
+        ["second-factor-phone-denied"] = async (visit, _) =>
+        {
+            using var phone = await AskPhoneAsync(visit);
+            await visit.AnswerAsync(phone, _ => null);
+            await Assertions.Expect(visit.Page.GetByText("The answer on your phone was no.")).ToBeVisibleAsync();
+        },
+        ["sign-in-phone"] = async (visit, _) =>
+        {
+            await visit.GotoAsync("/signin");
+            await visit.Page.GetByLabel("E-mail address or user name").FillAsync("ada@example.com");
+            await visit.PressAsync("Sign in with your phone");
+            await Assertions.Expect(visit.Page.Locator(".push-number b")).ToBeVisibleAsync();
+        },
+        ["sign-in-phone-client-german"] = async (visit, _) =>
+        {
+            await visit.GotoAsync(visit.AuthorizeUrl(more: "&login_hint=ada%40example.com&ui_locales=de"));
+            await visit.PressAsync("Mit dem Telefon anmelden");
+            await Assertions.Expect(visit.Page.Locator(".push-number b")).ToBeVisibleAsync();
+        },
+        ["account-security-phone"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            (await visit.AddPhoneAsync(withoutPassword: true)).Dispose();
+            await visit.GotoAsync("/account/security?done=PhoneAllowed");
+        },
+        ["account-security-phone-ready"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            (await visit.AddPhoneAsync(isFactor: false)).Dispose();
+            await visit.GotoAsync("/account/security");
+        },
         ["second-factor-wrong"] = async (visit, _) =>
         {
             await visit.SignInAsync();
@@ -476,6 +520,8 @@ public sealed class PageStateTests(BrowserFixture fixture)
     [InlineData("device-ask")]
     [InlineData("account-sessions")]
     [InlineData("account-profile-arabic")]
+    [InlineData("sign-in-phone")]
+    [InlineData("account-security-phone")]
     public async Task Targets_OnAPhone_AreAtLeast44PixelsHigh(string state)
     {
         await using var visit = await fixture.VisitAsync();
@@ -496,6 +542,7 @@ public sealed class PageStateTests(BrowserFixture fixture)
     [InlineData("device-ask")]
     [InlineData("account-sessions")]
     [InlineData("account-profile")]
+    [InlineData("second-factor-phone-waiting")]
     public async Task Page_At320PixelsAndRightToLeft_NeedsNoSidewaysScrolling(string state)
     {
         await using var visit = await fixture.VisitAsync();
@@ -512,6 +559,25 @@ public sealed class PageStateTests(BrowserFixture fixture)
         await visit.GotoAsync("/account/security/passkey");
         await visit.PressAsync("Create passkey");
         await Assertions.Expect(visit.Page.Locator(".codes code")).ToHaveCountAsync(10);
+    }
+
+    // A right password, of somebody with a phone.
+    private static async Task<SimulatedDevice> AskPhoneAsync(Visit visit, bool isAsked = true)
+    {
+        await visit.RegisterAccountAsync();
+        var phone = await visit.AddPhoneAsync();
+        await visit.GotoAsync("/signin");
+        await visit.Page.GetByLabel("E-mail address or user name").FillAsync(visit.Email);
+        await visit.Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+        await visit.PressAsync("Sign in");
+        await visit.Page.ArriveAtAsync("**/signin/second-factor");
+        if (isAsked)
+        {
+            await visit.PressAsync("Ask my phone");
+            await Assertions.Expect(visit.Page.Locator(".push-number b")).ToBeVisibleAsync();
+        }
+
+        return phone;
     }
 
     private static async Task KeepAsync(IPage page, string name)

@@ -1,11 +1,14 @@
+using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Identity.Accounts;
 using Identity.Accounts.Administration;
 using Identity.Accounts.Changes;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Profile;
+using Identity.Tests.Kit.Push;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
 
@@ -101,6 +104,36 @@ public sealed class Visit : IAsyncDisposable
         await Page.Keyboard.PressAsync("Enter");
         await Page.ArriveAtAsync("**/signin/add-factor*");
     }
+
+    /// <summary>A phone with the app, which its person signed in to, and what they set for it on their account.</summary>
+    public async Task<SimulatedDevice> AddPhoneAsync(bool isFactor = true, bool withoutPassword = false)
+    {
+        using var http = Http();
+        using var login = await http.PostAsJsonAsync("/api/identity/login", new { email = Email, password = BrowserFixture.Password });
+        http.DefaultRequestHeaders.Authorization = new("Bearer", (string)JsonNode.Parse(await login.Content.ReadAsStringAsync())!["accessToken"]!);
+        var phone = new SimulatedDevice();
+        using var registered = await http.PostAsJsonAsync("/api/identity/devices", phone.Registration);
+        phone.Id = (string)JsonNode.Parse(await registered.Content.ReadAsStringAsync())!["id"]!;
+        if (isFactor)
+        {
+            (await http.PostAsync("/api/identity/factors/push", content: null)).EnsureSuccessStatusCode();
+            (await http.PutAsJsonAsync("/api/identity/factors/push", new { withoutPassword })).EnsureSuccessStatusCode();
+        }
+
+        return phone;
+    }
+
+    /// <summary>What the person does on their phone: sees the one sign-in that waits, picks the number or says no. What the phone showed.</summary>
+    public async Task<JsonNode> AnswerAsync(SimulatedDevice phone, Func<JsonNode, string?> pick, bool userVerified = false)
+    {
+        using var http = Http();
+        var signIn = Assert.Single(await phone.PendingAsync(http, DateTimeOffset.UtcNow))!;
+        var number = pick(signIn);
+        using var answered = await SimulatedDevice.AnswerAsync(http, signIn, number is null ? "deny" : "approve", number is null ? phone.Denial(signIn) : phone.Approval(signIn, number, userVerified));
+        return signIn;
+    }
+
+    private HttpClient Http() => new() { BaseAddress = _fixture.Server.Url };
 
     /// <summary>The address is proven by whoever has the account: what is on it is theirs, and a reset leaves it. The code that did it.</summary>
     public async Task<string> VerifyEmailAsync()

@@ -47,6 +47,9 @@ public sealed partial class SettingsTests
     [InlineData("Exports__MediaTimeout", "00:00:00")]
     [InlineData("SecondFactors__RememberedBrowserDays", "400")]
     [InlineData("SecondFactors__AttemptsPerAccount", "1")]
+    [InlineData("PushSignIn__Lifetime", "00:00:10")]
+    [InlineData("PushSignIn__RequestsPerAccount", "2")]
+    [InlineData("PushSignIn__DenialDelay", "00:00:01")]
     public async Task Setting_WhenItCannotBeUsed_StopsTheStartWithALineThatNamesIt(string name, string value)
     {
         var directory = Directory.CreateTempSubdirectory("identity-settings-test-");

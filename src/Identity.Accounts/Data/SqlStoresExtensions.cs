@@ -8,12 +8,14 @@ using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Redis;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery.Push;
 using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.OneTimeCodes.Requests;
 using Identity.Accounts.Profile;
+using Identity.Accounts.PushSignIn;
 using Identity.Accounts.RateLimits;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
@@ -66,6 +68,21 @@ public static partial class SqlStoresExtensions
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<MasterKey>(),
             provider.GetRequiredService<AuditTrail>(),
+            provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new PushSignIns(
+            provider.GetRequiredService<StoreDatabase>(),
+            provider.GetRequiredService<MasterKey>(),
+            provider.GetService<PushOutbox>(),
+            provider.GetRequiredService<AuditTrail>(),
+            provider.GetRequiredService<IOptions<PushSignInOptions>>(),
+            provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new DeviceApprovals(
+            provider.GetRequiredService<StoreDatabase>(),
+            provider.GetRequiredService<IAccountStore>(),
+            provider.GetRequiredService<Lockout>(),
+            provider.GetRequiredService<AuditTrail>(),
+            provider.GetRequiredService<IRateLimiter>(),
+            provider.GetRequiredService<IOptions<AccountsOptions>>(),
             provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new ExternalIdentities(provider.GetRequiredService<StoreDatabase>()));
         services.AddSingleton(provider => new ExternalEntries(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<TimeProvider>()));

@@ -62,6 +62,7 @@ public sealed class StoreCleanUp
             + await DeleteAsync(c => c.Set<FactorProofRow>(), r => r.At, now - SecondFactors.FactorEnrolment.Fresh, cancellationToken)
             + await DeviceRegistry.RemoveStaleAsync(_database, now, cancellationToken)
             + await DeleteAsync(c => c.Set<PushMessageRow>(), r => r.ExpiresAt, now, cancellationToken)
+            + await DeleteAsync(c => c.Set<PushSignInRow>(), r => r.ExpiresAt, now - PushSignIn.PushSignIns.RememberDenials, cancellationToken)
             + await DeleteAsync(c => c.Set<ExternalEntryRow>(), r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.Set<ExternalSessionRow>(), r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.Audit, r => r.Time, now - TimeSpan.FromDays(_options.AuditDays), cancellationToken);

@@ -7,11 +7,17 @@ namespace Identity.Accounts.Delivery;
 /// <param name="Html">Where the channel has it; null: text only.</param>
 /// <param name="Id">The same when one message is handed over again, so that senders and receivers can drop the repeat; null: always a new one.</param>
 /// <param name="OpensAccount">What it says lets its reader into the account. By push it goes to devices with a key only: those without may have been registered with a stolen access token.</param>
-public sealed record PersonalMessage(string To, string? Subject, string Text, string? Html = null, Guid? Id = null, bool OpensAccount = false)
+/// <param name="SignIn">By push: the sign-in that the device is asked about, of which the message says nothing more.</param>
+public sealed record PersonalMessage(string To, string? Subject, string Text, string? Html = null, Guid? Id = null, bool OpensAccount = false, SignInQuestion? SignIn = null)
 {
     /// <summary>Who sends it, where the channel shows that and the operator's settings name nobody.</summary>
     public string? SenderName { get; init; }
 }
+
+/// <summary>A sign-in that a device is asked about.</summary>
+/// <param name="Id">For the answer.</param>
+/// <param name="ExpiresAt">Too late after.</param>
+public sealed record SignInQuestion(Guid Id, DateTimeOffset ExpiresAt);
 
 /// <summary>One delivery channel: email, sms, push.</summary>
 public interface IMessageSender

@@ -32,10 +32,13 @@ public enum AccessChange
     PasskeyRemoved,
     RecoveryCodesReplaced,
     RecoveryCodeUsed,
+    /// <summary>Devices may sign in without the password.</summary>
+    PushWithoutPasswordAllowed,
+    PushWithoutPasswordForbidden,
     /// <summary>Another provider's word lets somebody in.</summary>
     ConnectionAdded,
     ConnectionRemoved,
-    /// <summary>A device with a key: it gets codes that sign in.</summary>
+    /// <summary>A device with a key of its own: it may approve sign-ins, and gets codes that sign in.</summary>
     DeviceKeyAdded,
     /// <summary>A browser that needs no second factor for a while.</summary>
     BrowserRemembered,

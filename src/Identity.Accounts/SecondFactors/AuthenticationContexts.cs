@@ -80,4 +80,7 @@ public static class AuthenticationMethods
     /// <summary>A passkey that is synchronised.</summary>
     public const string SoftwareKey = "swk";
     public const string MultiFactor = "mfa";
+
+    /// <summary>A key whose keeper we do not know (OpenID Connect EAP ACR Values 1.0 §3): a device that says yes. Not hwk or swk, which here tell of a passkey, and so of <see cref="AuthenticationContexts.PhishingResistant"/>.</summary>
+    public const string Key = "pop";
 }

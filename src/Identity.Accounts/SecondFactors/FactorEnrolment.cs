@@ -1,6 +1,7 @@
 // NIST SP 800-63B-4 §4.1 (binding authenticators), OWASP ASVS 5.0 §7.5.1: adding and removing what an account proves itself with.
 using Identity.Accounts.Audit;
 using Identity.Accounts.Events;
+using Identity.Accounts.PushSignIn;
 using Identity.Accounts.Sessions;
 using Microsoft.Extensions.Options;
 
@@ -57,7 +58,8 @@ public sealed class FactorEnrolment(
     FactorNotices notices,
     AuditTrail audit,
     IOptions<SecondFactorOptions> options,
-    TimeProvider timeProvider)
+    TimeProvider timeProvider,
+    PushSignIns? push = null)
 {
     /// <summary>How long a proof is fresh.</summary>
     public static readonly TimeSpan Fresh = TimeSpan.FromMinutes(10);
@@ -87,7 +89,7 @@ public sealed class FactorEnrolment(
     /// <summary>Proves anew who is there: with a factor, or with the password where the account has none. Null: done.</summary>
     public async Task<FactorTrial?> ProveAsync(Account account, Session session, FactorProof proof, Caller caller, CancellationToken cancellationToken)
     {
-        var trial = await prover.TryAsync(account, proof, firstChannel: null, caller with { SessionId = session.Id }, cancellationToken);
+        var trial = await prover.TryAsync(account, proof is FactorProof.Push ? new FactorProof.Push { Binding = PushSignIns.SessionBinding(session.Id) } : proof, firstChannel: null, caller with { SessionId = session.Id }, cancellationToken);
         if (trial is not FactorTrial.Proven proven)
         {
             return trial;
@@ -161,6 +163,56 @@ public sealed class FactorEnrolment(
         var now = timeProvider.GetUtcNow();
         return await AddAsync(account, new SecondFactor(Guid.CreateVersion7(now), account.Id, channel, ChannelSlot(channel, account.Id), "", "", 0, now, null), session, caller, amr: null);
     }
+
+    /// <summary>Whether a device of the account could say yes: it brought a key, and its provider is set up. Null: there is no provider of push messages at all.</summary>
+    public async Task<bool?> CanAddPushAsync(Account account, CancellationToken cancellationToken) => push is not { IsAvailable: true } ? null : await push.CanAskAsync(account.Id, cancellationToken);
+
+    /// <summary>A yes on a device that brought a key.</summary>
+    public async Task<FactorChange> AddPushAsync(Account account, Session session, Caller caller, CancellationToken cancellationToken)
+    {
+        if (!await MayAddAsync(account, session, FactorKinds.Push, cancellationToken))
+        {
+            return new FactorChange.ProofNeeded(await FindNeedAsync(account, FactorKinds.Push, cancellationToken));
+        }
+
+        if (await CanAddPushAsync(account, cancellationToken) != true)
+        {
+            return new FactorChange.NotFound();
+        }
+
+        var now = timeProvider.GetUtcNow();
+        return await AddAsync(account, new SecondFactor(Guid.CreateVersion7(now), account.Id, FactorKinds.Push, ChannelSlot(FactorKinds.Push, account.Id), "", "", 0, now, null), session, caller, amr: null);
+    }
+
+    /// <summary>Whether devices may sign in without the password, too. Forbidding it makes nothing weaker, so it needs no proof.</summary>
+    public async Task<FactorChange> AllowWithoutPasswordAsync(Account account, Session session, bool isAllowed, Caller caller, CancellationToken cancellationToken)
+    {
+        if (await factors.FindBySlotAsync(ChannelSlot(FactorKinds.Push, account.Id), cancellationToken) is not { } factor)
+        {
+            return new FactorChange.NotFound();
+        }
+
+        if (isAllowed && !await MayAddAsync(account, session, FactorKinds.Push, cancellationToken))
+        {
+            return new FactorChange.ProofNeeded(await FindNeedAsync(account, FactorKinds.Push, cancellationToken));
+        }
+
+        var data = isAllowed ? FactorKinds.Alone : "";
+        if (await factors.SetDataAsync(account.Id, factor.Id, data, cancellationToken))
+        {
+            await audit.WriteAsync("push_without_password", isAllowed ? "allowed" : "forbidden", account.Id, caller, session.Id, CancellationToken.None);
+            await notices.PushWithoutPasswordAsync(account, isAllowed);
+        }
+
+        return new FactorChange.Done(factor with { Data = data });
+    }
+
+    /// <summary>Asks the account's devices whether it is still them who are signed in; null: it has no such way.</summary>
+    public Task<PushAsked?> AskPushAsync(Account account, Session session, string? clientName, Caller caller, CancellationToken cancellationToken) =>
+        prover.AskPushAsync(account, PushSignIns.SessionBinding(session.Id), firstChannel: null, clientName, caller with { SessionId = session.Id }, cancellationToken);
+
+    /// <summary>How that stands.</summary>
+    public Task<PushPrompt> ReadPushAsync(Session session, CancellationToken cancellationToken) => prover.ReadPushAsync(PushSignIns.SessionBinding(session.Id), cancellationToken);
 
     /// <summary>Null: first prove who you are.</summary>
     public async Task<PasskeyChallenge?> BeginPasskeyAsync(Account account, Session session, CancellationToken cancellationToken) =>

@@ -24,5 +24,8 @@ public sealed class FactorNotices(AccessNotices notices)
     /// <param name="until">When it is forgotten.</param>
     public Task BrowserRememberedAsync(Account account, DateTimeOffset until) => notices.TellAsync(account, AccessChange.BrowserRemembered, culture => until.ToString("d", culture));
 
+    public Task PushWithoutPasswordAsync(Account account, bool isAllowed) =>
+        notices.TellAsync(account, isAllowed ? AccessChange.PushWithoutPasswordAllowed : AccessChange.PushWithoutPasswordForbidden);
+
     private static string Name(string kind, CultureInfo culture) => AccountTexts.In(culture, "Factor_" + kind);
 }

@@ -1,10 +1,13 @@
 // NIST SP 800-63B-4 §3.2.2, OWASP ASVS 5.0 §6.3.1: guesses at any factor count together, in parallel too.
+using System.Globalization;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Passwords;
+using Identity.Accounts.PushSignIn;
 using Identity.Accounts.RateLimits;
 using Identity.Accounts.SignIn;
+using Identity.Accounts.Texts;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.Options;
 
@@ -24,6 +27,13 @@ public abstract record FactorProof
     /// <param name="Ticket">Given out with the challenge.</param>
     /// <param name="Credential">The browser's PublicKeyCredential as JSON (WebAuthn Level 3 §5.1, toJSON).</param>
     public sealed record Passkey(string Ticket, string Credential) : FactorProof;
+
+    /// <summary>What a device answered that was asked before.</summary>
+    public sealed record Push : FactorProof
+    {
+        /// <summary>Who asked it.</summary>
+        internal string Binding { get; init; } = "";
+    }
 }
 
 /// <summary>What trying a factor came to.</summary>
@@ -42,6 +52,9 @@ public abstract record FactorTrial
 
     /// <summary>Wrong, used, not enrolled, and of a locked account alike.</summary>
     public sealed record Refused : FactorTrial;
+
+    /// <summary>A device has not said yes: how that stands. Nothing is counted: a no was when it was said.</summary>
+    public sealed record Unanswered(PushAnswer Answer) : FactorTrial;
 
     public sealed record RateLimited(TimeSpan RetryAfter) : FactorTrial;
 }
@@ -62,13 +75,19 @@ public sealed class FactorProver(
     AuditTrail audit,
     IRateLimiter limiter,
     IOptions<SecondFactorOptions> options,
-    TimeProvider timeProvider)
+    TimeProvider timeProvider,
+    PushSignIns? push = null)
 {
     private static readonly TimeSpan Window = TimeSpan.FromMinutes(15);
 
     /// <summary>Tries a second factor. A right one is used up, whatever becomes of what it was for.</summary>
     public async Task<FactorTrial> TryAsync(Account account, FactorProof proof, string? firstChannel, Caller caller, CancellationToken cancellationToken)
     {
+        if (proof is FactorProof.Push waiting && await ReadPushAsync(waiting.Binding, cancellationToken) is { Answer: not PushAnswer.Approved and var answer })
+        {
+            return new FactorTrial.Unanswered(answer);
+        }
+
         if (await CountAsync(account, cancellationToken) is { } limited)
         {
             return limited;
@@ -78,9 +97,16 @@ public sealed class FactorProver(
         var proven = await IsLockedAsync(account, cancellationToken) ? null : proof switch
         {
             FactorProof.Passkey passkey => await TryPasskeyAsync(account, passkey, cancellationToken),
+            FactorProof.Push asked when methods.Contains(FactorKinds.Push, StringComparer.Ordinal) => await TryPushAsync(account, asked, cancellationToken),
             FactorProof.Code code when Method(code, methods) is { } method && methods.Contains(method, StringComparer.Ordinal) => await TryCodeAsync(account, method, code.Value, cancellationToken),
             _ => null,
         };
+        if (proven is null && proof is FactorProof.Push)
+        {
+            // Another went on with the yes, or the account is locked: nothing was guessed.
+            return new FactorTrial.Unanswered(PushAnswer.Expired);
+        }
+
         if (proven is null)
         {
             await lockout.CountAsync(await accounts.FindAsync(account.Id, cancellationToken), cancellationToken);
@@ -91,6 +117,21 @@ public sealed class FactorProver(
         await audit.WriteAsync("second_factor", proven.Kind, account.Id, caller, caller.SessionId, CancellationToken.None);
         return proven;
     }
+
+    /// <summary>Asks the account's devices; null: it has no such way.</summary>
+    /// <param name="account">Whose.</param>
+    /// <param name="binding">Who may go on with the answer.</param>
+    /// <param name="firstChannel">The channel of the code that was the first factor.</param>
+    /// <param name="clientName">The application, as the device shows it.</param>
+    /// <param name="caller">From where, as the device shows it.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    internal async Task<PushAsked?> AskPushAsync(Account account, string binding, string? firstChannel, string? clientName, Caller caller, CancellationToken cancellationToken) =>
+        push is not null && (await policy.MethodsAsync(account, firstChannel, cancellationToken)).Contains(FactorKinds.Push, StringComparer.Ordinal)
+            ? (await push.AskAsync(new PushQuestion(account.Id, account.SecurityStamp, binding, IsAlone: false, clientName, Languages.Of(account)), caller, cancellationToken)).Asked
+            : null;
+
+    internal Task<PushPrompt> ReadPushAsync(string binding, CancellationToken cancellationToken) =>
+        push is null ? Task.FromResult(PushPrompt.None) : push.ReadAsync(binding, cancellationToken);
 
     /// <summary>Tries the password again, of somebody who is signed in.</summary>
     public async Task<FactorTrial?> TryPasswordAsync(Account account, string password, Caller caller, CancellationToken cancellationToken)
@@ -137,6 +178,21 @@ public sealed class FactorProver(
         await passkeys.TryAsync(proof.Ticket, proof.Credential, account, cancellationToken) is { } used && used.Account.Id == account.Id
             ? new(FactorKinds.Passkey, used.Amr)
             : null;
+
+    private async Task<FactorTrial.Proven?> TryPushAsync(Account account, FactorProof.Push asked, CancellationToken cancellationToken)
+    {
+        if (push is null || await push.TryUseAsync(asked.Binding, cancellationToken) is not var (accountId, stamp) || accountId != account.Id || stamp != account.SecurityStamp)
+        {
+            return null;
+        }
+
+        if (await factors.FindBySlotAsync(FactorEnrolment.ChannelSlot(FactorKinds.Push, account.Id), CancellationToken.None) is { } factor)
+        {
+            await factors.TouchAsync(factor.Id, timeProvider.GetUtcNow(), CancellationToken.None);
+        }
+
+        return new(FactorKinds.Push, [AuthenticationMethods.Key, AuthenticationMethods.MultiFactor]);
+    }
 
     private async Task<FactorTrial.Proven?> TryCodeAsync(Account account, string method, string value, CancellationToken cancellationToken)
     {

@@ -15,6 +15,9 @@ internal static class TicketKinds
     public const string Totp = "totp_enrolment";
     public const string PasskeyCreation = "passkey_creation";
     public const string PasskeyRequest = "passkey_request";
+
+    /// <summary>A device was asked to sign somebody in without the password; it names nobody.</summary>
+    public const string Phone = "phone";
 }
 
 /// <summary>Something begun.</summary>

@@ -11,14 +11,23 @@ public static class FactorKinds
     public const string Email = "email";
     public const string Sms = "sms";
 
+    /// <summary>A yes of a device that brought a key (docs/decisions/0013-push-sign-in.md).</summary>
+    public const string Push = "push";
+
     /// <summary>NIST SP 800-63B-4 §3.1.3: a mailbox or a number can be taken over without its owner. A recovery code stands in for whatever was lost.</summary>
     public static int Strength(string kind) => kind switch
     {
         Passkey or RecoveryCode => 3,
-        Totp => 2,
+        Totp or Push => 2,
         Email or Sms => 1,
         _ => throw new ArgumentOutOfRangeException(nameof(kind)),
     };
+
+    /// <summary>What <see cref="SecondFactor.Data"/> of a push factor is where its devices may also sign in without the password.</summary>
+    internal const string Alone = "alone";
+
+    /// <summary>Whether the account's devices may sign in without the password.</summary>
+    public static bool IsAlone(SecondFactor? factor) => factor is { Kind: Push, Data: Alone };
 }
 
 /// <summary>An enrolled factor.</summary>
@@ -51,6 +60,9 @@ public interface ISecondFactorStore
     Task TouchAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken);
 
     Task<bool> RenameAsync(Guid accountId, Guid id, string name, CancellationToken cancellationToken);
+
+    /// <summary>False where it was that already, or there is no such factor.</summary>
+    Task<bool> SetDataAsync(Guid accountId, Guid id, string data, CancellationToken cancellationToken);
 
     /// <summary>True for the one caller that removed it.</summary>
     Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, CancellationToken cancellationToken);

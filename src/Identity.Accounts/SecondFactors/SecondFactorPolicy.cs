@@ -1,6 +1,7 @@
 // NIST SP 800-63B-4 §2.2 (two factors), OWASP ASVS 5.0 §6.3.3: when a second factor is due, and which will do.
 using System.Security.Cryptography;
 using System.Text;
+using Identity.Accounts.PushSignIn;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Accounts.SecondFactors;
@@ -12,9 +13,9 @@ namespace Identity.Accounts.SecondFactors;
 public sealed record HalfSignIn(string Ticket, IReadOnlyList<string> Methods, bool Enrols = false);
 
 /// <summary>Says whether a second factor is due.</summary>
-public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofStore proofs, FactorTickets tickets, IOptions<SecondFactorOptions> options, TimeProvider timeProvider)
+public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofStore proofs, FactorTickets tickets, IOptions<SecondFactorOptions> options, TimeProvider timeProvider, PushSignIns? push = null)
 {
-    private static readonly string[] Order = [FactorKinds.Passkey, FactorKinds.Totp, FactorKinds.Sms, FactorKinds.Email, FactorKinds.RecoveryCode];
+    private static readonly string[] Order = [FactorKinds.Passkey, FactorKinds.Push, FactorKinds.Totp, FactorKinds.Sms, FactorKinds.Email, FactorKinds.RecoveryCode];
 
     /// <summary>
     /// Null where what is proven is enough. Whoever has enrolled a factor needs it at every sign-in, but for browsers that they had
@@ -104,6 +105,12 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
                 _ => true,
             })
             .ToHashSet(StringComparer.Ordinal);
+        if (methods.Contains(FactorKinds.Push) && (push is null || !await push.CanAskAsync(account.Id, cancellationToken)))
+        {
+            // No device has a key any more: recovery codes are for that.
+            methods.Remove(FactorKinds.Push);
+        }
+
         if (enrolled.Count > 0 && await factors.CountRecoveryCodesAsync(account.Id, cancellationToken) > 0)
         {
             methods.Add(FactorKinds.RecoveryCode);

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using Identity.Accounts.Audit;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.PushSignIn;
 using Identity.Accounts.RateLimits;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
@@ -29,6 +30,9 @@ public abstract record SecondStep
 
     /// <summary>The first half is worth nothing any more: it is over, used, or the account changed.</summary>
     public sealed record Expired : SecondStep;
+
+    /// <summary>A device was asked, and has not said yes. The ticket is still good.</summary>
+    public sealed record Unanswered(PushAnswer Answer) : SecondStep;
 
     public sealed record RateLimited(TimeSpan RetryAfter) : SecondStep;
 }
@@ -63,6 +67,14 @@ public sealed class SecondFactorSignIn(
     public async Task<PasskeyChallenge?> BeginPasskeyAsync(string? ticket, CancellationToken cancellationToken) =>
         await policy.FindAsync(ticket, accounts, cancellationToken) is var (_, account) ? await passkeys.BeginRequestAsync(account) : null;
 
+    /// <summary>Asks the account's devices; null: the ticket is worth nothing any more, or the account has no such way.</summary>
+    public async Task<PushAsked?> AskPushAsync(string? ticket, string? clientName, Caller caller, CancellationToken cancellationToken) =>
+        await policy.FindAsync(ticket, accounts, cancellationToken) is var (found, account) ? await prover.AskPushAsync(account, PushSignIns.HalfBinding(found.Id), found.Channel, clientName, caller, cancellationToken) : null;
+
+    /// <summary>How that stands; null: start over.</summary>
+    public async Task<PushPrompt?> ReadPushAsync(string? ticket, CancellationToken cancellationToken) =>
+        await policy.FindAsync(ticket, accounts, cancellationToken) is var (found, _) ? await prover.ReadPushAsync(PushSignIns.HalfBinding(found.Id), cancellationToken) : null;
+
     /// <param name="ticket">Of the first half.</param>
     /// <param name="proof">The second.</param>
     /// <param name="remember">Whether this browser need not prove it again for a while.</param>
@@ -75,8 +87,10 @@ public sealed class SecondFactorSignIn(
             return new SecondStep.Expired();
         }
 
-        switch (await prover.TryAsync(account, proof, found.Channel, caller, cancellationToken))
+        switch (await prover.TryAsync(account, proof is FactorProof.Push ? new FactorProof.Push { Binding = PushSignIns.HalfBinding(found.Id) } : proof, found.Channel, caller, cancellationToken))
         {
+            case FactorTrial.Unanswered unanswered:
+                return new SecondStep.Unanswered(unanswered.Answer);
             case FactorTrial.RateLimited limited:
                 return new SecondStep.RateLimited(limited.RetryAfter);
             case FactorTrial.Proven proven:
@@ -144,6 +158,18 @@ public sealed class SecondFactorSignIn(
         }
 
         return await StartAsync(used.Account, used.Amr, FactorKinds.Strength(FactorKinds.Passkey), remember: false, caller);
+    }
+
+    /// <summary>A device said yes instead of the password, and asked for finger, face or PIN: as with a passkey that is two factors.</summary>
+    internal async Task<SecondStep> WithPhoneAsync(Account account, Caller caller)
+    {
+        if (!account.IsActive || lockout.IsLocked(account))
+        {
+            await audit.WriteAsync("sign_in", account.IsActive ? "locked" : "disabled", account.Id, caller, sessionId: null, CancellationToken.None);
+            return new SecondStep.Expired();
+        }
+
+        return await StartAsync(account, [AuthenticationMethods.Key, AuthenticationMethods.MultiFactor], FactorKinds.Strength(FactorKinds.Push), remember: false, caller);
     }
 
     /// <summary>

@@ -1,3 +1,4 @@
+using Identity.Accounts.PushSignIn;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -12,6 +13,8 @@ internal static class SecondFactorsExtensions
     {
         services.AddOptions<SecondFactorOptions>().BindConfiguration(SecondFactorOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<SecondFactorOptions>, SecondFactorOptionsValidation>();
+        services.AddOptions<PushSignInOptions>().BindConfiguration(PushSignInOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<PushSignInOptions>, PushSignInOptionsValidation>();
         services.AddSingleton<FactorTickets>();
         services.AddSingleton<SecondFactorPolicy>();
         services.AddSingleton<AuthenticationContexts>();
@@ -36,6 +39,9 @@ internal static class SecondFactorsExtensions
         services.AddScoped(provider => ActivatorUtilities.CreateInstance<SecondFactorSignIn>(provider));
         services.AddScoped<FactorEnrolment>();
         services.AddScoped<FirstFactor>();
+
+        // Likewise: it asks devices, which are there only with stores of their own.
+        services.AddScoped(provider => ActivatorUtilities.CreateInstance<PhoneSignIn>(provider));
         return services;
     }
 }

@@ -65,6 +65,10 @@ internal sealed class SqlSecondFactorStore(StoreDatabase database) : ISecondFact
         (context, token) => context.Set<SecondFactorRow>().Where(r => r.Id == id && r.AccountId == accountId).ExecuteUpdateAsync(set => set.SetProperty(r => r.Name, name), token),
         cancellationToken) == 1;
 
+    public async Task<bool> SetDataAsync(Guid accountId, Guid id, string data, CancellationToken cancellationToken) => await database.WriteAsync(
+        (context, token) => context.Set<SecondFactorRow>().Where(r => r.Id == id && r.AccountId == accountId && r.Data != data).ExecuteUpdateAsync(set => set.SetProperty(r => r.Data, data), token),
+        cancellationToken) == 1;
+
     public Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, CancellationToken cancellationToken) => database.TransactAsync(
         async (context, token) =>
         {

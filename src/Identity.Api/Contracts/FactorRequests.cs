@@ -10,7 +10,7 @@ internal static class FactorMembers
 {
     public const int LongestTicket = 8192;
 
-    private static readonly string[] CodeMethods = [FactorKinds.Totp, FactorKinds.Email, FactorKinds.Sms, FactorKinds.RecoveryCode];
+    private static readonly string[] CodeMethods = [FactorKinds.Totp, FactorKinds.Email, FactorKinds.Sms, FactorKinds.RecoveryCode, FactorKinds.Push];
     private static readonly string[] Channels = [FactorKinds.Email, FactorKinds.Sms];
 
     public static string? Method(JsonBody body) => OneOf(body, CodeMethods, required: false);
@@ -62,7 +62,7 @@ public sealed record EnrolRequest
     internal static EnrolRequest Read(JsonBody body) => new() { MfaToken = body.Required("mfaToken", FactorMembers.LongestTicket) };
 }
 
-/// <summary>Body of POST /factors/proof: currentPassword, or code, or passkeyToken and credential.</summary>
+/// <summary>Body of POST /factors/proof: currentPassword, or code, or passkeyToken and credential, or method push.</summary>
 [ValidateNever]
 public sealed record FactorProofRequest
 {
@@ -72,7 +72,7 @@ public sealed record FactorProofRequest
     /// <summary>As the person typed it.</summary>
     public string? Code { get; init; }
 
-    /// <summary>totp, email, sms or recovery_code; by default what the code looks like.</summary>
+    /// <summary>totp, email, sms or recovery_code; by default what the code looks like. push goes without a code: with what a device answered that was asked by factors/proof/push.</summary>
     public string? Method { get; init; }
 
     /// <summary>Of the challenge.</summary>
@@ -91,7 +91,7 @@ public sealed record FactorProofRequest
             PasskeyToken = body.Text("passkeyToken", FactorMembers.LongestTicket),
             Credential = body.Object("credential"),
         };
-        if (body.Problems.Count == 0 && request is { CurrentPassword: null or "", Code: null or "" } && (request.PasskeyToken is null || request.Credential is null))
+        if (body.Problems.Count == 0 && request is { CurrentPassword: null or "", Code: null or "" } && request.Method != FactorKinds.Push && (request.PasskeyToken is null || request.Credential is null))
         {
             body.Problem("one of currentPassword, code, passkeyToken with credential should not be empty");
         }

@@ -5,13 +5,20 @@ namespace Identity.Api.Contracts;
 
 /// <summary>An enrolled factor.</summary>
 /// <param name="Id">For PUT and DELETE.</param>
-/// <param name="Type">totp, passkey, email or sms.</param>
+/// <param name="Type">totp, passkey, email, sms or push.</param>
 /// <param name="Name">A passkey's.</param>
 /// <param name="CreatedAt">When it was enrolled.</param>
 /// <param name="LastUsedAt">When it last proved its owner.</param>
-public sealed record FactorResponse(Guid Id, string Type, string? Name, DateTimeOffset CreatedAt, DateTimeOffset? LastUsedAt)
+/// <param name="WithoutPassword">Of push: whether a yes on a device is enough, without the password.</param>
+public sealed record FactorResponse(Guid Id, string Type, string? Name, DateTimeOffset CreatedAt, DateTimeOffset? LastUsedAt, bool? WithoutPassword)
 {
-    internal static FactorResponse Of(SecondFactor factor) => new(factor.Id, factor.Kind, factor.Name.Length == 0 ? null : factor.Name, factor.CreatedAt, factor.LastUsedAt);
+    internal static FactorResponse Of(SecondFactor factor) => new(
+        factor.Id,
+        factor.Kind,
+        factor.Name.Length == 0 ? null : factor.Name,
+        factor.CreatedAt,
+        factor.LastUsedAt,
+        factor.Kind == FactorKinds.Push ? FactorKinds.IsAlone(factor) : null);
 }
 
 /// <summary>A browser that needs no second factor for a while.</summary>

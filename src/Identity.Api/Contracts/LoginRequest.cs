@@ -7,7 +7,7 @@ namespace Identity.Api.Contracts;
 
 /// <summary>
 /// Body of POST /login: a password and one of email, username, userName, phoneNumber; or the second step of a sign-in, mfaToken and
-/// code or passkey; or a passkey alone; or the second step of somebody who adds their first factor in it.
+/// code, passkey or method push; or a passkey alone; or the second step of somebody who adds their first factor in it.
 /// </summary>
 [ValidateNever]
 public sealed record LoginRequest
@@ -35,7 +35,7 @@ public sealed record LoginRequest
     /// <summary>The second factor.</summary>
     public string? Code { get; init; }
 
-    /// <summary>totp, email, sms or recovery_code; by default what the code looks like.</summary>
+    /// <summary>totp, email, sms or recovery_code; by default what the code looks like. push goes without a code: with what a device answered that was asked by login/push.</summary>
     public string? Method { get; init; }
 
     /// <summary>Of POST /login/passkey.</summary>
@@ -53,6 +53,7 @@ public sealed record LoginRequest
     /// <summary>What is brought besides or instead of a password.</summary>
     internal FactorProof? Proof => PasskeyToken is { } token && Credential is { } credential
         ? new FactorProof.Passkey(token, credential.ToJsonString())
+        : Method == FactorKinds.Push ? new FactorProof.Push()
         : Code is { } code ? new FactorProof.Code(Method, code) : null;
 
     internal static LoginRequest Read(JsonBody body)

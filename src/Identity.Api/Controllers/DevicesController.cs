@@ -25,7 +25,7 @@ public sealed class DevicesController(DeviceRegistry devices, IAccountStore acco
     [HttpPost(Name = "registerDevice")]
     [Idempotent]
     [EndpointSummary("Register a device for push messages")]
-    [EndpointDescription("For the user's own token of /login. A token has one owner: registering it again moves it. It is detached when its session is signed out. With publicKey, taken within ten minutes of a sign-in, the device may approve sign-ins, and gets codes that sign in; a new token without the key drops it.")]
+    [EndpointDescription("For the user's own token of /login. A token has one owner: registering it again moves it. It is detached when its session is signed out. With publicKey, taken within ten minutes of a sign-in, the device may approve sign-ins, and gets codes that sign in; its person is told by mail. A new token without the key drops it.")]
     [RequestExample("""{"platform":"ios","token":"740f4707bebcf74f9b7c25d48e3358945f6aa01da5ddb387462c7eaf61bb78ad","deviceId":"phone-1","appId":"com.example.app","environment":"production"}""")]
     [ProducesResponseType<DeviceResponse>(StatusCodes.Status201Created)]
     [Fails(400, ErrorCodes.ValidationFailed, "platform must be one of the following values: android, ios")]

@@ -1,5 +1,6 @@
 using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.PushSignIn;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Api.Authentication;
@@ -30,6 +31,7 @@ public sealed class FactorsController(
     private const string WrongPasskey = "The passkey's answer is not valid.";
     private const string ProofNeeded = "Prove again who you are first, with something as strong: POST /api/identity/factors/proof.";
     private const string NoFactor = "There is no such factor.";
+    private const string NoDevice = "There is no device with a key that can be reached: register one first.";
     private const string Exists = "There is one already.";
     private const string Unverified = "The email address or phone number must be verified first.";
     private const string Wait = "Too many requests. Try again later.";
@@ -46,10 +48,13 @@ public sealed class FactorsController(
 
     [HttpPost("proof", Name = "prove")]
     [EndpointSummary("Prove again who you are")]
-    [EndpointDescription("With a second factor; with the password where none is enrolled. The proof is fresh for ten minutes and opens what needs one of its strength: passkey and recovery code most, then authenticator, then codes by e-mail and SMS.")]
+    [EndpointDescription("With a second factor; with the password where none is enrolled. The proof is fresh for ten minutes and opens what needs one of its strength: passkey and recovery code most, then authenticator and push, then codes by e-mail and SMS.")]
     [RequestExample("""{"code":"493817","method":"totp"}""")]
     [ProducesResponseType<SuccessResponse>(StatusCodes.Status200OK)]
     [Fails(400, ErrorCodes.MfaInvalid, WrongCode)]
+    [Fails(400, ErrorCodes.PushPending, FactorAnswers.Pending)]
+    [Fails(400, ErrorCodes.PushDenied, FactorAnswers.Denied)]
+    [Fails(400, ErrorCodes.PushExpired, FactorAnswers.Expired)]
     [Fails(400, ErrorCodes.ValidationFailed, "one of currentPassword, code, passkeyToken with credential should not be empty")]
     [Fails(401, ErrorCodes.InvalidToken, NotLive)]
     [Fails(403, ErrorCodes.Forbidden, NotYours)]
@@ -60,6 +65,7 @@ public sealed class FactorsController(
             var trial = request switch
             {
                 { PasskeyToken: { } token, Credential: { } credential } => await enrolment.ProveAsync(account, session, new FactorProof.Passkey(token, credential.ToJsonString()), Caller(), cancellationToken),
+                { Method: FactorKinds.Push } => await enrolment.ProveAsync(account, session, new FactorProof.Push(), Caller(), cancellationToken),
                 { Code: { Length: > 0 } code } => await enrolment.ProveAsync(account, session, new FactorProof.Code(request.Method, code), Caller(), cancellationToken),
                 _ => await enrolment.ProvePasswordAsync(account, session, request.CurrentPassword!, Caller(), cancellationToken),
             };
@@ -67,6 +73,7 @@ public sealed class FactorsController(
             {
                 null => Posted(new SuccessResponse(true)),
                 FactorTrial.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
+                FactorTrial.Unanswered unanswered => FactorAnswers.Unanswered(unanswered.Answer, StatusCodes.Status400BadRequest),
                 _ => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.MfaInvalid, WrongCode),
             };
         },
@@ -99,6 +106,55 @@ public sealed class FactorsController(
     [Fails(403, ErrorCodes.Forbidden, NotYours)]
     public Task<IActionResult> ChallengeAsync(CancellationToken cancellationToken) => AsSelfAsync(
         async (account, _) => Posted(PasskeyChallengeResponse.Of(await passkeys.BeginRequestAsync(account))),
+        cancellationToken);
+
+    [HttpPost("proof/push", Name = "askProofPush")]
+    [EndpointSummary("Ask the person's devices for a proof")]
+    [EndpointDescription("Show the number; the person picks it on a device, within a minute. Then factors/proof takes method push.")]
+    [ProducesResponseType<PushPromptResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.ChannelUnavailable, "This channel is not available.")]
+    [Fails(401, ErrorCodes.InvalidToken, NotLive)]
+    [Fails(403, ErrorCodes.Forbidden, NotYours)]
+    [Fails(429, ErrorCodes.TooManyRequests, Wait)]
+    public Task<IActionResult> AskAsync(CancellationToken cancellationToken) => AsSelfAsync(
+        async (account, session) => FactorAnswers.Asked(await enrolment.AskPushAsync(account, session, clientName: null, Caller(), cancellationToken), timeProvider) switch
+        {
+            PushPromptResponse asked => Posted(asked),
+            var failure => (IActionResult)failure,
+        },
+        cancellationToken);
+
+    [HttpPost("push", Name = "addPushFactor")]
+    [EndpointSummary("Take a yes on a device as a second factor")]
+    [EndpointDescription("A device with a key must be registered (POST /devices with publicKey). Signing that device out takes it away: recovery codes are for then.")]
+    [ProducesResponseType<FactorAddedResponse>(StatusCodes.Status201Created)]
+    [Fails(401, ErrorCodes.InvalidToken, NotLive)]
+    [Fails(403, ErrorCodes.ReauthenticationRequired, ProofNeeded)]
+    [Fails(404, ErrorCodes.NotFound, NoDevice)]
+    [Fails(409, ErrorCodes.FactorExists, Exists)]
+    public Task<IActionResult> AddPushAsync(CancellationToken cancellationToken) => AsSelfAsync(
+        async (account, session) => await enrolment.AddPushAsync(account, session, Caller(), cancellationToken) switch
+        {
+            FactorChange.NotFound => new Failure(StatusCodes.Status404NotFound, ErrorCodes.NotFound, NoDevice),
+            var change => Answer(change),
+        },
+        cancellationToken);
+
+    [HttpPut("push", Name = "setPushPreference")]
+    [EndpointSummary("Allow sign-in by a device without the password, or forbid it")]
+    [EndpointDescription("Off by default. Allowing it needs a proof as for adding the factor; forbidding it needs none.")]
+    [RequestExample("""{"withoutPassword":true}""")]
+    [ProducesResponseType<SuccessResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.ValidationFailed, "withoutPassword should not be empty")]
+    [Fails(401, ErrorCodes.InvalidToken, NotLive)]
+    [Fails(403, ErrorCodes.ReauthenticationRequired, ProofNeeded)]
+    [Fails(404, ErrorCodes.NotFound, NoFactor)]
+    public Task<IActionResult> SetPushAsync([FromBody] PushPreferenceRequest request, CancellationToken cancellationToken) => AsSelfAsync(
+        async (account, session) => await enrolment.AllowWithoutPasswordAsync(account, session, request.WithoutPassword, Caller(), cancellationToken) switch
+        {
+            FactorChange.Done => Success(new SuccessResponse(true)),
+            var change => Answer(change),
+        },
         cancellationToken);
 
     [HttpPost("totp", Name = "startTotp")]
@@ -279,6 +335,26 @@ public sealed class FactorsController(
 /// <summary>What the routes of sign-in and of factors answer alike.</summary>
 internal static class FactorAnswers
 {
+    public const string Pending = "Nobody has answered on a device yet.";
+    public const string Denied = "The answer on the device was no, or a wrong number.";
+    public const string Expired = "No device was asked, or none answered in time.";
+
+    /// <summary>How an answer stands that is no yes.</summary>
+    public static Failure Unanswered(PushAnswer answer, int statusCode) => answer switch
+    {
+        PushAnswer.Waiting => new(statusCode, ErrorCodes.PushPending, Pending),
+        PushAnswer.Denied or PushAnswer.WrongNumber => new(statusCode, ErrorCodes.PushDenied, Denied),
+        _ => new(statusCode, ErrorCodes.PushExpired, Expired),
+    };
+
+    /// <summary>A <see cref="PushPromptResponse"/> or a <see cref="Failure"/>.</summary>
+    public static object Asked(PushAsked? asked, TimeProvider timeProvider) => asked switch
+    {
+        PushAsked.Asked { Prompt: var prompt } => PushPromptResponse.Of(prompt, timeProvider),
+        PushAsked.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
+        _ => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.ChannelUnavailable, "This channel is not available."),
+    };
+
     /// <summary>An <see cref="OtpResponse"/> or a <see cref="Failure"/>.</summary>
     public static object Sent(GeneratedCode? code, TimeProvider timeProvider) => code switch
     {

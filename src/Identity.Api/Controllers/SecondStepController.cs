@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Mvc.ModelBinding;
 
 namespace Identity.Api.Controllers;
 
-/// <summary>POST /login/code, /login/passkey, /login/enrol/totp, /login/enrol/passkey: what the second step of a sign-in may need. The step itself is POST /login.</summary>
+/// <summary>POST /login/code, /login/passkey, /login/push, /login/enrol/totp, /login/enrol/passkey: what the second step of a sign-in may need. The step itself is POST /login.</summary>
 [Route("api/identity/login")]
 [Tags("Sign-in")]
 public sealed class SecondStepController(SecondFactorSignIn secondFactors, FirstFactor firstFactor, Passkeys passkeys, TimeProvider timeProvider) : ContractController
@@ -31,6 +31,24 @@ public sealed class SecondStepController(SecondFactorSignIn secondFactors, First
             : FactorAnswers.Sent(await secondFactors.SendCodeAsync(request.MfaToken, request.Method, Caller(), cancellationToken), timeProvider) switch
             {
                 OtpResponse sent => Posted(sent),
+                var failure => (IActionResult)failure,
+            };
+
+    [HttpPost("push", Name = "askLoginPush")]
+    [EndpointSummary("Ask the person's devices for the second step")]
+    [EndpointDescription("Where login named push among its methods. Show the number; the person picks it on a device, within a minute. Meanwhile send login with mfaToken and method push every interval seconds: push_pending until there is an answer. Asked again while one waits, the same number is answered.")]
+    [RequestExample("""{"mfaToken":"CfDJ8…"}""")]
+    [ProducesResponseType<PushPromptResponse>(StatusCodes.Status200OK)]
+    [Fails(400, ErrorCodes.ChannelUnavailable, "This channel is not available.")]
+    [Fails(400, ErrorCodes.ValidationFailed, "mfaToken should not be empty")]
+    [Fails(401, ErrorCodes.InvalidMfaToken, WrongToken)]
+    [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
+    public async Task<IActionResult> AskAsync([FromBody] PushLoginRequest request, CancellationToken cancellationToken) =>
+        await secondFactors.FindAsync(request.MfaToken, cancellationToken) is null
+            ? new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaToken, WrongToken)
+            : FactorAnswers.Asked(await secondFactors.AskPushAsync(request.MfaToken, clientName: null, Caller(), cancellationToken), timeProvider) switch
+            {
+                PushPromptResponse asked => Posted(asked),
                 var failure => (IActionResult)failure,
             };
 

@@ -37,7 +37,7 @@ public sealed class SignInController(
 
     [HttpPost("login", Name = "login")]
     [EndpointSummary("Sign in with a password")]
-    [EndpointDescription("Takes a password and one of email, userName (or username) and phoneNumber. Unknown user, wrong password, disabled and locked accounts are answered alike. Where a second factor is due the answer is 401 mfa_required with mfaToken (one use, five minutes) and methods; the second request brings mfaToken and code (or passkeyToken and credential, of login/passkey) and is answered with tokens. Where the account must have a second factor and has none, mfa_required says enrol instead of methods (mfaToken: one use, ten minutes): the second request brings mfaToken with enrolmentToken and code (of login/enrol/totp), or with passkeyToken, credential and name (of login/enrol/passkey), and is answered with tokens and recoveryCodes.")]
+    [EndpointDescription("Takes a password and one of email, userName (or username) and phoneNumber. Unknown user, wrong password, disabled and locked accounts are answered alike. Where a second factor is due the answer is 401 mfa_required with mfaToken (one use, five minutes) and methods; the second request brings mfaToken and code (or passkeyToken and credential, of login/passkey, or method push after login/push) and is answered with tokens. Where the account must have a second factor and has none, mfa_required says enrol instead of methods (mfaToken: one use, ten minutes): the second request brings mfaToken with enrolmentToken and code (of login/enrol/totp), or with passkeyToken, credential and name (of login/enrol/passkey), and is answered with tokens and recoveryCodes.")]
     [RequestExample("""{"email":"ada@example.com","password":"correct horse battery","deviceId":"phone-1"}""")]
     [ProducesResponseType<TokensResponse>(StatusCodes.Status200OK)]
     [Fails(400, ErrorCodes.ValidationFailed, "password should not be empty")]
@@ -45,6 +45,9 @@ public sealed class SignInController(
     [Fails(401, ErrorCodes.MfaRequired, "A second factor is required.")]
     [Fails(401, ErrorCodes.InvalidMfaCode, WrongSecondFactor)]
     [Fails(401, ErrorCodes.InvalidMfaToken, SecondStepController.WrongToken)]
+    [Fails(401, ErrorCodes.PushPending, FactorAnswers.Pending)]
+    [Fails(401, ErrorCodes.PushDenied, FactorAnswers.Denied)]
+    [Fails(401, ErrorCodes.PushExpired, FactorAnswers.Expired)]
     [Fails(403, ErrorCodes.EmailNotVerified, UnverifiedEmail)]
     [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
     public async Task<IActionResult> LoginAsync([FromBody] LoginRequest request, CancellationToken cancellationToken)
@@ -95,6 +98,7 @@ public sealed class SignInController(
             SecondStep.Succeeded succeeded => await answers.ForNewSessionAsync(succeeded.Account, succeeded.Session, cancellationToken, succeeded.AtMost, recoveryCodes),
             SecondStep.Expired => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaToken, SecondStepController.WrongToken),
             SecondStep.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
+            SecondStep.Unanswered unanswered => FactorAnswers.Unanswered(unanswered.Answer, StatusCodes.Status401Unauthorized),
             _ when request.MfaToken is null => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidCredentials, WrongCredentials),
             _ => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaCode, WrongSecondFactor),
         };

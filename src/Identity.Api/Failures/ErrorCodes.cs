@@ -30,6 +30,12 @@ public static class ErrorCodes
     public const string InvalidMfaCode = "invalid_mfa_code";
     /// <summary>The mfaToken is over, used, or made worthless by a change of the account: sign in anew.</summary>
     public const string InvalidMfaToken = "invalid_mfa_token";
+    /// <summary>The second step by push: nobody has answered on a device yet; the mfaToken is still good. 400 for a proof.</summary>
+    public const string PushPending = "push_pending";
+    /// <summary>Somebody said no on a device, or picked a wrong number: it may be asked again, after a while. 400 for a proof.</summary>
+    public const string PushDenied = "push_denied";
+    /// <summary>No device was asked, or none answered in time. 400 for a proof.</summary>
+    public const string PushExpired = "push_expired";
     /// <summary>Invalid, expired, signed out, of another realm, or of a disabled account alike.</summary>
     public const string InvalidSsoToken = "invalid_sso_token";
 
@@ -41,6 +47,10 @@ public static class ErrorCodes
     /// <summary>OpenAM vouches for somebody who has no account here, or whose account has yet to be connected by its owner.</summary>
     public const string AccountNotLinked = "account_not_linked";
     public const string Forbidden = "forbidden";
+    /// <summary>Unknown device, device without a key, another key's signature, and one over something else alike.</summary>
+    public const string InvalidSignature = "invalid_signature";
+    /// <summary>A yes instead of a password needs finger, face or PIN at the device.</summary>
+    public const string UserVerificationRequired = "user_verification_required";
     public const string InsufficientScope = "insufficient_scope";
 
     // 404, 405
@@ -51,6 +61,7 @@ public static class ErrorCodes
     /// <summary>There is none, or its hour is over.</summary>
     public const string ExportNotFound = "export_not_found";
     public const string DeviceNotFound = "device_not_found";
+    public const string SignInNotFound = "sign_in_not_found";
     public const string MethodNotAllowed = "method_not_allowed";
     public const string NotAcceptable = "not_acceptable";
 
@@ -61,6 +72,10 @@ public static class ErrorCodes
     /// <summary>The file of an export that is not done, or failed.</summary>
     public const string ExportNotReady = "export_not_ready";
     public const string RoleInUse = "role_in_use";
+    /// <summary>Answered before on a device, or too late.</summary>
+    public const string SignInOver = "sign_in_over";
+    /// <summary>Not the number that the sign-in shows: it is over.</summary>
+    public const string WrongNumber = "wrong_number";
     public const string LastAdmin = "last_admin";
     /// <summary>A request with the same Idempotency-Key is being answered.</summary>
     public const string RequestInProgress = "request_in_progress";

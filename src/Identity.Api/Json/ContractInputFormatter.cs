@@ -49,6 +49,10 @@ internal sealed class ContractInputFormatter : InputFormatter
         [typeof(SetPasswordRequest)] = SetPasswordRequest.Read,
         [typeof(DeleteUserRequest)] = DeleteUserRequest.Read,
         [typeof(PutRoleRequest)] = PutRoleRequest.Read,
+        [typeof(PushLoginRequest)] = PushLoginRequest.Read,
+        [typeof(PushPreferenceRequest)] = PushPreferenceRequest.Read,
+        [typeof(ApproveSignInRequest)] = ApproveSignInRequest.Read,
+        [typeof(DenySignInRequest)] = DenySignInRequest.Read,
         [typeof(RegisterDeviceRequest)] = RegisterDeviceRequest.Read,
     };
 

@@ -60,9 +60,9 @@ public static class OpenApiOptionsExtensions
         ("Sign-in", "Tokens for people, by password, passkey, second factor or a session of OpenAM."),
         ("Passwords", "Changing one, and the way back in where it is forgotten."),
         ("One-time codes", "Codes by mail, SMS or push that prove an address or number."),
-        ("Second factors", "Authenticator apps, passkeys, codes, recovery codes and the browsers that are remembered."),
+        ("Second factors", "Authenticator apps, passkeys, codes, a yes on a device, recovery codes and the browsers that are remembered."),
         ("Users", "People's own accounts and data."),
-        ("Devices", "Devices for push messages."),
+        ("Devices", "Devices for push messages, and the sign-ins that they approve."),
         ("Administration", "Accounts and roles of others, for administrators and services."),
     ];
 }
@@ -115,9 +115,11 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
         [typeof(DeviceResponse)] = Device,
         [typeof(IReadOnlyList<DeviceResponse>)] = new JsonArray(Device.DeepClone()),
         [typeof(SuccessResponse)] = JsonNode.Parse("""{"success":true}""")!,
-        [typeof(FactorsResponse)] = JsonNode.Parse("""{"factors":[{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","type":"passkey","name":"Laptop","createdAt":"2026-01-02T03:04:05.678Z","lastUsedAt":null}],"recoveryCodesLeft":10,"rememberedBrowsers":[{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4e","userAgent":"Mozilla/5.0","ip":"203.0.113.7","createdAt":"2026-01-02T03:04:05.678Z","lastUsedAt":"2026-01-02T03:04:05.678Z","expiresAt":"2026-02-01T03:04:05.678Z"}]}""")!,
+        [typeof(FactorsResponse)] = JsonNode.Parse("""{"factors":[{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","type":"passkey","name":"Laptop","createdAt":"2026-01-02T03:04:05.678Z","lastUsedAt":null,"withoutPassword":null}],"recoveryCodesLeft":10,"rememberedBrowsers":[{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4e","userAgent":"Mozilla/5.0","ip":"203.0.113.7","createdAt":"2026-01-02T03:04:05.678Z","lastUsedAt":"2026-01-02T03:04:05.678Z","expiresAt":"2026-02-01T03:04:05.678Z"}]}""")!,
         [typeof(TotpEnrolmentResponse)] = JsonNode.Parse("""{"enrolmentToken":"CfDJ8…","secret":"JBSWY3DPEHPK3PXP","uri":"otpauth://totp/Identity:ada%40example.com?secret=JBSWY3DPEHPK3PXP&issuer=Identity&algorithm=SHA1&digits=6&period=30","qrSvg":"<svg xmlns=\"http://www.w3.org/2000/svg\"/>","expiresIn":300}""")!,
-        [typeof(FactorAddedResponse)] = JsonNode.Parse("""{"factor":{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","type":"totp","name":null,"createdAt":"2026-01-02T03:04:05.678Z","lastUsedAt":null},"recoveryCodes":["3kq9w-2xh7c","…"]}""")!,
+        [typeof(FactorAddedResponse)] = JsonNode.Parse("""{"factor":{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","type":"totp","name":null,"createdAt":"2026-01-02T03:04:05.678Z","lastUsedAt":null,"withoutPassword":null},"recoveryCodes":["3kq9w-2xh7c","…"]}""")!,
+        [typeof(PushPromptResponse)] = JsonNode.Parse("""{"number":"57","expiresAt":"2026-01-02T03:05:05.678Z","expiresIn":60,"interval":2}""")!,
+        [typeof(IReadOnlyList<PendingSignInResponse>)] = JsonNode.Parse("""[{"id":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","app":"Atlas","ip":"203.0.113.7","userAgent":"Mozilla/5.0","numbers":["18","57","93"],"nonce":"u7gO0d0mZ3q3J8n6w5rYkqv1b2c3d4e5f6g7h8i9j0k","needsUserVerification":false,"createdAt":"2026-01-02T03:04:05.678Z","expiresAt":"2026-01-02T03:05:05.678Z"}]""")!,
         [typeof(PasskeyChallengeResponse)] = JsonNode.Parse("""{"passkeyToken":"CfDJ8…","publicKey":{"challenge":"q83vASNFZ4k","timeout":300000,"rpId":"id.example.com","userVerification":"required","allowCredentials":[]}}""")!,
     };
 
@@ -212,6 +214,9 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
             {
                 "id" => ("The id of the " + Owner(path) + ".", new OpenApiSchema { Type = JsonSchemaType.String, Format = "uuid" }),
                 "name" => ("The name of the role.", new OpenApiSchema { Type = JsonSchemaType.String, MinLength = 1, MaxLength = AccountRules.LongestRole }),
+                "deviceId" => ("The id of the device, as its registration was answered.", new OpenApiSchema { Type = JsonSchemaType.String, Format = "uuid" }),
+                "time" => ("Seconds since 1970, at most two minutes off.", new OpenApiSchema { Type = JsonSchemaType.String, Pattern = "^[0-9]+$" }),
+                "signature" => ("Of the device's key over the challenge.", new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = DeviceSignature.Longest }),
                 "search" => ("A piece of the e-mail address, user name, phone number, first or last name.", new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 254 }),
                 "role" => ("Only who has this role.", new OpenApiSchema { Type = JsonSchemaType.String }),
                 "format" => ("What kind of file.", new OpenApiSchema { Type = JsonSchemaType.String, Pattern = "^(xlsx|pdf|csv)$" }),
@@ -246,6 +251,7 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
 
     private static string Owner(string path) => path switch
     {
+        _ when path.Contains("/sign-ins/", StringComparison.Ordinal) => "sign-in",
         _ when path.Contains("/devices/", StringComparison.Ordinal) => "device",
         _ when path.Contains("/browsers/", StringComparison.Ordinal) => "remembered browser",
         _ when path.Contains("/factors/", StringComparison.Ordinal) => "factor",

@@ -1,7 +1,9 @@
 using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.PushSignIn;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
+using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -16,6 +18,7 @@ public sealed class SecondFactorModel(
     IAccountStore accounts,
     IBrowserSession browser,
     ISignInCookies cookies,
+    Brand brand,
     IOptions<SecondFactorOptions> options,
     IOptions<AccountsOptions> accountsOptions) : IdentityPageModel(services), IFactorForm
 {
@@ -47,6 +50,8 @@ public sealed class SecondFactorModel(
 
     public PasskeyChallenge? PasskeyChallenge { get; private set; }
 
+    public PushPrompt? Push { get; private set; }
+
     public string Who { get; private set; } = "";
 
     public string CodeLife => HumanTime.Length(T, accountsOptions.Value.OneTimeCodeLifetime);
@@ -65,11 +70,37 @@ public sealed class SecondFactorModel(
 
     public async Task<IActionResult> OnGetAsync(CancellationToken cancellationToken) => await LoadAsync(mayBegin: true, cancellationToken) ? Page() : StartOver();
 
+    public async Task<IActionResult> OnGetStateAsync(CancellationToken cancellationToken)
+    {
+        RequestedWay = FactorKinds.Push;
+        return PushStates.Json(await LoadAsync(mayBegin: false, cancellationToken) ? Push : null);
+    }
+
+    public async Task<IActionResult> OnPostAskAsync(CancellationToken cancellationToken)
+    {
+        RequestedWay = FactorKinds.Push;
+        if (!await LoadAsync(mayBegin: false, cancellationToken))
+        {
+            return StartOver();
+        }
+
+        return await signIn.AskPushAsync(Ticket, Client?.Name ?? brand.Name, Caller, cancellationToken) switch
+        {
+            PushAsked.RateLimited limited => Wait(limited.RetryAfter),
+            _ => SeeOther(PageUrls.SecondFactor(LinkReturnUrl, FactorKinds.Push)),
+        };
+    }
+
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
         if (!await LoadAsync(mayBegin: false, cancellationToken))
         {
             return StartOver();
+        }
+
+        if (Way == FactorKinds.Push)
+        {
+            return await FinishAsync(new FactorProof.Push(), field: null, cancellationToken);
         }
 
         if (string.IsNullOrWhiteSpace(Code))
@@ -129,6 +160,8 @@ public sealed class SecondFactorModel(
                 return SeeOther(ReturnUrl);
             case SecondStep.RateLimited limited:
                 return Wait(limited.RetryAfter);
+            case SecondStep.Unanswered:
+                return SeeOther(PageUrls.SecondFactor(LinkReturnUrl, FactorKinds.Push));
             case SecondStep.Expired:
                 return StartOver();
             default:
@@ -160,6 +193,7 @@ public sealed class SecondFactorModel(
         (Ways, Who) = (methods, account.Email);
         Way = RequestedWay is { } way && methods.Contains(way, StringComparer.Ordinal) ? way : methods[0];
         PasskeyChallenge = Way == FactorKinds.Passkey ? await signIn.BeginPasskeyAsync(Ticket, cancellationToken) : null;
+        Push = Way == FactorKinds.Push ? await signIn.ReadPushAsync(Ticket, cancellationToken) : null;
         return true;
     }
 

@@ -1,8 +1,10 @@
 using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.PushSignIn;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.SignIn;
 using Identity.Server.External;
+using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -10,7 +12,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Signs in by password. Unknown, wrong, disabled and locked look alike.</summary>
-public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeCodes codes, IBrowserSession browser, ISignInCookies cookies, IRegistrationTicket ticket, SecondFactorSignIn secondFactors, Passkeys passkeys, IOptions<AccountsOptions> options, ExternalButtons external) : IdentityPageModel(services)
+public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeCodes codes, IBrowserSession browser, ISignInCookies cookies, IRegistrationTicket ticket, SecondFactorSignIn secondFactors, Passkeys passkeys, PhoneSignIn phone, Brand brand, IOptions<AccountsOptions> options, ExternalButtons external) : IdentityPageModel(services)
 {
     private const int LongestLogin = 254;
 
@@ -49,6 +51,8 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
 
     /// <summary>Other providers; the one for the address that is known comes first.</summary>
     public IReadOnlyList<ExternalButton> Providers => external.For(Login, LinkReturnUrl);
+
+    public bool AllowPhone => phone.IsOffered;
 
     public bool AllowCode => options.Value.AllowCodeSignIn;
 
@@ -121,6 +125,33 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
             default:
                 Problem(nameof(Login), T["SignIn.Refused"]);
                 return Invalid();
+        }
+    }
+
+    /// <summary>By a yes on the person's phone, whoever they are: what follows tells nothing of them.</summary>
+    public async Task<IActionResult> OnPostPhoneAsync(CancellationToken cancellationToken)
+    {
+        if (!AllowPhone)
+        {
+            return NotFound();
+        }
+
+        var login = Login?.Trim() ?? "";
+        if (login.Length is 0 or > LongestLogin)
+        {
+            Problem(nameof(Login), T["SignIn.LoginMissing"]);
+            return Invalid();
+        }
+
+        switch (await phone.AskAsync(login, Client?.Name ?? brand.Name, Caller, cancellationToken))
+        {
+            case PhoneAsked.Asked asked:
+                cookies.WriteHalf(HttpContext, asked.Ticket);
+                return SeeOther(PageUrls.Phone(LinkReturnUrl));
+            case PhoneAsked.RateLimited limited:
+                return Wait(limited.RetryAfter);
+            case var other:
+                throw new InvalidOperationException($"Asking for a phone came to {other.GetType().Name}.");
         }
     }
 

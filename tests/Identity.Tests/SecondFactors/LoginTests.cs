@@ -209,7 +209,7 @@ public sealed class LoginTests(FactorServer server)
 
     [Theory]
     [InlineData("{\"mfaToken\":\"x\"}", "code should not be empty")]
-    [InlineData("{\"mfaToken\":\"x\",\"code\":\"1\",\"method\":\"smoke\"}", "method must be one of the following values: totp, email, sms, recovery_code")]
+    [InlineData("{\"mfaToken\":\"x\",\"code\":\"1\",\"method\":\"smoke\"}", "method must be one of the following values: totp, email, sms, recovery_code, push")]
     [InlineData("{\"mfaToken\":7,\"code\":\"1\"}", "mfaToken must be a string")]
     [InlineData("{\"passkeyToken\":\"x\"}", "credential should not be empty")]
     public async Task SecondStep_ThatDoesNotValidate_SaysWhatIsWrong(string body, string problem) =>

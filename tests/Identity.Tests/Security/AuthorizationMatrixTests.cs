@@ -106,14 +106,17 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
     // Whoever comes: what they bring decides.
     private static readonly string[] Open =
     [
-        "GET api/identity", "POST register", "POST login", "POST login/code", "POST login/passkey", "POST login/enrol/totp", "POST login/enrol/passkey", "POST refresh-token", "POST logout", "POST otp/generate", "POST otp/verify",
+        "GET api/identity", "POST register", "POST login", "POST login/code", "POST login/passkey", "POST login/push", "POST login/enrol/totp", "POST login/enrol/passkey", "POST refresh-token", "POST logout", "POST otp/generate", "POST otp/verify",
         "POST password/forgot", "POST password/reset", "POST sso/openam",
+
+        // A device's key, which proves more than a token would.
+        "GET devices/sign-ins", "POST devices/sign-ins/{id}/approve", "POST devices/sign-ins/{id}/deny",
     ];
 
     // A person's own, by their own token; there is no id of anybody in them that is not looked up among theirs.
     private static readonly string[] Own =
     [
-        "POST password/change", "POST devices", "GET devices", "DELETE devices/{id}", "GET factors", "POST factors/proof", "POST factors/proof/code", "POST factors/proof/passkey", "POST factors/totp",
+        "POST password/change", "POST devices", "GET devices", "DELETE devices/{id}", "GET factors", "POST factors/proof", "POST factors/proof/code", "POST factors/proof/passkey", "POST factors/proof/push", "POST factors/push", "PUT factors/push", "POST factors/totp",
         "POST factors/totp/confirm", "POST factors/email", "POST factors/sms", "POST factors/passkeys/options", "POST factors/passkeys", "PUT factors/{id}", "DELETE factors/{id}",
         "POST factors/recovery-codes", "DELETE factors/browsers/{id}", "DELETE factors/browsers",
     ];
@@ -140,7 +143,7 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
         foreach (var route in Own)
         {
             var (method, path) = (new HttpMethod(route.Split(' ')[0]), route.Split(' ')[1].Replace("{id}", Guid.NewGuid().ToString(), StringComparison.Ordinal));
-            var body = method == HttpMethod.Get || method == HttpMethod.Delete ? null : """{"currentPassword":"a sound pass phrase 7","newPassword":"another pass phrase 8","code":"123456","method":"email","enrolmentToken":"x","passkeyToken":"x","credential":{},"name":"n","deviceId":"d","platform":"android","token":"dGhpcyBpcyBubyByZWFsIHRva2VuIG9mIGFueWJvZHk6eHh4","appId":"com.example.app"}""";
+            var body = method == HttpMethod.Get || method == HttpMethod.Delete ? null : """{"currentPassword":"a sound pass phrase 7","newPassword":"another pass phrase 8","code":"123456","method":"email","enrolmentToken":"x","passkeyToken":"x","credential":{},"name":"n","deviceId":"d","platform":"android","token":"dGhpcyBpcyBubyByZWFsIHRva2VuIG9mIGFueWJvZHk6eHh4","appId":"com.example.app","withoutPassword":true}""";
             foreach (var (token, expected) in ((string?, HttpStatusCode)[])[(null, HttpStatusCode.Unauthorized), ("nonsense", HttpStatusCode.Unauthorized), (service, HttpStatusCode.Forbidden)])
             {
                 var answer = await server.SendAsync(method, path, body, token);

@@ -29,6 +29,7 @@ public sealed class PageMatrixTests
         ("/signin", "PHHPP"),
         ("/signin/code", "PPPPP"),
         ("/signin/second-factor", "SSSSS"),
+        ("/signin/phone", "SSSSS"),
         ("/signin/add-factor", "SHHSS"),
         ("/register", "PHHPP"),
         ("/forgot-password", "PPPPP"),

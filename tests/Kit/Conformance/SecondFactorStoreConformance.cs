@@ -56,6 +56,16 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
     }
 
     [Fact]
+    public async Task Data_WhenItIsChanged_IsChangedOnceAndForItsOwnAccountOnly()
+    {
+        var factor = New(Guid.CreateVersion7(Now), FactorKinds.Push) with { Data = "" };
+        await Store.AddAsync(factor, Event(factor), Cancel);
+        Assert.False(await Store.SetDataAsync(Guid.CreateVersion7(Now), factor.Id, "alone", Cancel));
+        Assert.Single(await RaceAsync(_ => Store.SetDataAsync(factor.AccountId, factor.Id, "alone", Cancel)), one => one);
+        Assert.Equal("alone", Assert.Single(await Store.ListAsync(factor.AccountId, Cancel)).Data);
+    }
+
+    [Fact]
     public async Task RecoveryCodes_WhenThoseOfATimeAreRemoved_LeaveOlderOnesAndOtherAccounts()
     {
         var (account, other) = (Guid.CreateVersion7(Now), Guid.CreateVersion7(Now));

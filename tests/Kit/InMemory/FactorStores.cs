@@ -35,6 +35,9 @@ public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactor
     public Task<bool> RenameAsync(Guid accountId, Guid id, string name, CancellationToken cancellationToken) =>
         Locked(() => Change(factor => factor.Id == id && factor.AccountId == accountId, factor => factor with { Name = name }));
 
+    public Task<bool> SetDataAsync(Guid accountId, Guid id, string data, CancellationToken cancellationToken) =>
+        Locked(() => Change(factor => factor.Id == id && factor.AccountId == accountId && factor.Data != data, factor => factor with { Data = data }));
+
     public Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, CancellationToken cancellationToken) => Locked(() =>
     {
         var gone = _factors.RemoveAll(factor => factor.Id == id && factor.AccountId == accountId) == 1;

@@ -11,12 +11,12 @@ internal sealed class SecondFactorRow : IEntityTypeConfiguration<SecondFactorRow
 
     public string Kind { get; set; } = "";
 
-    /// <summary>What there can be one of: "totp:" or "email:" and the account, "passkey:" and the hash of its credential id.</summary>
+    /// <summary>What there can be one of: "totp:", "email:", "sms:" or "push:" and the account, "passkey:" and the hash of its credential id.</summary>
     public string Slot { get; set; } = "";
 
     public string Name { get; set; } = "";
 
-    /// <summary>An authenticator's secret, encrypted; a passkey's public part as JSON; empty for the others.</summary>
+    /// <summary>An authenticator's secret, encrypted; a passkey's public part as JSON; "alone" where devices may sign in without the password; empty for the others.</summary>
     public string Data { get; set; } = "";
 
     /// <summary>Only ever raised: an authenticator's last used time step, a passkey's signature counter.</summary>

@@ -4,6 +4,7 @@ namespace Identity.Accounts.Delivery.Push;
 public static class PushKinds
 {
     public const string Code = "code";
+    public const string SignIn = "sign_in";
 }
 
 /// <summary>A message for one device.</summary>

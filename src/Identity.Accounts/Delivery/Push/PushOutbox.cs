@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text.Json;
@@ -6,6 +7,7 @@ using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
+using Identity.Accounts.Texts;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -40,11 +42,25 @@ public sealed class PushOutbox : IMessageSender
     {
         ArgumentNullException.ThrowIfNull(message);
         var now = _timeProvider.GetUtcNow();
+        if (message.SignIn is { } question)
+        {
+            return _database.TransactAsync(
+                async (context, token) => await WriteAsync(context, Guid.ParseExact(message.To, "N"), question.Id, PushKinds.SignIn, SignIn(message.Subject ?? "", message.Text, question.Id), now, question.ExpiresAt, message.OpensAccount, token),
+                cancellationToken);
+        }
+
         var content = new PushContent(message.Subject ?? "", message.Text, new Dictionary<string, string>(StringComparer.Ordinal) { ["type"] = PushKinds.Code });
         return _database.TransactAsync(
             async (context, token) => await WriteAsync(context, Guid.ParseExact(message.To, "N"), message.Id ?? Guid.CreateVersion7(now), PushKinds.Code, content, now, now + _options.Value.OneTimeCodeLifetime, withKeyOnly: message.OpensAccount, token),
             cancellationToken);
     }
+
+    /// <summary>Asks the devices that have a key about a sign-in, in the transaction that stores it. The message says that there is one, and which; place, app and numbers are for who proves the key.</summary>
+    internal Task<int> WriteSignInAsync(IdentityDbContext context, Guid accountId, Guid signInId, CultureInfo language, DateTimeOffset now, DateTimeOffset expiresAt, CancellationToken cancellationToken) =>
+        WriteAsync(context, accountId, signInId, PushKinds.SignIn, SignIn(AccountTexts.In(language, "PushSignInTitle"), AccountTexts.In(language, "PushSignInText"), signInId), now, expiresAt, withKeyOnly: true, cancellationToken);
+
+    private static PushContent SignIn(string title, string text, Guid signInId) =>
+        new(title, text, new Dictionary<string, string>(StringComparer.Ordinal) { ["type"] = PushKinds.SignIn, ["signInId"] = signInId.ToString() });
 
     /// <summary>A row per device, in the transaction of whoever has something to tell; how many. Takes the account's outbox lock, as whatever removes a device does: none goes between reading it and writing to it.</summary>
     internal async Task<int> WriteAsync(IdentityDbContext context, Guid accountId, Guid messageId, string kind, PushContent content, DateTimeOffset now, DateTimeOffset expiresAt, bool withKeyOnly, CancellationToken cancellationToken)

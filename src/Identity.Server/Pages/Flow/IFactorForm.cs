@@ -3,7 +3,7 @@ using Identity.Accounts.SecondFactors;
 namespace Identity.Server.Pages.Flow;
 
 /// <summary>A page that asks for a second factor: which, and by which ways else.</summary>
-public interface IFactorForm
+public interface IFactorForm : IPushForm
 {
     /// <summary>One of <see cref="FactorKinds"/>, or <c>password</c>.</summary>
     string Way { get; }

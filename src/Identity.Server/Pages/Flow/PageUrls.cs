@@ -14,6 +14,7 @@ public static class PageUrls
     public const string VerifyEmailPath = "/verify-email";
     public const string SignInWithCodePath = "/signin/code";
     public const string SecondFactorPath = "/signin/second-factor";
+    public const string PhonePath = "/signin/phone";
     public const string AddFactorPath = "/signin/add-factor";
     public const string SecurityPath = "/account/security";
     public const string AuthenticatorPath = "/account/security/authenticator";
@@ -49,6 +50,8 @@ public static class PageUrls
 
     public static string SecondFactor(string? returnUrl, string? way = null, bool sent = false, bool again = false) =>
         Build(SecondFactorPath, ("returnUrl", returnUrl), ("way", way), ("sent", sent ? "1" : null), ("again", again ? "1" : null));
+
+    public static string Phone(string? returnUrl) => Build(PhonePath, ("returnUrl", returnUrl));
 
     /// <summary>Where a half-done sign-in goes on: to a factor that the account has, or to adding the first.</summary>
     public static string SecondHalf(HalfSignIn half, string? returnUrl) => half.Enrols ? AddFactor(returnUrl) : SecondFactor(returnUrl);

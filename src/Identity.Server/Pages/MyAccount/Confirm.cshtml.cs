@@ -1,7 +1,9 @@
 using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.PushSignIn;
 using Identity.Accounts.SecondFactors;
+using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -17,6 +19,7 @@ public sealed class ConfirmModel(
     FactorProver prover,
     Passkeys passkeys,
     SecondFactorPolicy policy,
+    Brand brand,
     IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes), IFactorForm
 {
     private const string PasswordWay = "password";
@@ -51,6 +54,8 @@ public sealed class ConfirmModel(
 
     public PasskeyChallenge? PasskeyChallenge { get; private set; }
 
+    public PushPrompt? Push { get; private set; }
+
     public string CodeLife => HumanTime.Length(T, options.Value.OneTimeCodeLifetime);
 
     bool IFactorForm.MayRemember => false;
@@ -63,9 +68,32 @@ public sealed class ConfirmModel(
 
     public async Task OnGetAsync(CancellationToken cancellationToken) => await LoadAsync(cancellationToken);
 
+    public async Task<IActionResult> OnGetStateAsync(CancellationToken cancellationToken)
+    {
+        RequestedWay = FactorKinds.Push;
+        await LoadAsync(cancellationToken);
+        return PushStates.Json(Push);
+    }
+
+    public async Task<IActionResult> OnPostAskAsync(CancellationToken cancellationToken)
+    {
+        RequestedWay = FactorKinds.Push;
+        await LoadAsync(cancellationToken);
+        return await enrolment.AskPushAsync(Person, Session, brand.Name, Caller, cancellationToken) switch
+        {
+            PushAsked.RateLimited limited => Wait(limited.RetryAfter),
+            _ => SeeOther(PageUrls.Confirm(ReturnUrl, Strength ?? 0, FactorKinds.Push)),
+        };
+    }
+
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
         await LoadAsync(cancellationToken);
+        if (Way == FactorKinds.Push)
+        {
+            return Answer(await enrolment.ProveAsync(Person, Session, new FactorProof.Push(), Caller, cancellationToken), field: null);
+        }
+
         if (Way == PasswordWay)
         {
             if (string.IsNullOrEmpty(CurrentPassword))
@@ -113,6 +141,8 @@ public sealed class ConfirmModel(
                 return SeeOther(ReturnUrl == PageUrls.SecurityPath ? PageUrls.SecurityPath + "?done=Proven" : ReturnUrl);
             case FactorTrial.RateLimited limited:
                 return Wait(limited.RetryAfter);
+            case FactorTrial.Unanswered:
+                return SeeOther(PageUrls.Confirm(ReturnUrl, Strength ?? 0, FactorKinds.Push));
             default:
                 Problem(field, Way == PasswordWay ? T["Password.CurrentWrong"] : T["SecondFactor.Wrong." + Way]);
                 return Invalid();
@@ -129,5 +159,6 @@ public sealed class ConfirmModel(
         Ways = methods.Count == 0 ? [PasswordWay] : methods.Any(IsEnough) ? [.. methods.Where(IsEnough)] : methods;
         Way = RequestedWay is { } way && Ways.Contains(way, StringComparer.Ordinal) ? way : Ways[0];
         PasskeyChallenge = Way == FactorKinds.Passkey ? await passkeys.BeginRequestAsync(Person) : null;
+        Push = Way == FactorKinds.Push ? await enrolment.ReadPushAsync(Session, cancellationToken) : null;
     }
 }

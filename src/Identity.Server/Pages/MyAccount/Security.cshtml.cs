@@ -1,18 +1,20 @@
 using Identity.Accounts.Changes;
+using Identity.Accounts.PushSignIn;
 using Identity.Accounts.SecondFactors;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>One factor, told by words a person knows.</summary>
-public sealed record FactorLine(Guid Id, string Kind, string Name, string Added, string? LastUsed);
+public sealed record FactorLine(Guid Id, string Kind, string Name, string Added, string? LastUsed, bool WithoutPassword);
 
 /// <summary>A browser that need not prove a second factor for a while.</summary>
 public sealed record RememberedLine(Guid Id, string Device, bool IsPhone, string? Place, string LastUsed, string Until);
 
 /// <summary>What an account proves itself with besides the password, and how to change it.</summary>
-public sealed class SecurityModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, ISignInCookies cookies, TimeProvider time) : SecurityPageModel(services, browser, changes, enrolment, signIn)
+public sealed class SecurityModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, ISignInCookies cookies, IOptions<PushSignInOptions> push, TimeProvider time) : SecurityPageModel(services, browser, changes, enrolment, signIn)
 {
     public const int LongestName = 60;
 
@@ -21,6 +23,12 @@ public sealed class SecurityModel(PageServices services, IBrowserSession browser
     public IReadOnlyList<RememberedLine> Browsers { get; private set; } = [];
 
     public int RecoveryCodesLeft { get; private set; }
+
+    /// <summary>Whether a device could say yes; null: this server asks none.</summary>
+    public bool? CanAddPush { get; private set; }
+
+    /// <summary>Whether sign-in by phone without the password may be allowed here.</summary>
+    public bool AllowsPhone => push.Value.AllowWithoutPassword;
 
     [BindProperty]
     public string? Name { get; set; }
@@ -46,6 +54,14 @@ public sealed class SecurityModel(PageServices services, IBrowserSession browser
     public async Task<IActionResult> OnPostChannelAsync(string? kind, CancellationToken cancellationToken) =>
         kind is FactorKinds.Email or FactorKinds.Sms
             ? Answer(await Enrolment.AddChannelAsync(Person, Session, kind, Caller, cancellationToken), "FactorAdded", PageUrls.SecurityPath)
+            : SeeOther(PageUrls.SecurityPath);
+
+    public async Task<IActionResult> OnPostPushAsync(CancellationToken cancellationToken) =>
+        Answer(await Enrolment.AddPushAsync(Person, Session, Caller, cancellationToken), "FactorAdded", PageUrls.SecurityPath);
+
+    public async Task<IActionResult> OnPostPhoneAsync(bool allowed, CancellationToken cancellationToken) =>
+        AllowsPhone || !allowed
+            ? Answer(await Enrolment.AllowWithoutPasswordAsync(Person, Session, allowed, Caller, cancellationToken), allowed ? "PhoneAllowed" : "PhoneForbidden", PageUrls.SecurityPath)
             : SeeOther(PageUrls.SecurityPath);
 
     public async Task<IActionResult> OnPostRemoveAsync(Guid id, CancellationToken cancellationToken) =>
@@ -83,7 +99,8 @@ public sealed class SecurityModel(PageServices services, IBrowserSession browser
                 factor.Kind,
                 factor.Name.Length > 0 ? factor.Name : T["Security.Kind." + factor.Kind],
                 HumanTime.Ago(T, now, factor.CreatedAt),
-                factor.LastUsedAt is { } used ? HumanTime.Ago(T, now, used) : null)),
+                factor.LastUsedAt is { } used ? HumanTime.Ago(T, now, used) : null,
+                FactorKinds.IsAlone(factor))),
         ];
         Browsers =
         [
@@ -96,5 +113,6 @@ public sealed class SecurityModel(PageServices services, IBrowserSession browser
                 HumanTime.Date(browser.ExpiresAt))),
         ];
         RecoveryCodesLeft = found.RecoveryCodesLeft;
+        CanAddPush = await Enrolment.CanAddPushAsync(Person, cancellationToken);
     }
 }

@@ -104,6 +104,15 @@ must(await self.GET('/api/identity/users/{id}/data', { params: { path: { id } } 
 
 const device = must(await self.POST('/api/identity/devices', { body: { platform: 'ios', token: '740f4707bebcf74f9b7c25d48e3358945f6aa01da5ddb387462c7eaf61bb78ad', deviceId: 'phone-1' } }));
 must(await self.GET('/api/identity/devices'));
+const signIn = { params: { path: { id: crypto.randomUUID() } } };
+const unsigned = { deviceId: device.id, signature: 'AAAA' };
+const waiting = await anybody.GET('/api/identity/devices/sign-ins', { params: { query: { deviceId: device.id, time: '1767225600', signature: 'AAAA' } } });
+if (waiting.error?.errorCode !== 'invalid_signature') problems.push('sign-ins are told without a signature');
+await anybody.POST('/api/identity/devices/sign-ins/{id}/approve', { ...signIn, body: { ...unsigned, number: '57', userVerified: true } });
+await anybody.POST('/api/identity/devices/sign-ins/{id}/deny', { ...signIn, body: unsigned });
+await self.POST('/api/identity/factors/push');
+await self.PUT('/api/identity/factors/push', { body: { withoutPassword: true } });
+await self.POST('/api/identity/factors/proof/push');
 must(await self.DELETE('/api/identity/devices/{id}', { params: { path: { id: device.id } } }));
 
 must(await self.GET('/api/identity/factors'));
@@ -124,6 +133,7 @@ const half = await anybody.POST('/api/identity/login', { body: { email, password
 if (half.error?.errorCode !== 'mfa_required') problems.push('the second factor is not asked for');
 must(await anybody.POST('/api/identity/login/code', { body: { mfaToken: half.error!.mfaToken, method: 'email' } }));
 must(await anybody.POST('/api/identity/login/passkey', { body: {} }));
+await anybody.POST('/api/identity/login/push', { body: { mfaToken: half.error!.mfaToken! } });
 // Somebody who has a factor adds none in a sign-in.
 await anybody.POST('/api/identity/login/enrol/totp', { body: { mfaToken: half.error!.mfaToken! } });
 await anybody.POST('/api/identity/login/enrol/passkey', { body: { mfaToken: half.error!.mfaToken! } });

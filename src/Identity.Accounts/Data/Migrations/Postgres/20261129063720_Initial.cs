@@ -444,6 +444,33 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 });
 
             migrationBuilder.CreateTable(
+                name: "push_sign_ins",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "uuid", nullable: false),
+                    account_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    binding = table.Column<string>(type: "character varying(80)", maxLength: 80, nullable: false),
+                    is_alone = table.Column<bool>(type: "boolean", nullable: false),
+                    stamp = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
+                    number = table.Column<string>(type: "character varying(2)", maxLength: 2, nullable: false),
+                    choices = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
+                    nonce = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: false),
+                    status = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
+                    client_id = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: true),
+                    client_name = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: true),
+                    ip = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
+                    user_agent = table.Column<string>(type: "character varying(400)", maxLength: 400, nullable: true),
+                    created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    expires_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    decided_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
+                    decided_by = table.Column<Guid>(type: "uuid", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_push_sign_ins", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "rate_limits",
                 columns: table => new
                 {
@@ -900,6 +927,21 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                 column: "next_attempt_at");
 
             migrationBuilder.CreateIndex(
+                name: "ix_push_sign_ins_account_id_created_at",
+                table: "push_sign_ins",
+                columns: new[] { "account_id", "created_at" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_push_sign_ins_binding",
+                table: "push_sign_ins",
+                column: "binding");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_push_sign_ins_expires_at",
+                table: "push_sign_ins",
+                column: "expires_at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_rate_limits_expires_at",
                 table: "rate_limits",
                 column: "expires_at");
@@ -1050,6 +1092,9 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
             migrationBuilder.DropTable(
                 name: "push_messages");
+
+            migrationBuilder.DropTable(
+                name: "push_sign_ins");
 
             migrationBuilder.DropTable(
                 name: "rate_limits");

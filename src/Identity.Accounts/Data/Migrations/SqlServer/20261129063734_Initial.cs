@@ -443,6 +443,33 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                 });
 
             migrationBuilder.CreateTable(
+                name: "push_sign_ins",
+                columns: table => new
+                {
+                    id = table.Column<byte[]>(type: "binary(16)", fixedLength: true, maxLength: 16, nullable: false),
+                    account_id = table.Column<byte[]>(type: "binary(16)", fixedLength: true, maxLength: 16, nullable: false),
+                    binding = table.Column<string>(type: "nvarchar(80)", maxLength: 80, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    is_alone = table.Column<bool>(type: "bit", nullable: false),
+                    stamp = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    number = table.Column<string>(type: "nvarchar(2)", maxLength: 2, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    choices = table.Column<string>(type: "nvarchar(20)", maxLength: 20, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    nonce = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    status = table.Column<string>(type: "nvarchar(20)", maxLength: 20, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    client_id = table.Column<string>(type: "nvarchar(200)", maxLength: 200, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    client_name = table.Column<string>(type: "nvarchar(200)", maxLength: 200, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    ip = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    user_agent = table.Column<string>(type: "nvarchar(400)", maxLength: 400, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    created_at = table.Column<DateTimeOffset>(type: "datetimeoffset(6)", precision: 6, nullable: false),
+                    expires_at = table.Column<DateTimeOffset>(type: "datetimeoffset(6)", precision: 6, nullable: false),
+                    decided_at = table.Column<DateTimeOffset>(type: "datetimeoffset(6)", precision: 6, nullable: true),
+                    decided_by = table.Column<byte[]>(type: "binary(16)", fixedLength: true, maxLength: 16, nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_push_sign_ins", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "rate_limits",
                 columns: table => new
                 {
@@ -902,6 +929,21 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                 column: "next_attempt_at");
 
             migrationBuilder.CreateIndex(
+                name: "ix_push_sign_ins_account_id_created_at",
+                table: "push_sign_ins",
+                columns: new[] { "account_id", "created_at" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_push_sign_ins_binding",
+                table: "push_sign_ins",
+                column: "binding");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_push_sign_ins_expires_at",
+                table: "push_sign_ins",
+                column: "expires_at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_rate_limits_expires_at",
                 table: "rate_limits",
                 column: "expires_at");
@@ -1054,6 +1096,9 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
 
             migrationBuilder.DropTable(
                 name: "push_messages");
+
+            migrationBuilder.DropTable(
+                name: "push_sign_ins");
 
             migrationBuilder.DropTable(
                 name: "rate_limits");

@@ -443,6 +443,33 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                 });
 
             migrationBuilder.CreateTable(
+                name: "push_sign_ins",
+                columns: table => new
+                {
+                    id = table.Column<byte[]>(type: "BLOB", nullable: false),
+                    account_id = table.Column<byte[]>(type: "BLOB", nullable: false),
+                    binding = table.Column<string>(type: "TEXT", maxLength: 80, nullable: false),
+                    is_alone = table.Column<bool>(type: "INTEGER", nullable: false),
+                    stamp = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    number = table.Column<string>(type: "TEXT", maxLength: 2, nullable: false),
+                    choices = table.Column<string>(type: "TEXT", maxLength: 20, nullable: false),
+                    nonce = table.Column<string>(type: "TEXT", maxLength: 64, nullable: false),
+                    status = table.Column<string>(type: "TEXT", maxLength: 20, nullable: false),
+                    client_id = table.Column<string>(type: "TEXT", maxLength: 200, nullable: true),
+                    client_name = table.Column<string>(type: "TEXT", maxLength: 200, nullable: true),
+                    ip = table.Column<string>(type: "TEXT", maxLength: 64, nullable: true),
+                    user_agent = table.Column<string>(type: "TEXT", maxLength: 400, nullable: true),
+                    created_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    expires_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    decided_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    decided_by = table.Column<byte[]>(type: "BLOB", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_push_sign_ins", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "rate_limits",
                 columns: table => new
                 {
@@ -899,6 +926,21 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                 column: "next_attempt_at");
 
             migrationBuilder.CreateIndex(
+                name: "ix_push_sign_ins_account_id_created_at",
+                table: "push_sign_ins",
+                columns: new[] { "account_id", "created_at" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_push_sign_ins_binding",
+                table: "push_sign_ins",
+                column: "binding");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_push_sign_ins_expires_at",
+                table: "push_sign_ins",
+                column: "expires_at");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_rate_limits_expires_at",
                 table: "rate_limits",
                 column: "expires_at");
@@ -1049,6 +1091,9 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
 
             migrationBuilder.DropTable(
                 name: "push_messages");
+
+            migrationBuilder.DropTable(
+                name: "push_sign_ins");
 
             migrationBuilder.DropTable(
                 name: "rate_limits");
