@@ -54,10 +54,22 @@ public sealed partial class ArchitectureTests
         Assert.Empty(silent);
     }
 
+    [Fact]
+    public void LogEvents_WhenNumbered_HaveTheirNumberToThemselves()
+    {
+        // Alarms are set on these numbers.
+        var numbers = Sources().SelectMany(source => EventNumber().Matches(source.Text)).Select(match => match.Groups["number"].Value).ToList();
+        Assert.True(numbers.Count > 50);
+        Assert.Empty(numbers.GroupBy(number => number, StringComparer.Ordinal).Where(group => group.Count() > 1).Select(group => group.Key));
+    }
+
     private static IEnumerable<(string Name, string Text)> Sources() =>
         Directory.GetFiles(Path.Combine(RepositoryRoot.Path, "src"), "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/bin/", StringComparison.Ordinal) && !file.Contains("/Migrations/", StringComparison.Ordinal))
             .Select(file => (Path.GetRelativePath(RepositoryRoot.Path, file), File.ReadAllText(file)));
+
+    [GeneratedRegex(@"LoggerMessage\((?:EventId = )?(?<number>\d+)", RegexOptions.ExplicitCapture)]
+    private static partial Regex EventNumber();
 
     [GeneratedRegex(@"DateTime(Offset)?\.(UtcNow|Now)\b")]
     private static partial Regex WallClock();

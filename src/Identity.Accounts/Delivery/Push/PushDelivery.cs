@@ -241,27 +241,27 @@ public sealed partial class PushDelivery : BackgroundService
         public required DeviceRow Device { get; init; }
     }
 
-    [LoggerMessage(3400, LogLevel.Error, "Push messages could not be read or written in the store; they wait")]
+    [LoggerMessage(3480, LogLevel.Error, "Push messages could not be read or written in the store; they wait")]
     private partial void LogFailed(Exception exception);
 
-    [LoggerMessage(3401, LogLevel.Error, "Push message {Id} met a fault of ours; it is tried again when its claim runs out")]
+    [LoggerMessage(3481, LogLevel.Error, "Push message {Id} met a fault of ours; it is tried again when its claim runs out")]
     private partial void LogMessageFailed(Exception exception, Guid id);
 
-    [LoggerMessage(3402, LogLevel.Critical, "The push provider of {Platform} refuses us ({Reason}): check its credentials, key and topic in the settings")]
+    [LoggerMessage(3482, LogLevel.Critical, "The push provider of {Platform} refuses us ({Reason}): check its credentials, key and topic in the settings")]
     private partial void LogAlarm(string platform, string reason);
 
-    [LoggerMessage(3403, LogLevel.Information, "A device of {Platform} was removed: {Reason}")]
+    [LoggerMessage(3483, LogLevel.Information, "A device of {Platform} was removed: {Reason}")]
     private partial void LogRemoved(string platform, string reason);
 
-    [LoggerMessage(3404, LogLevel.Warning, "The push provider of {Platform} asks to wait ({Reason}): nothing more for {Wait}")]
+    [LoggerMessage(3484, LogLevel.Warning, "The push provider of {Platform} asks to wait ({Reason}): nothing more for {Wait}")]
     private partial void LogPaused(string platform, string reason, TimeSpan wait);
 
-    [LoggerMessage(3405, LogLevel.Information, "A push message to {Platform} is put off at attempt {Attempt}: {Reason}")]
+    [LoggerMessage(3485, LogLevel.Information, "A push message to {Platform} is put off at attempt {Attempt}: {Reason}")]
     private partial void LogRetry(string platform, string reason, int attempt);
 
-    [LoggerMessage(3406, LogLevel.Warning, "The push provider of {Platform} does not take a message: {Reason}")]
+    [LoggerMessage(3486, LogLevel.Warning, "The push provider of {Platform} does not take a message: {Reason}")]
     private partial void LogRefused(string platform, string reason);
 
-    [LoggerMessage(3407, LogLevel.Error, "A message to device {Id} does not open under this master key; it is dropped")]
+    [LoggerMessage(3487, LogLevel.Error, "A message to device {Id} does not open under this master key; it is dropped")]
     private partial void LogUnreadable(Guid id);
 }
