@@ -22,7 +22,7 @@ public sealed class LocalMailTests(PagesFixture fixture)
     [InlineData("/reset-password?email=ada@example.com")]
     public async Task Page_WhenNoMailServerIsSetOutsideDevelopment_PromisesNothing(string url)
     {
-        await using var server = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["environment"] = "Production", ["PUBLIC_URL"] = "https://id.example.com", ["TRUSTED_PROXIES"] = "127.0.0.1,::1" });
+        await using var server = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["environment"] = "Production", ["Accounts:PasswordHashIterations"] = "210000", ["PUBLIC_URL"] = "https://id.example.com", ["TRUSTED_PROXIES"] = "127.0.0.1,::1" });
         using var http = new HttpClient { BaseAddress = server.Url };
         http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
         http.DefaultRequestHeaders.Add("X-Forwarded-Host", "id.example.com");

@@ -27,50 +27,58 @@ public sealed partial class AccessNoticeTests(FactorServer server)
             var before = server.Messages.CountCodesTo(person.Email);
             Done(await server.PostAsync("password/forgot", new { email = person.Email }));
             return Done(await server.PostAsync("password/reset", new { email = person.Email, code = await server.Messages.CodeAsync(person.Email, before + 1), newPassword = "a third sound phrase 9" }));
-        }),
+        }
+        ),
         ["password by an administrator"] = (AccessChange.PasswordChanged, "Your password was changed", async (server, person, _) => Done(await server.PostAsync($"users/{person.Id}/password", new { newPassword = "a third sound phrase 9" }, (await server.AdminAsync()).Access))),
         ["e-mail asked"] = (AccessChange.EmailChangeAsked, "is to be changed", async (server, person, tokens) => Done(await server.PutAsync("users/" + person.Id, new { email = "new" + person.Email }, tokens.Access))),
         ["e-mail"] = (AccessChange.EmailChanged, "Your e-mail address was changed", async (server, person, tokens) =>
         {
             Done(await server.PutAsync("users/" + person.Id, new { email = "new" + person.Email }, tokens.Access));
             return Done(await server.PostAsync("otp/verify", new { email = "new" + person.Email, code = await server.Messages.CodeAsync("new" + person.Email) }));
-        }),
+        }
+        ),
         ["e-mail by an administrator"] = (AccessChange.EmailReplaced, "An e-mail address was changed for you", async (server, person, _) =>
         {
             Done(await server.PutAsync("users/" + person.Id, new { email = "new" + person.Email }, (await server.AdminAsync()).Access));
             return "new" + person.Email;
-        }),
+        }
+        ),
         ["phone number asked"] = (AccessChange.PhoneChangeAsked, "Your phone number is to be changed", async (server, person, tokens) => Done(await server.PutAsync("users/" + person.Id, new { phoneNumber = Number() }, tokens.Access))),
         ["phone number"] = (AccessChange.PhoneChanged, "Your phone number was changed", async (server, person, tokens) =>
         {
             await PhoneAsync(server, person, tokens);
             return null;
-        }),
+        }
+        ),
         ["phone number taken away"] = (AccessChange.PhoneRemoved, "Your phone number was removed", async (server, person, tokens) =>
         {
             await PhoneAsync(server, person, tokens);
             return Done(await server.PutAsync("users/" + person.Id, """{"phoneNumber":null}""", tokens.Access));
-        }),
+        }
+        ),
         ["user name"] = (AccessChange.UserNameChanged, "Your user name was changed", async (server, person, tokens) => Done(await server.PutAsync("users/" + person.Id, new { userName = "u" + person.Id[..13] }, tokens.Access))),
         ["authenticator added"] = (AccessChange.SecondFactorAdded, "A second step was added", async (server, _, tokens) =>
         {
             await TotpAsync(server, tokens);
             return null;
-        }),
+        }
+        ),
         ["authenticator removed"] = (AccessChange.SecondFactorRemoved, "A second step was removed", async (server, _, tokens) => Done(await server.SendAsync(HttpMethod.Delete, "factors/" + (await TotpAsync(server, tokens)).Id, null, tokens.Access))),
         ["codes by mail added"] = (AccessChange.SecondFactorAdded, "A second step was added", async (server, _, tokens) => Done(await server.PostAsync("factors/email", null, tokens.Access))),
         ["passkey added"] = (AccessChange.PasskeyAdded, "A passkey was added", async (server, _, tokens) =>
         {
             await PasskeyAsync(server, tokens);
             return null;
-        }),
+        }
+        ),
         ["passkey removed"] = (AccessChange.PasskeyRemoved, "A passkey was removed", async (server, _, tokens) => Done(await server.SendAsync(HttpMethod.Delete, "factors/" + await PasskeyAsync(server, tokens), null, tokens.Access))),
         ["recovery codes made anew"] = (AccessChange.RecoveryCodesReplaced, "New recovery codes were made", async (server, _, tokens) =>
         {
             var codes = (await TotpAsync(server, tokens)).RecoveryCodes;
             Done(await server.PostAsync("factors/proof", new { code = codes[0] }, tokens.Access));
             return Done(await server.PostAsync("factors/recovery-codes", null, tokens.Access));
-        }),
+        }
+        ),
         ["recovery code used"] = (AccessChange.RecoveryCodeUsed, "A recovery code was used", async (server, _, tokens) => Done(await server.PostAsync("factors/proof", new { code = (await TotpAsync(server, tokens)).RecoveryCodes[0] }, tokens.Access))),
         ["browser remembered"] = (AccessChange.BrowserRemembered, "A browser was remembered", async (server, person, tokens) =>
         {
@@ -80,24 +88,28 @@ public sealed partial class AccessNoticeTests(FactorServer server)
             var step = await scope.ServiceProvider.GetRequiredService<SecondFactorSignIn>().FinishAsync(half, new FactorProof.Code("recovery_code", codes[1]), remember: true, new Caller(null, null), CancellationToken.None);
             Assert.NotNull(Assert.IsType<SecondStep.Succeeded>(step).RememberedToken);
             return null;
-        }),
+        }
+        ),
         ["connection added"] = (AccessChange.ConnectionAdded, "A new way to sign in", async (server, person, _) =>
         {
             await ConnectAsync(server, person);
             return null;
-        }),
+        }
+        ),
         ["connection removed"] = (AccessChange.ConnectionRemoved, "A way to sign in was taken away", async (server, person, _) =>
         {
             var external = await ConnectAsync(server, person);
             var all = await external.ListAsync(Guid.Parse(person.Id), CancellationToken.None);
             Assert.Equal(Unlinking.Done, await external.UnlinkAsync(Guid.Parse(person.Id), all[0].Key, new Caller(null, null), CancellationToken.None));
             return null;
-        }),
+        }
+        ),
         ["device with a key"] = (AccessChange.DeviceKeyAdded, "A device may sign you in", async (server, _, tokens) =>
         {
             using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
             return Done(await server.PostAsync("devices", new { platform = "android", token = "fcm-token:" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)), appId = "com.example.app", publicKey = Convert.ToBase64String(key.ExportSubjectPublicKeyInfo()) }, tokens.Access));
-        }),
+        }
+        ),
         ["deletion"] = (AccessChange.DeletionAsked, "Your account will be deleted", async (server, person, tokens) => Done(await server.SendAsync(HttpMethod.Delete, "users/" + person.Id, new { currentPassword = person.Password }, tokens.Access))),
     };
 
