@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Identity.Accounts;
@@ -44,7 +45,7 @@ public sealed class PushSignInStoreTests(SqliteFixture sqlite, PostgresFixture p
         var (opened, time) = await OpenAsync(fixture, nodes);
         var account = Guid.NewGuid();
         Task<PushAsked[]> Race() => Task.WhenAll(Enumerable.Range(0, Width).Select(i => Task.Run(async () =>
-            (await SignIns(opened[i % nodes], time).AskAsync(new PushQuestion(account, "stamp", "half:" + Guid.NewGuid().ToString("N"), IsAlone: false, "Atlas"), Caller, Cancel)).Asked)));
+            (await SignIns(opened[i % nodes], time).AskAsync(new PushQuestion(account, "stamp", "half:" + Guid.NewGuid().ToString("N"), IsAlone: false, "Atlas", CultureInfo.InvariantCulture), Caller, Cancel)).Asked)));
         Assert.Equal(PushSignIns.MostPending, (await Race()).Count(asked => asked is PushAsked.Asked));
         var database = opened[0].GetRequiredService<StoreDatabase>();
         Assert.Equal(3, await database.ReadAsync((context, token) => context.Set<PushSignInRow>().CountAsync(r => r.AccountId == account, token), Cancel));
@@ -76,7 +77,7 @@ public sealed class PushSignInStoreTests(SqliteFixture sqlite, PostgresFixture p
             },
             Cancel);
         var binding = "half:" + Guid.NewGuid().ToString("N");
-        Assert.IsType<PushAsked.Asked>((await SignIns(opened[0], time).AskAsync(new PushQuestion(id, account.SecurityStamp, binding, IsAlone: false, null), Caller, Cancel)).Asked);
+        Assert.IsType<PushAsked.Asked>((await SignIns(opened[0], time).AskAsync(new PushQuestion(id, account.SecurityStamp, binding, IsAlone: false, null, CultureInfo.InvariantCulture), Caller, Cancel)).Asked);
         var row = await database.ReadAsync((context, token) => context.Set<PushSignInRow>().SingleAsync(r => r.AccountId == id, token), Cancel);
         var signature = Convert.ToBase64String(key.SignData(Encoding.ASCII.GetBytes(SignInChallenge.OfDecision(row.Id, approves: true, row.Number, userVerified: false, device.Id, row.Nonce)), HashAlgorithmName.SHA256));
         var decided = await Task.WhenAll(Enumerable.Range(0, Width).Select(i => Task.Run(() =>
@@ -95,7 +96,9 @@ public sealed class PushSignInStoreTests(SqliteFixture sqlite, PostgresFixture p
     private static DeviceApprovals Approvals(IServiceProvider node, TimeProvider time)
     {
         var (accounts, limiter, options) = (node.GetRequiredService<IAccountStore>(), node.GetRequiredService<IRateLimiter>(), Options.Create(new AccountsOptions()));
-        var lockout = new Lockout(accounts, new LifecycleEvents(time), new KnownDevices(node.GetRequiredService<IKnownDeviceStore>(), options, time), limiter, options, time);
+
+        // Nobody is locked here, so nobody is told of it.
+        var lockout = new Lockout(accounts, new LifecycleEvents(time), new KnownDevices(node.GetRequiredService<IKnownDeviceStore>(), options, time), notice: null!, limiter, options, time);
         return new(node.GetRequiredService<StoreDatabase>(), accounts, lockout, Audit(node, time), limiter, options, time);
     }
 
