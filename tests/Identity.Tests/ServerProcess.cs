@@ -40,6 +40,19 @@ internal sealed class ServerProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Memory it has for itself now: all that is resident but the files it is made of, which the system shares and takes back. Null: this system does not tell.</summary>
+    public long? OwnMegabytes
+    {
+        get
+        {
+            var status = $"/proc/{_process.Id.ToString(CultureInfo.InvariantCulture)}/status";
+            return File.Exists(status)
+                ? File.ReadLines(status).Where(line => line.StartsWith("RssAnon:", StringComparison.Ordinal) || line.StartsWith("RssShmem:", StringComparison.Ordinal))
+                    .Sum(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture)) / 1024
+                : null;
+        }
+    }
+
     /// <summary>Starts it in Development, where http on loopback will do, unless <paramref name="environment"/> says otherwise.</summary>
     public static ServerProcess Start(IReadOnlyDictionary<string, string> settings, string environment = "Development")
     {

@@ -44,15 +44,18 @@ public sealed class ExportSizeTests(ITestOutputHelper output)
             using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
             response.EnsureSuccessStatusCode();
             var first = watch.Elapsed;
-            var length = 0L;
+            var (length, own) = (0L, server.OwnMegabytes ?? 0);
             await using var body = await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
             var buffer = new byte[64 * 1024];
             while (await body.ReadAsync(buffer, TestContext.Current.CancellationToken) is > 0 and var read)
             {
+                own = length / 500_000 == (length + read) / 500_000 ? own : Math.Max(own, server.OwnMegabytes ?? 0);
                 length += read;
             }
 
-            output.WriteLine($"{count} users as {format}: {length / 1e6:f1} MB, first byte after {first.TotalSeconds:f1} s, all after {watch.Elapsed.TotalSeconds:f1} s, resident at most {server.PeakMegabytes} MB so far");
+            own = Math.Max(own, server.OwnMegabytes ?? 0);
+            output.WriteLine($"{count} users as {format}: {length / 1e6:f1} MB, first byte after {first.TotalSeconds:f1} s, all after {watch.Elapsed.TotalSeconds:f1} s, resident at most {server.PeakMegabytes} MB so far, {own} MB of it its own");
+            Assert.True(own < Limit / (1024 * 1024), $"{format}: {own} MB");
             Assert.True(length > count * 20L, $"{format}: {length} bytes");
         }
 
