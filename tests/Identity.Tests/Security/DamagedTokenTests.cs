@@ -46,6 +46,27 @@ public sealed class DamagedTokenTests(RunningServer server)
         Assert.Equal(HttpStatusCode.OK, (await server.RefreshAsync(kinds["refresh"])).Status);
     }
 
+    // What was verified once is remembered (VerifiedSignatures): it must be remembered of those very characters.
+    [Fact]
+    public async Task AccessToken_ThatIsAnotherThanTheVerifiedOneInASingleCharacter_IsWorthNothing()
+    {
+        using var browser = await server.SignedInAsync();
+        var token = (string)(await server.TokensAsync(browser))["access_token"]!;
+        Assert.Equal(HttpStatusCode.OK, await server.UserInfoAsync(token));
+        Assert.Equal(HttpStatusCode.OK, await server.UserInfoAsync(token));
+        for (var i = 0; i < token.Length; i += 7)
+        {
+            if (token[i] != '.')
+            {
+                Assert.Equal(HttpStatusCode.Unauthorized, await server.UserInfoAsync(token[..i] + (token[i] == 'A' ? 'B' : 'A') + token[(i + 1)..]));
+            }
+        }
+
+        // And revoking it is asked about each time.
+        await server.PostAsync("/connect/revoke", client: null, ("client_id", "spa"), ("token", token));
+        Assert.Equal(HttpStatusCode.Unauthorized, await server.UserInfoAsync(token));
+    }
+
     private static IEnumerable<string> Damage(string token)
     {
         var separator = token.StartsWith("urn:", StringComparison.Ordinal) ? ':' : token.Contains('.', StringComparison.Ordinal) ? '.' : '_';
