@@ -64,7 +64,7 @@ public sealed class PhoneServer : IAsyncLifetime
     public async Task<HttpResponseMessage> AskAsync(PageClient browser, string login, string returnUrl = "")
     {
         var page = await browser.ReadAsync("/signin" + returnUrl);
-        var target = page.QuerySelector("button[form=sign-in]")!.GetAttribute("formaction")!;
+        var target = page.QuerySelector("button[formaction*='handler=Phone']")!.GetAttribute("formaction")!;
         var (_, fields) = PageClient.Form(page);
         (fields["Login"], fields["Password"]) = (login, "");
         return await browser.PostAsync(target, fields);
@@ -194,7 +194,7 @@ public sealed partial class PhonePageTests(PhoneServer world) : IClassFixture<Ph
         using var _ = phone;
         using var browser = new PageClient(world.Server.Url);
         var page = await browser.ReadAsync("/signin");
-        var target = page.QuerySelector("button[form=sign-in]")!.GetAttribute("formaction")!;
+        var target = page.QuerySelector("button[formaction*='handler=Phone']")!.GetAttribute("formaction")!;
         var (_, fields) = PageClient.Form(page);
         fields["Login"] = account.Email;
         var cookies = browser.Cookies.ToDictionary(StringComparer.Ordinal);
@@ -242,7 +242,7 @@ public sealed partial class PhonePageTests(PhoneServer world) : IClassFixture<Ph
         {
             using var browser = new PageClient(url);
             var page = await browser.ReadAsync("/signin");
-            Assert.Null(page.QuerySelector("button[form=sign-in]"));
+            Assert.Null(page.QuerySelector("button[formaction*='handler=Phone']"));
             var (_, fields) = PageClient.Form(page);
             fields["Login"] = "ada@example.com";
             Assert.Equal(HttpStatusCode.NotFound, (await browser.PostAsync("/signin?handler=Phone", fields)).StatusCode);

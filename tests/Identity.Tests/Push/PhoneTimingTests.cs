@@ -37,7 +37,7 @@ public sealed class PhoneTimingTests
 
         using var browser = new PageClient(server.Url);
         var page = await browser.ReadAsync("/signin");
-        var target = page.QuerySelector("button[form=sign-in]")!.GetAttribute("formaction")!;
+        var target = page.QuerySelector("button[formaction*='handler=Phone']")!.GetAttribute("formaction")!;
         var (_, fields) = PageClient.Form(page);
         async Task AskAsync(string login)
         {

@@ -61,7 +61,7 @@ public sealed class PushSignInTests(PushSignInWorld world) : IClassFixture<PushS
         var factor = (await Server.GetAsync("factors", tokens.Value("accessToken"))).Json["factors"]!.AsArray().Single(found => (string)found!["type"]! == "push")!;
         Assert.NotNull(factor["lastUsedAt"]);
         Assert.False((bool)factor["withoutPassword"]!);
-        await Server.Messages.WaitForAsync(ada.Person.Email, "A device can now approve sign-ins");
+        await Server.Messages.WaitForAsync(ada.Person.Email, "A device may sign you in from now on");
         await Server.Messages.WaitForAsync(ada.Person.Email, "A second step was added to your sign-in");
     }
 
