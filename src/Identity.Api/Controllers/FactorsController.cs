@@ -125,6 +125,7 @@ public sealed class FactorsController(
         cancellationToken);
 
     [HttpPost("push", Name = "addPushFactor")]
+    [Idempotent]
     [EndpointSummary("Take a yes on a device as a second factor")]
     [EndpointDescription("A device with a key must be registered (POST /devices with publicKey). Signing that device out takes it away: recovery codes are for then.")]
     [ProducesResponseType<FactorAddedResponse>(StatusCodes.Status201Created)]

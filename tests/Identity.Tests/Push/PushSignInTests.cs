@@ -1,13 +1,16 @@
 // NIST SP 800-63B-4 §3.1.3 and its push fatigue; the wire contract's /login/push and /devices/sign-ins: a phone's yes as the second factor.
 using System.Net;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Identity.Accounts;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Identity.Tests.Api;
 using Identity.Tests.Kit.Push;
+using Identity.Tests.Pages;
 using Identity.Tests.SecondFactors;
+using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -355,6 +358,43 @@ public sealed class PushSignInTests(PushSignInWorld world) : IClassFixture<PushS
         Assert.Equal(HttpStatusCode.NoContent, (await Server.SendAsync(HttpMethod.Delete, path, body: null, tokens.Access)).Status);
         await Server.Messages.WaitForAsync(person.Email, "A second step was removed from your sign-in");
         (await Server.PostAsync("factors/proof/push", body: null, tokens.Access)).AssertFailure(400, "channel_unavailable");
+    }
+
+    [Fact]
+    public async Task SignInWithoutPassword_WhenItsOwnerSaysItWasNotThem_IsTakenBackWithThePhone()
+    {
+        var ada = await world.PhonedAsync();
+        (await Server.PutAsync("factors/push", new { withoutPassword = true }, ada.Tokens.Access)).AssertOk();
+        var told = (await Server.Messages.WithAsync(ada.Person.Email, "Your devices can sign you in without a password")).Text;
+        using var http = Server.CreateClient(new WebApplicationFactoryClientOptions { AllowAutoRedirect = false, BaseAddress = new Uri(ApiServer.Issuer) });
+        var link = Regex.Match(told, @"https?://\S+/not-me\?ticket=[\w-]+", RegexOptions.None, TimeSpan.FromSeconds(1)).Value;
+        var (_, fields) = PageClient.Form(PageClient.Parse(await http.GetStringAsync(link, Cancel)));
+        using var done = await http.PostAsync("/not-me", new FormUrlEncodedContent(fields), Cancel);
+        Assert.Equal(HttpStatusCode.SeeOther, done.StatusCode);
+        (await Server.GetAsync("users/me", ada.Tokens.Access)).AssertFailure(401, "invalid_token");
+        (await Server.GetAsync(ada.Phone.ListPath(Server.Time.GetUtcNow()))).AssertFailure(403, "invalid_signature");
+    }
+
+    [Fact]
+    public async Task Factor_WhenAskedForAgainWithItsKey_IsAddedOnce()
+    {
+        var (_, tokens) = await Server.SignedInAsync();
+        using var phone = new SimulatedDevice();
+        await world.AddPhoneAsync(tokens, phone);
+        using var http = Server.CreateClient();
+        var ids = new HashSet<string>(StringComparer.Ordinal);
+        var key = Guid.NewGuid().ToString();
+        for (var i = 0; i < 2; i++)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/api/identity/factors/push");
+            request.Headers.Authorization = new("Bearer", tokens.Access);
+            request.Headers.Add("Idempotency-Key", key);
+            using var answer = await http.SendAsync(request, Cancel);
+            Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
+            ids.Add((string)JsonNode.Parse(await answer.Content.ReadAsStringAsync(Cancel))!["factor"]!["id"]!);
+        }
+
+        Assert.Single(ids);
     }
 
     [Fact]

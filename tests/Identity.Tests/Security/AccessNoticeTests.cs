@@ -151,10 +151,10 @@ public sealed partial class AccessNoticeTests(FactorServer server)
         Assert.Empty(await server.Services.GetRequiredService<ExternalSignInService>().ListAsync(Guid.Parse(person.Id), TestContext.Current.CancellationToken));
     }
 
-    /// <summary>A change that somebody adds belongs in the table. The one that is not there tells an owner that they took the account over, and SafeChangeTests holds it.</summary>
+    /// <summary>A change that somebody adds belongs in the table. Not there: an owner took the account over (SafeChangeTests), and what needs a phone (PushSignInTests).</summary>
     [Fact]
     public void Changes_ThatThereAre_AreAllInTheTable() =>
-        Assert.Equal([AccessChange.AccountTakenOver], Enum.GetValues<AccessChange>().Except(Means.Values.Select(means => means.Change)));
+        Assert.Equal([AccessChange.AccountTakenOver, AccessChange.PushWithoutPasswordAllowed, AccessChange.PushWithoutPasswordForbidden], Enum.GetValues<AccessChange>().Except(Means.Values.Select(means => means.Change)));
 
     private static string? Done(Answer answer)
     {

@@ -355,7 +355,7 @@ public sealed class DeviceGrantTests(RunningServer server)
     {
         using var page = await browser.GetAsync(Link(asked));
         var document = new HtmlParser().ParseDocument(await page.Content.ReadAsStringAsync());
-        var form = document.Forms.Single();
+        var form = document.Forms.Single(candidate => candidate.QuerySelector("button[formaction]") is not null);
         return (
             (form.GetAttribute("action")!, form.QuerySelector("button[formaction]")!.GetAttribute("formaction")!),
             form.QuerySelectorAll("input").ToDictionary(input => input.GetAttribute("name")!, input => input.GetAttribute("value") ?? "", StringComparer.Ordinal));
