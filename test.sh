@@ -19,6 +19,7 @@ install_packages() {
     command -v chromium >/dev/null || missing+=(chromium)
     [ -x /usr/bin/pdftotext ] || missing+=(poppler-utils)
     command -v oathtool >/dev/null || missing+=(oathtool)
+    command -v soffice >/dev/null || missing+=(libreoffice-calc-nogui)
     [ -f /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing+=(apache2 libapache2-mod-auth-openidc)
     /usr/bin/python3 -c "import flask, jwt, cryptography" 2>/dev/null || missing+=(python3-flask python3-jwt python3-cryptography)
     [ -x /usr/bin/go ] && [ -d /usr/share/gocode/src/github.com/coreos/go-oidc ] || missing+=(golang-go golang-github-coreos-go-oidc-dev)

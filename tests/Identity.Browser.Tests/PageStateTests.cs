@@ -13,6 +13,15 @@ public sealed class PageStateTests(BrowserFixture fixture)
     private static readonly Dictionary<string, Func<Visit, BrowserFixture, Task>> States = new(StringComparer.Ordinal)
     {
         ["start"] = (visit, _) => visit.GotoAsync("/"),
+        ["demo"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/");
+            await visit.PressAsync("Run the demo client");
+            await visit.PressAsync("Allow");
+            await Assertions.Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "The demo client has its tokens" })).ToBeVisibleAsync();
+        },
+        ["demo-failed"] = (visit, _) => visit.GotoAsync("/demo/callback?error=access_denied&state=x"),
         ["sign-in"] = (visit, _) => visit.GotoAsync("/signin"),
         ["sign-in-client"] = (visit, _) => visit.GotoAsync(visit.AuthorizeUrl(more: "&login_hint=ada%40example.com")),
         ["sign-in-empty"] = async (visit, _) =>
@@ -488,7 +497,54 @@ public sealed class PageStateTests(BrowserFixture fixture)
         },
     };
 
+    // Every page with one of its states: a page that somebody adds is looked at too.
+    private static readonly Dictionary<string, string> Pages = new(StringComparer.Ordinal)
+    {
+        ["AddFactor"] = "add-factor",
+        ["Consent"] = "consent",
+        ["Demo"] = "demo",
+        ["External/Link"] = "external-link",
+        ["External/Problem"] = "external-problem",
+        ["External/SignOut"] = "external-signout",
+        ["ForgotPassword"] = "forgot-password",
+        ["Index"] = "start",
+        ["MyAccount/Apps"] = "account-apps",
+        ["MyAccount/Authenticator"] = "account-authenticator",
+        ["MyAccount/Confirm"] = "account-confirm-password",
+        ["MyAccount/Connections"] = "account-connections",
+        ["MyAccount/Devices"] = "account-devices",
+        ["MyAccount/Index"] = "account-profile",
+        ["MyAccount/Passkey"] = "account-passkey",
+        ["MyAccount/Password"] = "account-password",
+        ["MyAccount/Pending"] = "account-pending-email",
+        ["MyAccount/Security"] = "account-security",
+        ["MyAccount/Sessions"] = "account-sessions",
+        ["NotMe"] = "not-me",
+        ["Phone"] = "sign-in-phone",
+        ["Register"] = "register",
+        ["ResetPassword"] = "reset-password",
+        ["SecondFactor"] = "second-factor-authenticator",
+        ["SignIn"] = "sign-in",
+        ["SignInWithCode"] = "sign-in-code",
+        ["SignOut"] = "sign-out",
+        ["SignedOut"] = "signed-out",
+        ["Status"] = "not-found",
+        ["Verify"] = "device",
+        ["VerifyEmail"] = "verify-email",
+    };
+
     public static TheoryData<string> Names => [.. States.Keys];
+
+    [Fact]
+    public void Pages_ThatThereAre_HaveAStateEach()
+    {
+        var folder = Path.GetFullPath(Path.Combine(BrowserFixture.SourceDirectory(), "..", "..", "src", "Identity.Server", "Pages"));
+        var pages = Directory.GetFiles(folder, "*.cshtml", SearchOption.AllDirectories)
+            .Where(file => !Path.GetFileName(file).StartsWith('_') && File.ReadLines(file).First().StartsWith("@page", StringComparison.Ordinal))
+            .Select(file => Path.ChangeExtension(Path.GetRelativePath(folder, file), null).Replace('\\', '/'));
+        Assert.Equal(Pages.Keys.Order(StringComparer.Ordinal), pages.Order(StringComparer.Ordinal));
+        Assert.All(Pages.Values, state => Assert.Contains(state, States.Keys));
+    }
 
     [Theory]
     [MemberData(nameof(Names))]

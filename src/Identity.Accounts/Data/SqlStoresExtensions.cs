@@ -64,6 +64,7 @@ public static partial class SqlStoresExtensions
         services.AddSingleton<ISecondFactorStore, SqlSecondFactorStore>();
         services.AddSingleton<IFactorProofStore, SqlFactorProofStore>();
 
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<DeviceWithdrawal>(provider));
         services.AddSingleton(provider => new DeviceRegistry(
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<MasterKey>(),

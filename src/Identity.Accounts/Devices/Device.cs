@@ -5,6 +5,9 @@ public static class DevicePlatforms
 {
     public const string Android = "android";
     public const string Ios = "ios";
+
+    /// <summary>As people call it.</summary>
+    public static string NameOf(string platform) => platform == Ios ? "iOS" : "Android";
 }
 
 /// <summary>Why a device was removed, as <c>device.removed</c> tells it.</summary>

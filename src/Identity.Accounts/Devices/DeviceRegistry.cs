@@ -143,11 +143,11 @@ public sealed class DeviceRegistry
         return [.. rows.Select(Map)];
     }
 
-    /// <summary>False: the account has no such device.</summary>
-    public async Task<bool> RemoveAsync(Guid accountId, Guid id, Caller caller, CancellationToken cancellationToken)
+    /// <summary>The device as it was; null: the account has none of that id.</summary>
+    public async Task<Device?> RemoveAsync(Guid accountId, Guid id, Caller caller, CancellationToken cancellationToken)
     {
         var removed = await RemoveAsync(accountId, r => r.Id == id, DeviceRemovalReasons.Requested, cancellationToken);
-        if (removed)
+        if (removed is not null)
         {
             await _audit.WriteAsync("device_remove", DeviceRemovalReasons.Requested, accountId, caller, caller.SessionId, CancellationToken.None);
         }
@@ -161,7 +161,7 @@ public sealed class DeviceRegistry
     /// </summary>
     internal async Task<bool> RemoveRefusedAsync(Guid accountId, Guid id, DateTimeOffset asOf, CancellationToken cancellationToken)
     {
-        var removed = await RemoveAsync(accountId, r => r.Id == id && r.RegisteredAt <= asOf, DeviceRemovalReasons.Unregistered, cancellationToken);
+        var removed = await RemoveAsync(accountId, r => r.Id == id && r.RegisteredAt <= asOf, DeviceRemovalReasons.Unregistered, cancellationToken) is not null;
         if (removed)
         {
             await _audit.WriteAsync("device_remove", DeviceRemovalReasons.Unregistered, accountId, new Caller(Ip: null, UserAgent: null, ActorId: "push"), sessionId: null, CancellationToken.None);
@@ -186,7 +186,7 @@ public sealed class DeviceRegistry
                 cancellationToken);
             foreach (var device in stale)
             {
-                total += await RemoveAsync(database, device.AccountId, r => r.Id == device.Id && r.LastSeenAt <= cutoff, DeviceRemovalReasons.Stale, now, cancellationToken) ? 1 : 0;
+                total += await RemoveAsync(database, device.AccountId, r => r.Id == device.Id && r.LastSeenAt <= cutoff, DeviceRemovalReasons.Stale, now, cancellationToken) is not null ? 1 : 0;
             }
 
             if (stale.Count < BatchSize)
@@ -196,14 +196,15 @@ public sealed class DeviceRegistry
         }
     }
 
-    private Task<bool> RemoveAsync(Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, CancellationToken cancellationToken) =>
+    // The first that went; null: none.
+    private Task<Device?> RemoveAsync(Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, CancellationToken cancellationToken) =>
         RemoveAsync(_database, accountId, which, reason, _timeProvider.GetUtcNow(), cancellationToken);
 
-    private static Task<bool> RemoveAsync(StoreDatabase database, Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, DateTimeOffset now, CancellationToken cancellationToken) => database.TransactAsync(
+    private static Task<Device?> RemoveAsync(StoreDatabase database, Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, DateTimeOffset now, CancellationToken cancellationToken) => database.TransactAsync(
         async (context, token) =>
         {
             await SqlOutbox.LockAsync(database, context, accountId, token);
-            return (await DeviceDetachment.RemoveAsync(database, context, context.Set<DeviceRow>().Where(r => r.AccountId == accountId).Where(which), reason, now, token)).Count > 0;
+            return (await DeviceDetachment.RemoveAsync(database, context, context.Set<DeviceRow>().Where(r => r.AccountId == accountId).Where(which), reason, now, token)).Select(Map).FirstOrDefault();
         },
         cancellationToken);
 

@@ -40,6 +40,7 @@ public enum AccessChange
     ConnectionRemoved,
     /// <summary>A device with a key of its own: it may approve sign-ins, and gets codes that sign in.</summary>
     DeviceKeyAdded,
+    DeviceKeyRemoved,
     /// <summary>A browser that needs no second factor for a while.</summary>
     BrowserRemembered,
     /// <summary>By the person; the account is switched off until it is erased.</summary>

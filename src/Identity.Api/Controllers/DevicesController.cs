@@ -15,7 +15,7 @@ namespace Identity.Api.Controllers;
 [Route("api/identity/devices")]
 [Tags("Devices")]
 [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
-public sealed class DevicesController(DeviceRegistry devices, IAccountStore accounts, AccessNotices notices) : ContractController
+public sealed class DevicesController(DeviceRegistry devices, DeviceWithdrawal withdrawal, IAccountStore accounts, AccessNotices notices) : ContractController
 {
     private const string BadToken = "The access token is not valid here: malformed, expired, revoked, or for another service.";
     private const string NotYours = "This is not yours to see or do.";
@@ -44,7 +44,7 @@ public sealed class DevicesController(DeviceRegistry devices, IAccountStore acco
         var registration = await devices.RegisterAsync(accountId, sessionId, device, Caller(), cancellationToken);
         if (registration is DeviceRegistration.Registered { KeyIsNew: true } added && await accounts.FindAsync(accountId, CancellationToken.None) is { } account)
         {
-            await notices.TellAsync(account, AccessChange.DeviceKeyAdded, _ => added.Device.Platform == "ios" ? "iOS" : "Android");
+            await notices.TellAsync(account, AccessChange.DeviceKeyAdded, _ => DevicePlatforms.NameOf(added.Device.Platform));
         }
 
         return registration switch
@@ -89,7 +89,7 @@ public sealed class DevicesController(DeviceRegistry devices, IAccountStore acco
         }
 
         // Another's device is answered like none: ids tell nothing.
-        if (!Guid.TryParseExact(id, "D", out var deviceId) || !await devices.RemoveAsync(accountId, deviceId, Caller() with { SessionId = sessionId }, cancellationToken))
+        if (!Guid.TryParseExact(id, "D", out var deviceId) || !await withdrawal.RemoveAsync(accountId, deviceId, Caller() with { SessionId = sessionId }, cancellationToken))
         {
             return new Failure(StatusCodes.Status404NotFound, ErrorCodes.DeviceNotFound, NoDevice);
         }

@@ -110,6 +110,13 @@ public sealed partial class AccessNoticeTests(FactorServer server)
             return Done(await server.PostAsync("devices", new { platform = "android", token = "fcm-token:" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)), appId = "com.example.app", publicKey = Convert.ToBase64String(key.ExportSubjectPublicKeyInfo()) }, tokens.Access));
         }
         ),
+        ["device with a key removed"] = (AccessChange.DeviceKeyRemoved, "A device no longer signs you in", async (server, _, tokens) =>
+        {
+            using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+            var device = await server.PostAsync("devices", new { platform = "ios", token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)), appId = "com.example.app", environment = "production", publicKey = Convert.ToBase64String(key.ExportSubjectPublicKeyInfo()) }, tokens.Access);
+            return Done(await server.SendAsync(HttpMethod.Delete, "devices/" + device.Value("id"), body: null, tokens.Access));
+        }
+        ),
         ["deletion"] = (AccessChange.DeletionAsked, "Your account will be deleted", async (server, person, tokens) => Done(await server.SendAsync(HttpMethod.Delete, "users/" + person.Id, new { currentPassword = person.Password }, tokens.Access))),
     };
 

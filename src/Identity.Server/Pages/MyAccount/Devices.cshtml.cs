@@ -9,7 +9,7 @@ namespace Identity.Server.Pages.MyAccount;
 public sealed record DeviceLine(Guid Id, string Name, string? App, string LastSeen, string Added);
 
 /// <summary>Which devices get a person's messages and codes, and how to take one out.</summary>
-public sealed class DevicesModel(PageServices services, IBrowserSession browser, IAccountChanges changes, DeviceRegistry registry, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class DevicesModel(PageServices services, IBrowserSession browser, IAccountChanges changes, DeviceRegistry registry, DeviceWithdrawal withdrawal, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     public IReadOnlyList<DeviceLine> Devices { get; private set; } = [];
 
@@ -35,7 +35,7 @@ public sealed class DevicesModel(PageServices services, IBrowserSession browser,
         // Only one's own: the id in the form proves nothing.
         if (Guid.TryParseExact(id, "D", out var device))
         {
-            await registry.RemoveAsync(Person.Id, device, Caller with { SessionId = Session.Id }, cancellationToken);
+            await withdrawal.RemoveAsync(Person.Id, device, Caller with { SessionId = Session.Id }, cancellationToken);
         }
 
         return SeeOther("/account/devices?done=DeviceRemoved");
