@@ -26,7 +26,7 @@ end
 
 local told = false
 function response(status, headers, body)
-  local token = body:match('"refresh_token":"([^"]+)"') or body:match('"refreshToken":"([^"]+)"')
+  local token = body:match('"refresh_token": ?"([^"]+)"') or body:match('"refreshToken":"([^"]+)"')
   if status == 200 and token then
     last = last + 1
     tokens[last] = token
