@@ -48,15 +48,15 @@ public sealed class MailComposer(IOptions<MailBrand> brand)
         ArgumentNullException.ThrowIfNull(culture);
         var settings = brand.Value;
         var name = account is { EmailVerified: true, FirstName: { Length: > 0 } first } ? first : null;
-        var values = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal)
+        var values = new Dictionary<string, object?>(StringComparer.Ordinal)
         {
-            ["lang"] = [culture.Name],
-            ["dir"] = [culture.TextInfo.IsRightToLeft ? "rtl" : "ltr"],
-            ["subject"] = [content.Subject],
-            ["brand"] = [BrandName],
-            ["accent"] = [settings.AccentColor],
+            ["lang"] = culture.Name,
+            ["dir"] = culture.TextInfo.IsRightToLeft ? "rtl" : "ltr",
+            ["subject"] = content.Subject,
+            ["brand"] = BrandName,
+            ["accent"] = settings.AccentColor,
             ["logo"] = Maybe(settings.LogoUrl),
-            ["greeting"] = [name is null ? AccountTexts.In(culture, "Mail.Hello") : AccountTexts.In(culture, "Mail.HelloName", name)],
+            ["greeting"] = name is null ? AccountTexts.In(culture, "Mail.Hello") : AccountTexts.In(culture, "Mail.HelloName", name),
             ["paragraphs"] = Paragraphs(content.Text),
             ["code"] = Maybe(content.Code),
             ["after"] = Paragraphs(content.AfterCode ?? ""),
@@ -64,14 +64,15 @@ public sealed class MailComposer(IOptions<MailBrand> brand)
             ["lead"] = Maybe(content.Link?.Lead),
             ["label"] = Maybe(content.Link?.Label),
             ["app"] = Maybe(content.App is null ? null : AccountTexts.In(culture, "Mail.App", content.App)),
-            ["why"] = [AccountTexts.In(culture, "Mail.Why", BrandName)],
+            ["why"] = AccountTexts.In(culture, "Mail.Why", BrandName),
             ["support"] = Maybe(settings.SupportUrl),
-            ["help"] = [AccountTexts.In(culture, "Mail.Help")],
+            ["help"] = AccountTexts.In(culture, "Mail.Help"),
         };
         return new(to, content.Subject, s_text.Fill(values), s_html.Fill(values), id) { SenderName = BrandName };
     }
 
-    private static string[] Maybe(string? value) => string.IsNullOrEmpty(value) ? [] : [value];
+    // Empty text is true in Liquid.
+    private static string? Maybe(string? value) => string.IsNullOrEmpty(value) ? null : value;
 
     private static string[] Paragraphs(string text) => text.ReplaceLineEndings("\n").Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 }
