@@ -125,7 +125,8 @@ internal static class OAuthServer
     private static void AddHandlers(OpenIddictServerBuilder server)
     {
         // Reading requests.
-        server.AddEventHandler(PublicAddress.Descriptor);
+        Replace(server, Host.ResolveRequestUri.Descriptor, InferEndpoint.Descriptor);
+        server.RemoveEventHandler(BuiltIn.InferEndpointType.Descriptor);
         Replace(server, Host.ExtractPostRequest<ExtractTokenRequestContext>.Descriptor, ExtractTokenParameters.Descriptor);
         server.AddEventHandler(FirstPartyHasNoCredentials.Descriptor);
 

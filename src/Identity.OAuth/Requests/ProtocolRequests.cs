@@ -53,14 +53,6 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
         ["/.well-known/oauth-authorization-server"] = Kind.Document,
     };
 
-    /// <summary>Whether OpenIddict has to look at the request at all.</summary>
-    public static bool Concerns(HttpRequest request)
-    {
-        ArgumentNullException.ThrowIfNull(request);
-        return request.Path.Value is { } path
-            && (Endpoints.ContainsKey(path.TrimEnd('/')) || path.StartsWith("/connect/verify", StringComparison.OrdinalIgnoreCase) || FirstPartyClient.TokenRoutes.Contains(path, StringComparer.OrdinalIgnoreCase));
-    }
-
     /// <summary>Whether clients prove themselves at this address (RFC 6749 §2.3).</summary>
     public static bool IsForClients(HttpRequest request)
     {

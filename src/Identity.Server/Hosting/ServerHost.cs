@@ -302,6 +302,7 @@ public static class ServerHost
             app.UseMiddleware<PublicPath>();
         }
 
+        app.Use(OneSpelling.InvokeAsync);
         app.Use(SecurityHeaders);
         if (settings.ManagementPort is { } management)
         {
