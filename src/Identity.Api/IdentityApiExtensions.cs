@@ -41,6 +41,7 @@ public static class IdentityApiExtensions
         services.AddAuthorization();
         services.AddSingleton<UserAccess>();
         services.AddSingleton<TokenAnswers>();
+        services.AddSingleton<RequireTokenRoute>();
         services.AddOpenIddict().AddServer(server => server.AddEventHandler(ContractAnswer.Descriptor));
         services.AddSingleton<IdempotentPosts>();
         return services;

@@ -41,6 +41,7 @@ internal sealed record NewRecoveryCodes(IReadOnlyList<string> Codes);
 internal sealed class ContractAnswer(IAccountChanges accounts, TimeProvider timeProvider) : IOpenIddictServerHandler<ApplyTokenResponseContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ApplyTokenResponseContext>()
+        .AddFilter<RequireTokenRoute>()
         .UseScopedHandler<ContractAnswer>()
         .SetOrder(OpenIddictServerAspNetCoreHandlers.AttachHttpResponseCode<ApplyTokenResponseContext>.Descriptor.Order - 500)
         .Build();
@@ -48,11 +49,6 @@ internal sealed class ContractAnswer(IAccountChanges accounts, TimeProvider time
     public async ValueTask HandleAsync(ApplyTokenResponseContext context)
     {
         var http = context.Transaction.GetHttpRequest()!.HttpContext;
-        if (!FirstPartyClient.TokenRoutes.Contains(http.Request.Path.Value, StringComparer.OrdinalIgnoreCase))
-        {
-            return;
-        }
-
         context.HandleRequest();
         if (TokenIssue.Of(context.Transaction) is not { Grant: { } grant } issue
             || !string.IsNullOrEmpty(context.Error)
@@ -80,4 +76,11 @@ internal sealed class ContractAnswer(IAccountChanges accounts, TimeProvider time
         http.Response.Headers.CacheControl = "no-store";
         await http.Response.WriteAsync(JsonSerializer.Serialize(answer, answer.GetType(), ContractJson.Options), context.CancellationToken);
     }
+}
+
+/// <summary>One of the routes of /api/identity that hand out tokens.</summary>
+internal sealed class RequireTokenRoute : IOpenIddictServerHandlerFilter<BaseContext>
+{
+    public ValueTask<bool> IsActiveAsync(BaseContext context) =>
+        new(FirstPartyClient.TokenRoutes.Contains(context.Transaction.GetHttpRequest()!.Path.Value, StringComparer.OrdinalIgnoreCase));
 }

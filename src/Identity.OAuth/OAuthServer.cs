@@ -16,6 +16,7 @@ using Identity.OAuth.Tokens;
 using Identity.OAuth.UserInfo;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using OpenIddict.Abstractions;
 using OpenIddict.EntityFrameworkCore;
 using OpenIddict.Server;
 using OpenIddict.Server.AspNetCore;
@@ -32,6 +33,8 @@ internal static class OAuthServer
     public static void AddOAuthServer(this IServiceCollection services)
     {
         services.AddScoped<IOpenIddictServerDispatcher, Dispatcher>();
+        services.AddSingleton<RequirePresentedToken>();
+        services.AddSingleton<RequireReferenceFormat>();
         services.AddOpenIddict().AddCore(AddCore).AddServer(AddServer);
         services.AddScoped<IOpenIddictEntityFrameworkCoreContext, ScopedContext>();
         services.AddSingleton<PublishedKeys>();
@@ -50,6 +53,8 @@ internal static class OAuthServer
         core.ReplaceAuthorizationStore<OAuthAuthorization, AuthorizationStore>();
         core.ReplaceTokenStore<OAuthToken, TokenStore>();
         core.ReplaceTokenManager<OAuthToken, TokenManager>();
+
+        core.Services.AddSingleton<IOpenIddictApplicationCache<OAuthApplication>, ApplicationCache>();
 
         // The stores compare byte by byte and cache where it pays.
         core.Configure(options => options.DisableAdditionalFiltering = options.DisableEntityCaching = true);
@@ -179,6 +184,7 @@ internal static class OAuthServer
         server.AddEventHandler(TokenCredentials.Descriptor);
         Replace(server, BuiltIn.Protection.CreateTokenEntry.Descriptor, NameTokenEntry.Descriptor);
         server.AddEventHandler(TokenClaims.Descriptor);
+        server.AddEventHandler(ReferenceToken.Descriptor);
         Replace(server, BuiltIn.Protection.AttachTokenPayload.Descriptor, WriteTokenEntry.Descriptor);
         server.AddEventHandler(TellScope.Descriptor);
 

@@ -7,6 +7,7 @@ using OpenIddict.Server;
 using OpenIddict.Server.AspNetCore;
 using static OpenIddict.Abstractions.OpenIddictConstants;
 using static OpenIddict.Server.OpenIddictServerEvents;
+using static OpenIddict.Server.OpenIddictServerHandlerFilters;
 using static OpenIddict.Server.OpenIddictServerHandlers;
 
 namespace Identity.OAuth.Device;
@@ -40,13 +41,14 @@ internal sealed class ReadUserCode : IOpenIddictServerHandler<ExtractEndUserVeri
 internal sealed class ApproveDeviceCode(IOpenIddictTokenStore<OAuthToken> tokens, TimeProvider timeProvider) : IOpenIddictServerHandler<ProcessSignInContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ProcessSignInContext>()
+        .AddFilter<RequireEndUserVerificationRequest>()
         .UseScopedHandler<ApproveDeviceCode>()
         .SetOrder(UpdateReferenceDeviceCodeEntry.Descriptor.Order)
         .Build();
 
     public async ValueTask HandleAsync(ProcessSignInContext context)
     {
-        if (context.EndpointType != OpenIddictServerEndpointType.EndUserVerification || context.DeviceCodePrincipal is not { } principal)
+        if (context.DeviceCodePrincipal is not { } principal)
         {
             return;
         }
@@ -71,17 +73,13 @@ internal sealed class ApproveDeviceCode(IOpenIddictTokenStore<OAuthToken> tokens
 internal sealed class DenyDeviceCode(IOpenIddictTokenStore<OAuthToken> tokens) : IOpenIddictServerHandler<ProcessChallengeContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ProcessChallengeContext>()
+        .AddFilter<RequireEndUserVerificationRequest>()
         .UseScopedHandler<DenyDeviceCode>()
         .SetOrder(RejectDeviceCodeEntry.Descriptor.Order)
         .Build();
 
     public async ValueTask HandleAsync(ProcessChallengeContext context)
     {
-        if (context.EndpointType != OpenIddictServerEndpointType.EndUserVerification)
-        {
-            return;
-        }
-
         var store = (TokenStore)tokens;
         var userCode = context.Transaction.GetProperty<ProcessAuthenticationContext>(typeof(ProcessAuthenticationContext).FullName!)!.UserCodePrincipal!;
         if (!await store.TryMoveAsync(Guid.Parse(userCode.GetTokenId()!), Statuses.Valid, Statuses.Rejected, redeemedAt: null, context.CancellationToken))

@@ -16,18 +16,15 @@ namespace Identity.OAuth.Token;
 internal sealed class RedeemTokens(IOpenIddictTokenManager tokens, ReplayedCodes replayed) : IOpenIddictServerHandler<ProcessSignInContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ProcessSignInContext>()
+        .AddFilter<RequirePresentedToken>()
         .UseScopedHandler<RedeemTokens>()
         .SetOrder(OpenIddictServerHandlers.RedeemTokenEntry.Descriptor.Order)
         .Build();
 
     public async ValueTask HandleAsync(ProcessSignInContext context)
     {
-        var authentication = context.Transaction.GetProperty<ProcessAuthenticationContext>(typeof(ProcessAuthenticationContext).FullName!);
-        if (authentication is null || Presented(context, authentication) is not { } principal || principal.GetTokenId() is not { Length: > 0 } id)
-        {
-            return;
-        }
-
+        var principal = RequirePresentedToken.Presented(context)!;
+        var id = principal.GetTokenId()!;
         if (await tokens.FindByIdAsync(id, context.CancellationToken) is { } token && await tokens.TryRedeemAsync(token, context.CancellationToken))
         {
             return;
@@ -42,14 +39,25 @@ internal sealed class RedeemTokens(IOpenIddictTokenManager tokens, ReplayedCodes
         context.Reject(context.EndpointType == OpenIddictServerEndpointType.Token ? OAuthErrors.InvalidGrant : OAuthErrors.InvalidRequest, "This was used before.");
     }
 
-    private static ClaimsPrincipal? Presented(ProcessSignInContext context, ProcessAuthenticationContext authentication) => context.EndpointType switch
+}
+
+/// <summary>The request came with something that is used up by it.</summary>
+internal sealed class RequirePresentedToken : IOpenIddictServerHandlerFilter<ProcessSignInContext>
+{
+    public ValueTask<bool> IsActiveAsync(ProcessSignInContext context) => new(Presented(context)?.GetTokenId() is { Length: > 0 });
+
+    public static ClaimsPrincipal? Presented(ProcessSignInContext context)
     {
-        OpenIddictServerEndpointType.Authorization => authentication.RequestTokenPrincipal,
-        OpenIddictServerEndpointType.EndUserVerification => authentication.UserCodePrincipal,
-        OpenIddictServerEndpointType.Token when context.Request.IsAuthorizationCodeGrantType() => authentication.AuthorizationCodePrincipal,
-        OpenIddictServerEndpointType.Token when context.Request.IsDeviceCodeGrantType() => authentication.DeviceCodePrincipal,
-        _ => null,
-    };
+        var authentication = context.Transaction.GetProperty<ProcessAuthenticationContext>(typeof(ProcessAuthenticationContext).FullName!);
+        return context.EndpointType switch
+        {
+            OpenIddictServerEndpointType.Authorization => authentication?.RequestTokenPrincipal,
+            OpenIddictServerEndpointType.EndUserVerification => authentication?.UserCodePrincipal,
+            OpenIddictServerEndpointType.Token when context.Request.IsAuthorizationCodeGrantType() => authentication?.AuthorizationCodePrincipal,
+            OpenIddictServerEndpointType.Token when context.Request.IsDeviceCodeGrantType() => authentication?.DeviceCodePrincipal,
+            _ => null,
+        };
+    }
 }
 
 /// <summary>What follows from a code that comes a second time.</summary>

@@ -16,69 +16,44 @@ using static OpenIddict.Server.OpenIddictServerHandlers;
 
 namespace Identity.OAuth.Tokens;
 
-/// <summary>Puts the claims of access and ID tokens in the place of those that OpenIddict collected; makes reference tokens.</summary>
-internal sealed class TokenClaims(IOptions<OAuthOptions> options, IOpenIddictTokenStore<OAuthToken> tokens, TimeProvider timeProvider) : IOpenIddictServerHandler<GenerateTokenContext>
+/// <summary>Puts the claims of access and ID tokens in the place of those that OpenIddict collected.</summary>
+internal sealed class TokenClaims(IOptions<OAuthOptions> options, TimeProvider timeProvider) : IOpenIddictServerHandler<GenerateTokenContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<GenerateTokenContext>()
-        .UseScopedHandler<TokenClaims>()
+        .UseSingletonHandler<TokenClaims>()
         .SetOrder(Protection.AttachTokenMetadata.Descriptor.Order + 500)
         .Build();
 
-    public async ValueTask HandleAsync(GenerateTokenContext context)
+    public ValueTask HandleAsync(GenerateTokenContext context)
     {
         if (TokenIssue.Of(context.Transaction) is not { } issue)
         {
-            return;
+            return default;
         }
 
         var now = timeProvider.GetUtcNow();
-        var issuer = options.Value.Issuer;
         if (context.TokenType == TokenTypeIdentifiers.IdentityToken)
         {
-            Write(context, IdTokenClaims.Of(issue, issuer, now, options.Value.IdTokenLifetime, context.Principal.GetClaim(Claims.Nonce), context.Principal.GetClaim(Claims.AccessTokenHash)), "JWT");
-            return;
+            Write(context, IdTokenClaims.Of(issue, options.Value.Issuer, now, options.Value.IdTokenLifetime, context.Principal.GetClaim(Claims.Nonce), context.Principal.GetClaim(Claims.AccessTokenHash)), "JWT");
         }
-
-        if (context.TokenType != TokenTypeIdentifiers.AccessToken)
+        else if (context.TokenType == TokenTypeIdentifiers.AccessToken && !RequireReferenceFormat.IsReference(issue))
         {
-            return;
+            Write(context, OfAccessToken(context, issue, options.Value, now), issue.Client.ClientId == FirstPartyClient.ClientId && options.Value.CompatibilitySecret is not null ? "JWT" : issue.Target.Format.AccessTokenTyp);
         }
 
-        var isFirstParty = issue.Client.ClientId == FirstPartyClient.ClientId;
-        var claims = AccessTokenClaims.Of(issue, issuer, now, AccessTokenClaims.Lifetime(issue, options.Value));
+        return default;
+    }
+
+    public static JsonObject OfAccessToken(GenerateTokenContext context, TokenIssue issue, OAuthOptions options, DateTimeOffset now)
+    {
+        var claims = AccessTokenClaims.Of(issue, options.Issuer, now, AccessTokenClaims.Lifetime(issue, options));
         if (issue.Client.CertificateBoundAccessTokens && context.Principal.GetClaim(Claims.Confirmation) is { } confirmation)
         {
             // RFC 8705 §3.1. OpenIddict attaches the certificate of whoever has one; whose tokens are bound, the client's metadata says.
             claims["cnf"] = JsonNode.Parse(confirmation);
         }
 
-        if (issue.Target.Format.AccessTokenFormat == "reference" && !isFirstParty)
-        {
-            context.Token = await KeepAsync(issue, claims, now, context.CancellationToken);
-            return;
-        }
-
-        Write(context, claims, isFirstParty && options.Value.CompatibilitySecret is not null ? "JWT" : issue.Target.Format.AccessTokenTyp);
-    }
-
-    // Only its hash is kept, and the claims without a signature: whoever reads the table can use neither.
-    private async Task<string> KeepAsync(TokenIssue issue, JsonObject claims, DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        var value = SecureValue.Create();
-        await tokens.CreateAsync(
-            new OAuthToken
-            {
-                Id = Guid.CreateVersion7(now),
-                ReferenceId = SecureValue.Hash(value),
-                Payload = claims.ToJsonString(),
-                Type = TokenTypeIdentifiers.AccessToken,
-                Status = Statuses.Valid,
-                Subject = issue.SubjectId,
-                CreationDate = now.UtcDateTime,
-                ExpirationDate = DateTimeOffset.FromUnixTimeSeconds((long)claims["exp"]!).UtcDateTime,
-            },
-            cancellationToken);
-        return value;
+        return claims;
     }
 
     private static void Write(GenerateTokenContext context, JsonObject claims, string typ)
@@ -100,4 +75,45 @@ internal sealed class TokenClaims(IOptions<OAuthOptions> options, IOpenIddictTok
         JsonValueKind.False => false,
         _ => JsonSerializer.SerializeToElement(node),
     };
+}
+
+/// <summary>Where the API asks for reference tokens: the token is a name. Only its hash is kept, and the claims without a signature: whoever reads the table can use neither.</summary>
+internal sealed class ReferenceToken(IOptions<OAuthOptions> options, IOpenIddictTokenStore<OAuthToken> tokens, TimeProvider timeProvider) : IOpenIddictServerHandler<GenerateTokenContext>
+{
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<GenerateTokenContext>()
+        .AddFilter<RequireReferenceFormat>()
+        .UseScopedHandler<ReferenceToken>()
+        .SetOrder(TokenClaims.Descriptor.Order + 100)
+        .Build();
+
+    public async ValueTask HandleAsync(GenerateTokenContext context)
+    {
+        var issue = TokenIssue.Of(context.Transaction)!;
+        var now = timeProvider.GetUtcNow();
+        var claims = TokenClaims.OfAccessToken(context, issue, options.Value, now);
+        var value = SecureValue.Create();
+        await tokens.CreateAsync(
+            new OAuthToken
+            {
+                Id = Guid.CreateVersion7(now),
+                ReferenceId = SecureValue.Hash(value),
+                Payload = claims.ToJsonString(),
+                Type = TokenTypeIdentifiers.AccessToken,
+                Status = Statuses.Valid,
+                Subject = issue.SubjectId,
+                CreationDate = now.UtcDateTime,
+                ExpirationDate = DateTimeOffset.FromUnixTimeSeconds((long)claims["exp"]!).UtcDateTime,
+            },
+            context.CancellationToken);
+        context.Token = value;
+    }
+}
+
+/// <summary>An access token for an API that asks for reference tokens; our own client's are always JWTs.</summary>
+internal sealed class RequireReferenceFormat : IOpenIddictServerHandlerFilter<GenerateTokenContext>
+{
+    public static bool IsReference(TokenIssue issue) => issue.Target.Format.AccessTokenFormat == "reference" && issue.Client.ClientId != FirstPartyClient.ClientId;
+
+    public ValueTask<bool> IsActiveAsync(GenerateTokenContext context) =>
+        new(context.TokenType == TokenTypeIdentifiers.AccessToken && TokenIssue.Of(context.Transaction) is { } issue && IsReference(issue));
 }

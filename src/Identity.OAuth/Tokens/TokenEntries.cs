@@ -8,6 +8,7 @@ using OpenIddict.Abstractions;
 using OpenIddict.Server;
 using static OpenIddict.Abstractions.OpenIddictConstants;
 using static OpenIddict.Server.OpenIddictServerEvents;
+using static OpenIddict.Server.OpenIddictServerHandlerFilters;
 using static OpenIddict.Server.OpenIddictServerHandlers;
 
 namespace Identity.OAuth.Tokens;
@@ -16,17 +17,14 @@ namespace Identity.OAuth.Tokens;
 internal sealed class NameTokenEntry(TimeProvider timeProvider) : IOpenIddictServerHandler<GenerateTokenContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<GenerateTokenContext>()
+        .AddFilter<RequireTokenEntryCreated>()
         .UseSingletonHandler<NameTokenEntry>()
         .SetOrder(Protection.CreateTokenEntry.Descriptor.Order)
         .Build();
 
     public ValueTask HandleAsync(GenerateTokenContext context)
     {
-        if (context.CreateTokenEntry)
-        {
-            context.Principal.SetTokenId(Guid.CreateVersion7(timeProvider.GetUtcNow()).ToString("D"));
-        }
-
+        context.Principal.SetTokenId(Guid.CreateVersion7(timeProvider.GetUtcNow()).ToString("D"));
         return default;
     }
 }
@@ -37,17 +35,13 @@ internal sealed class WriteTokenEntry(IOpenIddictTokenStore<OAuthToken> tokens, 
     private const int Attempts = 8;
 
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<GenerateTokenContext>()
+        .AddFilter<RequireTokenEntryCreated>()
         .UseScopedHandler<WriteTokenEntry>()
         .SetOrder(Protection.AttachTokenPayload.Descriptor.Order)
         .Build();
 
     public async ValueTask HandleAsync(GenerateTokenContext context)
     {
-        if (!context.CreateTokenEntry)
-        {
-            return;
-        }
-
         var entry = context.ClientId is { } clientId ? await clients.FindEntryAsync(clientId, context.CancellationToken) : null;
         var row = new OAuthToken
         {
