@@ -32,6 +32,8 @@ internal sealed class SqliteDatabase : StoreDatabase
 
     public override SqlDialect Dialect { get; } = new SqliteDialect();
 
+    public override bool IsEmbedded => true;
+
     public override IdentityDbContext CreateContext() => Open();
 
     // Contexts keep their connection open: opening one anew costs more (functions, pragmas) than the queries made here.

@@ -15,6 +15,9 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
 {
     public abstract SqlDialect Dialect { get; }
 
+    /// <summary>In this process: a read is no round trip.</summary>
+    public virtual bool IsEmbedded => false;
+
     /// <summary>A context for who works outside the two ways below; the caller disposes it.</summary>
     public abstract IdentityDbContext CreateContext();
 

@@ -1,4 +1,4 @@
-// Replaces OpenIddict's OpenIddictApplicationCache, which is made with each request and never asked: DisableEntityCaching is set, since clients come from ClientStore.
+// RFC 6749 §2: replaces OpenIddict's OpenIddictApplicationCache, which is made with each request and never asked: DisableEntityCaching is set, since clients come from ClientStore.
 using Identity.Accounts.Data.Tables;
 using OpenIddict.Abstractions;
 

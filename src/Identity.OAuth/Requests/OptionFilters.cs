@@ -1,4 +1,4 @@
-// Follows OpenIddictServerHandlerFilters and OpenIddictServerAspNetCoreHandlerFilters: those of them that ask nothing of a request, so that the dispatcher asks them once.
+// RFC 6749: follows OpenIddictServerHandlerFilters and OpenIddictServerAspNetCoreHandlerFilters: those of them that ask nothing of a request, so that the dispatcher asks them once.
 using OpenIddict.Server;
 using static OpenIddict.Server.AspNetCore.OpenIddictServerAspNetCoreHandlerFilters;
 using static OpenIddict.Server.OpenIddictServerHandlerFilters;

@@ -56,6 +56,23 @@ public abstract class DenyListConformance(StoreFixture fixture) : StoreConforman
     }
 
     [Fact]
+    public async Task IsDenied_FiftyAskedAtOnce_AreEachAnsweredTheirOwn()
+    {
+        for (var i = 0; i < Width; i += 3)
+        {
+            await Store.DenyAsync($"{_id}-{i}", Now, Now.AddHours(1), Cancel);
+        }
+
+        // Those that ask of one id, of several, and of what was granted since.
+        var answers = await RaceAsync(async i => (
+            i,
+            One: await Store.IsDeniedAsync(new[] { $"{_id}-{i}" }, Cancel),
+            Several: await Store.IsDeniedAsync(new[] { Unique(), $"{_id}-{i}", Unique(), Unique() }, Now, Cancel),
+            Since: await Store.IsDeniedAsync(new[] { $"{_id}-{i}" }, Now.AddMilliseconds(1), Cancel)));
+        Assert.All(answers, answer => Assert.Equal((answer.i % 3 == 0, answer.i % 3 == 0, false), (answer.One, answer.Several, answer.Since)));
+    }
+
+    [Fact]
     public async Task Deny_WhenRaced_Holds()
     {
         await RaceAsync(async i =>
