@@ -25,8 +25,9 @@ internal static class ProviderOptions
         // Names alike on every provider, and none that needs quotes.
         builder.UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking).UseSnakeCaseNamingConvention();
 
-        // A refused row is an expected answer here, and every other failure is thrown to a caller who logs it.
-        builder.ConfigureWarnings(warnings => warnings.Log(
+        // A refused row is an expected answer here, and every other failure is thrown to a caller who logs it. Whether the migrations have all of the model, a test says,
+        // and not every start of everybody, which would build the model anew for it.
+        builder.ConfigureWarnings(warnings => warnings.Ignore(RelationalEventId.PendingModelChangesWarning).Log(
             (RelationalEventId.CommandExecuted, LogLevel.Debug),
             (RelationalEventId.CommandError, LogLevel.Debug),
             (CoreEventId.SaveChangesFailed, LogLevel.Debug)));

@@ -46,8 +46,7 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
         context.Database.SetCommandTimeout(TimeSpan.FromMinutes(10));
         await context.Database.OpenConnectionAsync(cancellationToken);
         await context.Database.ExecuteSqlRawAsync(Dialect.MigrationLock, cancellationToken);
-        await RefuseOlderAsync(context, cancellationToken);
-        await context.Database.MigrateAsync(cancellationToken);
+        await UpdateSchemaAsync(context, cancellationToken);
         await prepare(cancellationToken);
         await context.Database.ExecuteSqlRawAsync(Dialect.MigrationUnlock, cancellationToken);
     }

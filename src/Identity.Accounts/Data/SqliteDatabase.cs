@@ -86,8 +86,7 @@ internal sealed class SqliteDatabase : StoreDatabase
 
         // EF Core's own lock is a row, which a process that is killed leaves behind for ever; whoever holds the file lock may take it away.
         await context.Database.ExecuteSqlRawAsync("DROP TABLE IF EXISTS \"__EFMigrationsLock\"", cancellationToken);
-        await RefuseOlderAsync(context, cancellationToken);
-        await context.Database.MigrateAsync(cancellationToken);
+        await UpdateSchemaAsync(context, cancellationToken);
         await prepare(cancellationToken);
     }
 

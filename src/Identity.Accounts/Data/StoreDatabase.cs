@@ -51,6 +51,19 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
         return pending == 0 ? null : "its schema is not yet that of this version; bring it up to date with: identity migrate";
     }
 
+    /// <exception cref="StartFailureException">As <see cref="MigrateAsync"/>.</exception>
+    protected static async Task UpdateSchemaAsync(IdentityDbContext context, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        await RefuseOlderAsync(context, cancellationToken);
+
+        // Where nothing is to be done, not even EF Core's migrator is made: every start but the first of a version.
+        if ((await context.Database.GetPendingMigrationsAsync(cancellationToken)).Any())
+        {
+            await context.Database.MigrateAsync(cancellationToken);
+        }
+    }
+
     /// <exception cref="StartFailureException">The database was made before the schema that this version begins with.</exception>
     protected static async Task RefuseOlderAsync(IdentityDbContext context, CancellationToken cancellationToken)
     {

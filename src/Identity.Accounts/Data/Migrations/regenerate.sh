@@ -8,9 +8,10 @@ project=src/Identity.Accounts
 # Where the tool once put its snapshots: left there, Initial would hold only what changed since.
 rm -rf "$project/Identity"
 for provider in Sqlite Postgres SqlServer; do
-    rm -rf "$project/Data/Migrations/$provider"
+    rm -rf "$project/Data/Migrations/$provider" "$project/Data/Compiled/$provider"
 done
 dotnet build "$project" --no-incremental -p:RunAnalyzers=false -nologo -v q -clp:ErrorsOnly
 for provider in Sqlite Postgres SqlServer; do
     dotnet ef migrations add Initial --no-build --project "$project" --context "${provider}IdentityDbContext" --output-dir "Data/Migrations/$provider"
 done
+"$project/Data/Compiled/regenerate.sh"
