@@ -1,6 +1,9 @@
 // RFC 6749 §5.1 in the contract's words: precedes OpenIddict's ProcessJsonResponse on the routes of /api/identity, which are addresses of its token endpoint.
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using Identity.Accounts;
 using Identity.Accounts.Changes;
+using Identity.Accounts.Profile;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
 using Identity.OAuth.FirstParty;
@@ -38,7 +41,7 @@ internal sealed class TokensResult(TokenIssue issue, IReadOnlyList<string>? reco
 internal sealed record NewRecoveryCodes(IReadOnlyList<string> Codes);
 
 /// <summary>Writes the tokens and their user as the contract has them.</summary>
-internal sealed class ContractAnswer(IAccountChanges accounts, TimeProvider timeProvider) : IOpenIddictServerHandler<ApplyTokenResponseContext>
+internal sealed class ContractAnswer(IAccountChanges accounts, IMetadataStore metadata, TimeProvider timeProvider) : IOpenIddictServerHandler<ApplyTokenResponseContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ApplyTokenResponseContext>()
         .AddFilter<RequireTokenRoute>()
@@ -52,7 +55,7 @@ internal sealed class ContractAnswer(IAccountChanges accounts, TimeProvider time
         context.HandleRequest();
         if (TokenIssue.Of(context.Transaction) is not { Grant: { } grant } issue
             || !string.IsNullOrEmpty(context.Error)
-            || await accounts.FindAsync(Guid.ParseExact(grant.Subject, "D"), context.CancellationToken) is not { } found)
+            || await FindAsync(issue, Guid.ParseExact(grant.Subject, "D"), context.CancellationToken) is not { } found)
         {
             await Failure.OfStatus(StatusCodes.Status401Unauthorized).WriteAsync(http);
             return;
@@ -76,6 +79,10 @@ internal sealed class ContractAnswer(IAccountChanges accounts, TimeProvider time
         http.Response.Headers.CacheControl = "no-store";
         await http.Response.WriteAsync(JsonSerializer.Serialize(answer, answer.GetType(), ContractJson.Options), context.CancellationToken);
     }
+
+    // A sign-in has changed the account since it was read; a refresh has not.
+    private async Task<(Account Account, JsonObject Metadata)?> FindAsync(TokenIssue issue, Guid id, CancellationToken cancellationToken) =>
+        issue is { IsRefresh: true, Person.Account: { } account } ? (account, await metadata.FindAsync(id, cancellationToken)) : await accounts.FindAsync(id, cancellationToken);
 }
 
 /// <summary>One of the routes of /api/identity that hand out tokens.</summary>

@@ -131,7 +131,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
         var accounts = store.GetRequiredService<IAccountStore>();
         await using var requester = await Requester.ConnectAsync(uri);
         await requester.Channel.QueueDeclareAsync("otp_requests", durable: true, exclusive: false, autoDelete: false);
-        var kills = int.TryParse(Environment.GetEnvironmentVariable("IDENTITY_TEST_KILLS"), out var wanted) ? wanted : 10;
+        var kills = int.TryParse(Environment.GetEnvironmentVariable("IDENTITY_TEST_KILLS"), out var wanted) ? wanted : 3;
         var asked = new List<(string MessageId, string Email, string Answer)>();
         var written = new List<Guid>();
         using var stop = new CancellationTokenSource();

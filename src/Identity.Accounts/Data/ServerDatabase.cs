@@ -46,9 +46,28 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
         context.Database.SetCommandTimeout(TimeSpan.FromMinutes(10));
         await context.Database.OpenConnectionAsync(cancellationToken);
         await context.Database.ExecuteSqlRawAsync(Dialect.MigrationLock, cancellationToken);
-        await UpdateSchemaAsync(context, cancellationToken);
-        await prepare(cancellationToken);
-        await context.Database.ExecuteSqlRawAsync(Dialect.MigrationUnlock, cancellationToken);
+        try
+        {
+            await UpdateSchemaAsync(context, cancellationToken);
+            await prepare(cancellationToken);
+        }
+        finally
+        {
+            await UnlockAsync(context);
+        }
+    }
+
+    // Also after a failure: the connection goes back to the pool as it is.
+    private async Task UnlockAsync(TContext context)
+    {
+        try
+        {
+            await context.Database.ExecuteSqlRawAsync(Dialect.MigrationUnlock, CancellationToken.None);
+        }
+        catch (DbException)
+        {
+            // The session is gone, and its lock with it; what broke it is thrown already.
+        }
     }
 
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;

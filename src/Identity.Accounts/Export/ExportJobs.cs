@@ -331,35 +331,9 @@ public sealed partial class ExportJobs
     }
 }
 
-/// <summary>Makes exports, on any number of nodes.</summary>
-internal sealed partial class ExportLoop(ExportJobs jobs, ILogger<ExportLoop> logger) : BackgroundService
+/// <summary>Makes exports, on any number of nodes. Whoever claims one that was left begins it anew.</summary>
+internal sealed partial class ExportLoop(ExportJobs jobs, ILogger<ExportLoop> logger) : JobLoop(jobs.RunNextAsync, jobs.WaitAsync)
 {
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        try
-        {
-            while (true)
-            {
-                try
-                {
-                    while (await jobs.RunNextAsync(stoppingToken))
-                    {
-                    }
-                }
-                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-                {
-                    LogFailed(exception);
-                }
-
-                await jobs.WaitAsync(TimeSpan.FromSeconds(20 + Random.Shared.Next(20)), stoppingToken);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // Told to stop; whoever claims the export next begins it anew.
-        }
-    }
-
     [LoggerMessage(3466, LogLevel.Error, "Exports could not be looked for; they are at the next turn")]
-    private partial void LogFailed(Exception exception);
+    protected override partial void LogFailed(Exception exception);
 }

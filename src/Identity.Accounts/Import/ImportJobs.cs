@@ -245,35 +245,9 @@ public sealed partial class ImportJobs
     private sealed class ClaimLostException : Exception;
 }
 
-/// <summary>Runs imports, on any number of nodes.</summary>
-internal sealed partial class ImportLoop(ImportJobs jobs, ILogger<ImportLoop> logger) : BackgroundService
+/// <summary>Runs imports, on any number of nodes. Whoever claims one that was left goes on where it was.</summary>
+internal sealed partial class ImportLoop(ImportJobs jobs, ILogger<ImportLoop> logger) : JobLoop(jobs.RunNextAsync, jobs.WaitAsync)
 {
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        try
-        {
-            while (true)
-            {
-                try
-                {
-                    while (await jobs.RunNextAsync(stoppingToken))
-                    {
-                    }
-                }
-                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-                {
-                    LogFailed(exception);
-                }
-
-                await jobs.WaitAsync(TimeSpan.FromSeconds(20 + Random.Shared.Next(20)), stoppingToken);
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // Told to stop; whoever claims the import next goes on where this one was.
-        }
-    }
-
     [LoggerMessage(3441, LogLevel.Error, "An import failed and goes on when its claim has run out")]
-    private partial void LogFailed(Exception exception);
+    protected override partial void LogFailed(Exception exception);
 }

@@ -61,6 +61,9 @@ public sealed record Subject(string Id, JsonObject Claims)
 {
     /// <summary>Too many wrong passwords: nothing new is handed out until it ends, not by a refresh either. What was handed out goes on.</summary>
     public bool IsLockedOut { get; init; }
+
+    /// <summary>What the claims were made of: read once a request.</summary>
+    public Account? Account { get; init; }
 }
 
 /// <summary>People by <c>sub</c>.</summary>
@@ -81,6 +84,6 @@ public sealed class Subjects(IAccountStore accounts, TimeProvider timeProvider)
             claims["groups"] = roles.DeepClone();
         }
 
-        return new Subject(subject, claims) { IsLockedOut = account.LockoutEnd > timeProvider.GetUtcNow() };
+        return new Subject(subject, claims) { IsLockedOut = account.LockoutEnd > timeProvider.GetUtcNow(), Account = account };
     }
 }

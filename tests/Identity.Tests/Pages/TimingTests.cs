@@ -11,7 +11,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Pages;
 
-/// <summary>300 requests for each pair, interleaved, at an own server that nobody else asks and whose hashes take some 20 ms.</summary>
+/// <summary>80 requests for each pair, interleaved, at an own server that nobody else asks and whose hashes take some 20 ms.</summary>
 public sealed class TimingTests(TimingTests.World world) : IClassFixture<TimingTests.World>
 {
     [Theory]

@@ -259,7 +259,7 @@ public sealed class OtpQueueTests(RabbitMqServer broker) : IDisposable
     [Fact]
     public async Task Workers_WhenTwoShareRequests_DoEachOnce()
     {
-        var count = int.TryParse(Environment.GetEnvironmentVariable("IDENTITY_TEST_OTP_REQUESTS"), out var wanted) ? wanted : 10_000;
+        var count = int.TryParse(Environment.GetEnvironmentVariable("IDENTITY_TEST_OTP_REQUESTS"), out var wanted) ? wanted : 1_000;
         var (worker, requester) = await StartAsync();
         await using var stopping = worker;
         await using var closing = requester;
