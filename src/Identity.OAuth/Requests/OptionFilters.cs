@@ -25,6 +25,8 @@ internal static class OptionFilters
         [typeof(RequireTokenStorageEnabled)] = options => !options.DisableTokenStorage,
     };
 
+    public static IEnumerable<Type> All => s_answers.Keys;
+
     /// <summary>Null: it depends on the request.</summary>
     public static bool? IsActive(Type filter, OpenIddictServerOptions options) => s_answers.TryGetValue(filter, out var answer) ? answer(options) : null;
 }
