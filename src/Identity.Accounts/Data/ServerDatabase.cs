@@ -25,18 +25,36 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
     }
 
     public override Task<T> WriteAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statement, CancellationToken cancellationToken) =>
-        RetryDeadlocksAsync(() => ReadAsync(statement, cancellationToken));
+        RetryDeadlocksAsync(async () =>
+        {
+            await using var context = _contexts.CreateDbContext();
+            try
+            {
+                return await statement(context, cancellationToken);
+            }
+            finally
+            {
+                await TellSessionsAsync(context);
+            }
+        });
 
     public override Task<T> TransactAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statements, CancellationToken cancellationToken) =>
         RetryDeadlocksAsync(async () =>
         {
             await using var context = _contexts.CreateDbContext();
-            await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
-            var result = await statements(context, cancellationToken);
+            try
+            {
+                await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
+                var result = await statements(context, cancellationToken);
 
-            // Once sent, a commit's fate is the server's: a caller who leaves now must not make it look undone.
-            await transaction.CommitAsync(CancellationToken.None);
-            return result;
+                // Once sent, a commit's fate is the server's: a caller who leaves now must not make it look undone.
+                await transaction.CommitAsync(CancellationToken.None);
+                return result;
+            }
+            finally
+            {
+                await TellSessionsAsync(context);
+            }
         });
 
     public override async Task MigrateAsync(Func<CancellationToken, Task> prepare, CancellationToken cancellationToken)

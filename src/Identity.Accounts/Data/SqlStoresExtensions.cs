@@ -43,9 +43,9 @@ public static partial class SqlStoresExtensions
         services.AddOptions();
         services.AddSingleton<StoreDatabase>(provider => settings.Provider switch
         {
-            DatabaseProvider.Sqlite => new SqliteDatabase(settings, provider),
-            DatabaseProvider.Postgres => new ServerDatabase<PostgresIdentityDbContext>(ProviderOptions.Postgres(settings.ConnectionString, provider), new PostgresDialect()),
-            DatabaseProvider.SqlServer => new ServerDatabase<SqlServerIdentityDbContext>(ProviderOptions.SqlServer(settings.ConnectionString, provider), new SqlServerDialect()),
+            DatabaseProvider.Sqlite => new SqliteDatabase(settings, provider) { SessionCache = provider.GetService<RedisSessionCache>() },
+            DatabaseProvider.Postgres => new ServerDatabase<PostgresIdentityDbContext>(ProviderOptions.Postgres(settings.ConnectionString, provider), new PostgresDialect()) { SessionCache = provider.GetService<RedisSessionCache>() },
+            DatabaseProvider.SqlServer => new ServerDatabase<SqlServerIdentityDbContext>(ProviderOptions.SqlServer(settings.ConnectionString, provider), new SqlServerDialect()) { SessionCache = provider.GetService<RedisSessionCache>() },
             _ => throw new InvalidOperationException($"No database provider {settings.Provider}."),
         });
 

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Identity.Accounts.Data.Redis;
 using Identity.Accounts.Data.Tables;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.EntityFrameworkCore;
@@ -14,6 +15,9 @@ namespace Identity.Accounts.Data;
 public abstract class StoreDatabase : IAsyncDisposable, IDisposable
 {
     public abstract SqlDialect Dialect { get; }
+
+    /// <summary>Where sessions are remembered at all nodes; null: nowhere.</summary>
+    internal RedisSessionCache? SessionCache { get; init; }
 
     /// <summary>A context for who works outside the two ways below; the caller disposes it.</summary>
     public abstract IdentityDbContext CreateContext();
@@ -79,6 +83,17 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
 
             throw;
         }
+    }
+
+    /// <summary>
+    /// To be awaited after a commit, and before whoever asked for it hears of it: what is acknowledged is told to all nodes. After a failure too,
+    /// since a commit whose answer was lost may have been made.
+    /// </summary>
+    protected Task TellSessionsAsync(IdentityDbContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        var changed = context.TakeChangedSessions();
+        return changed.Count == 0 || SessionCache is null ? Task.CompletedTask : SessionCache.InvalidateAsync(changed);
     }
 
     public abstract ValueTask DisposeAsync();
