@@ -1,3 +1,4 @@
+using System.Data;
 using System.Data.Common;
 using Identity.Accounts.Data.Tables;
 using Microsoft.EntityFrameworkCore;
@@ -45,7 +46,7 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
             try
             {
                 await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
-                var result = await statements(context, cancellationToken);
+                var result = await StatementsAsync(context, statements, cancellationToken);
 
                 // Once sent, a commit's fate is the server's: a caller who leaves now must not make it look undone.
                 await transaction.CommitAsync(CancellationToken.None);
@@ -66,11 +67,29 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
         await context.Database.ExecuteSqlRawAsync(Dialect.MigrationLock, cancellationToken);
         await RefuseOlderAsync(context, cancellationToken);
         await context.Database.MigrateAsync(cancellationToken);
+        if (Dialect.SearchIndexes is { Length: > 0 } indexes)
+        {
+            await context.Database.ExecuteSqlRawAsync(indexes, [], cancellationToken);
+        }
+
         await prepare(cancellationToken);
         await context.Database.ExecuteSqlRawAsync(Dialect.MigrationUnlock, cancellationToken);
     }
 
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    // Between two statements the drivers tell of a connection that broke as if we had ended the transaction ourselves.
+    private static async Task<T> StatementsAsync<T>(TContext context, Func<IdentityDbContext, CancellationToken, Task<T>> statements, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await statements(context, cancellationToken);
+        }
+        catch (InvalidOperationException exception) when (context.Database.GetDbConnection().State != ConnectionState.Open)
+        {
+            throw new StoreUnavailableException("The connection to the database broke in the middle of a transaction.", exception);
+        }
+    }
 
     private static async Task CreateAsync(IdentityDbContext context, CancellationToken cancellationToken)
     {
