@@ -146,6 +146,12 @@ public static partial class SqlStoresExtensions
             }
         }
 
+        // Expand, then contract: a schema of the version after this one still fits this one.
+        if (await database.FindNewerMigrationsAsync(cancellationToken) is { Count: > 0 } newer)
+        {
+            LogNewer(services.GetRequiredService<ILoggerFactory>().CreateLogger("Identity.Accounts.Data"), settings.Description, newer[^1]);
+        }
+
         await services.StartMongoAsync(cancellationToken);
         if (services.GetService<RedisServer>() is { } redis)
         {
@@ -155,4 +161,7 @@ public static partial class SqlStoresExtensions
 
     [LoggerMessage(2814, LogLevel.Warning, "{Database} does not answer yet: waiting for up to {Seconds} s")]
     private static partial void LogWaiting(ILogger logger, string database, double seconds);
+
+    [LoggerMessage(2815, LogLevel.Warning, "{Database} was brought up to date by a newer version ({Migration}): this one goes on with it, as long as it is the version before")]
+    private static partial void LogNewer(ILogger logger, string database, string migration);
 }

@@ -52,6 +52,13 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
         return pending == 0 ? null : "its schema is not yet that of this version; bring it up to date with: identity migrate";
     }
 
+    /// <summary>The migrations that the database has and this version does not know, in their order.</summary>
+    public async Task<IReadOnlyList<string>> FindNewerMigrationsAsync(CancellationToken cancellationToken)
+    {
+        await using var context = CreateContext();
+        return [.. (await context.Database.GetAppliedMigrationsAsync(cancellationToken)).Except(context.Database.GetMigrations(), StringComparer.Ordinal)];
+    }
+
     /// <exception cref="StartFailureException">The database was made before the schema that this version begins with.</exception>
     protected static async Task RefuseOlderAsync(IdentityDbContext context, CancellationToken cancellationToken)
     {

@@ -153,24 +153,13 @@ public sealed class SessionCacheTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public void Sessions_AreWrittenInOnePlace()
     {
-        var sources = Path.Combine(Repository(), "src");
+        var sources = Path.Combine(Checkout.Root, "src");
         var writers = Directory.EnumerateFiles(sources, "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/Migrations/", StringComparison.Ordinal))
             .Where(file => System.Text.RegularExpressions.Regex.IsMatch(File.ReadAllText(file), @"\.Sessions\b[^;]*?Execute(?:Update|Delete)Async|\.SetProperty\(r => r\.IsActive", System.Text.RegularExpressions.RegexOptions.Singleline))
             .Select(file => Path.GetFileName(file))
             .Order(StringComparer.Ordinal);
         Assert.Equal(["SqlAccountStore.cs", "SqlSessionStore.cs"], writers);
-    }
-
-    private static string Repository()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Identity.sln")))
-        {
-            folder = folder.Parent!;
-        }
-
-        return folder.FullName;
     }
 
     private static Xunit.Sdk.SkipException Skipped() => Xunit.Sdk.SkipException.ForSkip(RedisInstance.WhatIsMissing);
