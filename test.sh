@@ -1,11 +1,20 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test. Ends with a line "N passed, N failed, N skipped".
 #   ./test.sh                 everything
+#   ./test.sh --long          what takes long as well: minutes of outages, a million accounts, the version before (a tag, else the commit before)
 #   ./test.sh Data Worker     only tests/Identity.Data.Tests and tests/Identity.Worker.Tests; Http is tests/Identity.Tests
 # IDENTITY_TEST_REQUIRE_SERVICES=1 makes a test fail, not skip, when its server, browser or Node is missing.
 # IDENTITY_TEST_NO_INSTALL=1 leaves the machine's packages alone.
 set -uo pipefail
 cd "$(dirname "$0")"
+
+if [ "${1:-}" = --long ]; then
+    shift
+    export IDENTITY_TEST_OUTAGE_SECONDS="${IDENTITY_TEST_OUTAGE_SECONDS:-60}" IDENTITY_TEST_ACCOUNTS="${IDENTITY_TEST_ACCOUNTS:-1000000}" IDENTITY_TEST_KILLS="${IDENTITY_TEST_KILLS:-30}" \
+        IDENTITY_TEST_FUZZ="${IDENTITY_TEST_FUZZ:-100000}" IDENTITY_TEST_IMPORT="${IDENTITY_TEST_IMPORT:-100000}" IDENTITY_TEST_EXPORT="${IDENTITY_TEST_EXPORT:-100000}" \
+        IDENTITY_TEST_VERSION_BEFORE="${IDENTITY_TEST_VERSION_BEFORE:-$(git describe --tags --abbrev=0 2>/dev/null || git rev-parse HEAD^)}"
+    session=14400000
+fi
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -76,7 +85,7 @@ else
 fi
 for project in "${projects[@]}"; do
     say "Testing $(basename "$project" .csproj)"
-    dotnet test "$project" -c Release --no-build --nologo --logger "console;verbosity=minimal" -- RunConfiguration.TestSessionTimeout=2400000 2>&1 | tee "$log" | grep -vE '\[SKIP\]|^  Skipped '
+    dotnet test "$project" -c Release --no-build --nologo --logger "console;verbosity=minimal" -- RunConfiguration.TestSessionTimeout=${session:-2400000} 2>&1 | tee "$log" | grep -vE '\[SKIP\]|^  Skipped '
     status=${PIPESTATUS[0]}
     # "Passed!  - Failed:     0, Passed:    42, Skipped:     1, Total:    43, …"
     summary=$(grep -E 'Failed: +[0-9]+, Passed: +[0-9]+' "$log" | tail -1)

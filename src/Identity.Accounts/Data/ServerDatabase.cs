@@ -21,12 +21,21 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
 
     public override async Task<T> ReadAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> query, CancellationToken cancellationToken)
     {
-        await using var context = _contexts.CreateDbContext();
-        return await query(context, cancellationToken);
+        try
+        {
+            await using var context = _contexts.CreateDbContext();
+            return await query(context, cancellationToken);
+        }
+        catch (Exception exception) when (Dialect.IsBroken(exception))
+        {
+            await using var context = _contexts.CreateDbContext();
+            return await query(context, cancellationToken);
+        }
     }
 
+    // Never again after a break: it may have been done.
     public override Task<T> WriteAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statement, CancellationToken cancellationToken) =>
-        RetryDeadlocksAsync(async () =>
+        RetryAsync(() => false, async () =>
         {
             await using var context = _contexts.CreateDbContext();
             try
@@ -39,8 +48,10 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
             }
         });
 
-    public override Task<T> TransactAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statements, CancellationToken cancellationToken) =>
-        RetryDeadlocksAsync(async () =>
+    public override Task<T> TransactAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statements, CancellationToken cancellationToken)
+    {
+        var isCommitted = false;
+        return RetryAsync(() => !isCommitted, async () =>
         {
             await using var context = _contexts.CreateDbContext();
             try
@@ -49,6 +60,7 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
                 var result = await StatementsAsync(context, statements, cancellationToken);
 
                 // Once sent, a commit's fate is the server's: a caller who leaves now must not make it look undone.
+                isCommitted = true;
                 await transaction.CommitAsync(CancellationToken.None);
                 return result;
             }
@@ -57,6 +69,7 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
                 await TellSessionsAsync(context);
             }
         });
+    }
 
     public override async Task MigrateAsync(Func<CancellationToken, Task> prepare, CancellationToken cancellationToken)
     {
@@ -113,7 +126,7 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
         }
     }
 
-    private async Task<T> RetryDeadlocksAsync<T>(Func<Task<T>> work)
+    private async Task<T> RetryAsync<T>(Func<bool> mayRepeat, Func<Task<T>> work)
     {
         for (var attempt = 1; ; attempt++)
         {
@@ -124,6 +137,10 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
             catch (Exception exception) when (attempt < DeadlockAttempts && Dialect.IsDeadlock(exception))
             {
                 // Rolled back as a whole by the server: run again.
+            }
+            catch (Exception exception) when (attempt == 1 && mayRepeat() && (Dialect.IsBroken(exception) || exception is StoreUnavailableException))
+            {
+                // The connection broke before the commit was sent, so nothing was done: once more, over another.
             }
         }
     }
