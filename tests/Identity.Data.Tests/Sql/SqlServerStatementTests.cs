@@ -10,6 +10,7 @@ using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Tables;
 using Identity.OAuth.Storage;
 using Identity.ServiceDefaults.Settings;
+using Identity.Tests.Kit;
 using Microsoft.Data.SqlClient;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
@@ -134,7 +135,7 @@ public sealed partial class SqlServerStatementTests
     {
         var services = new ServiceCollection();
         services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.None));
-        services.AddSingleton<TimeProvider>(new Identity.Tests.Kit.FakeTimeProvider());
+        services.AddSingleton<TimeProvider>(new FakeTimeProvider());
         services.AddSqlStores(StorageSettings.Embedded(Path.GetTempPath(), new byte[32]));
         services.AddStoreDataProtection();
         services.AddOAuthStores();
