@@ -11,10 +11,14 @@ cd "$(dirname "$0")"
 
 say() { printf '\n== %s\n' "$*"; }
 
+session=2400000
 if [ "${1:-}" = --long ]; then
     shift
-    export IDENTITY_TEST_FUZZ=100000 IDENTITY_TEST_IMPORT=100000 IDENTITY_TEST_EXPORT=100000 IDENTITY_TEST_ACCOUNTS=1000000 IDENTITY_TEST_OTP_REQUESTS=10000
-    export IDENTITY_TEST_KILLS=50 IDENTITY_TEST_OUTAGE_SECONDS=60 IDENTITY_TEST_TIMES=1 IDENTITY_TEST_VERSION_BEFORE=${IDENTITY_TEST_VERSION_BEFORE:-HEAD~1}
+    session=14400000
+    export IDENTITY_TEST_FUZZ="${IDENTITY_TEST_FUZZ:-100000}" IDENTITY_TEST_IMPORT="${IDENTITY_TEST_IMPORT:-100000}" IDENTITY_TEST_EXPORT="${IDENTITY_TEST_EXPORT:-100000}" \
+        IDENTITY_TEST_ACCOUNTS="${IDENTITY_TEST_ACCOUNTS:-1000000}" IDENTITY_TEST_OTP_REQUESTS="${IDENTITY_TEST_OTP_REQUESTS:-10000}" IDENTITY_TEST_KILLS="${IDENTITY_TEST_KILLS:-50}" \
+        IDENTITY_TEST_OUTAGE_SECONDS="${IDENTITY_TEST_OUTAGE_SECONDS:-60}" IDENTITY_TEST_TIMES=1 \
+        IDENTITY_TEST_VERSION_BEFORE="${IDENTITY_TEST_VERSION_BEFORE:-$(git describe --tags --abbrev=0 2>/dev/null || git rev-parse HEAD^)}"
 fi
 
 install_packages() {
@@ -86,7 +90,7 @@ logs=$(mktemp -d)
 run() {
     local name=$1 log status
     name=$(basename "$name" .csproj) log=$logs/$name
-    dotnet test "$1" -c Release --no-build --nologo --logger "console;verbosity=minimal" -- RunConfiguration.TestSessionTimeout=${IDENTITY_TEST_TIMES:+1}2400000 > "$log" 2>&1
+    dotnet test "$1" -c Release --no-build --nologo --logger "console;verbosity=minimal" -- RunConfiguration.TestSessionTimeout=$session > "$log" 2>&1
     status=$?
     echo "$status" > "$log.status"
     say "$name"

@@ -165,6 +165,8 @@ internal sealed class SqlAccountStore(StoreDatabase database, MongoCredentialSto
                         return new AccountUpdate(await context.Accounts.AnyAsync(r => r.Id == row.Id, token) ? AccountWrite.Conflict : AccountWrite.NotFound, []);
                     }
 
+                    // Whether it may sign in is a part of what is remembered of its sessions.
+                    context.SessionsChangedOf(row.Id);
                     if (metadata is null && consequences.Metadata is { } patch && !await SqlMetadataStore.TryMergeAsync(database, context, row.Id, patch, token))
                     {
                         throw new RefusedException(AccountWrite.MetadataTooLarge);

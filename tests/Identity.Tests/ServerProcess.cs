@@ -54,10 +54,13 @@ internal sealed class ServerProcess : IAsyncDisposable
     }
 
     /// <summary>Starts it in Development, where http on loopback will do, unless <paramref name="environment"/> says otherwise.</summary>
-    public static ServerProcess Start(IReadOnlyDictionary<string, string> settings, string environment = "Development")
+    /// <param name="settings">Environment variables.</param>
+    /// <param name="environment">ASPNETCORE_ENVIRONMENT.</param>
+    /// <param name="program">Another version's server; null: the one that was built with these tests.</param>
+    public static ServerProcess Start(IReadOnlyDictionary<string, string> settings, string environment = "Development", string? program = null)
     {
         var port = settings.TryGetValue("PORT", out var given) && int.TryParse(given, CultureInfo.InvariantCulture, out var number) ? number : Ports.Free();
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Identity.Server.dll")])
+        var start = new ProcessStartInfo("dotnet", [program ?? Path.Combine(AppContext.BaseDirectory, "Identity.Server.dll")])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

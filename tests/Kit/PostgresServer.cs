@@ -16,11 +16,12 @@ public sealed class PostgresServer : IAsyncDisposable
     public const string WhatIsMissing = "No PostgreSQL: neither IDENTITY_TEST_POSTGRES nor initdb and postgres are here.";
 
     private readonly string? _directory;
-    private readonly Process? _process;
+    private readonly string[]? _command;
     private readonly List<string> _databases = [];
+    private Process? _process;
 
-    private PostgresServer(string connectionString, string? directory = null, Process? process = null) =>
-        (ConnectionString, _directory, _process) = (connectionString, directory, process);
+    private PostgresServer(string connectionString, string? directory = null, string[]? command = null) =>
+        (ConnectionString, _directory, _command) = (connectionString, directory, command);
 
     public string ConnectionString { get; }
 
@@ -61,11 +62,8 @@ public sealed class PostgresServer : IAsyncDisposable
                 .. prefix, Path.Combine(binaries, "postgres"), "-D", data, "-p", port.ToString(CultureInfo.InvariantCulture), "-h", "127.0.0.1", "-k", directory,
                 "-c", "fsync=off", "-c", "max_connections=300", "-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal", "-c", "log_min_error_statement=panic",
             ];
-            var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { WorkingDirectory = directory, RedirectStandardError = true, UseShellExecute = false })!;
-            process.ErrorDataReceived += (_, _) => { };
-            process.BeginErrorReadLine();
-            var server = new PostgresServer($"Host=127.0.0.1;Port={port};Username=identity;Database=postgres;Maximum Pool Size=60", directory, process);
-            await server.WaitAsync();
+            var server = new PostgresServer($"Host=127.0.0.1;Port={port};Username=identity;Database=postgres;Maximum Pool Size=60", directory, command);
+            await server.StartAgainAsync();
             return server;
         }
         catch
@@ -73,6 +71,30 @@ public sealed class PostgresServer : IAsyncDisposable
             Directory.Delete(directory, recursive: true);
             throw;
         }
+    }
+
+    /// <summary>Whether it is ours to stop and start.</summary>
+    public bool IsPrivate => _command is not null;
+
+    public async Task StartAgainAsync()
+    {
+        _process = Process.Start(new ProcessStartInfo(_command![0], _command[1..]) { WorkingDirectory = _directory, RedirectStandardError = true, UseShellExecute = false })!;
+        _process.ErrorDataReceived += (_, _) => { };
+        _process.BeginErrorReadLine();
+        await WaitAsync();
+    }
+
+    /// <summary>SIGQUIT: it stops at once, as in a crash, and recovers from its log at the next start.</summary>
+    public async Task StopAsync()
+    {
+        using (var kill = Process.Start("kill", ["-QUIT", _process!.Id.ToString(CultureInfo.InvariantCulture)]))
+        {
+            await kill.WaitForExitAsync();
+        }
+
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        _process = null;
     }
 
     /// <summary>A name for a database, which is dropped at the end.</summary>
@@ -105,7 +127,7 @@ public sealed class PostgresServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         NpgsqlConnection.ClearAllPools();
-        if (_process is null)
+        if (!IsPrivate)
         {
             await using var connection = new NpgsqlConnection(ConnectionString);
             await connection.OpenAsync();
@@ -121,9 +143,13 @@ public sealed class PostgresServer : IAsyncDisposable
         }
 
         // Its children notice that it is gone and follow.
-        _process.Kill();
-        await _process.WaitForExitAsync();
-        _process.Dispose();
+        if (_process is not null)
+        {
+            _process.Kill();
+            await _process.WaitForExitAsync();
+            _process.Dispose();
+        }
+
         for (var attempt = 0; Directory.Exists(_directory); attempt++)
         {
             try

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Data.Common;
 using Identity.Accounts.Data.Tables;
 using Microsoft.EntityFrameworkCore;
@@ -20,24 +21,55 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
 
     public override async Task<T> ReadAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> query, CancellationToken cancellationToken)
     {
-        await using var context = _contexts.CreateDbContext();
-        return await query(context, cancellationToken);
-    }
-
-    public override Task<T> WriteAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statement, CancellationToken cancellationToken) =>
-        RetryDeadlocksAsync(() => ReadAsync(statement, cancellationToken));
-
-    public override Task<T> TransactAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statements, CancellationToken cancellationToken) =>
-        RetryDeadlocksAsync(async () =>
+        try
         {
             await using var context = _contexts.CreateDbContext();
-            await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
-            var result = await statements(context, cancellationToken);
+            return await query(context, cancellationToken);
+        }
+        catch (Exception exception) when (Dialect.IsBroken(exception))
+        {
+            await using var context = _contexts.CreateDbContext();
+            return await query(context, cancellationToken);
+        }
+    }
 
-            // Once sent, a commit's fate is the server's: a caller who leaves now must not make it look undone.
-            await transaction.CommitAsync(CancellationToken.None);
-            return result;
+    // Never again after a break: it may have been done.
+    public override Task<T> WriteAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statement, CancellationToken cancellationToken) =>
+        RetryAsync(() => false, async () =>
+        {
+            await using var context = _contexts.CreateDbContext();
+            try
+            {
+                return await statement(context, cancellationToken);
+            }
+            finally
+            {
+                await TellSessionsAsync(context);
+            }
         });
+
+    public override Task<T> TransactAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statements, CancellationToken cancellationToken)
+    {
+        var isCommitted = false;
+        return RetryAsync(() => !isCommitted, async () =>
+        {
+            await using var context = _contexts.CreateDbContext();
+            try
+            {
+                await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
+                var result = await StatementsAsync(context, statements, cancellationToken);
+
+                // Once sent, a commit's fate is the server's: a caller who leaves now must not make it look undone.
+                isCommitted = true;
+                await transaction.CommitAsync(CancellationToken.None);
+                return result;
+            }
+            finally
+            {
+                await TellSessionsAsync(context);
+            }
+        });
+    }
 
     public override async Task MigrateAsync(Func<CancellationToken, Task> prepare, CancellationToken cancellationToken)
     {
@@ -49,6 +81,11 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
         try
         {
             await UpdateSchemaAsync(context, cancellationToken);
+            if (Dialect.SearchIndexes is { Length: > 0 } indexes)
+            {
+                await context.Database.ExecuteSqlRawAsync(indexes, [], cancellationToken);
+            }
+
             await prepare(cancellationToken);
         }
         finally
@@ -72,6 +109,19 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
 
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
+    // Between two statements the drivers tell of a connection that broke as if we had ended the transaction ourselves.
+    private static async Task<T> StatementsAsync<T>(TContext context, Func<IdentityDbContext, CancellationToken, Task<T>> statements, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await statements(context, cancellationToken);
+        }
+        catch (InvalidOperationException exception) when (context.Database.GetDbConnection().State != ConnectionState.Open)
+        {
+            throw new StoreUnavailableException("The connection to the database broke in the middle of a transaction.", exception);
+        }
+    }
+
     private static async Task CreateAsync(IdentityDbContext context, CancellationToken cancellationToken)
     {
         var creator = context.GetService<IRelationalDatabaseCreator>();
@@ -94,7 +144,7 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
         }
     }
 
-    private async Task<T> RetryDeadlocksAsync<T>(Func<Task<T>> work)
+    private async Task<T> RetryAsync<T>(Func<bool> mayRepeat, Func<Task<T>> work)
     {
         for (var attempt = 1; ; attempt++)
         {
@@ -105,6 +155,10 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
             catch (Exception exception) when (attempt < DeadlockAttempts && Dialect.IsDeadlock(exception))
             {
                 // Rolled back as a whole by the server: run again.
+            }
+            catch (Exception exception) when (attempt == 1 && mayRepeat() && (Dialect.IsBroken(exception) || exception is StoreUnavailableException))
+            {
+                // The connection broke before the commit was sent, so nothing was done: once more, over another.
             }
         }
     }

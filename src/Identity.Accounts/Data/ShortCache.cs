@@ -29,6 +29,19 @@ public sealed class ShortCache<TKey, TValue>(TimeProvider timeProvider)
         _entries.TryRemove(key, out _);
     }
 
+    /// <summary>After a change that made many untrue, or when there is no telling which.</summary>
+    public void RemoveWhere(Func<TValue, bool> isUntrue)
+    {
+        Interlocked.Increment(ref _changes);
+        foreach (var (key, entry) in _entries)
+        {
+            if (isUntrue(entry.Value))
+            {
+                _entries.TryRemove(key, out _);
+            }
+        }
+    }
+
     private async Task<TValue?> ReadAsync(TKey key, Func<TKey, CancellationToken, Task<TValue?>> read, CancellationToken cancellationToken)
     {
         // The age counts from before the read, and a read that a change overtook is not kept.
@@ -43,6 +56,11 @@ public sealed class ShortCache<TKey, TValue>(TimeProvider timeProvider)
             }
 
             _entries[key] = new(value, readAt);
+            if (changes != Volatile.Read(ref _changes))
+            {
+                // Between the question above and the line before this one: who changed it may not have found it.
+                _entries.TryRemove(key, out _);
+            }
         }
 
         return value;

@@ -43,9 +43,9 @@ public static partial class SqlStoresExtensions
         services.AddOptions();
         services.AddSingleton<StoreDatabase>(provider => settings.Provider switch
         {
-            DatabaseProvider.Sqlite => new SqliteDatabase(settings, provider),
-            DatabaseProvider.Postgres => new ServerDatabase<PostgresIdentityDbContext>(ProviderOptions.Postgres(settings.ConnectionString, provider), new PostgresDialect()),
-            DatabaseProvider.SqlServer => new ServerDatabase<SqlServerIdentityDbContext>(ProviderOptions.SqlServer(settings.ConnectionString, provider), new SqlServerDialect()),
+            DatabaseProvider.Sqlite => new SqliteDatabase(settings, provider) { SessionCache = provider.GetService<RedisSessionCache>() },
+            DatabaseProvider.Postgres => new ServerDatabase<PostgresIdentityDbContext>(ProviderOptions.Postgres(settings.ConnectionString, provider), new PostgresDialect()) { SessionCache = provider.GetService<RedisSessionCache>() },
+            DatabaseProvider.SqlServer => new ServerDatabase<SqlServerIdentityDbContext>(ProviderOptions.SqlServer(settings.ConnectionString, provider), new SqlServerDialect()) { SessionCache = provider.GetService<RedisSessionCache>() },
             _ => throw new InvalidOperationException($"No database provider {settings.Provider}."),
         });
 
@@ -146,6 +146,12 @@ public static partial class SqlStoresExtensions
             }
         }
 
+        // Expand, then contract: a schema of the version after this one still fits this one.
+        if (await database.FindNewerMigrationsAsync(cancellationToken) is { Count: > 0 } newer)
+        {
+            LogNewer(services.GetRequiredService<ILoggerFactory>().CreateLogger("Identity.Accounts.Data"), settings.Description, newer[^1]);
+        }
+
         await services.StartMongoAsync(cancellationToken);
         if (services.GetService<RedisServer>() is { } redis)
         {
@@ -155,4 +161,7 @@ public static partial class SqlStoresExtensions
 
     [LoggerMessage(2814, LogLevel.Warning, "{Database} does not answer yet: waiting for up to {Seconds} s")]
     private static partial void LogWaiting(ILogger logger, string database, double seconds);
+
+    [LoggerMessage(2815, LogLevel.Warning, "{Database} was brought up to date by a newer version ({Migration}): this one goes on with it, as long as it is the version before")]
+    private static partial void LogNewer(ILogger logger, string database, string migration);
 }

@@ -178,7 +178,7 @@ internal sealed class SqliteDatabase : StoreDatabase
         }
     }
 
-    private static async Task CommitAsync(IdentityDbContext context, List<IWork> group)
+    private async Task CommitAsync(IdentityDbContext context, List<IWork> group)
     {
         // BEGIN IMMEDIATE: the write lock is taken first, so no statement in it can fail on a stale snapshot.
         await using (var transaction = await context.Database.BeginTransactionAsync())
@@ -219,10 +219,22 @@ internal sealed class SqliteDatabase : StoreDatabase
             }
         }
 
-        foreach (var work in group)
+        // The writer does not wait for the other nodes; those who asked for the writes do.
+        var telling = TellSessionsAsync(context);
+        if (telling.IsCompletedSuccessfully)
         {
-            work.Complete();
+            group.ForEach(work => work.Complete());
         }
+        else
+        {
+            _ = CompleteAsync(telling, [.. group]);
+        }
+    }
+
+    private static async Task CompleteAsync(Task telling, IWork[] group)
+    {
+        await telling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Array.ForEach(group, work => work.Complete());
     }
 
     private interface IWork

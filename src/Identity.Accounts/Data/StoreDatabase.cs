@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Identity.Accounts.Data.Redis;
 using Identity.Accounts.Data.Tables;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.EntityFrameworkCore;
@@ -17,6 +18,9 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
 
     /// <summary>In this process: a read is no round trip.</summary>
     public virtual bool IsEmbedded => false;
+
+    /// <summary>Where sessions are remembered at all nodes; null: nowhere.</summary>
+    internal RedisSessionCache? SessionCache { get; init; }
 
     /// <summary>A context for who works outside the two ways below; the caller disposes it.</summary>
     public abstract IdentityDbContext CreateContext();
@@ -64,6 +68,13 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
         }
     }
 
+    /// <summary>The migrations that the database has and this version does not know, in their order.</summary>
+    public async Task<IReadOnlyList<string>> FindNewerMigrationsAsync(CancellationToken cancellationToken)
+    {
+        await using var context = CreateContext();
+        return [.. (await context.Database.GetAppliedMigrationsAsync(cancellationToken)).Except(context.Database.GetMigrations(), StringComparer.Ordinal)];
+    }
+
     /// <exception cref="StartFailureException">The database was made before the schema that this version begins with.</exception>
     protected static async Task RefuseOlderAsync(IdentityDbContext context, CancellationToken cancellationToken)
     {
@@ -95,6 +106,17 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
 
             throw;
         }
+    }
+
+    /// <summary>
+    /// To be awaited after a commit, and before whoever asked for it hears of it: what is acknowledged is told to all nodes. After a failure too,
+    /// since a commit whose answer was lost may have been made.
+    /// </summary>
+    protected Task TellSessionsAsync(IdentityDbContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        var changed = context.TakeChangedSessions();
+        return changed.Count == 0 || SessionCache is null ? Task.CompletedTask : SessionCache.InvalidateAsync(changed);
     }
 
     public abstract ValueTask DisposeAsync();

@@ -53,7 +53,10 @@ public interface ISessionStore
     /// <summary>Ended and expired ones too; null if unknown. Seen by every node as it is within a second.</summary>
     ValueTask<Session?> FindAsync(string id, CancellationToken cancellationToken);
 
-    /// <summary>The session if it has neither ended nor expired and its account is active: one read, as of now at every node.</summary>
+    /// <summary>
+    /// The session if it has neither ended nor expired and its account is active: one read, as of now at every node; with Redis it may be
+    /// remembered for a second, and nodes tell each other of changes (docs/decisions/0020-session-cache.md).
+    /// </summary>
     ValueTask<Session?> FindLiveAsync(string id, DateTimeOffset now, CancellationToken cancellationToken);
 
     /// <summary>The account's sessions that have not ended or expired, newest first.</summary>

@@ -54,7 +54,12 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
         return row is null ? null : Map(row);
     }
 
-    public async ValueTask<Session?> FindLiveAsync(string id, DateTimeOffset now, CancellationToken cancellationToken)
+    public ValueTask<Session?> FindLiveAsync(string id, DateTimeOffset now, CancellationToken cancellationToken) =>
+        database.SessionCache is { } cache
+            ? cache.FindLiveAsync(id, now, (sid, token) => ReadLiveAsync(sid, now, token), cancellationToken)
+            : new(ReadLiveAsync(id, now, cancellationToken));
+
+    private async Task<Session?> ReadLiveAsync(string id, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var row = await database.ReadAsync((context, token) => _findLive(context, id, now, token), cancellationToken);
         return row is null ? null : Map(row);
@@ -86,7 +91,8 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
     public async Task<bool> AuthenticateAgainAsync(string id, DateTimeOffset at, IReadOnlyList<string> amr, string acr, DateTimeOffset until, CancellationToken cancellationToken)
     {
         var words = Text.Words(amr);
-        return await database.WriteAsync(
+        return await WriteAsync(
+            id,
             (context, token) => context.Sessions
                 .Where(r => r.Id == id && r.EndedAt == null && r.ExpiresAt > at && r.AuthenticatedAt < at)
                 .ExecuteUpdateAsync(
@@ -101,7 +107,8 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
             cancellationToken) == 1;
     }
 
-    public Task TouchAsync(string id, DateTimeOffset now, CancellationToken cancellationToken) => database.WriteAsync(
+    public Task TouchAsync(string id, DateTimeOffset now, CancellationToken cancellationToken) => WriteAsync(
+        id,
         (context, token) => context.Sessions
             .Where(r => r.Id == id && r.EndedAt == null && r.LastSeenAt < now)
             .ExecuteUpdateAsync(set => set.SetProperty(r => r.LastSeenAt, now), token),
@@ -138,6 +145,7 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
                 .ExecuteUpdateAsync(set => set.SetProperty(r => r.EndedAt, now), token) == 1;
             if (ended)
             {
+                context.SessionChanged(id);
                 await context.Authorizations
                     .Where(r => r.SessionId == id && r.RevokedAt == null)
                     .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now).SetProperty(r => r.Status, OpenIddictConstants.Statuses.Revoked), token);
@@ -160,6 +168,7 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
     {
         // Whoever makes a session takes this lock before its commit: a session is seen here, or made after the change that ends the others.
         await SqlOutbox.LockAsync(database, context, accountId, cancellationToken);
+        context.SessionsChangedOf(accountId);
         var rows = await context.Sessions.Where(r => r.AccountId == accountId && r.EndedAt == null && r.ExpiresAt > now).ToListAsync(cancellationToken);
         if (rows.Count > 0)
         {
@@ -191,6 +200,20 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
             cancellationToken);
         return [.. rows.Select(Map)];
     }
+
+    /// <summary>One statement on one session.</summary>
+    private Task<int> WriteAsync(string id, Func<IdentityDbContext, CancellationToken, Task<int>> statement, CancellationToken cancellationToken) => database.WriteAsync(
+        async (context, token) =>
+        {
+            var changed = await statement(context, token);
+            if (changed > 0)
+            {
+                context.SessionChanged(id);
+            }
+
+            return changed;
+        },
+        cancellationToken);
 
     private static Session Map(SessionRow row) => new(
         row.Id,

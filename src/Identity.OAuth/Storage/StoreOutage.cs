@@ -8,8 +8,10 @@ namespace Identity.OAuth.Storage;
 public static class StoreOutage
 {
     public static bool Is(Exception exception) =>
-        exception is DbException or StoreUnavailableException or TimeoutException or IOException or InvalidOperationException { InnerException: DbException or TimeoutException }
-        || exception?.InnerException is DbException;
+        exception is StoreUnavailableException or TimeoutException or IOException or InvalidOperationException { InnerException: TimeoutException } || IsOfDatabase(exception);
+
+    // However deep: EF Core wraps what its own exceptions wrap already.
+    private static bool IsOfDatabase(Exception? exception) => exception is not null && (exception is DbException || IsOfDatabase(exception.InnerException));
 
     /// <summary>Seconds to wait, for Retry-After.</summary>
     public const string RetryAfter = "5";

@@ -73,7 +73,7 @@ internal sealed partial class StartLines(ServerSettings settings, IServiceProvid
             traps.Add($"MASTER_KEY is unset: the key that encrypts the others lies beside them, in {Path.Combine(settings.Storage.DataDirectory, "master.key")}.");
         }
 
-        traps.AddRange(settings.Storage.ClearTextConnections.Select(store => $"{store} is reached without TLS: what is kept there crosses the network in clear."));
+        traps.AddRange(settings.Storage.ClearTextConnections.Select(store => $"{store} is not reached by TLS that is insisted on: what is kept there may cross the network in clear."));
         traps.AddRange((settings.RabbitMq?.Uris ?? []).Where(uri => uri.Scheme == "amqp" && !uri.IsLoopback).Take(1).Select(_ => "RABBITMQ_URIS has amqp://: events and requests for codes cross the network in clear; expected amqps://."));
         if (settings.Storage.Provider == DatabaseProvider.Sqlite)
         {

@@ -54,7 +54,7 @@ public sealed record StorageSettings
             }
             else if (Provider == DatabaseProvider.Postgres && new NpgsqlConnectionStringBuilder(ConnectionString) is { } postgres && postgres.SslMode is SslMode.Disable or SslMode.Allow or SslMode.Prefer && !IsLoopback(postgres.Host!))
             {
-                yield return postgres.SslMode == SslMode.Disable ? "DB_HOST (DB_TLS=off)" : "DB_HOST (no DB_TLS, which insists on nothing)";
+                yield return postgres.SslMode == SslMode.Disable ? "DB_HOST (DB_TLS=off)" : "DB_HOST (DB_TLS is unset: TLS where the server offers it, whoever that is; expected DB_TLS=verify)";
             }
 
             if (Redis is { Tls: RedisTls.Off } redis && redis.Endpoints.Any(endpoint => !IsLoopback(endpoint.Host)))

@@ -106,6 +106,28 @@ public sealed class StorageSettingsTests
         Assert.Equal(2, problems.Count);
     }
 
+    // What is told at each start: nobody finds out by reading a manual that passwords went over the network in clear.
+    [Theory]
+    [InlineData("DB_HOST (DB_TLS is unset", "DB_PROVIDER=postgres", "DB_HOST=pg.example")]
+    [InlineData("DB_HOST (DB_TLS=off)", "DB_PROVIDER=postgres", "DB_HOST=pg.example", "DB_TLS=off")]
+    [InlineData(null, "DB_PROVIDER=postgres", "DB_HOST=pg.example", "DB_TLS=require")]
+    [InlineData(null, "DB_PROVIDER=postgres", "DB_HOST=pg.example", "DB_TLS=verify")]
+    [InlineData(null, "DB_PROVIDER=postgres", "DB_HOST=127.0.0.1")]
+    [InlineData(null, "DB_HOST=sql.example")]
+    [InlineData("DB_HOST (DB_TLS=off)", "DB_HOST=sql.example", "DB_TLS=off")]
+    public void ClearTextConnections_NameTheDatabaseThatMayBeReachedWithoutTls(string? beginning, params string[] values)
+    {
+        var told = Good([.. values, "DB_USERNAME=u", "DB_PASSWORD=p"]).ClearTextConnections.ToArray();
+        if (beginning is null)
+        {
+            Assert.Empty(told);
+        }
+        else
+        {
+            Assert.StartsWith(beginning, Assert.Single(told), StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void Description_WhenShown_HoldsNoCredentials()
     {

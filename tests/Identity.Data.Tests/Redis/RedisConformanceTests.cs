@@ -10,6 +10,8 @@ public sealed class RedisDenyListTests(RedisFixture fixture) : DenyListConforman
 
 public sealed class RedisReplayCacheTests(RedisFixture fixture) : ReplayCacheConformance(fixture);
 
+public sealed class RedisSessionStoreTests(RedisFixture fixture) : SessionStoreConformance(fixture);
+
 public sealed class RedisClusterOneTimeCodeStoreTests(RedisClusterFixture fixture) : OneTimeCodeStoreConformance(fixture);
 
 public sealed class RedisClusterRateLimiterTests(RedisClusterFixture fixture) : RateLimiterConformance(fixture);
@@ -17,3 +19,5 @@ public sealed class RedisClusterRateLimiterTests(RedisClusterFixture fixture) : 
 public sealed class RedisClusterDenyListTests(RedisClusterFixture fixture) : DenyListConformance(fixture);
 
 public sealed class RedisClusterReplayCacheTests(RedisClusterFixture fixture) : ReplayCacheConformance(fixture);
+
+public sealed class RedisClusterSessionStoreTests(RedisClusterFixture fixture) : SessionStoreConformance(fixture);

@@ -7,6 +7,7 @@ using Identity.OAuth.Keys;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Hosting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.Tests.Keys;
@@ -88,6 +89,34 @@ public sealed class KeyRotationTests : IDisposable
         Assert.Equal(await SigningKeyAsync(node), await SigningKeyAsync(other));
     }
 
+    // A hundred days in steps of twelve hours; the API asks for the keys once a day, the nodes sign in turn.
+    [Fact]
+    public async Task Rotation_WhileTwoNodesSignInTurn_FailsNoVerificationOfAnApiThatKeepsTheKeysForADay()
+    {
+        var otherTime = new OffsetTimeProvider(TimeSpan.Zero);
+        await using var node = await StartAsync(_time);
+        await using var other = await StartAsync(otherTime);
+        var signers = new HashSet<string>(StringComparer.Ordinal);
+        JsonWebKeySet known = new();
+        for (var step = 0; step < 200; step++)
+        {
+            if (step % 2 == 0)
+            {
+                using var http = new HttpClient { BaseAddress = (step % 4 == 0 ? node : other).Url };
+                known = new JsonWebKeySet(await http.GetStringAsync(new Uri("/connect/jwks", UriKind.Relative)));
+            }
+
+            var token = await TokenAsync(step % 3 == 0 ? node : other);
+            var result = await new JsonWebTokenHandler().ValidateTokenAsync(token, new() { IssuerSigningKeys = known.GetSigningKeys(), ValidateIssuer = false, ValidateAudience = false, ValidateLifetime = false });
+            Assert.True(result.IsValid, $"step {step}: {result.Exception}");
+            signers.Add(((JsonWebToken)result.SecurityToken).Kid);
+            _time.Advance(TimeSpan.FromHours(12));
+            otherTime.Advance(TimeSpan.FromHours(12));
+        }
+
+        Assert.Equal(2, signers.Count);
+    }
+
     [Fact]
     public async Task Nodes_ThatStartAtOnceOnNewKeys_AgreeOnThem()
     {
@@ -141,11 +170,15 @@ public sealed class KeyRotationTests : IDisposable
 
     private static async Task<string> SigningKeyAsync(HostedServer node)
     {
+        var header = JsonNode.Parse(Base64UrlEncoder.Decode((await TokenAsync(node)).Split('.')[0]))!;
+        return (string)header["kid"]!;
+    }
+
+    private static async Task<string> TokenAsync(HostedServer node)
+    {
         using var http = new HttpClient { BaseAddress = node.Url };
         using var form = new FormUrlEncodedContent(new Dictionary<string, string>(StringComparer.Ordinal) { ["grant_type"] = "client_credentials", ["client_id"] = "service", ["client_secret"] = "0123456789abcdef0123456789abcdef" });
         using var answer = await http.PostAsync(new Uri("/connect/token", UriKind.Relative), form);
-        var token = (string)(await answer.Content.ReadFromJsonAsync<JsonObject>())!["access_token"]!;
-        var header = JsonNode.Parse(Base64UrlEncoder.Decode(token.Split('.')[0]))!;
-        return (string)header["kid"]!;
+        return (string)(await answer.Content.ReadFromJsonAsync<JsonObject>())!["access_token"]!;
     }
 }

@@ -1,4 +1,5 @@
 // Security catalogue: what holds for one server holds for two with one store between them.
+using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
@@ -12,6 +13,37 @@ namespace Identity.Tests.Security;
 /// <summary>Two server processes on one PostgreSQL and one Redis.</summary>
 public sealed class NodesOnPostgresTests(NodesTests.World world) : NodesTests(world), IClassFixture<NodesTests.World>
 {
+    // What a node remembers of sessions is worth nothing while it cannot hear of their ends.
+    [Fact]
+    public async Task Session_WhenItEndsAtOneNodeWhileRedisIsAway_IsOverAtTheOther()
+    {
+        using var browser = await Nodes.A.SignedInAsync();
+        using var other = new Browser(Nodes.B.Address);
+        other.Cookies.Add(Nodes.B.Address, new Cookie("identity", browser.Cookies.GetCookies(Nodes.A.Address)["identity"]!.Value));
+        async Task<HttpStatusCode> AtBAsync()
+        {
+            using var page = await other.GetAsync("/account");
+            return page.StatusCode;
+        }
+
+        Assert.Equal(HttpStatusCode.OK, await AtBAsync());
+        Assert.Equal(HttpStatusCode.OK, await AtBAsync());
+        await Nodes.Redis.StopAsync();
+        try
+        {
+            using var signedOut = await browser.SubmitAsync("/signout", []);
+            Assert.Equal(HttpStatusCode.SeeOther, signedOut.StatusCode);
+            await WithinASecondAsync(async () => await AtBAsync() == HttpStatusCode.SeeOther);
+        }
+        finally
+        {
+            await Nodes.Redis.StartAsync();
+            await Nodes.WaitReadyAsync();
+        }
+
+        Assert.Equal(HttpStatusCode.SeeOther, await AtBAsync());
+    }
+
     // PostgreSQL refuses NUL in a text, and half a surrogate pair has no UTF-8.
     [Fact]
     public async Task Server_WhenSentEveryKindOfBadValueOnPostgres_NeverFails()
@@ -173,6 +205,32 @@ public abstract class NodesTests(NodesTests.World world)
         await Eventually401Async(Nodes.B, (string)tokens["access_token"]!);
     }
 
+    [Theory]
+    [InlineData("sign-out")]
+    [InlineData("sign-out by an administrator")]
+    [InlineData("deactivation")]
+    [InlineData("deletion")]
+    public async Task Session_WhenTheOtherNodeRemembersIt_IsRefusedThereWithinASecondOf(string end)
+    {
+        var (id, email) = await Nodes.A.RegisterAsync();
+        var own = await AccessAsync(email);
+        var admin = await AccessAsync("admin@example.com");
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.Equal(HttpStatusCode.OK, await SendAsync(Nodes.B, HttpMethod.Get, "users/me", own));
+        }
+
+        var ended = end switch
+        {
+            "sign-out" => await SendAsync(Nodes.A, HttpMethod.Post, "logout", own, new JsonObject()),
+            "deactivation" => await SendAsync(Nodes.A, HttpMethod.Put, "users/" + id, admin, new JsonObject { ["isActive"] = false }),
+            "deletion" => await SendAsync(Nodes.A, HttpMethod.Delete, "users/" + id, admin),
+            _ => await SendAsync(Nodes.A, HttpMethod.Post, $"users/{id}/sign-out", admin),
+        };
+        Assert.True((int)ended is >= 200 and < 300, $"{ended}");
+        await WithinASecondAsync(async () => await SendAsync(Nodes.B, HttpMethod.Get, "users/me", own) == HttpStatusCode.Unauthorized);
+    }
+
     [Fact]
     public async Task AccessToken_WhenRevokedAtOneNode_IsInactiveAtTheOther()
     {
@@ -188,6 +246,28 @@ public abstract class NodesTests(NodesTests.World world)
     {
         var keys = await Task.WhenAll(new[] { Nodes.A, Nodes.B }.Select(node => node.Http.GetStringAsync(new Uri(node.Address, "/connect/jwks"))));
         Assert.Equal(keys[0], keys[1]);
+    }
+
+    private protected static async Task WithinASecondAsync(Func<Task<bool>> condition)
+    {
+        for (var started = Stopwatch.GetTimestamp(); !await condition(); await Task.Delay(10))
+        {
+            Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(1), "Not within a second.");
+        }
+    }
+
+    private async Task<string> AccessAsync(string email)
+    {
+        using var login = await Nodes.A.Http.PostAsJsonAsync(new Uri(Nodes.A.Address, "/api/identity/login"), new { email, password = Node.Password });
+        return (string)(await login.Content.ReadFromJsonAsync<JsonNode>())!["accessToken"]!;
+    }
+
+    private static async Task<HttpStatusCode> SendAsync(Node node, HttpMethod method, string path, string access, JsonObject? body = null)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(node.Address, "/api/identity/" + path)) { Content = body is null ? null : JsonContent.Create(body) };
+        request.Headers.Authorization = new("Bearer", access);
+        using var answer = await node.Http.SendAsync(request);
+        return answer.StatusCode;
     }
 
     private protected static async Task<HttpStatusCode> LoginAsync(Node node, string email, string password)
@@ -270,6 +350,18 @@ public abstract class NodesTests(NodesTests.World world)
 
         public string Issuer { get; private set; } = "";
 
+        /// <summary>Ours to stop and start.</summary>
+        public RedisInstance Redis
+        {
+            get
+            {
+                Assert.SkipWhen(_redis is null, RedisInstance.WhatIsMissing);
+                return _redis!;
+            }
+        }
+
+        public Task WaitReadyAsync() => Task.WhenAll(_processes.Select(process => process.WaitReadyAsync()));
+
         public ECDsa ClientKey { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
         public async ValueTask InitializeAsync()
@@ -302,7 +394,7 @@ public abstract class NodesTests(NodesTests.World world)
                 }));
             }
 
-            await Task.WhenAll(_processes.Select(process => process.WaitReadyAsync()));
+            await WaitReadyAsync();
             (A, B) = (new AddressedNode(_processes[0].Address), new AddressedNode(_processes[1].Address));
         }
 

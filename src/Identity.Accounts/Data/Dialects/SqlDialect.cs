@@ -31,11 +31,17 @@ public abstract class SqlDialect
 
     public virtual string MigrationUnlock => "";
 
+    /// <summary>Indexes that no migration can make, since they depend on what the server has; run at each start after the migrations.</summary>
+    public virtual string SearchIndexes => "";
+
     /// <summary>True, with what the database said of it (it names the index or its columns), where a unique index refused the row.</summary>
     public abstract bool IsUniqueViolation(Exception exception, [NotNullWhen(true)] out string? detail);
 
     /// <summary>Whether the database rolled the whole transaction back to free others; doing it again is right.</summary>
     public virtual bool IsDeadlock(Exception exception) => false;
+
+    /// <summary>Whether a connection that stood broke: another may do, and what was not committed is to be done again.</summary>
+    public virtual bool IsBroken(Exception exception) => false;
 
     /// <summary>Whether the server was not there to answer: it starts, restarts, or cannot be reached.</summary>
     public virtual bool IsAway(Exception exception) => false;
@@ -91,6 +97,25 @@ public sealed class PostgresDialect : OnConflictDialect
 
     public override string MigrationUnlock => "SELECT pg_advisory_unlock(7209186123771)";
 
+    // A piece in the middle of a text is found by trigrams alone, and their extension is not on every server; without it a search reads all accounts.
+    // Roles are few people's. (Asked first: CREATE INDEX IF NOT EXISTS waits for writers even where there is nothing to do.)
+    public override string SearchIndexes => """
+        DO $$
+        BEGIN
+          IF to_regclass('ix_accounts_with_roles') IS NULL THEN
+            CREATE INDEX ix_accounts_with_roles ON accounts (id) WHERE roles <> '[]';
+          END IF;
+          IF to_regclass('ix_accounts_search_text') IS NULL AND EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
+            BEGIN
+              CREATE EXTENSION IF NOT EXISTS pg_trgm;
+              CREATE INDEX ix_accounts_search_text ON accounts USING gin (search_text gin_trgm_ops);
+            EXCEPTION WHEN insufficient_privilege OR undefined_object THEN
+              NULL;
+            END;
+          END IF;
+        END $$
+        """;
+
     public override Task LockAsync(IdentityDbContext context, string name, CancellationToken cancellationToken) =>
         context.Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock(hashtextextended({name}, 0))", cancellationToken);
 
@@ -103,6 +128,10 @@ public sealed class PostgresDialect : OnConflictDialect
 
     public override bool IsAway(Exception exception) =>
         Find<NpgsqlException>(exception) is { } failure && (failure is PostgresException ? failure.IsTransient && !IsDeadlock(exception) : failure.InnerException is System.Net.Sockets.SocketException or IOException or TimeoutException);
+
+    // A pooled connection of before a restart or a fail-over tells of it when it is next used.
+    public override bool IsBroken(Exception exception) => Find<NpgsqlException>(exception) is { } failure
+        && (failure is PostgresException { SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown } || (failure is not PostgresException && failure.InnerException is IOException));
 
     public override bool IsDeadlock(Exception exception) =>
         Find<PostgresException>(exception) is { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure };
@@ -147,6 +176,9 @@ internal sealed partial class SqlServerDialect : SqlDialect
     // Unreachable, refused, cut off, starting, failing over; and Azure's busy and moving.
     public override bool IsAway(Exception exception) =>
         Find<SqlException>(exception) is { Number: -2 or -1 or 0 or 2 or 20 or 40 or 53 or 64 or 121 or 233 or 258 or 921 or 922 or 10053 or 10054 or 10060 or 10061 or 10928 or 10929 or 11001 or 17142 or 40197 or 40501 or 40613 or 49918 or 49919 or 49920 };
+
+    // Of the transport, and Azure's "the service is being moved".
+    public override bool IsBroken(Exception exception) => Find<SqlException>(exception) is { Number: 64 or 121 or 233 or 10053 or 10054 or 40197 or 40613 };
 
     public override bool IsDeadlock(Exception exception) => Find<SqlException>(exception) is { Number: 1205 };
 

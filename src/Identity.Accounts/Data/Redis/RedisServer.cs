@@ -20,6 +20,9 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
     private readonly SemaphoreSlim _connecting = new(1, 1);
     private volatile ConnectionMultiplexer? _connection;
 
+    /// <summary>A connection broke or is another one now: what was published meanwhile was not heard.</summary>
+    public event EventHandler? Interrupted;
+
     public string Description => settings.Description;
 
     /// <summary>A key; all that belongs to one <paramref name="tag"/> lies on one node of a cluster.</summary>
@@ -160,8 +163,16 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
             }
 
             var connection = await ConnectionMultiplexer.ConnectAsync(Options(isProbe: false));
-            connection.ConnectionFailed += (_, failure) => LogLost(Description, failure.FailureType);
-            connection.ConnectionRestored += (_, _) => LogRestored(Description);
+            connection.ConnectionFailed += (_, failure) =>
+            {
+                Interrupted?.Invoke(this, EventArgs.Empty);
+                LogLost(Description, failure.FailureType);
+            };
+            connection.ConnectionRestored += (_, _) =>
+            {
+                Interrupted?.Invoke(this, EventArgs.Empty);
+                LogRestored(Description);
+            };
             return _connection = connection;
         }
         finally

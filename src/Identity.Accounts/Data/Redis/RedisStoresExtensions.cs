@@ -14,6 +14,7 @@ internal static class RedisStoresExtensions
     public static void AddRedisStores(this IServiceCollection services, RedisSettings settings)
     {
         services.AddSingleton(provider => new RedisServer(settings, provider.GetRequiredService<ILogger<RedisServer>>()));
+        services.AddSingleton(provider => new RedisSessionCache(provider.GetRequiredService<RedisServer>(), provider.GetRequiredService<TimeProvider>()));
         services.Replace(ServiceDescriptor.Singleton<IOneTimeCodeStore, RedisOneTimeCodeStore>());
         services.Replace(ServiceDescriptor.Singleton<IRateLimiter, RedisRateLimiter>());
         services.AddHealthChecks().AddCheck<RedisHealthCheck>("redis", tags: ["ready"]);

@@ -46,6 +46,22 @@ public abstract class IdentityDbContext(DbContextOptions options) : DbContext(op
 
     public DbSet<StoreValueRow> StoreValues => Set<StoreValueRow>();
 
+    private HashSet<string>? _changedSessions;
+
+    /// <summary>What is being written ends or changes this session: nodes that remember it are told, once it is committed.</summary>
+    internal void SessionChanged(string sessionId) => (_changedSessions ??= new(StringComparer.Ordinal)).Add(sessionId);
+
+    /// <summary>The same for all sessions of an account, since it or they changed.</summary>
+    internal void SessionsChangedOf(Guid accountId) => SessionChanged(accountId.ToString("N"));
+
+    /// <summary>What was noted since this was last asked.</summary>
+    internal IReadOnlyCollection<string> TakeChangedSessions()
+    {
+        var changed = _changedSessions;
+        _changedSessions = null;
+        return changed ?? (IReadOnlyCollection<string>)[];
+    }
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.UseOpenIddict<OAuthApplication, OAuthAuthorization, OAuthScope, OAuthToken, Guid>();
