@@ -1,6 +1,7 @@
 // RFC 9110 §15.6.4: what passes by itself is told apart from a bug.
 using System.Data.Common;
 using Identity.Accounts.Data;
+using Microsoft.AspNetCore.Http;
 
 namespace Identity.OAuth.Storage;
 
@@ -8,7 +9,7 @@ namespace Identity.OAuth.Storage;
 public static class StoreOutage
 {
     public static bool Is(Exception exception) =>
-        exception is DbException or StoreUnavailableException or TimeoutException or IOException or InvalidOperationException { InnerException: DbException or TimeoutException }
+        exception is DbException or StoreUnavailableException or TimeoutException or (IOException and not BadHttpRequestException) or InvalidOperationException { InnerException: DbException or TimeoutException }
         || exception?.InnerException is DbException;
 
     /// <summary>Seconds to wait, for Retry-After.</summary>
