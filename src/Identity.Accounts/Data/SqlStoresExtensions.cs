@@ -89,7 +89,7 @@ public static partial class SqlStoresExtensions
         services.AddSingleton(provider => new ExternalEntries(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<ExternalSignInService>(provider));
         services.AddSingleton<Profile.IGrantedAccess, ExternalRevocation>();
-        services.AddSingleton(provider => new ExternalSessions(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<ISessionEnding>()));
+        services.AddSingleton(provider => new ExternalSessions(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<ISessionEnding>(), provider.GetRequiredService<TimeProvider>()));
 
         services.AddSingleton(provider => new StoreCleanUp(
             provider.GetRequiredService<StoreDatabase>(),

@@ -16,8 +16,9 @@ public sealed class ExternalSessions
 {
     private readonly StoreDatabase _database;
     private readonly ISessionEnding _sessions;
+    private readonly TimeProvider _timeProvider;
 
-    internal ExternalSessions(StoreDatabase database, ISessionEnding sessions) => (_database, _sessions) = (database, sessions);
+    internal ExternalSessions(StoreDatabase database, ISessionEnding sessions, TimeProvider timeProvider) => (_database, _sessions, _timeProvider) = (database, sessions, timeProvider);
 
     /// <param name="session">Ours.</param>
     /// <param name="person">Whose it is there.</param>
@@ -47,6 +48,21 @@ public sealed class ExternalSessions
     {
         var row = await _database.ReadAsync((context, token) => context.Set<ExternalSessionRow>().FirstOrDefaultAsync(r => r.SessionId == sessionId, token), cancellationToken);
         return row is null ? null : new SessionOrigin(row.Provider, row.SignOutState);
+    }
+
+    /// <summary>The session that came of the provider's for this person and has time left; null: there is none.</summary>
+    /// <param name="subject">Whose.</param>
+    /// <param name="upstreamSession">As it was saved.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task<string?> FindAsync(ExternalSubject subject, string upstreamSession, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(subject);
+        var (provider, subjectKey, upstreamKey, now) = (subject.Provider, subject.Key, Text.Hash(upstreamSession), _timeProvider.GetUtcNow());
+        return _database.ReadAsync(
+            (context, token) => context.Set<ExternalSessionRow>()
+                .Where(r => r.Provider == provider && r.UpstreamKey == upstreamKey && r.SubjectKey == subjectKey && r.EndsAt > now)
+                .OrderByDescending(r => r.EndsAt).Select(r => (string?)r.SessionId).FirstOrDefaultAsync(token),
+            cancellationToken);
     }
 
     /// <summary>Ends sessions whose provider's token gave them so long and no longer; how many.</summary>

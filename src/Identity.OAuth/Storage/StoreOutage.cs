@@ -1,6 +1,7 @@
 // RFC 9110 §15.6.4: what passes by itself is told apart from a bug.
 using System.Data.Common;
 using Identity.Accounts.Data;
+using Microsoft.AspNetCore.Http;
 
 namespace Identity.OAuth.Storage;
 
@@ -8,7 +9,7 @@ namespace Identity.OAuth.Storage;
 public static class StoreOutage
 {
     public static bool Is(Exception exception) =>
-        exception is StoreUnavailableException or TimeoutException or IOException or InvalidOperationException { InnerException: TimeoutException } || IsOfDatabase(exception);
+        exception is StoreUnavailableException or TimeoutException or (IOException and not BadHttpRequestException) or InvalidOperationException { InnerException: TimeoutException } || IsOfDatabase(exception);
 
     // However deep: EF Core wraps what its own exceptions wrap already.
     private static bool IsOfDatabase(Exception? exception) => exception is not null && (exception is DbException || IsOfDatabase(exception.InnerException));

@@ -1,4 +1,6 @@
 // RFC 8693 §2.1 with a token type of our own: an OpenAM session token for an access token of ours, for clients that may (`token_exchange_openam`).
+using System.Security.Cryptography;
+using System.Text;
 using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.ExternalSignIn;
@@ -14,9 +16,10 @@ namespace Identity.OAuth.Token;
 
 /// <summary>
 /// What POST /api/identity/sso/openam does, at the token endpoint: OpenAM is asked whose session it is, and the person signed in by the account's own state.
-/// The session and the token live as long as the settings give one session token, at most. There is no refresh token: OpenAM is asked again.
+/// The session and the token live as long as the settings give one session token, at most. There is no refresh token: OpenAM is asked again,
+/// and the session that came of the same token before goes on: a gateway that exchanges it for each call does not leave a session each time.
 /// </summary>
-public sealed class OpenAmExchange(ExternalSignInService signIn, SignInSessions sessions, Subjects subjects, IServiceProvider services, TimeProvider timeProvider)
+public sealed class OpenAmExchange(ExternalSignInService signIn, ExternalSessions externalSessions, SignInSessions sessions, Subjects subjects, IServiceProvider services, TimeProvider timeProvider)
 {
     /// <summary><c>subject_token_type</c> of the value of OpenAM's cookie.</summary>
     public const string TokenType = "urn:identity:params:oauth:token-type:openam-session";
@@ -36,8 +39,12 @@ public sealed class OpenAmExchange(ExternalSignInService signIn, SignInSessions 
             case OpenAmProof.Unavailable unavailable:
                 throw new StoreUnavailableException("OpenAM cannot be asked: " + unavailable.Reason);
             case OpenAmProof.Proved proved:
-                var caller = new Caller(transaction.GetHttpRequest()?.HttpContext.Connection.RemoteIpAddress?.ToString(), UserAgent: null, client.ClientId);
-                return await signIn.SignInAsync(proved.Person, caller, cancellationToken, openAm.Settings.Lifetime) switch
+                var person = proved.Person with { UpstreamSession = "exchange/" + Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(token))) };
+                var caller = new Caller(transaction.GetHttpRequest()?.HttpContext.Connection.RemoteIpAddress?.ToString(), UserAgent: null, client.ClientId)
+                {
+                    SessionId = await externalSessions.FindAsync(person.Subject, person.UpstreamSession, cancellationToken),
+                };
+                return await signIn.SignInAsync(person, caller, cancellationToken, openAm.Settings.Lifetime) switch
                 {
                     ExternalSignInResult.SignedIn signedIn => (SessionInfo.Of(signedIn.Session), openAm.Settings.Lifetime),
                     ExternalSignInResult.SecondFactorDue => new OAuthError(OAuthErrors.InvalidRequest, "The account needs a second factor, which a person proves at the authorization endpoint.") { Detail = "exchange: second factor due" },

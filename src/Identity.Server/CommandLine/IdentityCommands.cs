@@ -78,7 +78,7 @@ public static partial class IdentityCommands
     {
         var root = new RootCommand("The identity service. Without a command the server starts. Settings are read as the server reads them, and may be given as --NAME value.");
         root.Options.Add(run.Json);
-        foreach (var command in (Command[])[MigrateCommand.Make(run), CheckCommand.Make(run), UserCommands.Make(run), ClientCommands.Make(run), KeyCommands.Make(run), CredentialCommand.Make(run), .. TransferCommands.Make(run)])
+        foreach (var command in (Command[])[MigrateCommand.Make(run), CheckCommand.Make(run), FederationCommands.Make(run), UserCommands.Make(run), ClientCommands.Make(run), KeyCommands.Make(run), CredentialCommand.Make(run), .. TransferCommands.Make(run)])
         {
             root.Subcommands.Add(command);
         }

@@ -116,7 +116,7 @@ internal static class ExternalEndpoints
     // Back from a sign-out there. Whatever the state says, the session here had ended before.
     private static async Task SignedOutAsync(HttpContext context, string provider, string? state, ExternalFlows flows)
     {
-        var flow = state is { Length: > 0 and <= 200 } ? await flows.TakeAsync(state, context.RequestAborted) : null;
+        var flow = state is { Length: > 0 and <= 200 } ? await flows.TakeAsync(ExternalFlows.SignedOut, state, context.RequestAborted) : null;
         context.Response.StatusCode = StatusCodes.Status303SeeOther;
         context.Response.Headers.Location = flow is not null && flow.Provider == provider && flows.IsFrom(context, flow) && ReturnUrls.IsLocal(flow.ReturnUrl) ? flow.ReturnUrl : Pages.Flow.PageUrls.SignedOutPath;
     }

@@ -84,6 +84,7 @@ internal sealed partial class ExternalFailures(ILogger<ExternalFailures> logger)
     {
         ExternalRefusal refusal => (refusal.Problem, refusal.Reason, refusal.Message),
         { InnerException: ExternalRefusal inner } => (inner.Problem, inner.Reason, inner.Message),
+        BadHttpRequestException or InvalidDataException => (ExternalProblem.Refused, "form", "the request is too long or cut off"),
         HttpRequestException or IOException or OperationCanceledException or TimeoutException or System.Text.Json.JsonException => (ExternalProblem.Unavailable, "unreachable", Name(failure)),
         { InnerException: HttpRequestException or IOException or OperationCanceledException or TimeoutException or System.Text.Json.JsonException } => (ExternalProblem.Unavailable, "unreachable", Name(failure.InnerException)),
         _ => (ExternalProblem.Refused, "protocol", Name(failure)),

@@ -30,7 +30,15 @@ internal sealed class ExternalFlows(ExternalEntries entries, IDataProtectionProv
     /// <summary>Signing in at the provider may take a while.</summary>
     public static readonly TimeSpan Life = TimeSpan.FromMinutes(30);
 
-    private const string FlowKind = "flow";
+    /// <summary>Kind of a way to a provider to sign in.</summary>
+    public const string SignIn = "flow";
+
+    /// <summary>Kind of a page of ours that leads to a provider to sign out there.</summary>
+    public const string SignOut = "signout";
+
+    /// <summary>Kind of the way back from a sign-out there.</summary>
+    public const string SignedOut = "signedout";
+
     private const string TicketKind = "ticket";
     private const string ProofKind = "proof";
     private readonly IDataProtector _protector = protection.CreateProtector("identity.external-flow.v1");
@@ -53,12 +61,16 @@ internal sealed class ExternalFlows(ExternalEntries entries, IDataProtectionProv
 
     public bool IsFrom(HttpContext context, ExternalFlow flow) => Mark(context) is { } mark && CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(Hash(mark)), Encoding.ASCII.GetBytes(flow.Browser));
 
-    public Task SaveAsync(string id, ExternalFlow flow, CancellationToken cancellationToken) => SaveAsync(FlowKind, id, flow, cancellationToken);
+    /// <param name="kind">What it is for: an id of one kind is unknown as another, so that a sign-out is answered by no sign-in.</param>
+    /// <param name="id">New and unguessable.</param>
+    /// <param name="flow">What it stands for.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task SaveAsync(string kind, string id, ExternalFlow flow, CancellationToken cancellationToken) => SaveAsync<ExternalFlow>(kind, id, flow, cancellationToken);
 
-    /// <summary>For exactly one caller; null: unknown, used or expired.</summary>
-    public Task<ExternalFlow?> TakeAsync(string id, CancellationToken cancellationToken) => TakeAsync<ExternalFlow>(FlowKind, id, cancellationToken);
+    /// <summary>For exactly one caller; null: unknown, used, expired, or of another kind.</summary>
+    public Task<ExternalFlow?> TakeAsync(string kind, string id, CancellationToken cancellationToken) => TakeAsync<ExternalFlow>(kind, id, cancellationToken);
 
-    public async Task<ExternalFlow?> PeekAsync(string id, CancellationToken cancellationToken) => Read<ExternalFlow>(await entries.PeekAsync(FlowKind, id, cancellationToken));
+    public async Task<ExternalFlow?> PeekAsync(string kind, string id, CancellationToken cancellationToken) => Read<ExternalFlow>(await entries.PeekAsync(kind, id, cancellationToken));
 
     public Task<string> SaveTicketAsync(ExternalTicket ticket, CancellationToken cancellationToken) => SaveNewAsync(TicketKind, ticket, cancellationToken);
 

@@ -8,8 +8,6 @@ namespace Identity.Server.External;
 /// <summary>Leads a sign-out on to the provider that the session came from.</summary>
 internal sealed class ExternalSignOut(ExternalSessions sessions, ExternalProviders providers, ExternalFlows flows, ExternalFailures failures, TimeProvider timeProvider)
 {
-    private const string Kind = "signout";
-
     /// <summary>Where the browser goes after the session here has ended: <paramref name="nextUrl"/>, or a page that leads to the provider and then there.</summary>
     public async Task<string> NextAsync(HttpContext context, Session? session, string nextUrl)
     {
@@ -27,8 +25,8 @@ internal sealed class ExternalSignOut(ExternalSessions sessions, ExternalProvide
             }
 
             var flow = new ExternalFlow(provider.Name, url, flows.MarkBrowser(context), timeProvider.GetUtcNow(), Fresh: false, MaxAge: null, LoginHint: null, LinkSessionId: null, Retried: false);
-            var id = Kind + System.Buffers.Text.Base64Url.EncodeToString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(24));
-            await flows.SaveAsync(id, flow, context.RequestAborted);
+            var id = System.Buffers.Text.Base64Url.EncodeToString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(24));
+            await flows.SaveAsync(ExternalFlows.SignOut, id, flow, context.RequestAborted);
             return PageUrls.ExternalSignOut(id);
         }
         catch (Exception failure) when (failure is ExternalRefusal or HttpRequestException || (failure is OperationCanceledException && !context.RequestAborted.IsCancellationRequested))
@@ -41,7 +39,7 @@ internal sealed class ExternalSignOut(ExternalSessions sessions, ExternalProvide
 
     /// <summary>The provider's address for a page that leads there; null: old, used, or another browser's.</summary>
     public async Task<(IExternalProvider Provider, string Url)?> FindAsync(HttpContext context, string? id) =>
-        id is { Length: > 0 and <= 200 } && id.StartsWith(Kind, StringComparison.Ordinal) && await flows.TakeAsync(id, context.RequestAborted) is { } flow && flows.IsFrom(context, flow) && providers.Find(flow.Provider) is { } provider
+        id is { Length: > 0 and <= 200 } && await flows.TakeAsync(ExternalFlows.SignOut, id, context.RequestAborted) is { } flow && flows.IsFrom(context, flow) && providers.Find(flow.Provider) is { } provider
             ? (provider, flow.ReturnUrl)
             : null;
 }

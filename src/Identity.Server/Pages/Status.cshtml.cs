@@ -53,6 +53,12 @@ public sealed class StatusModel(PageServices services, IOptions<AntiforgeryOptio
             Response.Headers.RetryAfter = StoreOutage.RetryAfter;
         }
 
+        if (fault is BadHttpRequestException broken)
+        {
+            // Too long, or cut off: the request's fault.
+            status = broken.StatusCode;
+        }
+
         Response.StatusCode = status;
         Error = HttpContext.Features.Get<OAuthError>()
             ?? (HttpContext.GetOpenIddictServerResponse() is { Error: { } error } response ? new OAuthError(error, response.ErrorDescription ?? "") : null);

@@ -49,6 +49,11 @@ public sealed class ExternalForgeryTests : IAsyncLifetime
         ["a critical header"] = (key, claims) => key.Sign($$"""{"alg":"RS256","kid":"{{key.Kid}}","crit":["x"],"x":1}""", claims.ToJsonString()),
         ["alg twice"] = (key, claims) => key.Sign($$"""{"alg":"none","alg":"RS256","kid":"{{key.Kid}}"}""", claims.ToJsonString()),
         ["sub twice"] = (key, claims) => key.Sign($$"""{"alg":"RS256","kid":"{{key.Kid}}"}""", claims.ToJsonString()[..^1] + ",\"sub\":\"bob\"}"),
+        ["the algorithm in small letters"] = (key, claims) => key.Sign($$"""{"alg":"rs256","kid":"{{key.Kid}}"}""", claims.ToJsonString()),
+        ["no algorithm"] = (key, claims) => key.Sign($$"""{"kid":"{{key.Kid}}"}""", claims.ToJsonString()),
+        ["PS256 by an RS256 signature"] = (key, claims) => key.Sign($$"""{"alg":"PS256","kid":"{{key.Kid}}"}""", claims.ToJsonString()),
+        ["a key of its own behind x5u"] = (key, claims) => Foreign(key, claims, "x5u"),
+        ["a certificate of its own in x5c"] = (key, claims) => Foreign(key, claims, "x5c"),
         ["kid of nobody"] = (key, claims) => key.Sign("""{"alg":"RS256","kid":"nobody"}""", claims.ToJsonString()),
         ["kid with a path"] = (key, claims) => key.Sign("""{"alg":"RS256","kid":"../../../../dev/null"}""", claims.ToJsonString()),
         ["kid with SQL"] = (key, claims) => key.Sign("""{"alg":"RS256","kid":"' OR 1=1 --"}""", claims.ToJsonString()),
@@ -64,6 +69,8 @@ public sealed class ExternalForgeryTests : IAsyncLifetime
         ["two audiences and no azp"] = (key, claims) => key.Sign(With(With(claims, "aud", new JsonArray("rp-nocons", "rp-other")), "azp", null)),
         ["another azp"] = (key, claims) => key.Sign(With(claims, "azp", "rp-other")),
         ["no exp"] = (key, claims) => key.Sign(With(claims, "exp", null)),
+        ["exp at the end of time, and iat too"] = (key, claims) => key.Sign(With(With(claims, "exp", long.MaxValue), "iat", long.MaxValue)),
+        ["exp that is no number"] = (key, claims) => key.Sign(With(claims, "exp", "tomorrow")),
         ["exp past"] = (key, claims) => key.Sign(With(claims, "exp", s_time.AddMinutes(-2).ToUnixTimeSeconds())),
         ["iat to come"] = (key, claims) => key.Sign(With(claims, "iat", s_time.AddMinutes(5).ToUnixTimeSeconds())),
         ["no iat"] = (key, claims) => key.Sign(With(claims, "iat", null)),
@@ -169,6 +176,33 @@ public sealed class ExternalForgeryTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Answer_ByPost_WhichNobodyAskedFor_IsRefused()
+    {
+        // OpenAM answers by form_post too, with the code in the form's address as well.
+        var (browser, url) = await AnswerAsync();
+        using var post = new HttpRequestMessage(HttpMethod.Post, new Uri(_world.Server.Url, "/cb")) { Content = new StringContent(url["/cb?".Length..], Encoding.UTF8, "application/x-www-form-urlencoded") };
+        using var answer = await browser.SendAsync(post);
+        Assert.Equal("Refused", await ExternalWorld.ProblemAsync(browser, answer.Headers.Location!));
+        Assert.DoesNotContain(_world.Provider.Requests, request => request.Path.EndsWith("/access_token", StringComparison.Ordinal));
+        browser.Dispose();
+    }
+
+    [Theory]
+    [InlineData("state=")]
+    [InlineData("state=x")]
+    [InlineData("code=")]
+    [InlineData("")]
+    public async Task Answer_WithoutStateOrCode_IsRefused(string query)
+    {
+        var (browser, url) = await AnswerAsync();
+        var state = Node.Query(new Uri(_world.Server.Url, url))["state"];
+        using var answer = await browser.GetAsync($"/cb?iss={Uri.EscapeDataString(ExternalWorld.Issuer)}&{(query.StartsWith("code", StringComparison.Ordinal) ? "state=" + Uri.EscapeDataString(state) : "code=c")}&{query}");
+        Assert.Contains(await ExternalWorld.ProblemAsync(browser, answer.Headers.Location!), (string[])["Refused", "Expired"]);
+        Assert.DoesNotContain(_world.Provider.Requests, request => request.Path.EndsWith("/access_token", StringComparison.Ordinal));
+        browser.Dispose();
+    }
+
+    [Fact]
     public async Task Iss_WhenAnnounced_IsRequired()
     {
         var discovery = JsonNode.Parse(Recording.Text("oidc/discovery-root.json"))!;
@@ -221,6 +255,8 @@ public sealed class ExternalForgeryTests : IAsyncLifetime
         var more = header switch
         {
             "jwk" => ",\"jwk\":" + foreign.Jwk().ToJsonString(),
+            "x5u" => ",\"x5u\":\"http://openam.example.org:18300/attacker/keys\"",
+            "x5c" => ",\"x5c\":[\"" + SamlIdp.CertificateOf(foreign.Rsa) + "\"]",
             "jku" => ",\"jku\":\"http://openam.example.org:18300/attacker/keys\"",
             _ => "",
         };

@@ -1,7 +1,9 @@
 // RFC 8693 at /connect/token with an OpenAM session token, against OpenAM's recorded answers; and what tokens tell of a provider's sign-in (idp, acr, amr).
 using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Changes;
+using Identity.Accounts.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.External;
@@ -38,6 +40,46 @@ public sealed class OpenAmExchangeTests
         await world.Server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(Guid.Parse((string)claims["sub"]!), new AccountChange { IsActive = false }, null, new(null, null), CancellationToken.None);
         Assert.False(await IsActiveAsync(node, (string)body["access_token"]!));
         Assert.Equal("invalid_request", (string?)(await ExchangeAsync(node, ("audience", Orders))).Body["error"]);
+    }
+
+    [Fact]
+    public async Task SessionToken_ExchangedAgain_GoesOnWithItsSession_WhileThatLives()
+    {
+        await using var world = await StartAsync();
+        using var node = new AddressedNode(world.Server.Url);
+        async Task<(string Token, string Session)> GetAsync(string token = Token)
+        {
+            var (status, body) = await ExchangeAsync(node, "gateway", token, ("audience", Orders));
+            Assert.True(status == HttpStatusCode.OK, body.ToJsonString());
+            return ((string)body["access_token"]!, (string)RunningServer.Payload((string)body["access_token"]!)["sid"]!);
+        }
+
+        var first = await GetAsync();
+        world.Time.Advance(TimeSpan.FromMinutes(20));
+        var second = await GetAsync();
+        Assert.Equal(first.Session, second.Session);
+        Assert.NotEqual(first.Token, second.Token);
+
+        // OpenAM has said yes once more: it lives for as long again, and so does what came of it before.
+        world.Time.Advance(TimeSpan.FromMinutes(20));
+        Assert.True(await IsActiveAsync(node, second.Token));
+
+        // Another session of OpenAM's is another here, and so is the same one's where it signs in for itself.
+        var other = await GetAsync(Token[..^1] + "x*");
+        Assert.NotEqual(first.Session, other.Session);
+        using var http = new HttpClient();
+        using var answer = await http.PostAsJsonAsync(new Uri(world.Server.Url, "/api/identity/sso/openam"), new { ssoToken = Token });
+        var own = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+        Assert.NotEqual(first.Session, (string?)RunningServer.Payload((string)own["accessToken"]!)["sid"]);
+
+        // One that has ended is not taken up again: neither by its time nor by anybody's word.
+        var sessions = world.Server.Services.GetRequiredService<ISessionEnding>();
+        await sessions.EndAsync(first.Session, SessionEndReasons.Logout, new(null, null), CancellationToken.None);
+        Assert.False(await IsActiveAsync(node, second.Token));
+        var third = await GetAsync();
+        Assert.NotEqual(first.Session, third.Session);
+        world.Time.Jump(TimeSpan.FromMinutes(31));
+        Assert.NotEqual(third.Session, (await GetAsync()).Session);
     }
 
     [Theory]

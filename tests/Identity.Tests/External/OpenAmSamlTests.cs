@@ -44,6 +44,33 @@ public sealed class OpenAmSamlTests
         }
     }
 
+    [Fact]
+    public async Task PersistentNameId_WhichChangesAfterAnotherFormat_IsOnePersonByAnAttribute_AndThePresetWantsOneNamed()
+    {
+        // Recorded: one person, one service provider, and two values.
+        string NameId(string name) => SamlIdp.Find(SamlIdp.Load(Recording.Text($"saml/nameid-stability/{name}/response.xml")), "NameID").InnerText;
+        Assert.NotEqual(NameId("1-persistent"), NameId("5-persistent-after-email"));
+        Assert.Equal(NameId("1-persistent"), NameId("3-persistent-new-session"));
+
+        var first = SamlIdp.Load(Recording.Text("saml/own-key-sha256/assertion-signed/response.xml"));
+        await using var world = await StartAsync(first, "attribute:uid");
+        world.Provider.On("GET /metadata", new StubAnswer(200, Recording.Text("saml/metadata/sub-own-key.xml"), "text/xml"));
+        foreach (var name in (string[])["assertion-signed", "assertion-signed-email", "assertion-signed-login-uppercase"])
+        {
+            var xml = Recording.Text($"saml/own-key-sha256/{name}/response.xml");
+            var root = SamlIdp.Load(xml).DocumentElement!;
+            world.Time.Jump(XmlConvert.ToDateTimeOffset(root.GetAttribute("IssueInstant")).AddSeconds(2) - world.Time.GetUtcNow());
+            var outcome = await ReplayAsync(world, xml, root.GetAttribute("InResponseTo"));
+            using var browser = outcome.Browser;
+            Assert.Equal("/account", outcome.Location.OriginalString);
+            Assert.Equal("alice@example.org", await ExternalWorld.PersonAsync(browser));
+        }
+
+        var settings = SamlWorld.Settings("openam", Issuer, "http://openam.example.org:18300/metadata", ("Preset", "openam"));
+        var failure = await Assert.ThrowsAnyAsync<Exception>(() => ExternalWorld.StartAsync(world.Time.GetUtcNow(), settings));
+        Assert.Contains("Federation:Providers:openam:Subject", failure.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("sso-redirect-default", "Setup", "shipped_key")]
     [InlineData("sso-redirect-sha256", "Setup", "shipped_key")]

@@ -45,6 +45,69 @@ public sealed class SamlForgeryTests
         ["an XPath transform"] = ("transform", (idp, request) => idp.Sign(idp.Response(request, s_time), change: signed => ((Reference)signed.SignedInfo!.References[0]!).AddTransform(XPath()))),
         ["the signature brings an object along"] = ("signature", (idp, request) => idp.Sign(idp.Response(request, s_time)).Replace("</Signature>", "<Object/></Signature>", StringComparison.Ordinal)),
         ["two signatures"] = ("xml", (idp, request) => idp.Sign(idp.Sign(idp.Response(request, s_time)))),
+        ["no reference"] = ("reference", (idp, request) => Cut(idp.Sign(idp.Response(request, s_time)), "<Reference ", "</Reference>")),
+        ["a reference without URI"] = ("reference", (idp, request) => idp.Sign(idp.Response(request, s_time)).Replace(" URI=\"#_assertion1\"", "", StringComparison.Ordinal)),
+        ["an XPointer"] = ("reference", (idp, request) => idp.Sign(idp.Response(request, s_time)).Replace("URI=\"#_assertion1\"", "URI=\"#xpointer(id('_assertion1'))\"", StringComparison.Ordinal)),
+        ["a reference to another host"] = ("reference", (idp, request) => idp.Sign(idp.Response(request, s_time)).Replace("URI=\"#_assertion1\"", "URI=\"http://idp.example.test/xxe\"", StringComparison.Ordinal)),
+        ["the assertion's signature, at the response"] = ("reference", (idp, request) => Move(idp.Sign(idp.Response(request, s_time)))),
+        ["no transform"] = ("transform", (idp, request) => Cut(idp.Sign(idp.Response(request, s_time)), "<Transforms>", "</Transforms>")),
+        ["an XSLT transform"] = ("transform", (idp, request) => Transform(idp, request, "http://www.w3.org/TR/1999/REC-xslt-19991116")),
+        ["a base64 transform"] = ("transform", (idp, request) => Transform(idp, request, "http://www.w3.org/2000/09/xmldsig#base64")),
+        ["a decryption transform"] = ("transform", (idp, request) => Transform(idp, request, "http://www.w3.org/2002/07/decrypt#XML")),
+        ["C14N with comments as transform"] = ("transform", (idp, request) => Transform(idp, request, "http://www.w3.org/2001/10/xml-exc-c14n#WithComments")),
+        ["C14N with comments"] = ("transform", (idp, request) => idp.Sign(idp.Response(request, s_time), change: signed => signed.SignedInfo!.CanonicalizationMethod = "http://www.w3.org/2001/10/xml-exc-c14n#WithComments")),
+        ["HMAC-SHA256 with the certificate"] = ("alg", (idp, request) => SamlIdp.SignWith(idp.Response(request, s_time), "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256", SignedXml.XmlDsigSHA256Url, HashAlgorithmName.SHA256, info => HMACSHA256.HashData(Encoding.ASCII.GetBytes(SamlIdp.CertificateOf(idp.Key)), info))),
+        ["no signature algorithm"] = ("alg", (idp, request) => SamlIdp.SignWith(idp.Response(request, s_time), "", SignedXml.XmlDsigSHA256Url, HashAlgorithmName.SHA256, _ => [])),
+        ["the algorithm none"] = ("alg", (idp, request) => SamlIdp.SignWith(idp.Response(request, s_time), "http://www.w3.org/2001/04/xmldsig-more#none", SignedXml.XmlDsigSHA256Url, HashAlgorithmName.SHA256, _ => [])),
+        ["RSA-MD5"] = ("alg", (idp, request) => SamlIdp.SignWith(idp.Response(request, s_time), "http://www.w3.org/2001/04/xmldsig-more#rsa-md5", SignedXml.XmlDsigSHA256Url, HashAlgorithmName.SHA256, info => idp.Key.SignData(info, HashAlgorithmName.MD5, RSASignaturePadding.Pkcs1))),
+        ["an MD5 digest"] = ("alg", (idp, request) => SamlIdp.SignWith(idp.Response(request, s_time), SignedXml.XmlDsigRSASHA256Url, "http://www.w3.org/2001/04/xmldsig-more#md5", HashAlgorithmName.MD5, info => idp.Key.SignData(info, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1))),
+        ["an ECDSA signature under an RSA key's name"] = ("signature", (idp, request) =>
+        {
+            using var other = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+            return SamlIdp.SignWith(idp.Response(request, s_time), "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256", SignedXml.XmlDsigSHA256Url, HashAlgorithmName.SHA256, info => other.SignData(info, HashAlgorithmName.SHA256));
+        }
+        ),
+        ["a signature of zeros"] = ("signature", (idp, request) => SamlIdp.SignWith(idp.Response(request, s_time), SignedXml.XmlDsigRSASHA256Url, SignedXml.XmlDsigSHA256Url, HashAlgorithmName.SHA256, _ => new byte[256])),
+        ["an empty signature"] = ("signature", (idp, request) => SamlIdp.SignWith(idp.Response(request, s_time), SignedXml.XmlDsigRSASHA256Url, SignedXml.XmlDsigSHA256Url, HashAlgorithmName.SHA256, _ => [])),
+        ["a key to be fetched"] = ("signature", (idp, request) =>
+        {
+            using var other = RSA.Create(2048);
+            return idp.Sign(idp.Response(request, s_time), key: other, change: signed =>
+            {
+                signed.KeyInfo = new KeyInfo();
+                signed.KeyInfo.AddClause(new KeyInfoRetrievalMethod("http://idp.example.test/xxe"));
+            });
+        }
+        ),
+        ["a good signature of the response around a bad one of the assertion"] = ("signature", (idp, request) =>
+        {
+            using var other = RSA.Create(2048);
+            return idp.Sign(idp.Sign(idp.Response(request, s_time), key: other), assertion: false, response: true);
+        }
+        ),
+        ["two elements with one ID"] = ("ids", (idp, request) => idp.Sign(idp.Response(request, s_time)).Replace("<samlp:Status>", "<samlp:Extensions><x xmlns=\"urn:x\" ID=\"_assertion1\"/></samlp:Extensions><samlp:Status>", StringComparison.Ordinal)),
+        ["another ID attribute of the same value"] = ("ids", (idp, request) => idp.Sign(idp.Response(request, s_time)).Replace("<samlp:Status>", "<samlp:Extensions><x xmlns=\"urn:x\" Id=\"_assertion1\"/></samlp:Extensions><samlp:Status>", StringComparison.Ordinal)),
+        ["an assertion in Advice"] = ("assertion", (idp, request) => idp.Sign(idp.Response(request, s_time).Replace("<saml:AuthnStatement", "<saml:Advice><saml:Assertion ID=\"_advice\" Version=\"2.0\"/></saml:Advice><saml:AuthnStatement", StringComparison.Ordinal))),
+        ["two assertions, both signed"] = ("assertion", (idp, request) =>
+        {
+            var (first, second) = (idp.Sign(idp.Response(request, s_time)), idp.Sign(idp.Response(request, s_time, "admin", "_assertion2")));
+            return first.Replace("</samlp:Response>", SamlIdp.Find(SamlIdp.Load(second), "Assertion").OuterXml + "</samlp:Response>", StringComparison.Ordinal);
+        }
+        ),
+        ["no assertion"] = ("assertion", (idp, request) => Cut(idp.Response(request, s_time), "<saml:Assertion ", "</saml:Assertion>")),
+        ["the assertion alone"] = ("xml", (idp, request) => SamlIdp.Find(SamlIdp.Load(idp.Sign(idp.Response(request, s_time))), "Assertion").OuterXml),
+        ["SAML 1.1"] = ("xml", (idp, request) => First(idp.Sign(idp.Response(request, s_time)), "Version=\"2.0\"", "Version=\"1.1\"")),
+        ["an assertion of SAML 1.1"] = ("assertion", (idp, request) => idp.Sign(Last(idp.Response(request, s_time), "Version=\"2.0\"", "Version=\"1.1\""))),
+        ["two subjects"] = ("xml", (idp, request) => idp.Sign(idp.Response(request, s_time).Replace("<saml:Conditions", "<saml:Subject><saml:NameID>admin</saml:NameID></saml:Subject><saml:Conditions", StringComparison.Ordinal))),
+        ["two NameIDs"] = ("xml", (idp, request) => idp.Sign(idp.Response(request, s_time).Replace("<saml:NameID", "<saml:NameID>admin</saml:NameID><saml:NameID", StringComparison.Ordinal))),
+        ["an element in the NameID"] = ("nameid", (idp, request) => idp.Sign(idp.Response(request, s_time).Replace(">alice</saml:NameID>", ">ali<x xmlns=\"urn:x\"/>ce</saml:NameID>", StringComparison.Ordinal))),
+        ["no NameID"] = ("subject", (idp, request) => idp.Sign(Cut(idp.Response(request, s_time, id: "_none"), "<saml:NameID", "</saml:NameID>"))),
+        ["an empty NameID"] = ("subject", (idp, request) => idp.Sign(idp.Response(request, s_time, id: "_empty").Replace(">alice</saml:NameID>", "> </saml:NameID>", StringComparison.Ordinal))),
+        ["a NameID of two lines"] = ("subject", (idp, request) => idp.Sign(idp.Response(request, s_time, id: "_lines").Replace(">alice</saml:NameID>", ">alice&#10;admin</saml:NameID>", StringComparison.Ordinal))),
+        ["bearer without an end"] = ("not_on_or_after", (idp, request) => idp.Sign(idp.Response(request, s_time).Replace($" NotOnOrAfter=\"2026-11-22T23:08:00Z\" Recipient", " Recipient", StringComparison.Ordinal))),
+        ["no time where a time belongs"] = ("time", (idp, request) => idp.Sign(idp.Response(request, s_time).Replace("NotBefore=\"2026-11-22T23:02:00Z\"", "NotBefore=\"yesterday\"", StringComparison.Ordinal))),
+        ["signed in to come"] = ("authn_statement", (idp, request) => idp.Sign(idp.Response(request, s_time).Replace("AuthnInstant=\"2026-11-22T23:03", "AuthnInstant=\"2026-11-22T23:33", StringComparison.Ordinal))),
+        ["a day old, and good for ever"] = ("time", (idp, request) => idp.Sign(idp.Response(request, s_time.AddHours(-25)).Replace("2026-11-21T22:08:00Z", "9999-12-31T23:59:59Z", StringComparison.Ordinal))),
         ["another Destination"] = ("destination", (idp, request) => idp.Sign(idp.Response(request, s_time).Replace($"Destination=\"{SamlIdp.Acs}\"", "Destination=\"https://other.example.test/acs\"", StringComparison.Ordinal))),
         ["a signed response without Destination"] = ("destination", (idp, request) => idp.Sign(idp.Response(request, s_time).Replace($" Destination=\"{SamlIdp.Acs}\"", "", StringComparison.Ordinal), response: true)),
         ["another Recipient"] = ("recipient", (idp, request) => idp.Sign(idp.Response(request, s_time).Replace($"Recipient=\"{SamlIdp.Acs}\"", "Recipient=\"https://other.example.test/acs\"", StringComparison.Ordinal))),
@@ -265,6 +328,24 @@ public sealed class SamlForgeryTests
         var transform = new XmlDsigXPathTransform();
         transform.LoadInnerXml(SamlIdp.Load("<XPath xmlns=\"http://www.w3.org/2000/09/xmldsig#\">true()</XPath>").SelectNodes("/*")!);
         return transform;
+    }
+
+    private static string Cut(string text, string from, string to)
+    {
+        var at = text.IndexOf(from, StringComparison.Ordinal);
+        var end = text.IndexOf(to, at, StringComparison.Ordinal) + to.Length;
+        return text[..at] + text[end..];
+    }
+
+    private static string Transform(SamlIdp idp, string request, string algorithm) =>
+        Last(idp.Sign(idp.Response(request, s_time)), "<Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"", $"<Transform Algorithm=\"{algorithm}\"");
+
+    private static string Move(string xml)
+    {
+        var document = SamlIdp.Load(xml);
+        var signature = SamlIdp.Find(document, "Signature");
+        document.DocumentElement!.InsertAfter(signature.ParentNode!.RemoveChild(signature), document.DocumentElement.FirstChild);
+        return document.OuterXml;
     }
 
     private static string First(string text, string old, string with)

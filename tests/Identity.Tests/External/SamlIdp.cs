@@ -21,10 +21,14 @@ public sealed class SamlIdp : IDisposable
 
     public RSA Key { get; } = RSA.Create(2048);
 
+    public static string CertificateOf(ECDsa key) => Convert.ToBase64String(new CertificateRequest("CN=idp", key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UnixEpoch.AddYears(40), DateTimeOffset.UnixEpoch.AddYears(90)).RawData);
+
     public static string CertificateOf(RSA key) => Convert.ToBase64String(new CertificateRequest("CN=idp", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSelfSigned(DateTimeOffset.UnixEpoch.AddYears(40), DateTimeOffset.UnixEpoch.AddYears(90)).RawData);
 
-    public string Metadata(params RSA[] keys) =>
-        $"""<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" xmlns:ds="http://www.w3.org/2000/09/xmldsig#" entityID="{EntityId}"><IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">{string.Concat((keys.Length == 0 ? [Key] : keys).Select(key => $"""<KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>{CertificateOf(key)}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></KeyDescriptor>"""))}<SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="http://idp.example.test/slo"/><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="http://idp.example.test/sso"/><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="http://idp.example.test/sso-post"/></IDPSSODescriptor></EntityDescriptor>""";
+    public string Metadata(params RSA[] keys) => MetadataOf([.. (keys.Length == 0 ? [Key] : keys).Select(CertificateOf)]);
+
+    public string MetadataOf(params string[] certificates) =>
+        $"""<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" xmlns:ds="http://www.w3.org/2000/09/xmldsig#" entityID="{EntityId}"><IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">{string.Concat(certificates.Select(certificate => $"""<KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></KeyDescriptor>"""))}<SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="http://idp.example.test/slo"/><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="http://idp.example.test/sso"/><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="http://idp.example.test/sso-post"/></IDPSSODescriptor></EntityDescriptor>""";
 
     /// <summary>A response that is right in everything, not signed yet.</summary>
     public string Response(string? request, DateTimeOffset now, string person = "alice", string id = "_assertion1") =>
@@ -67,6 +71,28 @@ public sealed class SamlIdp : IDisposable
         signed.ComputeSignature();
         var issuer = element.ChildNodes.OfType<XmlElement>().First(child => child.LocalName == "Issuer");
         element.InsertAfter(element.OwnerDocument.ImportNode(signed.GetXml(), true), issuer);
+    }
+
+    /// <summary>Signs the assertion by hand, for what the library does not sign with.</summary>
+    public static string SignWith(string xml, string method, string digestMethod, HashAlgorithmName digest, Func<byte[], byte[]> sign)
+    {
+        var document = Load(xml);
+        var assertion = Find(document, "Assertion");
+        var value = CryptographicOperations.HashData(digest, Canonical(assertion.OuterXml));
+        var info = $"""<ds:SignedInfo xmlns:ds="{SignedXml.XmlDsigNamespaceUrl}"><ds:CanonicalizationMethod Algorithm="{SignedXml.XmlDsigExcC14NTransformUrl}"/><ds:SignatureMethod Algorithm="{method}"/><ds:Reference URI="#{assertion.GetAttribute("ID")}"><ds:Transforms><ds:Transform Algorithm="{SignedXml.XmlDsigEnvelopedSignatureTransformUrl}"/><ds:Transform Algorithm="{SignedXml.XmlDsigExcC14NTransformUrl}"/></ds:Transforms><ds:DigestMethod Algorithm="{digestMethod}"/><ds:DigestValue>{Convert.ToBase64String(value)}</ds:DigestValue></ds:Reference></ds:SignedInfo>""";
+        var fragment = document.CreateDocumentFragment();
+        fragment.InnerXml = $"""<ds:Signature xmlns:ds="{SignedXml.XmlDsigNamespaceUrl}">{info}<ds:SignatureValue>{Convert.ToBase64String(sign(Canonical(info)))}</ds:SignatureValue></ds:Signature>""";
+        assertion.InsertAfter(fragment, assertion.ChildNodes.OfType<XmlElement>().First(child => child.LocalName == "Issuer"));
+        return document.OuterXml;
+    }
+
+    private static byte[] Canonical(string xml)
+    {
+        var transform = new XmlDsigExcC14NTransform();
+        transform.LoadInput(Load(xml));
+        using var bytes = new MemoryStream();
+        ((Stream)transform.GetOutput(typeof(Stream))).CopyTo(bytes);
+        return bytes.ToArray();
     }
 
     /// <summary>Encrypts an element for us, and puts it where it was.</summary>

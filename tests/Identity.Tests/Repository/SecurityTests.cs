@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Identity.Tests.Repository;
 
-/// <summary>docs/security.md lists rules and their tests: every test is there, and every security test is listed.</summary>
+/// <summary>docs/security.md lists rules and their tests: every test is there, and every security test is listed. docs/openam.md lists differences and theirs.</summary>
 public sealed partial class SecurityTests
 {
     private static readonly string[] Rows =
@@ -24,6 +24,16 @@ public sealed partial class SecurityTests
     }
 
     [Fact]
+    public void OpenAm_WhenADifferenceIsListed_ItNamesTestsThatAreThere()
+    {
+        string[] rows = [.. File.ReadLines(Path.Combine(RepositoryRoot.Path, "docs", "openam.md")).Where(line => Difference().IsMatch(line))];
+        Assert.True(rows.Length > 30);
+        var tests = TestsUnder("tests/Identity.Tests/External");
+        Assert.All(rows, row => Assert.Empty(Names(row).Except(tests)));
+        Assert.True(rows.Count(row => Names(row).Length == 0) < 10);
+    }
+
+    [Fact]
     public void Security_WhenATestIsThere_ARuleNamesIt() =>
         Assert.Empty(TestsUnder("tests/Identity.Tests/Security").Except(Rows.SelectMany(Names)));
 
@@ -38,6 +48,9 @@ public sealed partial class SecurityTests
 
     [GeneratedRegex("`(?<test>[^`]+)`", RegexOptions.ExplicitCapture)]
     private static partial Regex Code();
+
+    [GeneratedRegex(@"^\| \d+ \| ", RegexOptions.ExplicitCapture)]
+    private static partial Regex Difference();
 
     // A method with Fact or Theory above it, and whatever else.
     [GeneratedRegex(@"\[(Fact|Theory)[^\n]*\n(\s*(\[|//)[^\n]*\n)*\s*public [\w<>\[\]. ]*?(?<name>\w+)\(", RegexOptions.ExplicitCapture)]

@@ -26,10 +26,10 @@ internal sealed class BackChannelLogout(ExternalEntries entries, ExternalSession
             await EndAsync(context, provider, token);
             context.Response.StatusCode = StatusCodes.Status200OK;
         }
-        catch (ExternalRefusal refusal)
+        catch (Exception failure) when (failure is ExternalRefusal or InvalidDataException or BadHttpRequestException)
         {
-            failures.Note(provider.Name, refusal);
-            context.Response.StatusCode = refusal.Problem == ExternalProblem.Unavailable ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status400BadRequest;
+            failures.Note(provider.Name, failure);
+            context.Response.StatusCode = failure is ExternalRefusal { Problem: ExternalProblem.Unavailable } ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status400BadRequest;
             await context.Response.WriteAsJsonAsync(new { error = "invalid_request" }, context.RequestAborted);
         }
     }

@@ -144,7 +144,7 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
     public async Task ChallengeAsync(HttpContext context, ExternalFlow flow)
     {
         var id = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(24));
-        await _flows.SaveAsync(id, flow, context.RequestAborted);
+        await _flows.SaveAsync(ExternalFlows.SignIn, id, flow, context.RequestAborted);
         var properties = new OpenIdConnectChallengeProperties { RedirectUri = "/" };
         properties.Items[FlowItem] = id;
         properties.SetParameter("login_hint", flow.LoginHint);
@@ -178,7 +178,7 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
         // By GET: OpenAM answers a POST with 405. It needs the hint and an exactly registered address.
         var id = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(24));
         var flow = new ExternalFlow(Name, returnUrl, _flows.MarkBrowser(context), _timeProvider.GetUtcNow(), Fresh: false, MaxAge: null, LoginHint: null, LinkSessionId: null, Retried: false);
-        await _flows.SaveAsync(id, flow, context.RequestAborted);
+        await _flows.SaveAsync(ExternalFlows.SignedOut, id, flow, context.RequestAborted);
         return QueryHelpers.AddQueryString(endpoint, new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["id_token_hint"] = hint,
@@ -226,7 +226,7 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
     private async Task RedeemAsync(AuthorizationCodeReceivedContext received)
     {
         // Once, whoever else has the address: OpenAM redeems a code for four at the same time.
-        if (received.Properties is null || !received.Properties.Items.TryGetValue(FlowItem, out var id) || await _flows.TakeAsync(id!, received.HttpContext.RequestAborted) is not { } flow || flow.Provider != Name)
+        if (received.Properties is null || !received.Properties.Items.TryGetValue(FlowItem, out var id) || await _flows.TakeAsync(ExternalFlows.SignIn, id!, received.HttpContext.RequestAborted) is not { } flow || flow.Provider != Name)
         {
             received.Fail(new ExternalRefusal(ExternalProblem.Expired, "state", "the way back was used before, or is too old"));
             return;
@@ -334,7 +334,7 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
         ExternalFlow? flow = context.Items[FlowItem] as ExternalFlow;
         if (flow is null && failed.Properties?.Items.TryGetValue(FlowItem, out var id) == true)
         {
-            flow = error is null ? await _flows.PeekAsync(id!, context.RequestAborted) : await _flows.TakeAsync(id!, context.RequestAborted);
+            flow = error is null ? await _flows.PeekAsync(ExternalFlows.SignIn, id!, context.RequestAborted) : await _flows.TakeAsync(ExternalFlows.SignIn, id!, context.RequestAborted);
         }
 
         if (flow is not null && !_flows.IsFrom(context, flow))
@@ -367,6 +367,8 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
             => new ExternalRefusal(ExternalProblem.Expired, "state", "the way back is not this browser's, was used before, is too old, or is another provider's"),
         OpenIdConnectProtocolInvalidNonceException => new ExternalRefusal(ExternalProblem.Refused, "nonce", "the ID token's nonce is not the one that this browser sent"),
         OpenIdConnectProtocolInvalidAtHashException => new ExternalRefusal(ExternalProblem.Refused, "at_hash", "the ID token was issued with another access token"),
+        OpenIdConnectProtocolException when failure.Message.StartsWith("Failed to parse token response body", StringComparison.Ordinal) || failure.Message.StartsWith("Cannot process the message", StringComparison.Ordinal)
+            => new ExternalRefusal(ExternalProblem.Unavailable, "answer", "the token endpoint answers what is no token response (a page, a redirect, a fault of its server)"),
         OpenIdConnectProtocolException when failure.Message.Contains("IDX21338", StringComparison.Ordinal) || failure.Message.Contains("userinfo", StringComparison.OrdinalIgnoreCase)
             => new ExternalRefusal(ExternalProblem.Refused, "userinfo", "userinfo tells of somebody else than the ID token"),
         _ => failure,

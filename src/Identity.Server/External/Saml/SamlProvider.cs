@@ -110,7 +110,7 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
         }
 
         var id = _ids.NewRequestId();
-        await _flows.SaveAsync(id, flow, context.RequestAborted);
+        await _flows.SaveAsync(ExternalFlows.SignIn, id, flow, context.RequestAborted);
         await SendAsync(context, "SAMLRequest", _messages.AuthnRequest(id, address, flow.Fresh || flow.Retried, NameIdFormat), binding, address, relayState: null);
     }
 
@@ -204,7 +204,7 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
         // The answer is known by InResponseTo: OpenAM does not send RelayState back.
         var id = _ids.NewRequestId();
         var flow = new ExternalFlow(Name, returnUrl, _flows.MarkBrowser(context), _timeProvider.GetUtcNow(), Fresh: false, MaxAge: null, LoginHint: null, LinkSessionId: null, Retried: false);
-        await _flows.SaveAsync(id, flow, context.RequestAborted);
+        await _flows.SaveAsync(ExternalFlows.SignedOut, id, flow, context.RequestAborted);
         return WithQuery(address, SamlSignatures.SignQuery("SAMLRequest", _messages.LogoutRequest(id, address, state.NameId, state.SessionIndex), relayState: null, _key));
     }
 
@@ -292,7 +292,7 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
         }
 
         // Another provider's is left to it. Taken before anything is decrypted: each request is one try.
-        return request.Length <= 200 && await _flows.PeekAsync(request, cancellationToken) is { } seen && seen.Provider == Name && await _flows.TakeAsync(request, cancellationToken) is { } flow
+        return request.Length <= 200 && await _flows.PeekAsync(ExternalFlows.SignIn, request, cancellationToken) is { } seen && seen.Provider == Name && await _flows.TakeAsync(ExternalFlows.SignIn, request, cancellationToken) is { } flow
             ? flow
             : throw new ExternalRefusal(ExternalProblem.Expired, "state", "the answer is to a request that is unknown, was answered before, is too old, or is another provider's");
     }
@@ -387,7 +387,7 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
     private static string WithQuery(string address, string query) => address + (address.Contains('?', StringComparison.Ordinal) ? "&" : "?") + query;
 
     private static bool IsTold(HttpContext context, Exception failure) =>
-        failure is ExternalRefusal or HttpRequestException or InvalidDataException or CryptographicException || (failure is OperationCanceledException && !context.RequestAborted.IsCancellationRequested);
+        failure is ExternalRefusal or HttpRequestException or InvalidDataException or BadHttpRequestException or CryptographicException || (failure is OperationCanceledException && !context.RequestAborted.IsCancellationRequested);
 
     private static void SeeOther(HttpContext context, string location)
     {

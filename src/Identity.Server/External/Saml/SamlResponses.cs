@@ -21,6 +21,9 @@ internal sealed record SamlAssertion(
 /// <summary>Validates answers to sign-ins.</summary>
 internal sealed class SamlResponses(string name, ProviderOptions options, SamlServiceProvider self, SamlSignatures signatures, SamlEncryption encryption, TimeProvider timeProvider)
 {
+    // However long a provider lets it be brought: it has to be remembered for as long, so that it is brought once.
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(1);
+
     public TimeSpan Skew => options.ClockSkew ?? TimeSpan.FromMinutes(5);
 
     /// <summary>The root of a message that may be an answer to a sign-in.</summary>
@@ -92,14 +95,14 @@ internal sealed class SamlResponses(string name, ProviderOptions options, SamlSe
         }
 
         CheckIssuer(Required(assertion, "Issuer"));
-        if (SamlXml.Time(assertion, "IssueInstant", Refused) is not { } issued || issued > now + Skew)
+        if (SamlXml.Time(assertion, "IssueInstant", Refused) is not { } issued || issued > now + Skew || issued + Longest <= now)
         {
-            throw Refused("time", "the assertion is of the future");
+            throw Refused("time", "the assertion is of the future, or more than a day old");
         }
 
         CheckConditions(Required(assertion, "Conditions"), now);
         var subject = Required(assertion, "Subject");
-        var expires = CheckConfirmation(subject, request, now);
+        var (until, latest) = (CheckConfirmation(subject, request, now), issued + Longest);
         var statements = SamlXml.Children(assertion, "AuthnStatement", SamlNames.Assertion);
         if (statements is not [var statement] || SamlXml.Time(statement, "AuthnInstant", Refused) is not { } authenticated || authenticated > now + Skew)
         {
@@ -113,7 +116,7 @@ internal sealed class SamlResponses(string name, ProviderOptions options, SamlSe
         }
 
         var context = SamlXml.Child(statement, "AuthnContext", SamlNames.Assertion, Refused) is { } told ? SamlXml.Child(told, "AuthnContextClassRef", SamlNames.Assertion, Refused)?.InnerText.Trim() : null;
-        return new SamlAssertion(id, NameId(subject), authenticated, SamlXml.Attribute(statement, "SessionIndex"), ends, context, expires, Attributes(assertion));
+        return new SamlAssertion(id, NameId(subject), authenticated, SamlXml.Attribute(statement, "SessionIndex"), ends, context, until < latest ? until : latest, Attributes(assertion));
     }
 
     private void CheckConditions(XmlElement conditions, DateTimeOffset now)

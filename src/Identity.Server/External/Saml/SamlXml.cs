@@ -130,7 +130,7 @@ internal static class SamlXml
     /// <summary>An attribute, or null where there is none.</summary>
     public static string? Attribute(XmlElement element, string name) => element.HasAttribute(name) ? element.GetAttribute(name) : null;
 
-    /// <summary>Core §1.3.3: UTC; null: there is none.</summary>
+    /// <summary>Core §1.3.3: UTC, also where no zone is written; null: there is none.</summary>
     public static DateTimeOffset? Time(XmlElement element, string name, Func<string, string, ExternalRefusal> refusal)
     {
         if (Attribute(element, name) is not { } text)
@@ -140,9 +140,9 @@ internal static class SamlXml
 
         try
         {
-            return XmlConvert.ToDateTimeOffset(text);
+            return new DateTimeOffset(XmlConvert.ToDateTime(text, XmlDateTimeSerializationMode.Utc), TimeSpan.Zero);
         }
-        catch (FormatException)
+        catch (Exception exception) when (exception is FormatException or ArgumentException or OverflowException)
         {
             throw refusal("time", $"{name} is no time");
         }

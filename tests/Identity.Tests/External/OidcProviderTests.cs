@@ -1,0 +1,217 @@
+// OpenID Connect Discovery 1.0 §4, RFC 7517 §5, Back-Channel Logout 1.0 §2.7: a provider that is away, slow or talks nonsense, and one that ends its sessions.
+using System.Net;
+using System.Text.Json.Nodes;
+using Identity.Accounts;
+using Identity.Accounts.ExternalSignIn;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Identity.Tests.External;
+
+/// <summary>Whatever becomes of the provider: a page, and no restart.</summary>
+public sealed class OidcProviderTests
+{
+    private const string Discovery = "GET /openam/oauth2/.well-known/openid-configuration";
+    private const string Keys = "GET /openam/oauth2/connect/jwk_uri";
+    private const string Tokens = "POST /openam/oauth2/access_token";
+    private const string UserInfo = "GET /openam/oauth2/userinfo";
+    private static readonly DateTimeOffset s_time = new(2026, 11, 22, 23, 6, 0, TimeSpan.Zero);
+
+    [Fact]
+    public async Task Provider_WhenAnyOfItsAddressesIsSlowOrTalksNonsense_GivesAPage_AndNeedsNoRestart()
+    {
+        using var key = new TestKey();
+        var settings = ExternalWorld.Root("rp-nocons");
+        settings["Federation:Providers:openam:Timeout"] = "00:00:00.500";
+        await using var world = await ExternalWorld.StartAsync(s_time, settings);
+        var asked = new TaskCompletionSource();
+        foreach (var route in (string[])[Discovery, Keys, Tokens, UserInfo])
+        {
+            foreach (var how in (string[])["slow", "a page", "an error", "nothing", "no object", "endless"])
+            {
+                // What was said before is forgotten by now; and it is the recorded hour once more.
+                await Ready(world, key);
+                world.Time.Jump(TimeSpan.FromDays(2));
+                Serve(world, key, world.Time.GetUtcNow());
+                world.Provider.Routes[route] = async _ =>
+                {
+                    await (how == "slow" ? asked.Task : Task.CompletedTask);
+                    return how switch
+                    {
+                        "a page" => new StubAnswer(200, "<!DOCTYPE html><title>Sign in</title>", "text/html"),
+                        "an error" => new StubAnswer(503, "<html>", "text/html"),
+                        "nothing" => new StubAnswer(200, ""),
+                        "no object" => new StubAnswer(200, "[1]"),
+                        _ => new StubAnswer(200, "{\"x\":\"" + new string('x', 2_000_000) + "\"}"),
+                    };
+                };
+                using var browser = world.NewBrowser();
+                var problem = await ExternalWorld.ProblemAsync(browser, await TryAsync(world, browser));
+                Assert.True(problem == "Unavailable" || (problem == "Refused" && route is Tokens or UserInfo), $"{route} {how}: {problem}");
+                Assert.Null(await ExternalWorld.PersonAsync(browser));
+            }
+        }
+
+        asked.SetResult();
+        await Ready(world, key);
+    }
+
+    [Fact]
+    public async Task Provider_ThatGoesAway_IsKnownForADayByWhatItSaidLast()
+    {
+        using var key = new TestKey();
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"));
+        await Ready(world, key);
+        world.Provider.On(Discovery, new StubAnswer(503, ""));
+        world.Time.Jump(TimeSpan.FromHours(23));
+        Serve(world, key, world.Time.GetUtcNow(), documents: false);
+        using var browser = world.NewBrowser();
+        Assert.Equal("/account", (await TryAsync(world, browser)).OriginalString);
+        world.Time.Jump(TimeSpan.FromHours(2));
+        using var late = world.NewBrowser();
+        Assert.Equal("Unavailable", await ExternalWorld.ProblemAsync(late, await TryAsync(world, late)));
+    }
+
+    [Fact]
+    public async Task Keys_ThatChangeWhileTheyCannotBeFetched_GiveAPage_AndWorkOnceTheyCan()
+    {
+        using var key = new TestKey();
+        using var next = new TestKey { Kid = "next" };
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"));
+        await Ready(world, key);
+        Serve(world, next, world.Time.GetUtcNow());
+        world.Provider.On(Keys, new StubAnswer(200, "<html>", "text/html"));
+        world.Time.Jump(TimeSpan.FromSeconds(11));
+        using var browser = world.NewBrowser();
+        Assert.Equal("Unavailable", await ExternalWorld.ProblemAsync(browser, await TryAsync(world, browser)));
+        world.Provider.On(Keys, new StubAnswer(200, next.Jwks()));
+        Assert.Equal("/account", (await TryAsync(world, browser)).OriginalString);
+
+        // The old key is worth nothing from then on.
+        Serve(world, key, world.Time.GetUtcNow(), documents: false);
+        world.Time.Jump(TimeSpan.FromSeconds(11));
+        using var late = world.NewBrowser();
+        Assert.Equal("Refused", await ExternalWorld.ProblemAsync(late, await TryAsync(world, late)));
+    }
+
+    [Fact]
+    public async Task ForgedKeyIds_HoweverMany_AskTheProviderForItsKeysOnce()
+    {
+        using var key = new TestKey();
+        using var foreign = new TestKey { Kid = "nobody" };
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"));
+        await Ready(world, key);
+        world.Time.Jump(TimeSpan.FromSeconds(11));
+        Serve(world, foreign, world.Time.GetUtcNow(), documents: false);
+        var before = world.Provider.Requests.Count(request => request.Path.EndsWith("/jwk_uri", StringComparison.Ordinal));
+        for (var i = 0; i < 5; i++)
+        {
+            using var browser = world.NewBrowser();
+            Assert.Equal("Refused", await ExternalWorld.ProblemAsync(browser, await TryAsync(world, browser)));
+        }
+
+        Assert.Equal(before + 1, world.Provider.Requests.Count(request => request.Path.EndsWith("/jwk_uri", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task SignOut_There_EndsTheTokensToo()
+    {
+        using var key = new TestKey();
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"), Clients);
+        using var node = new AddressedNode(world.Server.Url);
+        using var browser = world.NewBrowser();
+        Serve(world, key, s_time);
+        Assert.Equal("/account", (await TryAsync(world, browser)).OriginalString);
+        var tokens = await node.TokensAsync(browser, scope: "openid offline_access");
+        Assert.Equal(HttpStatusCode.OK, await node.UserInfoAsync((string)tokens["access_token"]!));
+        var refreshed = await node.RefreshAsync((string)tokens["refresh_token"]!);
+        Assert.Equal(HttpStatusCode.OK, refreshed.Status);
+
+        var token = new JsonObject
+        {
+            ["iss"] = ExternalWorld.Issuer,
+            ["aud"] = "rp-nocons",
+            ["realm"] = "/",
+            ["jti"] = "j1",
+            ["sid"] = "upstream-1",
+            ["iat"] = s_time.ToUnixTimeSeconds(),
+            ["exp"] = s_time.AddMinutes(5).ToUnixTimeSeconds(),
+            ["events"] = new JsonObject { ["http://schemas.openid.net/event/backchannel-logout"] = new JsonObject() },
+        };
+        using var content = new FormUrlEncodedContent([new("logout_token", key.Sign(token))]);
+        using var http = new HttpClient();
+        using var answer = await http.PostAsync(new Uri(world.Server.Url, "/external/openam/backchannel-logout"), content);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+
+        Assert.Null(await ExternalWorld.PersonAsync(browser));
+        Assert.Equal(HttpStatusCode.Unauthorized, await node.UserInfoAsync((string)tokens["access_token"]!));
+        Assert.Equal("invalid_grant", (string?)(await node.RefreshAsync((string)refreshed.Body["refresh_token"]!)).Body["error"]);
+    }
+
+    [Theory]
+    [InlineData("application/json", "{\"logout_token\":\"x\"}")]
+    [InlineData("application/x-www-form-urlencoded", "")]
+    [InlineData("application/x-www-form-urlencoded", "logout_token=")]
+    [InlineData("application/x-www-form-urlencoded", "logout_token=a.b.c&logout_token=a.b.c")]
+    [InlineData("application/x-www-form-urlencoded", "logout_token=not-a-token")]
+    [InlineData("multipart/form-data; boundary=x", "--x\r\nbroken")]
+    public async Task LogoutToken_ThatIsNone_IsABadRequest(string type, string body)
+    {
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"));
+        world.ServeRoot(Recording.Text("oidc/jwks-root.json"));
+        using var content = new StringContent(body);
+        content.Headers.ContentType = System.Net.Http.Headers.MediaTypeHeaderValue.Parse(type);
+        using var http = new HttpClient();
+        using var answer = await http.PostAsync(new Uri(world.Server.Url, "/external/openam/backchannel-logout"), content);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains("invalid_request", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    private static string Clients { get; } = new JsonArray(new JsonObject
+    {
+        ["client_id"] = "spa",
+        ["token_endpoint_auth_method"] = "none",
+        ["redirect_uris"] = new JsonArray("http://127.0.0.1/callback"),
+        ["grant_types"] = new JsonArray("authorization_code", "refresh_token"),
+        ["scope"] = "openid offline_access",
+    }).ToJsonString();
+
+    private static async Task Ready(ExternalWorld world, TestKey key)
+    {
+        Serve(world, key, world.Time.GetUtcNow());
+        using var browser = world.NewBrowser();
+        Assert.Equal("/account", (await TryAsync(world, browser)).OriginalString);
+    }
+
+    // A recorded answer, at this hour.
+    private static void Serve(ExternalWorld world, TestKey key, DateTimeOffset now, bool documents = true)
+    {
+        if (documents)
+        {
+            world.ServeRoot(key.Jwks());
+        }
+
+        var recorded = Recording.Read("oidc/variants/username-upper-token.http");
+        var (json, claims) = (recorded.Json, recorded.Claims);
+        claims["iat"] = now.ToUnixTimeSeconds();
+        claims["auth:time"] = now.ToUnixTimeSeconds();
+        claims["exp"] = now.AddMinutes(30).ToUnixTimeSeconds();
+        claims["sid"] = "upstream-1";
+        json["id_token"] = key.Sign(claims);
+        world.Provider.On(Tokens, new StubAnswer(200, json.ToJsonString()));
+        world.Provider.On(UserInfo, StubAnswer.Of(Recording.Read("oidc/variants/username-upper-userinfo.http")));
+        world.Ids.Nonce = (string)claims["nonce"]!;
+    }
+
+    private static async Task<Uri> TryAsync(ExternalWorld world, Browser browser)
+    {
+        using var begun = await browser.GetAsync("/external/openam?returnUrl=/account");
+        if (begun.StatusCode != HttpStatusCode.Redirect)
+        {
+            return begun.Headers.Location!;
+        }
+
+        var state = Node.Query(begun.Headers.Location)["state"];
+        using var answer = await browser.GetAsync($"/cb?code=c&iss={Uri.EscapeDataString(ExternalWorld.Issuer)}&state={Uri.EscapeDataString(state)}");
+        return answer.Headers.Location!;
+    }
+}
