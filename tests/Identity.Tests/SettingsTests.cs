@@ -156,7 +156,7 @@ public sealed partial class SettingsTests
         await server.WaitReadyAsync();
         using var http = new HttpClient { BaseAddress = server.Address };
         http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
-        foreach (var path in (string[])["/docs", "/docs/index.html", "/openapi/v1.json", "/asyncapi/v1.yaml", "/demo/callback"])
+        foreach (var path in (string[])["/docs", "/docs/index.html", "/openapi/v1.json", "/openapi/v1-3.0.json", "/asyncapi/v1.yaml", "/demo/callback"])
         {
             using var closed = await http.GetAsync(path);
             Assert.Equal(HttpStatusCode.NotFound, closed.StatusCode);
