@@ -19,7 +19,7 @@ internal static class PersonAtBrowser
         using var asked = await browser.GetAsync(address);
         using var page = await browser.GetAsync(asked.Headers.Location!.OriginalString);
         var link = new HtmlParser().ParseDocument(await page.Content.ReadAsStringAsync()).QuerySelector("a[href^='/register']")!.GetAttribute("href")!;
-        using var registered = await browser.SubmitAsync(link, new() { ["email"] = email, ["new-password"] = password });
+        using var registered = await browser.SubmitAsync(link, new() { ["Email"] = email, ["new-password"] = password });
         Assert.True(registered.StatusCode == HttpStatusCode.SeeOther, await registered.Content.ReadAsStringAsync());
         using var confirmed = await browser.SubmitAsync(registered.Headers.Location!.OriginalString, new() { ["one-time-code"] = await readCode() });
         return await AllowAsync(browser, confirmed.Headers.Location!);
