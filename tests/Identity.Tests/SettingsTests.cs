@@ -67,6 +67,7 @@ public sealed partial class SettingsTests
     [InlineData("[{\"client_id\":\"broken\",\"redirect_uris\":[\"http://evil.example.com/cb\"],\"token_endpoint_auth_method\":\"none\"}]", "broken", "redirect_uris[0]")]
     [InlineData("[{\"client_id\":\"open\",\"token_endpoint_auth_method\":\"none\",\"redirect_uris\":[\"https://a.example.com/\"],\"require_pkce\":false}]", "open", "require_pkce")]
     [InlineData("{}", "CLIENTS_FILE", "array")]
+    [InlineData("[{\"client_id\":\"billing\",\"client_secret\":\"a-secret-of-32-characters-or-more\",\"grant_types\":[\"client_credentials\"],\"scope\":\"identity.users.raed\"}]", "billing", "scope: identity.users.raed")]
     public async Task ClientsFile_WhenAnEntryIsBad_NamesTheClientAndTheMember(string json, string client, string member)
     {
         var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
@@ -116,6 +117,7 @@ public sealed partial class SettingsTests
         await using var second = ServerProcess.Start(settings);
         await second.WaitReadyAsync();
         Assert.DoesNotContain("shown this once", second.Output, StringComparison.Ordinal);
+        Assert.All(["users reset-password admin@localhost.local", "clients rotate-secret demo-service"], command => Assert.Contains(command, second.Output, StringComparison.Ordinal));
         using var again = new HttpClient { BaseAddress = second.Address };
         Assert.Equal(keys, await again.GetStringAsync("/connect/jwks"));
         await second.TerminateAsync();
