@@ -37,10 +37,10 @@ internal sealed class ServiceProcess : IAsyncDisposable
         new(Start("Identity.Worker", With(settings, name, port), "Production"), port);
 
     /// <summary>In Development, where http on loopback will do.</summary>
-    public static ServiceProcess StartServer(IReadOnlyDictionary<string, string> settings)
+    public static ServiceProcess StartServer(IReadOnlyDictionary<string, string> settings, string environment = "Development")
     {
         var port = Ports.Free();
-        return new(Start("Identity.Server", With(settings, "PORT", port), "Development"), port);
+        return new(Start("Identity.Server", With(settings, "PORT", port), environment), port);
     }
 
     private static Dictionary<string, string> With(IReadOnlyDictionary<string, string> settings, string name, int port)
