@@ -1,8 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
-using Identity.ServiceDefaults.Settings;
 
-namespace Identity.ServiceDefaults;
+namespace Identity.ServiceDefaults.Settings;
 
 /// <summary>Finds out whether a port is free before anything is made: a password that was made up for a server that then cannot listen would be seen by nobody.</summary>
 public static class FreePort
