@@ -154,6 +154,8 @@ public sealed partial class SettingsTests
             ["BIND_ADDRESS"] = "127.0.0.1",
             ["Logging__LogLevel__Microsoft.AspNetCore.Routing"] = "Debug",
         };
+        settings["CLIENTS_FILE"] = Path.Combine(directory.FullName, "clients.json");
+        await File.WriteAllTextAsync(settings["CLIENTS_FILE"], "[{\"client_id\":\"demo\",\"token_endpoint_auth_method\":\"none\",\"redirect_uris\":[\"https://demo.example.com/cb\"],\"scope\":\"openid\"}]");
         await using var server = ServerProcess.Start(settings, "Production");
         await server.WaitReadyAsync();
         using var http = new HttpClient { BaseAddress = server.Address };
@@ -180,7 +182,8 @@ public sealed partial class SettingsTests
         Assert.Contains(lines, line => ((string?)line["traceId"])?.Length == 32);
         var traps = lines.Where(line => (int)line["eventId"]! == 5007).Select(line => (string)line["message"]!).ToArray();
         Assert.All(["SMTP_URL", "MASTER_KEY", "DB_HOST"], name => Assert.Single(traps, trap => trap.StartsWith(name + " ", StringComparison.Ordinal)));
-        Assert.Equal(3, traps.Length);
+        Assert.Single(traps, "Client demo has the name of a demo client and is in force.");
+        Assert.Equal(4, traps.Length);
         Assert.All(traps, trap => Assert.DoesNotContain('\n', trap));
         directory.Delete(recursive: true);
     }
