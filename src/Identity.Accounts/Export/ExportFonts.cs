@@ -1,3 +1,4 @@
+using System.Text;
 using PdfSharp.Fonts;
 
 namespace Identity.Accounts.Export;
@@ -7,7 +8,7 @@ internal sealed class ExportFonts : IFontResolver
 {
     public const string Family = "DejaVu Sans";
 
-    /// <summary>The same under a name of its own: PDFsharp embeds a face in one way in a document.</summary>
+    /// <summary>The same, to be embedded whole: under a name of its own, in the file too.</summary>
     public const string Whole = "DejaVu Sans Whole";
 
     private const string WholeFace = "-Whole";
@@ -34,6 +35,25 @@ internal sealed class ExportFonts : IFontResolver
 
         var bytes = new byte[font.Length];
         font.ReadExactly(bytes);
+        if (faceName.EndsWith(WholeFace, StringComparison.Ordinal))
+        {
+            Rename(bytes, Encoding.BigEndianUnicode);
+            Rename(bytes, Encoding.ASCII);
+        }
+
         return bytes;
+    }
+
+    // PDFsharp knows faces by the name in the file, for the whole process: under one name, the first document with the whole font would make every later one carry it.
+    private static void Rename(Span<byte> font, Encoding encoding)
+    {
+        foreach (var (name, other) in (ReadOnlySpan<(string, string)>)[("DejaVu Sans", "DejaVu Full"), ("DejaVuSans", "DejaVuFull")])
+        {
+            var (old, renamed) = (encoding.GetBytes(name), encoding.GetBytes(other));
+            for (var rest = font; rest.IndexOf(old) is >= 0 and var at; rest = rest[(at + old.Length)..])
+            {
+                renamed.CopyTo(rest[at..]);
+            }
+        }
     }
 }
