@@ -23,6 +23,7 @@ fi
 
 install_packages() {
     local missing=()
+    command -v javac >/dev/null || missing+=(default-jdk-headless)
     command -v node >/dev/null || missing+=(nodejs)
     command -v npm >/dev/null || missing+=(npm)
     command -v redis-server >/dev/null || missing+=(redis-server)

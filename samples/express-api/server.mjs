@@ -4,6 +4,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 
 const issuer = process.env.ISSUER ?? 'http://localhost:8016';
 const audience = process.env.AUDIENCE ?? 'https://api.example.com/notes';
+const allowedOrigin = process.env.ALLOWED_ORIGIN ?? 'http://localhost:5173';
 const algorithms = (process.env.ALGORITHMS ?? 'ES256').split(',');
 
 const metadata = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
@@ -26,6 +27,13 @@ const requireScope = scope => async (req, res, next) => {
 };
 
 const app = express();
+
+// CORS: pages at one origin may call this from a browser. It is no protection of the API: tokens are.
+app.use((req, res, next) => {
+  res.set({ 'Access-Control-Allow-Origin': allowedOrigin, 'Access-Control-Expose-Headers': 'WWW-Authenticate', Vary: 'Origin' });
+  if (req.method !== 'OPTIONS') return next();
+  res.set({ 'Access-Control-Allow-Methods': 'GET, POST', 'Access-Control-Allow-Headers': 'Authorization, Content-Type' }).status(204).end();
+});
 app.get('/notes', requireScope('notes.read'), (req, res) => res.json({ notes: ['buy milk'], caller: req.caller.sub }));
 app.post('/notes', requireScope('notes.write'), (req, res) => res.status(201).json({ id: 1 }));
 const server = app.listen(Number(process.env.PORT ?? 3000), '127.0.0.1', () => console.log(`listening on ${server.address().port}`));

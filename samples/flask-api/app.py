@@ -55,4 +55,4 @@ def write_note():
 
 
 if __name__ == "__main__":
-    app.run("127.0.0.1", int(os.environ.get("PORT", "5000")))
+    app.run("127.0.0.1", int(os.environ.get("PORT", "5001")))

@@ -21,7 +21,7 @@ public static class IdentityApiExtensions
 {
     internal const string Prefix = "/api/identity";
 
-    private static readonly string[] Documents = [ApiDocumentOptions.OpenApiPath, ApiDocumentOptions.AsyncApiPath];
+    private static readonly string[] Documents = [ApiDocumentOptions.OpenApiPath, ApiDocumentOptions.OpenApi30Path, ApiDocumentOptions.AsyncApiPath];
 
     /// <summary>Adds the controllers. The host binds section <see cref="CompatibilityOptions.Section"/> and adds OAuth, Accounts and the stores.</summary>
     public static IServiceCollection AddIdentityApi(this IServiceCollection services)

@@ -18,7 +18,8 @@ public static class WorkerHost
         WebApplication app;
         try
         {
-            app = Build(args);
+            app = Build(args, out var settings);
+            FreePort.Check(settings.BindAddress, app.Environment.IsDevelopment(), settings.Port, settings.PortName);
             app.Services.GetRequiredService<IStartupValidator>().Validate();
             await app.Services.InitializeStoresAsync();
         }
@@ -41,7 +42,7 @@ public static class WorkerHost
             }
             catch (IOException taken) when (taken.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
             {
-                await Console.Error.WriteLineAsync("PORT: expected a free port (WORKER_PORT, where a server shares the settings): " + taken.Message);
+                await Console.Error.WriteLineAsync("WORKER_PORT: expected a free port: " + taken.Message);
                 return 1;
             }
         }
@@ -49,11 +50,11 @@ public static class WorkerHost
         return 0;
     }
 
-    private static WebApplication Build(string[] args)
+    private static WebApplication Build(string[] args, out WorkerSettings settings)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
         var problems = new List<string>();
-        var settings = WorkerSettings.Read(builder.Configuration, problems)
+        var read = settings = WorkerSettings.Read(builder.Configuration, problems)
             ?? throw new StartFailureException(string.Join(Environment.NewLine, problems));
 
         builder.Logging.ClearProviders();
@@ -70,7 +71,18 @@ public static class WorkerHost
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = 0;
-            kestrel.ListenAnyIP(settings.Port);
+            if (read.BindAddress is { } address)
+            {
+                kestrel.Listen(address, read.Port);
+            }
+            else if (builder.Environment.IsDevelopment())
+            {
+                kestrel.ListenLocalhost(read.Port);
+            }
+            else
+            {
+                kestrel.ListenAnyIP(read.Port);
+            }
         });
         // Longer than the consumer's drain, shorter than the grace that container platforms give.
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(25));
@@ -83,15 +95,13 @@ public static class WorkerHost
         builder.Services.AddOptions<MailBrand>().ValidateOnStart();
         builder.Services.AddRabbitMq(settings.RabbitMq);
         builder.Services.AddPushDelivery(settings.Delivery.Push);
-        builder.Services.AddHostedService(provider => ActivatorUtilities.CreateInstance<CleanUpLoop>(provider, settings.CleanUpInterval));
-        if (settings.OtlpEndpoint is not null)
-        {
-            builder.Services.AddTelemetry("identity-worker");
-        }
+        builder.Services.AddHostedService(provider => ActivatorUtilities.CreateInstance<CleanUpLoop>(provider, read.CleanUpInterval));
+        builder.Services.AddTelemetry("identity-worker", byOtlp: settings.OtlpEndpoint is not null, isScraped: true);
 
         var app = builder.Build();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
+        app.MapPrometheusScrapingEndpoint("/metrics");
         return app;
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using Identity.ServiceDefaults.Settings;
 
 namespace Identity.Worker;
@@ -6,8 +7,14 @@ namespace Identity.Worker;
 /// <summary>The worker's settings: the server's, by the same names, of which it reads those it needs.</summary>
 public sealed class WorkerSettings
 {
-    /// <summary>Where /health answers: WORKER_PORT, else PORT, else 8017. The first is for a worker that shares its settings with a server on one machine.</summary>
+    /// <summary>Where /health and /metrics answer: WORKER_PORT, else MANAGEMENT_PORT, else PORT, else 8017. The first is for a worker that shares its settings with a server on one machine.</summary>
     public required int Port { get; init; }
+
+    /// <summary>The setting that named <see cref="Port"/>, or would.</summary>
+    public required string PortName { get; init; }
+
+    /// <summary>Where it listens (BIND_ADDRESS); null: loopback in Development, else every address.</summary>
+    public IPAddress? BindAddress { get; init; }
 
     public required StorageSettings Storage { get; init; }
 
@@ -27,7 +34,13 @@ public sealed class WorkerSettings
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(problems);
         var before = problems.Count;
-        var port = ReadPort(configuration, problems);
+        var (portName, port) = ReadPort(configuration, problems);
+        IPAddress? bind = null;
+        if (configuration["BIND_ADDRESS"] is { } bindText && !string.IsNullOrWhiteSpace(bindText) && !IPAddress.TryParse(bindText.Trim(), out bind))
+        {
+            problems.Add("BIND_ADDRESS: expected an IP address of this machine such as 127.0.0.1, 10.0.0.5 or ::1 (0.0.0.0 or :: for every one).");
+        }
+
         var storage = StorageSettings.Read(configuration, problems);
         var delivery = DeliverySettings.Read(configuration, problems);
         var rabbitMqProblems = problems.Count;
@@ -46,25 +59,25 @@ public sealed class WorkerSettings
 
         return problems.Count > before
             ? null
-            : new() { Port = port, Storage = storage!, Delivery = delivery!, RabbitMq = rabbitMq!, CleanUpInterval = cleanUp, OtlpEndpoint = otlp };
+            : new() { Port = port, PortName = portName, BindAddress = bind, Storage = storage!, Delivery = delivery!, RabbitMq = rabbitMq!, CleanUpInterval = cleanUp, OtlpEndpoint = otlp };
     }
 
-    private static int ReadPort(IConfiguration configuration, ICollection<string> problems)
+    private static (string Name, int Port) ReadPort(IConfiguration configuration, ICollection<string> problems)
     {
-        foreach (var name in (string[])["WORKER_PORT", "PORT"])
+        foreach (var name in (string[])["WORKER_PORT", "MANAGEMENT_PORT", "PORT"])
         {
             if (configuration[name] is { Length: > 0 } text)
             {
                 if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is >= 0 and <= 65535)
                 {
-                    return port;
+                    return (name, port);
                 }
 
                 problems.Add($"{name}: expected a port from 1 to 65535 (0 for any that is free).");
-                return 0;
+                return (name, 0);
             }
         }
 
-        return 8017;
+        return ("WORKER_PORT", 8017);
     }
 }

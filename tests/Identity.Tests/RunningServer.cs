@@ -126,6 +126,7 @@ public sealed class RunningServer : Node, IAsyncLifetime
             new JsonObject { ["resource"] = Orders, ["scopes_supported"] = new JsonArray("orders.read"), ["access_token_lifetime"] = "15m" },
             new JsonObject { ["resource"] = "legacy", ["scopes_supported"] = new JsonArray("legacy.read"), ["access_token_signed_response_alg"] = "RS256", ["access_token_typ"] = "JWT" },
             new JsonObject { ["resource"] = "opaque", ["scopes_supported"] = new JsonArray("opaque.read"), ["access_token_format"] = "reference" },
+            new JsonObject { ["resource"] = "reports", ["scopes_supported"] = new JsonArray("reports.read") },
         };
         await File.WriteAllTextAsync(Path.Combine(directory, "clients.json"), clients.ToJsonString());
         await File.WriteAllTextAsync(Path.Combine(directory, "resources.json"), resources.ToJsonString());

@@ -67,6 +67,7 @@ public sealed partial class SettingsTests
     [InlineData("[{\"client_id\":\"broken\",\"redirect_uris\":[\"http://evil.example.com/cb\"],\"token_endpoint_auth_method\":\"none\"}]", "broken", "redirect_uris[0]")]
     [InlineData("[{\"client_id\":\"open\",\"token_endpoint_auth_method\":\"none\",\"redirect_uris\":[\"https://a.example.com/\"],\"require_pkce\":false}]", "open", "require_pkce")]
     [InlineData("{}", "CLIENTS_FILE", "array")]
+    [InlineData("[{\"client_id\":\"billing\",\"client_secret\":\"a-secret-of-32-characters-or-more\",\"grant_types\":[\"client_credentials\"],\"scope\":\"identity.users.raed\"}]", "billing", "scope: identity.users.raed")]
     public async Task ClientsFile_WhenAnEntryIsBad_NamesTheClientAndTheMember(string json, string client, string member)
     {
         var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
@@ -116,6 +117,7 @@ public sealed partial class SettingsTests
         await using var second = ServerProcess.Start(settings);
         await second.WaitReadyAsync();
         Assert.DoesNotContain("shown this once", second.Output, StringComparison.Ordinal);
+        Assert.All(["users reset-password admin@localhost.local", "clients rotate-secret demo-service"], command => Assert.Contains(command, second.Output, StringComparison.Ordinal));
         using var again = new HttpClient { BaseAddress = second.Address };
         Assert.Equal(keys, await again.GetStringAsync("/connect/jwks"));
         await second.TerminateAsync();
@@ -152,11 +154,13 @@ public sealed partial class SettingsTests
             ["BIND_ADDRESS"] = "127.0.0.1",
             ["Logging__LogLevel__Microsoft.AspNetCore.Routing"] = "Debug",
         };
+        settings["CLIENTS_FILE"] = Path.Combine(directory.FullName, "clients.json");
+        await File.WriteAllTextAsync(settings["CLIENTS_FILE"], "[{\"client_id\":\"demo\",\"token_endpoint_auth_method\":\"none\",\"redirect_uris\":[\"https://demo.example.com/cb\"],\"scope\":\"openid\"}]");
         await using var server = ServerProcess.Start(settings, "Production");
         await server.WaitReadyAsync();
         using var http = new HttpClient { BaseAddress = server.Address };
         http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
-        foreach (var path in (string[])["/docs", "/docs/index.html", "/openapi/v1.json", "/asyncapi/v1.yaml", "/demo/callback"])
+        foreach (var path in (string[])["/docs", "/docs/index.html", "/openapi/v1.json", "/openapi/v1-3.0.json", "/asyncapi/v1.yaml", "/demo/callback"])
         {
             using var closed = await http.GetAsync(path);
             Assert.Equal(HttpStatusCode.NotFound, closed.StatusCode);
@@ -178,7 +182,8 @@ public sealed partial class SettingsTests
         Assert.Contains(lines, line => ((string?)line["traceId"])?.Length == 32);
         var traps = lines.Where(line => (int)line["eventId"]! == 5007).Select(line => (string)line["message"]!).ToArray();
         Assert.All(["SMTP_URL", "MASTER_KEY", "DB_HOST"], name => Assert.Single(traps, trap => trap.StartsWith(name + " ", StringComparison.Ordinal)));
-        Assert.Equal(3, traps.Length);
+        Assert.Single(traps, "Client demo has the name of a demo client and is in force.");
+        Assert.Equal(4, traps.Length);
         Assert.All(traps, trap => Assert.DoesNotContain('\n', trap));
         directory.Delete(recursive: true);
     }

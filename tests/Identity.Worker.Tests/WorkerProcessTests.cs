@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Credentials;
@@ -9,6 +12,7 @@ using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Sessions;
 using Identity.ServiceDefaults.Settings;
+using Identity.Tests.Kit;
 using Identity.Tests.Kit.Push;
 using Identity.Worker.Tests.Fixtures;
 using Microsoft.Extensions.Configuration;
@@ -230,6 +234,50 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
         Assert.DoesNotContain("guest", worker.Output);
     }
 
+    // By the settings that a server has, and the same metrics: OpenTelemetry's, as Prometheus reads them.
+    [Theory]
+    [InlineData("MANAGEMENT_PORT")]
+    [InlineData("PORT")]
+    [InlineData("WORKER_PORT")]
+    public async Task Metrics_WhenPrometheusAsks_AreBesideHealthOnThePortThatTheSettingNames(string name)
+    {
+        broker.Require();
+        var settings = Settings(await broker.CreateHostAsync());
+        settings["BIND_ADDRESS"] = "127.0.0.1";
+        var port = Ports.Free();
+        settings[name] = port.ToString(CultureInfo.InvariantCulture);
+        if (name == "MANAGEMENT_PORT")
+        {
+            settings["PORT"] = Ports.Free().ToString(CultureInfo.InvariantCulture);
+        }
+
+        await using var worker = ServiceProcess.StartWorker(settings, port, name);
+        await worker.WaitReadyAsync();
+        Assert.Equal(200, await worker.StatusAsync("/health/live"));
+        using var client = new HttpClient();
+        string[] told = ["identity_outbox_depth", "http_server_request_duration_seconds_count", "dotnet_process_cpu_time_seconds_total"];
+        var metrics = "";
+        await Eventually.TrueAsync(
+            async () => told.All((metrics = await client.GetStringAsync(new Uri($"http://127.0.0.1:{port}/metrics"))).Contains),
+            "the outbox, requests and the runtime are measured");
+        Assert.Contains("service_name=\"identity-worker\"", metrics);
+        Assert.Equal(404, await worker.StatusAsync("/"));
+    }
+
+    [Fact]
+    public async Task Start_WhenThePortIsTaken_EndsWithOneLineThatNamesTheSetting()
+    {
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var port = ((IPEndPoint)other.LocalEndpoint).Port;
+        var settings = new Dictionary<string, string>(Settings("amqp://guest:guest@127.0.0.1:1")) { ["BIND_ADDRESS"] = "127.0.0.1" };
+        await using var worker = ServiceProcess.StartWorker(settings, port, "WORKER_PORT");
+        Assert.Equal(1, await worker.WaitForExitAsync());
+        await Eventually.TrueAsync(() => worker.Output.Length > 0, "the line is read");
+        Assert.Equal($"WORKER_PORT: expected a free port; {port} is taken. Stop what listens there, or choose another: WORKER_PORT={port + 1}", worker.Output);
+        Assert.False(File.Exists(Path.Combine(_folder.Path, "identity.db")));
+    }
+
     [Fact]
     public async Task Connection_WhenItsCertificateIsNotTrusted_IsNotMade()
     {
@@ -258,6 +306,9 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
     [InlineData("RABBITMQ_URIS", "", "RABBITMQ_URIS: expected")]
     [InlineData("RABBITMQ_URIS", "amqp://u:canary@", "RABBITMQ_URIS: expected")]
     [InlineData("WORKER_PORT", "canary", "WORKER_PORT: expected")]
+    [InlineData("BIND_ADDRESS", "canary", "BIND_ADDRESS: expected")]
+    [InlineData("BIND_ADDRESS", "192.0.2.1", "BIND_ADDRESS: expected an address of this machine")]
+    [InlineData("DATA_DIR", "/proc/identity", "DATA_DIR: ")]
     [InlineData("SMTP_URL", "canary", "SMTP_URL: expected")]
     [InlineData("FIREBASE_CREDENTIALS", "canary", "FIREBASE_CREDENTIALS: expected")]
     [InlineData("FCM_ENDPOINT", "http://canary.example.com", "FCM_ENDPOINT: expected")]

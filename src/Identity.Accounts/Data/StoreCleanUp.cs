@@ -73,7 +73,7 @@ public sealed class StoreCleanUp
         {
             // Also those that a killed node was receiving.
             var yesterday = now - TimeSpan.FromDays(1);
-            var over = await context.Set<ImportJobRow>().Where(r => r.ExpiresAt <= now || (r.State == ImportStates.Receiving && r.CreatedAt <= yesterday)).Select(r => r.Id).Take(BatchSize).ToArrayAsync(token);
+            var over = await context.Set<ImportJobRow>().Where(r => r.ExpiresAt <= now || (r.State == ImportStates.Receiving && r.CreatedAt <= yesterday)).Select(r => r.Id).Order().Take(BatchSize).ToArrayAsync(token);
             if (over.Length == 0)
             {
                 return 0;
@@ -89,7 +89,7 @@ public sealed class StoreCleanUp
         async (context, token) =>
         {
             // With their files, which hold what people are called: few at a time, as each may be long.
-            var over = await context.Set<ExportJobRow>().Where(r => r.ExpiresAt <= now).Select(r => r.Id).Take(20).ToArrayAsync(token);
+            var over = await context.Set<ExportJobRow>().Where(r => r.ExpiresAt <= now).Select(r => r.Id).Order().Take(20).ToArrayAsync(token);
             if (over.Length == 0)
             {
                 return 0;

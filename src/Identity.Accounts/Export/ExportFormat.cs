@@ -19,7 +19,7 @@ public sealed record ExportFormat(string Name, string MediaType)
 /// <summary>What somebody wants to have exported.</summary>
 /// <param name="Format">As what.</param>
 /// <param name="Filter">Which accounts.</param>
-/// <param name="Language">Of the headings that people read (en, de, fr, es; the letters of Arabic are not joined in pdf files here); tables that programs read have the names of the members.</param>
+/// <param name="Language">Of the headings that people read (one of <see cref="Texts.Languages.All"/>); tables that programs read have the names of the members.</param>
 public sealed record ExportOrder(ExportFormat Format, AccountFilter Filter, string Language);
 
 /// <summary>What rendering came to.</summary>

@@ -41,6 +41,10 @@ internal sealed class PdfTable : IDisposable
     private readonly DateTimeOffset _now;
     private readonly XFont _font;
     private readonly XFont _bold;
+
+    // PDFsharp's subsets lack parts of letters that are composed of composed ones, as many of Arabic are: for those the whole font goes along, and only where there are any.
+    private readonly Lazy<XFont> _wholeFont = new(() => new XFont(ExportFonts.Whole, Size, XFontStyleEx.Regular, new XPdfFontOptions(PdfFontEncoding.Unicode, PdfFontEmbedding.EmbedCompleteFontFile)));
+    private readonly Lazy<XFont> _wholeBold = new(() => new XFont(ExportFonts.Whole, Size, XFontStyleEx.Bold, new XPdfFontOptions(PdfFontEncoding.Unicode, PdfFontEmbedding.EmbedCompleteFontFile)));
     private PdfPage? _page;
     private XGraphics? _graphics;
     private double _y;
@@ -139,7 +143,7 @@ internal sealed class PdfTable : IDisposable
             {
                 if (line < lines[column].Count)
                 {
-                    _graphics!.DrawString(lines[column][line], _font, XBrushes.Black, x, _y + Size, XStringFormats.BaseLineLeft);
+                    Write(lines[column][line], isBold: false, x, _y + Size);
                 }
 
                 x += Columns[column].Width;
@@ -152,6 +156,13 @@ internal sealed class PdfTable : IDisposable
         _y += 2;
     }
 
+    private void Write(string text, bool isBold, double x, double y, XStringFormat? format = null)
+    {
+        var drawn = VisualOrder.Of(text);
+        var font = ReferenceEquals(drawn, text) ? isBold ? _bold : _font : isBold ? _wholeBold.Value : _wholeFont.Value;
+        _graphics!.DrawString(drawn, font, XBrushes.Black, x, y, format ?? XStringFormats.BaseLineLeft);
+    }
+
     private void StartPage()
     {
         EndPage();
@@ -159,12 +170,12 @@ internal sealed class PdfTable : IDisposable
         _page.Size = PageSize.A4;
         _page.Orientation = PageOrientation.Landscape;
         _graphics = XGraphics.FromPdfPage(_page);
-        _graphics.DrawString(_document.Info.Title, _bold, XBrushes.Black, Margin, Margin + Size, XStringFormats.BaseLineLeft);
+        Write(_document.Info.Title, isBold: true, Margin, Margin + Size);
         _graphics.DrawString(Time(_now) + " UTC", _font, XBrushes.Black, PageWidth - Margin, Margin + Size, XStringFormats.BaseLineRight);
         var x = Margin;
         foreach (var (text, width) in Columns)
         {
-            _graphics.DrawString(AccountTexts.In(_culture, text), _bold, XBrushes.Black, x, Top - 4, XStringFormats.BaseLineLeft);
+            Write(AccountTexts.In(_culture, text), isBold: true, x, Top - 4);
             x += width;
         }
 
@@ -180,7 +191,7 @@ internal sealed class PdfTable : IDisposable
         }
 
         var number = string.Format(_culture, AccountTexts.In(_culture, "Export.Page"), _document.PageCount);
-        _graphics.DrawString(number, _font, XBrushes.Black, PageWidth - Margin, PageHeight - Margin, XStringFormats.BaseLineRight);
+        Write(number, isBold: false, PageWidth - Margin, PageHeight - Margin, XStringFormats.BaseLineRight);
         _graphics.Dispose();
         _graphics = null;
         foreach (var content in _page!.Contents)

@@ -3,6 +3,7 @@ using System.Globalization;
 using Identity.Accounts;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Export;
+using Identity.Accounts.Texts;
 using Identity.Api.Authentication;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
@@ -215,6 +216,6 @@ public sealed class UserExportController(UserExports exports, ExportJobs jobs, U
 
     // The first that there are texts in; what is asked for last does not matter enough to weigh it.
     private string Language() => StringWithQualityHeaderValue.TryParseList(Request.Headers.AcceptLanguage, out var values)
-        ? values.Where(value => value.Quality is not 0).OrderByDescending(value => value.Quality ?? 1).Select(value => value.Value.ToString().Split('-', 2)[0].ToLowerInvariant()).FirstOrDefault(language => language is "en" or "de" or "fr" or "es") ?? "en"
+        ? values.Where(value => value.Quality is not 0).OrderByDescending(value => value.Quality ?? 1).Select(value => Languages.Find(value.Value.ToString())).FirstOrDefault(found => found is not null)?.TwoLetterISOLanguageName ?? "en"
         : "en";
 }

@@ -58,6 +58,21 @@ internal sealed class ContractSchemas : IOpenApiSchemaTransformer
         },
     };
 
+    /// <summary>OpenAPI 3.0 §4.7.24: there is no type null but a word beside a type, and generators of its time know a reference that may be null by allOf.</summary>
+    public static void WordNullFor30(OpenApiDocument document)
+    {
+        foreach (var members in document.Components!.Schemas!.Values.Select(schema => schema.Properties).OfType<IDictionary<string, IOpenApiSchema>>())
+        {
+            foreach (var (name, member) in members.ToArray())
+            {
+                if (member.OneOf?.OfType<OpenApiSchemaReference>().SingleOrDefault() is { } reference)
+                {
+                    members[name] = new OpenApiSchema { Type = JsonSchemaType.Object | JsonSchemaType.Null, AllOf = [reference], Description = member.Description };
+                }
+            }
+        }
+    }
+
     private static IEnumerable<string> Codes => typeof(ErrorCodes).GetFields(BindingFlags.Public | BindingFlags.Static)
         .Where(code => code.IsLiteral).Select(code => (string)code.GetRawConstantValue()!).Order(StringComparer.Ordinal);
 }

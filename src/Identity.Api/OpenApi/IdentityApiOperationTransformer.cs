@@ -42,6 +42,11 @@ public static class OpenApiOptionsExtensions
             };
             document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal);
             document.Components.Schemas[ContractSchemas.Failure] = ContractSchemas.OfFailure();
+            if (options.OpenApiVersion == OpenApiSpecVersion.OpenApi3_0)
+            {
+                ContractSchemas.WordNullFor30(document);
+            }
+
             return Task.CompletedTask;
         });
         return options.AddOperationTransformer<IdentityApiOperationTransformer>();
@@ -135,6 +140,9 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
             // application/json is what is read; MVC lists the kinds of it that it would read too.
             operation.RequestBody = new OpenApiRequestBody { Required = operation.RequestBody.Required, Description = operation.RequestBody.Description, Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal) { [Json] = body } };
             body.Example = JsonNode.Parse(request.Json);
+
+            // A body that may be missing is one that is not required, and not a null that is sent.
+            body.Schema = body.Schema?.OneOf?.OfType<OpenApiSchemaReference>().SingleOrDefault() ?? body.Schema;
         }
 
         foreach (var success in context.Description.SupportedResponseTypes)

@@ -20,11 +20,11 @@ public static partial class IdentityCommands
 
     private static readonly string[] s_questions = ["--help", "-h", "-?", "--version"];
 
-    /// <summary>Whether a command comes first; settings alone start the server.</summary>
+    /// <summary>Whether a word that is no setting comes first: a command, or one that is misspelt, which had better not start a server. Settings alone start it.</summary>
     public static bool IsAsked(IReadOnlyList<string> args)
     {
         ArgumentNullException.ThrowIfNull(args);
-        return args.Count > 0 && (s_questions.Contains(args[0], StringComparer.Ordinal) || Root(new CommandRun()).Subcommands.Any(command => command.Name == args[0]));
+        return args.Count > 0 && (s_questions.Contains(args[0], StringComparer.Ordinal) || (args[0] is [not ('-' or '/'), ..] && !args[0].Contains('=', StringComparison.Ordinal)));
     }
 
     /// <summary>Runs one command; never the web host or what works in the background.</summary>

@@ -92,9 +92,17 @@ internal static partial class Seeding
     {
         var store = services.GetRequiredService<ClientStore>();
         var clients = ReadClients(settings, configuration);
-        var resources = (await services.GetRequiredService<ResourceCatalog>().ListAsync(cancellationToken)).Select(resource => resource.Identifier).ToHashSet(StringComparer.Ordinal);
+        var known = await services.GetRequiredService<ResourceCatalog>().ListAsync(cancellationToken);
+        var resources = known.Select(resource => resource.Identifier).ToHashSet(StringComparer.Ordinal);
+        var scopes = known.SelectMany(resource => resource.ScopesSupported).ToHashSet(StringComparer.Ordinal);
         foreach (var client in clients)
         {
+            // Misspelt, or for an API that was forgotten: its tokens would be for nothing, and nobody told.
+            if (client.Scopes.FirstOrDefault(scope => !scopes.Contains(scope)) is { } strange)
+            {
+                throw new StartFailureException($"CLIENTS_FILE: {client.ClientId}: scope: {strange} is no scope of this server, nor of an API in RESOURCES_FILE.");
+            }
+
             if (client.TokenExchangeAudiences.FirstOrDefault(audience => !resources.Contains(audience)) is { } unknown)
             {
                 throw new StartFailureException($"CLIENTS_FILE: {client.ClientId}: token_exchange_audiences: {unknown} is not declared in RESOURCES_FILE.");

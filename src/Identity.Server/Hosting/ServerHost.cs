@@ -24,6 +24,7 @@ using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
@@ -51,7 +52,7 @@ public static class ServerHost
             await using var app = Build(args);
             var start = new StartLines(app.Services.GetRequiredService<ServerSettings>(), app.Services);
             await start.BeginAsync(Console.Out);
-            FreePort.Check(app.Services);
+            CheckPorts(app.Services);
             var secrets = await InitializeAsync(app);
             await app.StartAsync();
             await start.FinishAsync(Console.Out, secrets);
@@ -123,6 +124,21 @@ public static class ServerHost
         Map(app, settings);
         PublicPath.Check(settings, ((IEndpointRouteBuilder)app).DataSources);
         return app;
+    }
+
+    private static void CheckPorts(IServiceProvider services)
+    {
+        // Tests host the server without a socket.
+        if (services.GetRequiredService<IServer>().GetType().Assembly != typeof(KestrelServerOptions).Assembly)
+        {
+            return;
+        }
+
+        var settings = services.GetRequiredService<ServerSettings>();
+        foreach (var port in settings.Ports)
+        {
+            FreePort.Check(settings.BindAddress, settings.IsDevelopment, port, port == settings.Port ? "PORT" : "MANAGEMENT_PORT");
+        }
     }
 
     // RFC 8705 §7.2: whoever has no certificate is let in too. Whose one is, the client's registration says, and not the platform's authorities.
@@ -231,20 +247,10 @@ public static class ServerHost
         services.AddOptions<CompatibilityOptions>().BindConfiguration(CompatibilityOptions.Section);
         services.AddIdentityApi();
         services.Configure<ApiDocumentOptions>(options => options.AreOpen = settings.ShowsApiDocuments);
-        services.AddOpenApi("v1", options =>
-        {
-            options.AddIdentityApi();
+        AddOpenApiDocument(services, settings, "v1", OpenApiSpecVersion.OpenApi3_1);
 
-            // Not the Host header of whoever asks.
-            options.AddDocumentTransformer((document, context, _) =>
-            {
-                document.Info.License!.Url = new Uri(context.ApplicationServices.GetRequiredService<IOptions<BrandingOptions>>().Value.TermsUrl ?? settings.PublicUrl);
-
-                // On a developer's own machine the address is of use to nobody else: the document is relative to where it was found.
-                document.Servers = [new OpenApiServer { Url = settings.IsHttps ? settings.PublicUrl : "/" }];
-                return Task.CompletedTask;
-            });
-        });
+        // For generators from before OpenAPI 3.1, which are many.
+        AddOpenApiDocument(services, settings, "v1-3.0", OpenApiSpecVersion.OpenApi3_0);
 
         services.AddSingleton<DemoFlow>();
         services.AddSingleton<BrowserSession>();
@@ -276,6 +282,22 @@ public static class ServerHost
             options.SuppressXFrameOptionsHeader = true;
         });
     }
+
+    private static void AddOpenApiDocument(IServiceCollection services, ServerSettings settings, string name, OpenApiSpecVersion version) => services.AddOpenApi(name, options =>
+    {
+        options.OpenApiVersion = version;
+        options.AddIdentityApi();
+
+        // Not the Host header of whoever asks.
+        options.AddDocumentTransformer((document, context, _) =>
+        {
+            document.Info.License!.Url = new Uri(context.ApplicationServices.GetRequiredService<IOptions<BrandingOptions>>().Value.TermsUrl ?? settings.PublicUrl);
+
+            // On a developer's own machine the address is of use to nobody else: the document is relative to where it was found.
+            document.Servers = [new OpenApiServer { Url = settings.IsHttps ? settings.PublicUrl : "/" }];
+            return Task.CompletedTask;
+        });
+    });
 
     private static void Use(WebApplication app, ServerSettings settings)
     {
@@ -384,6 +406,7 @@ public static class ServerHost
             {
                 options.RoutePrefix = "docs";
                 options.SwaggerEndpoint(".." + ApiDocumentOptions.OpenApiPath, "Identity API");
+                options.SwaggerEndpoint(".." + ApiDocumentOptions.OpenApi30Path, "Identity API, for tools that read OpenAPI 3.0");
                 options.DocumentTitle = "Identity API";
             });
         }

@@ -52,6 +52,11 @@ internal sealed partial class StartLines(ServerSettings settings, IServiceProvid
               Sign in  {admin}
               Try      the client demo from {settings.PublicUrl}/{demo}
             """);
+        if (secrets.Admin?.GeneratedPassword is null || secrets.DemoServiceSecret is null)
+        {
+            await console.WriteLineAsync($"  Lost it  dotnet run --project src/Identity.Server -- users reset-password {settings.AdminEmail ?? Seeding.DevelopmentAdmin}   (or: -- clients rotate-secret demo-service)");
+        }
+
         await console.FlushAsync();
     }
 

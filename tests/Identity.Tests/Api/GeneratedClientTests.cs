@@ -28,9 +28,7 @@ public sealed class GeneratedClientTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _server = await HostedServer.StartAsync();
-        using var http = new HttpClient { BaseAddress = _server.Url };
-        _document = Path.Combine(_work.FullName, "openapi.json");
-        await File.WriteAllTextAsync(_document, await http.GetStringAsync("/openapi/v1.json"));
+        _document = await DownloadAsync("/openapi/v1.json");
     }
 
     public async ValueTask DisposeAsync()
@@ -39,11 +37,15 @@ public sealed class GeneratedClientTests : IAsyncLifetime
         _work.Delete(recursive: true);
     }
 
-    [Fact]
-    public async Task Document_WhenLintedByRedoclysRecommendedRules_HasNoErrorAndNoWarning()
+    [Theory]
+    [InlineData("/openapi/v1.json", "3.1")]
+    [InlineData("/openapi/v1-3.0.json", "3.0")]
+    public async Task Document_WhenLintedByRedoclysRecommendedRules_HasNoErrorAndNoWarning(string path, string version)
     {
         RequirePackages();
-        var (_, output) = await RunAsync(Bin("redocly"), "lint", _document, "--extends", "recommended", "--format", "json");
+        var document = await DownloadAsync(path);
+        Assert.StartsWith(version + ".", (string?)JsonNode.Parse(await File.ReadAllTextAsync(document))!["openapi"], StringComparison.Ordinal);
+        var (_, output) = await RunAsync(Bin("redocly"), "lint", document, "--extends", "recommended", "--format", "json");
         var report = JsonNode.Parse(output[output.IndexOf('{', StringComparison.Ordinal)..])!;
         Assert.Empty(report["problems"]!.AsArray().Select(problem => $"{problem!["ruleId"]} {problem["location"]![0]!["pointer"]}: {problem["message"]}"));
     }
@@ -109,6 +111,23 @@ public sealed class GeneratedClientTests : IAsyncLifetime
         }
     }
 
+    // OpenAPI Generator's, with java.net.http and Jackson; it reads OpenAPI 3.0. Its jar holds the libraries that the client is compiled with.
+    [Fact]
+    public async Task JavaClient_WhenGenerated_SignsInAndCallsTheRoutes()
+    {
+        var jar = Path.Combine(Folder, "java", "node_modules", "@openapitools", "openapi-generator-cli", "bin", "openapi-generator.jar");
+        Require(File.Exists(jar), "npm packages of tests/Identity.Tests/Api/generated/java");
+        Require(File.Exists("/usr/bin/javac"), "default-jdk-headless");
+        var document = await DownloadAsync("/openapi/v1-3.0.json");
+        Succeeded(await RunAsync(
+            "java", "-jar", jar, "generate", "-i", document, "-g", "java", "--library", "native", "-o", "java",
+            "-p", "openApiNullable=false,dateLibrary=java8", "--global-property", "apiTests=false,modelTests=false,apiDocs=false,modelDocs=false"));
+        string[] sources = [.. Directory.GetFiles(Path.Combine(_work.FullName, "java", "src", "main"), "*.java", SearchOption.AllDirectories), Path.Combine(Folder, "java", "Routes.java")];
+        Assert.True(sources.Length > 60);
+        Succeeded(await RunAsync("javac", ["-cp", jar, "-d", "classes", .. sources]));
+        Succeeded(await RunAsync("java", "-cp", $"{jar}:classes", "Routes"));
+    }
+
     private static IEnumerable<KeyValuePair<string, JsonNode>> Operations(JsonNode document) => document["paths"]!.AsObject()
         .SelectMany(path => path.Value!.AsObject().Select(operation => KeyValuePair.Create($"{operation.Key} {path.Key}", operation.Value!)));
 
@@ -116,14 +135,17 @@ public sealed class GeneratedClientTests : IAsyncLifetime
     private static bool IsDescribed(JsonNode schema) =>
         !string.IsNullOrEmpty((string?)schema["description"]) || schema["oneOf"]?.AsArray().Any(kind => !string.IsNullOrEmpty((string?)kind!["description"])) == true;
 
-    private static void RequirePackages()
+    private async Task<string> DownloadAsync(string path)
     {
-        if (!Directory.Exists(Path.Combine(Folder, "node_modules")))
-        {
-            Assert.SkipUnless(Environment.GetEnvironmentVariable("IDENTITY_TEST_REQUIRE_SERVICES") == "1", "npm packages are not installed: run ./test.sh");
-            Assert.Fail("npm packages are not installed.");
-        }
+        using var http = new HttpClient { BaseAddress = _server.Url };
+        var file = Path.Combine(_work.FullName, Path.GetFileName(path));
+        await File.WriteAllTextAsync(file, await http.GetStringAsync(path));
+        return file;
     }
+
+    private static void RequirePackages() => Require(Directory.Exists(Path.Combine(Folder, "node_modules")), "npm packages of tests/Identity.Tests/Api/generated");
+
+    private static void Require(bool isThere, string what) => Apis.ForeignProgram.Require(isThere, what);
 
     private static string Bin(string name) => Path.Combine(Folder, "node_modules", ".bin", name);
 

@@ -260,7 +260,7 @@ public sealed class ApiWorld : IAsyncLifetime
                 ["client_secret"] = Secret,
                 ["grant_types"] = new JsonArray("authorization_code", "refresh_token", "client_credentials"),
                 ["redirect_uris"] = new JsonArray(Redirect),
-                ["scope"] = "openid offline_access identity.users.read loose " + string.Join(' ', All.Select(api => api.Read + " " + api.Write)),
+                ["scope"] = "openid offline_access identity.users.read " + string.Join(' ', All.Select(api => api.Read + " " + api.Write)),
             },
             new JsonObject
             {

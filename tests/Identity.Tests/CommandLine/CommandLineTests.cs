@@ -12,7 +12,8 @@ public sealed class CommandLineTests
     [InlineData(false, "--DATA_DIR", "users")]
     [InlineData(false, "--environment=Development")]
     [InlineData(false, "urls=http://localhost:1")]
-    [InlineData(false, "somebody")]
+    [InlineData(false, "/PORT", "8016")]
+    [InlineData(true, "somebody")]
     [InlineData(true, "migrate")]
     [InlineData(true, "check", "--json")]
     [InlineData(true, "users", "list")]
@@ -22,9 +23,10 @@ public sealed class CommandLineTests
     [InlineData(true, "export", "x")]
     [InlineData(true, "import", "x")]
     [InlineData(true, "--help")]
-    public void FirstWord_WhenItIsACommand_RunsItAndElseTheServerStarts(bool isAsked, params string[] args) => Assert.Equal(isAsked, IdentityCommands.IsAsked(args));
+    public void FirstWord_WhenItIsNoSetting_IsACommandAndElseTheServerStarts(bool isAsked, params string[] args) => Assert.Equal(isAsked, IdentityCommands.IsAsked(args));
 
     [Theory]
+    [InlineData("user")]
     [InlineData("users", "lst")]
     [InlineData("users", "list", "--jsn")]
     [InlineData("users", "list", "--limit", "0")]

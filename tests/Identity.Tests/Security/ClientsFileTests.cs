@@ -125,7 +125,7 @@ public sealed class ClientsFileTests
         Assert.Equal("CLIENTS_FILE: spa: response_types: expected only code", failure.Message);
     }
 
-    private static JsonObject Service() => new() { ["client_id"] = "service", ["client_secret"] = Node.Secret, ["grant_types"] = new JsonArray("client_credentials"), ["scope"] = "reports.read" };
+    private static JsonObject Service() => new() { ["client_id"] = "service", ["client_secret"] = Node.Secret, ["grant_types"] = new JsonArray("client_credentials"), ["scope"] = "identity.users.read" };
 
     private static JsonObject Web(string member, JsonNode value) => new()
     {

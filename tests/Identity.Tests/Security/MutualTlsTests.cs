@@ -410,7 +410,7 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
             _keys.Start();
             _ = ServeKeysAsync();
             var authorities = Write("authorities.pem", Of("root").ExportCertificatePem() + "\n" + Of("middle").ExportCertificatePem() + "\n");
-            const string resources = """[{"resource":"https://api.example.com/notes","scopes_supported":["notes.read"]},{"resource":"opaque","scopes_supported":["opaque.read"],"access_token_format":"reference"},{"resource":"https://api.example.com/orders","scopes_supported":["orders.read"]}]""";
+            const string resources = """[{"resource":"https://api.example.com/notes","scopes_supported":["notes.read"]},{"resource":"opaque","scopes_supported":["opaque.read"],"access_token_format":"reference"},{"resource":"https://api.example.com/orders","scopes_supported":["orders.read"]},{"resource":"reports","scopes_supported":["reports.read"]}]""";
             _direct = await HostedServer.StartAsync(Clients(withAuthorities: true).ToJsonString(), resources, Time, new Dictionary<string, string>(StringComparer.Ordinal)
             {
                 ["MTLS_PORT"] = port.ToString(CultureInfo.InvariantCulture),
@@ -422,7 +422,7 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
                 ["RateLimits:TokenFailuresPerAddress"] = "100000",
                 ["OAuth:RefreshGrace"] = "00:00:00",
             });
-            _behind = await HostedServer.StartAsync(Clients(withAuthorities: false).ToJsonString(), settings: new Dictionary<string, string>(StringComparer.Ordinal)
+            _behind = await HostedServer.StartAsync(Clients(withAuthorities: false).ToJsonString(), resources, settings: new Dictionary<string, string>(StringComparer.Ordinal)
             {
                 ["MTLS_CLIENT_HEADER"] = HeaderName,
                 ["TRUSTED_PROXIES"] = "127.0.0.1,::1",

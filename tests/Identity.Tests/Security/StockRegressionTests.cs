@@ -84,7 +84,8 @@ public sealed class StockRegressionTests(RunningServer server)
         var foreign = (string)(await server.TokensAsync(browser, scope: "openid offline_access notes.read", changes: [("resource", RunningServer.Notes)]))["access_token"]!;
         Assert.Equal(RunningServer.Notes, (string?)RunningServer.Payload(foreign)["aud"]);
         Assert.Equal(HttpStatusCode.Unauthorized, await server.UserInfoAsync(foreign));
-        Assert.Equal(HttpStatusCode.Forbidden, await server.UserInfoAsync(await server.ServiceTokenAsync("reports.read")));
+        Assert.Equal(HttpStatusCode.Unauthorized, await server.UserInfoAsync(await server.ServiceTokenAsync("reports.read")));
+        Assert.Equal(HttpStatusCode.Forbidden, await server.UserInfoAsync((string)(await server.TokensAsync(browser, scope: "profile"))["access_token"]!));
     }
 
     [Fact]

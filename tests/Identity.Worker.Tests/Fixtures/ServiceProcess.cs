@@ -28,17 +28,19 @@ internal sealed class ServiceProcess : IAsyncDisposable
 
     public int ExitCode => _process.ExitCode;
 
-    public static ServiceProcess StartWorker(IReadOnlyDictionary<string, string> settings)
-    {
-        var port = Ports.Free();
-        return new(Start("Identity.Worker", With(settings, "WORKER_PORT", port), "Production"), port);
-    }
+    public static ServiceProcess StartWorker(IReadOnlyDictionary<string, string> settings) => StartWorker(settings, Ports.Free(), "WORKER_PORT");
+
+    /// <param name="settings">Environment variables.</param>
+    /// <param name="port">Where it answers.</param>
+    /// <param name="name">The setting that says so.</param>
+    public static ServiceProcess StartWorker(IReadOnlyDictionary<string, string> settings, int port, string name) =>
+        new(Start("Identity.Worker", With(settings, name, port), "Production"), port);
 
     /// <summary>In Development, where http on loopback will do.</summary>
-    public static ServiceProcess StartServer(IReadOnlyDictionary<string, string> settings)
+    public static ServiceProcess StartServer(IReadOnlyDictionary<string, string> settings, string environment = "Development")
     {
         var port = Ports.Free();
-        return new(Start("Identity.Server", With(settings, "PORT", port), "Development"), port);
+        return new(Start("Identity.Server", With(settings, "PORT", port), environment), port);
     }
 
     private static Dictionary<string, string> With(IReadOnlyDictionary<string, string> settings, string name, int port)

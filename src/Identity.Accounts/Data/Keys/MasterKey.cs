@@ -56,7 +56,7 @@ public sealed class MasterKey
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new StartFailureException($"MASTER_KEY: expected 32 bytes in base64, or a file {file} that can be read or made: is DATA_DIR a folder that can be written?", exception);
+            throw new StartFailureException($"DATA_DIR: expected a folder that can be written, where MASTER_KEY is unset; {file} can be neither read nor made.", exception);
         }
     }
 
