@@ -60,7 +60,7 @@ public sealed class PostgresServer : IAsyncDisposable
             string[] command =
             [
                 .. prefix, Path.Combine(binaries, "postgres"), "-D", data, "-p", port.ToString(CultureInfo.InvariantCulture), "-h", "127.0.0.1", "-k", directory,
-                "-c", "fsync=off", "-c", "max_connections=300", "-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal", "-c", "log_min_error_statement=panic",
+                "-c", "fsync=off", "-c", "max_connections=1000", "-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal", "-c", "log_min_error_statement=panic",
             ];
             var server = new PostgresServer($"Host=127.0.0.1;Port={port};Username=identity;Database=postgres;Maximum Pool Size=60", directory, command);
             await server.StartAgainAsync();

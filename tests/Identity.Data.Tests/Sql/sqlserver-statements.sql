@@ -514,10 +514,12 @@ ORDER BY [d].[last_seen_at]
 SELECT TOP(@p) [e].[id]
 FROM [export_jobs] AS [e]
 WHERE [e].[expires_at] <= @now
+ORDER BY [e].[id]
 
 SELECT TOP(@p) [i].[id]
 FROM [import_jobs] AS [i]
 WHERE [i].[expires_at] <= @now OR ([i].[state] = N'receiving' AND [i].[created_at] <= @yesterday)
+ORDER BY [i].[id]
 
 SELECT TOP(@p) [i].[job_id], [i].[line], [i].[reasons]
 FROM [import_refusals] AS [i]
