@@ -1123,7 +1123,7 @@ WHERE [s].[id] = @id AND [s].[counter] < @counter
 UPDATE [s]
 SET [s].[data] = @p
 FROM [second_factors] AS [s]
-WHERE [s].[id] = @id AND [s].[account_id] = @accountId AND [s].[data] <> @data
+WHERE [s].[id] = @id AND [s].[account_id] = @accountId AND [s].[kind] <> N'totp' AND [s].[kind] <> N'passkey' AND [s].[data] <> @data
 
 UPDATE [s]
 SET [s].[ended_at] = @p

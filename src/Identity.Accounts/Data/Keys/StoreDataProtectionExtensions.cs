@@ -27,7 +27,8 @@ public static class StoreDataProtectionExtensions
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<MasterKey>(),
             provider.GetRequiredService<IMetadataStore>(),
-            provider.GetService<MongoCredentialStore>()));
+            provider.GetService<MongoCredentialStore>(),
+            provider.GetService<FactorSecrets>()));
         services.AddOptions<KeyManagementOptions>().Configure<MasterKey>((options, masterKey) => options.XmlEncryptor = new MasterKeyXmlEncryptor(masterKey));
         services.AddOptions<AccountsOptions>().Configure<MasterKey>((options, masterKey) => options.OneTimeCodeKey = masterKey.Derive("one-time-code"));
 
