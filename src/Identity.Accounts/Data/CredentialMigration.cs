@@ -11,7 +11,7 @@ namespace Identity.Accounts.Data;
 /// <summary>What a migration of credentials came to.</summary>
 /// <param name="Moved">Credentials, metadata documents and secrets that this run moved.</param>
 /// <param name="Credentials">Password credentials at the new home.</param>
-/// <param name="Secrets">What else proves somebody or reaches them: authenticator keys and passkeys.</param>
+/// <param name="Secrets">What else proves somebody or reaches them: authenticator keys, passkeys and push tokens.</param>
 /// <param name="Sha256">Over ids and hashes of both, in order of id: equal content, equal digest. Lower-case hex.</param>
 public sealed record CredentialMigrationReport(long Moved, long Credentials, long Secrets, string Sha256);
 
@@ -34,7 +34,7 @@ public sealed class NotArrivedException : Exception
 }
 
 /// <summary>
-/// Moves all credentials, metadata and secrets of factors from one home to the other while the service runs. It may be stopped at any point and begun again, in
+/// Moves all credentials, metadata and secrets of factors and devices from one home to the other while the service runs. It may be stopped at any point and begun again, in
 /// either direction: whatever waits for its move is in force where it is. Needs MONGO_URI.
 /// </summary>
 public sealed class CredentialMigration

@@ -55,9 +55,10 @@ public sealed class DatabaseCopy
     private readonly IMetadataStore _metadata;
     private readonly MongoCredentialStore? _credentials;
     private readonly FactorSecrets? _factors;
+    private readonly DeviceSecrets? _devices;
 
-    internal DatabaseCopy(StoreDatabase database, MasterKey masterKey, IMetadataStore metadata, MongoCredentialStore? credentials, FactorSecrets? factors) =>
-        (_database, _masterKey, _metadata, _credentials, _factors) = (database, masterKey, metadata, credentials, factors);
+    internal DatabaseCopy(StoreDatabase database, MasterKey masterKey, IMetadataStore metadata, MongoCredentialStore? credentials, FactorSecrets? factors, DeviceSecrets? devices) =>
+        (_database, _masterKey, _metadata, _credentials, _factors, _devices) = (database, masterKey, metadata, credentials, factors, devices);
 
     /// <summary>Writes one moment of the database (on SQL Server: what is committed meanwhile may be in one table and not in the next). How many rows.</summary>
     public async Task<long> WriteAsync(Stream stream, Action<long>? progress, CancellationToken cancellationToken)
@@ -228,8 +229,12 @@ public sealed class DatabaseCopy
         where T : class => context.Set<T>().AnyAsync(cancellationToken);
 
     // What rows keep in MongoDB, put back into them.
-    private Func<IEnumerable<object>, Task>? Completion(Type type, CancellationToken cancellationToken) =>
-        _factors is not null && type == typeof(SecondFactorRow) ? rows => _factors.CompleteAsync([.. rows.Cast<SecondFactorRow>()], cancellationToken) : null;
+    private Func<IEnumerable<object>, Task>? Completion(Type type, CancellationToken cancellationToken) => (_factors, _devices) switch
+    {
+        ({ } factors, _) when type == typeof(SecondFactorRow) => rows => factors.CompleteAsync([.. rows.Cast<SecondFactorRow>()], cancellationToken),
+        (_, { } devices) when type == typeof(DeviceRow) => rows => devices.CompleteAsync([.. rows.Cast<DeviceRow>()], cancellationToken),
+        _ => null,
+    };
 
     private static async Task WriteTableAsync<T>(IdentityDbContext context, IEntityType type, Func<IEnumerable<object>, Task>? complete, Lines lines, CancellationToken cancellationToken)
         where T : class

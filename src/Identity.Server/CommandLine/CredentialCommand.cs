@@ -4,7 +4,7 @@ using Identity.Accounts.Data;
 
 namespace Identity.Server.CommandLine;
 
-/// <summary><c>identity migrate-credentials</c>: credentials (password hashes, secrets of second factors) and metadata from the database to MongoDB, or back, while the service runs.</summary>
+/// <summary><c>identity migrate-credentials</c>: credentials (password hashes, secrets of second factors, push tokens) and metadata from the database to MongoDB, or back, while the service runs.</summary>
 internal static class CredentialCommand
 {
     public static Command Make(CommandRun run)

@@ -49,6 +49,9 @@ internal abstract class MongoSecrets(MongoServer server, string collection, Stor
     /// <summary>Fills the row if it is empty and still means this document. True where it did.</summary>
     protected abstract Task<bool> FillAsync(RowSecret moved, string value, CancellationToken cancellationToken);
 
+    /// <summary>Whether what is kept under the key is what the row holds.</summary>
+    protected virtual bool IsSame(string kept, string value) => kept == value;
+
     public abstract Task<long> CountWaitingAsync(CancellationToken cancellationToken);
 
     /// <summary>The secrets of those that were moved, by key. Missing: the row is gone or has another secret by now, or its document was lost (then <paramref name="lost"/> is told).</summary>
@@ -88,7 +91,7 @@ internal abstract class MongoSecrets(MongoServer server, string collection, Stor
         {
             await MoveAsync([waiting], CancellationToken.None);
         }
-        catch (Exception exception) when (exception is StoreUnavailableException or System.Data.Common.DbException)
+        catch (Exception exception) when (exception is StoreUnavailableException or NotArrivedException or System.Data.Common.DbException)
         {
             _isBehind = true;
         }
@@ -231,7 +234,7 @@ internal abstract class MongoSecrets(MongoServer server, string collection, Stor
         var kept = await KeptAsync(waiting.Select(row => row.Key), cancellationToken);
         foreach (var row in waiting)
         {
-            if (kept.GetValueOrDefault(row.Key) == row.Value)
+            if (kept.TryGetValue(row.Key, out var value) && IsSame(value, row.Value))
             {
                 await EmptyAsync(row, CancellationToken.None);
             }

@@ -21,7 +21,9 @@ internal static class MongoStoresExtensions
         services.AddSingleton<MongoCredentialStore>();
         services.AddSingleton<MongoMetadataStore>();
         services.AddSingleton<FactorSecrets>();
+        services.AddSingleton<DeviceSecrets>();
         services.AddSingleton<MongoSecrets>(provider => provider.GetRequiredService<FactorSecrets>());
+        services.AddSingleton<MongoSecrets>(provider => provider.GetRequiredService<DeviceSecrets>());
         services.Replace(ServiceDescriptor.Singleton<ISecondFactorStore, MongoSecondFactorStore>());
         services.Replace(ServiceDescriptor.Singleton<ICredentialStore>(provider => provider.GetRequiredService<MongoCredentialStore>()));
         services.Replace(ServiceDescriptor.Singleton<IMetadataStore>(provider => provider.GetRequiredService<MongoMetadataStore>()));
