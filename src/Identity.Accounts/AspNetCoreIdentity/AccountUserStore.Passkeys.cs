@@ -26,13 +26,13 @@ public sealed partial class AccountUserStore : IUserPasskeyStore<Account>
     }
 
     public async Task<IList<UserPasskeyInfo>> GetPasskeysAsync(Account user, CancellationToken cancellationToken) =>
-        [.. (await factors.ListAsync(user.Id, cancellationToken)).Where(factor => factor.Kind == FactorKinds.Passkey).Select(factor => StoredPasskey.Of(factor).ToInfo(factor))];
+        [.. (await factors.ListAsync(user.Id, cancellationToken)).Where(factor => factor.Kind == FactorKinds.Passkey && factor.Data.Length > 0).Select(factor => StoredPasskey.Of(factor).ToInfo(factor))];
 
     public async Task<Account?> FindByPasskeyIdAsync(byte[] credentialId, CancellationToken cancellationToken) =>
         await factors.FindBySlotAsync(StoredPasskey.Slot(credentialId), cancellationToken) is { } factor ? await accounts.FindAsync(factor.AccountId, cancellationToken) : null;
 
     public async Task<UserPasskeyInfo?> FindPasskeyAsync(Account user, byte[] credentialId, CancellationToken cancellationToken) =>
-        await FindFactorAsync(user, credentialId, cancellationToken) is { } factor ? StoredPasskey.Of(factor).ToInfo(factor) : null;
+        await FindFactorAsync(user, credentialId, cancellationToken) is { Data.Length: > 0 } factor ? StoredPasskey.Of(factor).ToInfo(factor) : null;
 
     public async Task RemovePasskeyAsync(Account user, byte[] credentialId, CancellationToken cancellationToken)
     {

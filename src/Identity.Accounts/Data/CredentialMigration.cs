@@ -9,10 +9,11 @@ using MongoDB.Driver;
 namespace Identity.Accounts.Data;
 
 /// <summary>What a migration of credentials came to.</summary>
-/// <param name="Moved">Credentials and metadata documents that this run moved.</param>
-/// <param name="Credentials">Credentials at the new home.</param>
-/// <param name="Sha256">Over account ids and hashes there, in order of id: equal content, equal digest. Lower-case hex.</param>
-public sealed record CredentialMigrationReport(long Moved, long Credentials, string Sha256);
+/// <param name="Moved">Credentials, metadata documents and secrets that this run moved.</param>
+/// <param name="Credentials">Password credentials at the new home.</param>
+/// <param name="Secrets">What else proves somebody or reaches them: authenticator keys, passkeys and push tokens.</param>
+/// <param name="Sha256">Over ids and hashes of both, in order of id: equal content, equal digest. Lower-case hex.</param>
+public sealed record CredentialMigrationReport(long Moved, long Credentials, long Secrets, string Sha256);
 
 /// <summary>What was moved is not where it was moved to. The message is one line for the operator.</summary>
 public sealed class NotArrivedException : Exception
@@ -33,7 +34,7 @@ public sealed class NotArrivedException : Exception
 }
 
 /// <summary>
-/// Moves all credentials and metadata from one home to the other while the service runs. It may be stopped at any point and begun again, in
+/// Moves all credentials, metadata and secrets of factors and devices from one home to the other while the service runs. It may be stopped at any point and begun again, in
 /// either direction: whatever waits for its move is in force where it is. Needs MONGO_URI.
 /// </summary>
 public sealed class CredentialMigration
@@ -43,12 +44,13 @@ public sealed class CredentialMigration
     private readonly MongoServer _server;
     private readonly MongoCredentialStore _credentials;
     private readonly MongoMetadataStore _metadata;
+    private readonly IReadOnlyList<MongoSecrets> _secrets;
     private readonly CredentialHome _home;
     private readonly StoreDatabase _database;
     private readonly TimeProvider _timeProvider;
 
-    internal CredentialMigration(MongoServer server, MongoCredentialStore credentials, MongoMetadataStore metadata, CredentialHome home, StoreDatabase database, TimeProvider timeProvider) =>
-        (_server, _credentials, _metadata, _home, _database, _timeProvider) = (server, credentials, metadata, home, database, timeProvider);
+    internal CredentialMigration(MongoServer server, MongoCredentialStore credentials, MongoMetadataStore metadata, IEnumerable<MongoSecrets> secrets, CredentialHome home, StoreDatabase database, TimeProvider timeProvider) =>
+        (_server, _credentials, _metadata, _secrets, _home, _database, _timeProvider) = (server, credentials, metadata, [.. secrets], home, database, timeProvider);
 
     /// <summary>
     /// How long nodes may still write as before after it was noted that they must not: the second for which they remember what was noted, and
@@ -59,12 +61,15 @@ public sealed class CredentialMigration
     /// <summary>How much there is to move, for a bar.</summary>
     public async Task<long> CountAsync(bool toMongo, CancellationToken cancellationToken)
     {
-        if (toMongo)
+        var count = toMongo
+            ? await _database.ReadAsync(async (context, token) => await context.Credentials.LongCountAsync(token) + await context.Metadata.LongCountAsync(token), cancellationToken)
+            : await CountAsync("credentials", cancellationToken) + await CountAsync("metadata", cancellationToken);
+        foreach (var secrets in _secrets)
         {
-            return await _database.ReadAsync(async (context, token) => await context.Credentials.LongCountAsync(token) + await context.Metadata.LongCountAsync(token), cancellationToken);
+            count += toMongo ? await secrets.CountWaitingAsync(cancellationToken) : await secrets.CountKeptAsync(cancellationToken);
         }
 
-        return await CountAsync("credentials", cancellationToken) + await CountAsync("metadata", cancellationToken);
+        return count;
     }
 
     /// <summary>Every node has to run with MONGO_URI before, or not at all: another would look for what was moved in the database.</summary>
@@ -122,13 +127,19 @@ public sealed class CredentialMigration
             after = ids[^1];
         }
 
+        foreach (var secrets in _secrets)
+        {
+            var before = moved;
+            moved += await secrets.MoveAllAsync(count => progress?.Invoke(before + count), cancellationToken);
+        }
+
         var digest = new Digest();
         await foreach (var batch in DocumentsAsync("credentials", cancellationToken))
         {
             digest.Add(batch.Select(MongoCredentialStore.Map));
         }
 
-        return new(moved, digest.Count, digest.Hex());
+        return await ReportAsync(moved, digest, cancellationToken);
     }
 
     /// <summary>
@@ -163,11 +174,22 @@ public sealed class CredentialMigration
             progress?.Invoke(seen += batch.Count);
         }
 
+        foreach (var secrets in _secrets)
+        {
+            var before = seen;
+            moved += await secrets.BringBackAsync(count => progress?.Invoke(seen = before + count), cancellationToken);
+        }
+
         await VerifyBroughtBackAsync(cancellationToken);
         await _home.ChangeAsync(CredentialHome.Relational, cancellationToken);
         foreach (var name in (string[])["credentials", "metadata"])
         {
             await MongoServer.CallAsync(() => _server.Collection(name).DeleteManyAsync(FilterDefinition<BsonDocument>.Empty, cancellationToken));
+        }
+
+        foreach (var secrets in _secrets)
+        {
+            await secrets.RemoveAllAsync(cancellationToken);
         }
 
         return await ReportRowsAsync(moved, cancellationToken);
@@ -199,7 +221,22 @@ public sealed class CredentialMigration
             after = last.AccountId;
         }
 
-        return new(moved, digest.Count, digest.Hex());
+        return await ReportAsync(moved, digest, cancellationToken);
+    }
+
+    private async Task<CredentialMigrationReport> ReportAsync(long moved, Digest digest, CancellationToken cancellationToken)
+    {
+        var (credentials, count) = (digest.Count, 0L);
+        foreach (var secrets in _secrets)
+        {
+            await foreach (var (key, value) in secrets.AllAsync(cancellationToken))
+            {
+                digest.Add(key, value);
+                count++;
+            }
+        }
+
+        return new(moved, credentials, count, digest.Hex());
     }
 
     // By what was moved: each has to be there, or one of a later change.
@@ -290,6 +327,8 @@ public sealed class CredentialMigration
 
         public void Add(IEnumerable<AccountCredentials> credentials) =>
             _all.AddRange(credentials.Select(one => (one.AccountId.ToString("N"), SHA256.HashData(Encoding.UTF8.GetBytes(one.PasswordHash ?? "")))));
+
+        public void Add(string key, string secret) => _all.Add((key, SHA256.HashData(Encoding.UTF8.GetBytes(secret))));
 
         public string Hex()
         {

@@ -54,9 +54,11 @@ public sealed class DatabaseCopy
     private readonly MasterKey _masterKey;
     private readonly IMetadataStore _metadata;
     private readonly MongoCredentialStore? _credentials;
+    private readonly FactorSecrets? _factors;
+    private readonly DeviceSecrets? _devices;
 
-    internal DatabaseCopy(StoreDatabase database, MasterKey masterKey, IMetadataStore metadata, MongoCredentialStore? credentials) =>
-        (_database, _masterKey, _metadata, _credentials) = (database, masterKey, metadata, credentials);
+    internal DatabaseCopy(StoreDatabase database, MasterKey masterKey, IMetadataStore metadata, MongoCredentialStore? credentials, FactorSecrets? factors, DeviceSecrets? devices) =>
+        (_database, _masterKey, _metadata, _credentials, _factors, _devices) = (database, masterKey, metadata, credentials, factors, devices);
 
     /// <summary>Writes one moment of the database (on SQL Server: what is committed meanwhile may be in one table and not in the next). How many rows.</summary>
     public async Task<long> WriteAsync(Stream stream, Action<long>? progress, CancellationToken cancellationToken)
@@ -79,7 +81,7 @@ public sealed class DatabaseCopy
             }
             else
             {
-                await (Task)typeof(DatabaseCopy).GetMethod(nameof(WriteTableAsync), BindingFlags.NonPublic | BindingFlags.Static)!.MakeGenericMethod(type.ClrType).Invoke(null, [context, type, lines, cancellationToken])!;
+                await (Task)typeof(DatabaseCopy).GetMethod(nameof(WriteTableAsync), BindingFlags.NonPublic | BindingFlags.Static)!.MakeGenericMethod(type.ClrType).Invoke(null, [context, type, Completion(type.ClrType, cancellationToken), lines, cancellationToken])!;
             }
         }
 
@@ -226,24 +228,44 @@ public sealed class DatabaseCopy
     private static Task<bool> AnyAsync<T>(IdentityDbContext context, CancellationToken cancellationToken)
         where T : class => context.Set<T>().AnyAsync(cancellationToken);
 
-    private static async Task WriteTableAsync<T>(IdentityDbContext context, IEntityType type, Lines lines, CancellationToken cancellationToken)
+    // What rows keep in MongoDB, put back into them.
+    private Func<IEnumerable<object>, Task>? Completion(Type type, CancellationToken cancellationToken) => (_factors, _devices) switch
+    {
+        ({ } factors, _) when type == typeof(SecondFactorRow) => rows => factors.CompleteAsync([.. rows.Cast<SecondFactorRow>()], cancellationToken),
+        (_, { } devices) when type == typeof(DeviceRow) => rows => devices.CompleteAsync([.. rows.Cast<DeviceRow>()], cancellationToken),
+        _ => null,
+    };
+
+    private static async Task WriteTableAsync<T>(IdentityDbContext context, IEntityType type, Func<IEnumerable<object>, Task>? complete, Lines lines, CancellationToken cancellationToken)
         where T : class
     {
         // Tracked, as some columns are no property of the row's class.
         var key = type.FindPrimaryKey()!.Properties;
         IQueryable<T> rows = context.Set<T>().AsTracking();
         rows = key.Skip(1).Aggregate(rows.OrderBy(row => EF.Property<object>(row, key[0].Name)), (ordered, part) => ordered.ThenBy(row => EF.Property<object>(row, part.Name)));
-        var tracked = 0;
+        var batch = new List<T>(BatchSize);
         await foreach (var row in rows.AsAsyncEnumerable().WithCancellation(cancellationToken))
         {
-            await lines.WriteAsync(type, context.Entry(row), cancellationToken);
-            if (++tracked % BatchSize == 0)
+            batch.Add(row);
+            if (batch.Count == BatchSize)
             {
-                context.ChangeTracker.Clear();
+                await WriteBatchAsync();
             }
         }
 
-        context.ChangeTracker.Clear();
+        await WriteBatchAsync();
+
+        async Task WriteBatchAsync()
+        {
+            await (complete?.Invoke(batch) ?? Task.CompletedTask);
+            foreach (var row in batch)
+            {
+                await lines.WriteAsync(type, context.Entry(row), cancellationToken);
+            }
+
+            batch.Clear();
+            context.ChangeTracker.Clear();
+        }
     }
 
     private static async Task WriteCredentialsAsync(IdentityDbContext context, IEntityType type, Lines lines, MongoCredentialStore credentials, CancellationToken cancellationToken)
@@ -330,7 +352,8 @@ public sealed class DatabaseCopy
             await stream.WriteAsync(bytes, cancellationToken);
             if (isRow)
             {
-                progress?.Invoke(++Count);
+                Count++;
+                progress?.Invoke(Count);
             }
         }
 

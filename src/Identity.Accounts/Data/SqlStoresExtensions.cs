@@ -69,7 +69,8 @@ public static partial class SqlStoresExtensions
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<MasterKey>(),
             provider.GetRequiredService<AuditTrail>(),
-            provider.GetRequiredService<TimeProvider>()));
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetService<DeviceSecrets>()));
         services.AddSingleton(provider => new PushSignIns(
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<MasterKey>(),

@@ -5,6 +5,7 @@ using System.Text;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
+using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Events;
 using Microsoft.EntityFrameworkCore;
@@ -35,10 +36,11 @@ public sealed class DeviceRegistry
     private readonly TimeProvider _timeProvider;
     private readonly SealedText _tokens;
     private readonly byte[] _hashKey;
+    private readonly DeviceSecrets? _secrets;
 
-    internal DeviceRegistry(StoreDatabase database, MasterKey masterKey, AuditTrail audit, TimeProvider timeProvider)
+    internal DeviceRegistry(StoreDatabase database, MasterKey masterKey, AuditTrail audit, TimeProvider timeProvider, DeviceSecrets? secrets)
     {
-        (_database, _audit, _timeProvider) = (database, audit, timeProvider);
+        (_database, _audit, _timeProvider, _secrets) = (database, audit, timeProvider, secrets);
         _tokens = new SealedText(masterKey, TokenPurpose);
         _hashKey = masterKey.Derive(TokenPurpose + "-hash");
     }
@@ -50,7 +52,7 @@ public sealed class DeviceRegistry
         ArgumentNullException.ThrowIfNull(caller);
         var hash = Hash(device.Platform, device.Token);
         var now = _timeProvider.GetUtcNow();
-        var (result, removed) = await _database.TransactAsync<(DeviceRegistration Result, List<DeviceRow> Removed)>(
+        var (result, stored, removed) = await _database.TransactAsync<(DeviceRegistration Result, DeviceRow? Stored, List<DeviceRow> Removed)>(
             async (context, token) =>
             {
                 var devices = context.Set<DeviceRow>();
@@ -65,7 +67,7 @@ public sealed class DeviceRegistry
                 var session = await context.Sessions.FirstOrDefaultAsync(r => r.Id == sessionId && r.AccountId == accountId && r.EndedAt == null && r.ExpiresAt > now, token);
                 if (session is null || !await context.Accounts.AnyAsync(r => r.Id == accountId && r.IsActive, token))
                 {
-                    return (new DeviceRegistration.SessionOver(), []);
+                    return (new DeviceRegistration.SessionOver(), null, []);
                 }
 
                 var own = await FindOwnAsync(devices, accountId, device, hash, token);
@@ -73,7 +75,7 @@ public sealed class DeviceRegistry
                 var keyIsNew = device.PublicKey is { } key && own?.PublicKey?.AsSpan().SequenceEqual(key) != true;
                 if (keyIsNew && !isFresh)
                 {
-                    return (new DeviceRegistration.ReauthenticationRequired(), []);
+                    return (new DeviceRegistration.ReauthenticationRequired(), null, []);
                 }
 
                 // The token's former row, with another owner or under another name of this one's.
@@ -103,9 +105,15 @@ public sealed class DeviceRegistry
                     await SqlOutbox.AppendAsync(_database, context, [DeviceDetachment.Event(EventTypes.DeviceRegistered, row, now, ("moved", gone.Any(g => g.AccountId != accountId)))], token);
                 }
 
-                return (new DeviceRegistration.Registered(Map(row), keyIsNew), gone);
+                return (new DeviceRegistration.Registered(Map(row), keyIsNew), row, gone);
             },
             cancellationToken);
+
+        await ForgetAsync(removed);
+        if (_secrets is not null && stored is not null)
+        {
+            await _secrets.TryMoveAsync(DeviceSecrets.Of(stored));
+        }
 
         // Written: the trail tells of it although the caller may have hung up.
         foreach (var row in removed)
@@ -152,7 +160,7 @@ public sealed class DeviceRegistry
             await _audit.WriteAsync("device_remove", DeviceRemovalReasons.Requested, accountId, caller, caller.SessionId, CancellationToken.None);
         }
 
-        return removed;
+        return removed is null ? null : Map(removed);
     }
 
     /// <summary>
@@ -170,8 +178,10 @@ public sealed class DeviceRegistry
         return removed;
     }
 
-    /// <summary>The token of a row, to send to.</summary>
-    internal string Token(DeviceRow row) => _tokens.Open(row.SealedToken, row.Id);
+    /// <summary>The token of a row, to send to. Null: the device is gone or has another one by now, or its token was lost and it has to register again.</summary>
+    /// <exception cref="CryptographicException">It was sealed under another master key.</exception>
+    internal async Task<string?> TokenAsync(DeviceRow row, CancellationToken cancellationToken) =>
+        (_secrets is null ? row.SealedToken : await _secrets.FindAsync(row, cancellationToken)) is { Length: > 0 } token ? _tokens.Open(token, row.Id) : null;
 
     /// <summary>Removes devices that were not seen for <see cref="StaleAfter"/>; how many. Any number of nodes may do it.</summary>
     internal static async Task<int> RemoveStaleAsync(StoreDatabase database, DateTimeOffset now, CancellationToken cancellationToken)
@@ -197,14 +207,32 @@ public sealed class DeviceRegistry
     }
 
     // The first that went; null: none.
-    private Task<Device?> RemoveAsync(Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, CancellationToken cancellationToken) =>
-        RemoveAsync(_database, accountId, which, reason, _timeProvider.GetUtcNow(), cancellationToken);
+    private async Task<DeviceRow?> RemoveAsync(Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, CancellationToken cancellationToken)
+    {
+        var removed = await RemoveAsync(_database, accountId, which, reason, _timeProvider.GetUtcNow(), cancellationToken);
+        await ForgetAsync(removed is null ? [] : [removed]);
+        return removed;
+    }
 
-    private static Task<Device?> RemoveAsync(StoreDatabase database, Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, DateTimeOffset now, CancellationToken cancellationToken) => database.TransactAsync(
+    // Those that go with a session or an account are found by the repair.
+    private async Task ForgetAsync(IReadOnlyList<DeviceRow> removed)
+    {
+        if (_secrets is null)
+        {
+            return;
+        }
+
+        foreach (var row in removed)
+        {
+            await _secrets.TryRemoveAsync(DeviceSecrets.Of(row).Key);
+        }
+    }
+
+    private static Task<DeviceRow?> RemoveAsync(StoreDatabase database, Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, DateTimeOffset now, CancellationToken cancellationToken) => database.TransactAsync(
         async (context, token) =>
         {
             await SqlOutbox.LockAsync(database, context, accountId, token);
-            return (await DeviceDetachment.RemoveAsync(database, context, context.Set<DeviceRow>().Where(r => r.AccountId == accountId).Where(which), reason, now, token)).Select(Map).FirstOrDefault();
+            return await DeviceDetachment.RemoveAsync(database, context, context.Set<DeviceRow>().Where(r => r.AccountId == accountId).Where(which), reason, now, token) is [var first, ..] ? first : null;
         },
         cancellationToken);
 

@@ -33,7 +33,7 @@ public sealed class Authenticator(IDataProtectionProvider protection)
     public string Protect(Guid accountId, byte[] secret) => Convert.ToBase64String(For(accountId).Protect(secret));
 
     /// <summary>The time step of a right code; null: it is wrong, or of another time.</summary>
-    public long? Match(Guid accountId, string protectedSecret, string code, DateTimeOffset now) => Match(For(accountId).Unprotect(Convert.FromBase64String(protectedSecret)), code, now);
+    public long? Match(Guid accountId, string protectedSecret, string code, DateTimeOffset now) => protectedSecret.Length == 0 ? null : Match(For(accountId).Unprotect(Convert.FromBase64String(protectedSecret)), code, now);
 
     public static long? Match(byte[] secret, string code, DateTimeOffset now) =>
         code.Length == 6 && code.All(char.IsAsciiDigit) && new Totp(secret, step: 30, OtpHashMode.Sha1, totpSize: 6).VerifyTotp(now.UtcDateTime, code, out var step, Drift) ? step : null;

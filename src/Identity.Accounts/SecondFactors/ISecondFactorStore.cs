@@ -23,6 +23,9 @@ public static class FactorKinds
         _ => throw new ArgumentOutOfRangeException(nameof(kind)),
     };
 
+    /// <summary>Whether <see cref="SecondFactor.Data"/> is what proves the factor. It may live apart from the row, and never changes.</summary>
+    internal static bool HasSecret(string kind) => kind is Totp or Passkey;
+
     /// <summary>What <see cref="SecondFactor.Data"/> of a push factor is where its devices may also sign in without the password.</summary>
     internal const string Alone = "alone";
 
@@ -36,7 +39,7 @@ public static class FactorKinds
 /// <param name="Kind">One of <see cref="FactorKinds"/>, recovery codes aside.</param>
 /// <param name="Slot">There is one factor of a slot: an account has one authenticator, a passkey belongs to one account.</param>
 /// <param name="Name">What its owner calls it; empty where its kind says all.</param>
-/// <param name="Data">Encrypted or public, by its kind.</param>
+/// <param name="Data">Encrypted or public, by its kind. Empty where a secret was lost: such a factor proves nothing.</param>
 /// <param name="Counter">Only ever raised.</param>
 /// <param name="CreatedAt">When it was enrolled.</param>
 /// <param name="LastUsedAt">When it last proved somebody.</param>
@@ -61,7 +64,7 @@ public interface ISecondFactorStore
 
     Task<bool> RenameAsync(Guid accountId, Guid id, string name, CancellationToken cancellationToken);
 
-    /// <summary>False where it was that already, or there is no such factor.</summary>
+    /// <summary>False where it was that already, or there is no such factor: a secret is never changed.</summary>
     Task<bool> SetDataAsync(Guid accountId, Guid id, string data, CancellationToken cancellationToken);
 
     /// <summary>True for the one caller that removed it.</summary>

@@ -1,7 +1,10 @@
 // WebAuthn Level 3 §7.1 and §7.2 by ASP.NET Core Identity; challenges are ours: encrypted, five minutes, one use.
+using System.Data.Common;
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 using System.Text.Json;
+using Identity.Accounts.Data;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Identity;
 
@@ -58,6 +61,7 @@ public sealed class Passkeys(IPasskeyHandler<Account> handler, ISecondFactorStor
         }
 
         var result = await handler.PerformAttestationAsync(new PasskeyAttestationContext { CredentialJson = credential, HttpContext = NoRequest, AttestationState = state });
+        ThrowOutage(result.Failure);
         return result.Succeeded ? result.Passkey : null;
     }
 
@@ -80,6 +84,7 @@ public sealed class Passkeys(IPasskeyHandler<Account> handler, ISecondFactorStor
         }
 
         var result = await handler.PerformAssertionAsync(new PasskeyAssertionContext { CredentialJson = credential, HttpContext = NoRequest, AssertionState = state });
+        ThrowOutage(result.Failure);
         if (!result.Succeeded || await factors.FindBySlotAsync(StoredPasskey.Slot(result.Passkey.CredentialId), cancellationToken) is not { } factor || factor.AccountId != result.User.Id)
         {
             return null;
@@ -102,6 +107,18 @@ public sealed class Passkeys(IPasskeyHandler<Account> handler, ISecondFactorStor
 
     internal static IReadOnlyList<string> Amr(UserPasskeyInfo passkey) =>
         [passkey.IsBackupEligible ? AuthenticationMethods.SoftwareKey : AuthenticationMethods.HardwareKey, AuthenticationMethods.MultiFactor];
+
+    // The handler makes a failed passkey of whatever goes wrong; that a store is away says nothing about the passkey.
+    private static void ThrowOutage(Exception? failure)
+    {
+        for (var cause = failure; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is StoreUnavailableException or DbException or TimeoutException or OperationCanceledException)
+            {
+                ExceptionDispatchInfo.Throw(cause);
+            }
+        }
+    }
 
     // The handler throws for what is no JSON object at all.
     private static bool IsCredential(string json)

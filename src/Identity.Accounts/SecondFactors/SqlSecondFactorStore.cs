@@ -66,7 +66,7 @@ internal sealed class SqlSecondFactorStore(StoreDatabase database) : ISecondFact
         cancellationToken) == 1;
 
     public async Task<bool> SetDataAsync(Guid accountId, Guid id, string data, CancellationToken cancellationToken) => await database.WriteAsync(
-        (context, token) => context.Set<SecondFactorRow>().Where(r => r.Id == id && r.AccountId == accountId && r.Data != data).ExecuteUpdateAsync(set => set.SetProperty(r => r.Data, data), token),
+        (context, token) => context.Set<SecondFactorRow>().Where(r => r.Id == id && r.AccountId == accountId && r.Kind != FactorKinds.Totp && r.Kind != FactorKinds.Passkey && r.Data != data).ExecuteUpdateAsync(set => set.SetProperty(r => r.Data, data), token),
         cancellationToken) == 1;
 
     public Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, CancellationToken cancellationToken) => database.TransactAsync(

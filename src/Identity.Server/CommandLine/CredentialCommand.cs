@@ -4,7 +4,7 @@ using Identity.Accounts.Data;
 
 namespace Identity.Server.CommandLine;
 
-/// <summary><c>identity migrate-credentials</c>: password hashes and metadata from the database to MongoDB, or back, while the service runs.</summary>
+/// <summary><c>identity migrate-credentials</c>: credentials (password hashes, secrets of second factors, push tokens) and metadata from the database to MongoDB, or back, while the service runs.</summary>
 internal static class CredentialCommand
 {
     public static Command Make(CommandRun run)
@@ -19,8 +19,8 @@ internal static class CredentialCommand
             var total = await migration.CountAsync(toMongo, cancellationToken);
             var report = await run.WatchAsync("Credentials", total, progress => toMongo ? migration.ToMongoAsync(progress, cancellationToken) : migration.ToRelationalAsync(progress, cancellationToken));
             await run.WriteAsync(
-                new JsonObject { ["to"] = parsed.GetValue(to), ["moved"] = report.Moved, ["credentials"] = report.Credentials, ["sha256"] = report.Sha256 },
-                $"{report.Moved} moved and found there; {report.Credentials} credentials are at {(toMongo ? "MongoDB" : "the database")} now, sha256 {report.Sha256}{(toMongo ? "" : "\nNow start every node without MONGO_URI")}");
+                new JsonObject { ["to"] = parsed.GetValue(to), ["moved"] = report.Moved, ["credentials"] = report.Credentials, ["secrets"] = report.Secrets, ["sha256"] = report.Sha256 },
+                $"{report.Moved} moved and found there; {report.Credentials} credentials and {report.Secrets} other secrets are at {(toMongo ? "MongoDB" : "the database")} now, sha256 {report.Sha256}{(toMongo ? "" : "\nNow start every node without MONGO_URI")}");
             return IdentityCommands.Done;
         });
     }

@@ -8,6 +8,7 @@ using Identity.Accounts.Profile;
 using Identity.Data.Tests.Sql;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 using MongoDB.Bson;
 using MongoDB.Driver;
 
@@ -188,6 +189,7 @@ public sealed class CredentialMigrationTests(MongoFixture fixture)
         host.Get<MongoServer>(),
         host.Get<MongoCredentialStore>(),
         host.Get<MongoMetadataStore>(),
+        host.Services.GetServices<MongoSecrets>(),
         host.Get<CredentialHome>(),
         host.Get<StoreDatabase>(),
         TimeProvider.System)

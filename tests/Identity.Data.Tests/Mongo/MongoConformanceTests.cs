@@ -8,3 +8,10 @@ public sealed class MongoMetadataStoreTests(MongoFixture fixture) : MetadataStor
 
 /// <summary>Accounts stay relational; what they do to passwords goes both ways.</summary>
 public sealed class MongoAccountStoreTests(MongoFixture fixture) : AccountStoreConformance(fixture);
+
+/// <summary>Rows stay relational, what proves a factor does not.</summary>
+public sealed class MongoSecondFactorStoreTests(MongoFixture fixture) : SecondFactorStoreConformance(fixture);
+
+public sealed class MongoAndPostgresSecondFactorStoreTests(MongoAndPostgresFixture fixture) : SecondFactorStoreConformance(fixture);
+
+public sealed class MongoAndPostgresCredentialStoreTests(MongoAndPostgresFixture fixture) : CredentialStoreConformance(fixture);

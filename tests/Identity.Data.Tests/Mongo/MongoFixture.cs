@@ -5,6 +5,7 @@ using Identity.Tests.Kit;
 using Identity.Tests.Kit.Conformance;
 
 [assembly: AssemblyFixture(typeof(MongoFixture))]
+[assembly: AssemblyFixture(typeof(MongoAndPostgresFixture))]
 
 namespace Identity.Data.Tests.Mongo;
 
@@ -53,6 +54,44 @@ public sealed class MongoFixture : StoreFixture, IAsyncDisposable
         }
 
         _directory.Dispose();
+    }
+
+    private async Task<StorageSettings> MigratedAsync()
+    {
+        var settings = await NewAsync();
+        await using var host = await StoreHost.StartAsync(settings);
+        return settings;
+    }
+}
+
+/// <summary>MongoDB beside a real PostgreSQL server, each of its own.</summary>
+public sealed class MongoAndPostgresFixture : StoreFixture, IAsyncDisposable
+{
+    private readonly MongoFixture _mongo = new();
+    private readonly PostgresFixture _postgres = new();
+    private readonly Lazy<Task<StorageSettings>> _shared;
+
+    public MongoAndPostgresFixture() => _shared = new(MigratedAsync);
+
+    public override async ValueTask<IServiceProvider> OpenAsync(TimeProvider timeProvider)
+    {
+        await _mongo.ServerAsync();
+        return StoreHost.Open(await _shared.Value, timeProvider);
+    }
+
+    public override async ValueTask<Func<ValueTask<IServiceProvider>>> IsolateAsync(TimeProvider timeProvider)
+    {
+        var settings = await MigratedAsync();
+        return () => ValueTask.FromResult(StoreHost.Open(settings, timeProvider));
+    }
+
+    /// <summary>A new database of each.</summary>
+    public async Task<StorageSettings> NewAsync() => await _postgres.NewDatabaseAsync() with { Mongo = (await _mongo.ServerAsync()).Settings() };
+
+    public async ValueTask DisposeAsync()
+    {
+        await _mongo.DisposeAsync();
+        await _postgres.DisposeAsync();
     }
 
     private async Task<StorageSettings> MigratedAsync()

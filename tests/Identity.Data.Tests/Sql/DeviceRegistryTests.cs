@@ -4,10 +4,12 @@ using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
+using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;
+using Identity.Data.Tests.Mongo;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Conformance;
 using Microsoft.EntityFrameworkCore;
@@ -16,7 +18,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Identity.Data.Tests.Sql;
 
 /// <summary>Races over the ownership of device tokens, on each kind of store and over two nodes.</summary>
-public sealed class DeviceRegistryTests(SqliteFixture sqlite, PostgresFixture postgres)
+public sealed class DeviceRegistryTests(SqliteFixture sqlite, PostgresFixture postgres, MongoFixture mongo, MongoAndPostgresFixture mongoAndPostgres)
 {
     private const int Width = 50;
 
@@ -27,6 +29,18 @@ public sealed class DeviceRegistryTests(SqliteFixture sqlite, PostgresFixture po
 
     [Fact]
     public Task Register_WhenRacedByManyOnPostgres_LeavesOneOwner() => RegisterAsync(postgres, nodes: 2);
+
+    [Fact]
+    public Task Register_WhenRacedByManyOnMongo_LeavesOneOwner() => RegisterAsync(mongo, nodes: 1);
+
+    [Fact]
+    public Task Register_WhenRacedByManyOnMongoAndPostgres_LeavesOneOwner() => RegisterAsync(mongoAndPostgres, nodes: 2);
+
+    [Fact]
+    public Task Register_WhenRacedBySignOutOnMongo_LeavesNothingBehind() => SignOutAsync(mongo, nodes: 1);
+
+    [Fact]
+    public Task Register_WhenRacedBySignOutOnMongoAndPostgres_LeavesNothingBehind() => SignOutAsync(mongoAndPostgres, nodes: 2);
 
     [Fact]
     public Task Register_WhenRacedBySignOutOnSqlite_LeavesNothingBehind() => SignOutAsync(sqlite, nodes: 1);
@@ -49,7 +63,13 @@ public sealed class DeviceRegistryTests(SqliteFixture sqlite, PostgresFixture po
 
         var rows = await world.Database.ReadAsync((context, token) => context.Set<DeviceRow>().ToListAsync(token), Cancel);
         Assert.Equal(2, rows.Count);
-        Assert.Equal(["token-a", "token-b"], rows.Select(world.Registry(0).Token).Order());
+        var found = await Task.WhenAll(rows.Select(row => world.Registry(0).TokenAsync(row, Cancel)));
+        Assert.Equal(["token-a", "token-b"], found.Order());
+        if (world.Services(0).GetService<DeviceSecrets>() is not null)
+        {
+            Assert.All(rows, row => Assert.Empty(row.SealedToken));
+        }
+
         var events = await world.Database.ReadAsync((context, token) => context.Outbox.Where(r => r.RoutingKey.StartsWith("device.")).ToListAsync(token), Cancel);
         Assert.Equal(2, events.Count(e => e.RoutingKey == EventTypes.DeviceRegistered) - events.Count(e => e.RoutingKey == EventTypes.DeviceRemoved));
     }
@@ -100,7 +120,8 @@ public sealed class DeviceRegistryTests(SqliteFixture sqlite, PostgresFixture po
             Services(node).GetRequiredService<StoreDatabase>(),
             Services(node).GetRequiredService<MasterKey>(),
             new AuditTrail(Services(node).GetRequiredService<IAuditLog>(), time),
-            time);
+            time,
+            Services(node).GetService<DeviceSecrets>());
 
         public async Task<(Guid Account, string Session)> AddAsync()
         {

@@ -7,6 +7,7 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
+using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Tables;
 using Identity.OAuth.Storage;
 using Identity.ServiceDefaults.Settings;
@@ -17,6 +18,8 @@ using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using MongoDB.Driver;
 
 namespace Identity.Data.Tests.Sql;
 
@@ -149,9 +152,14 @@ public sealed partial class SqlServerStatementTests
             .Distinct(ReferenceEqualityComparer.Instance)
             .Where(store => store is not StoreDatabase && Fields(store.GetType()).Any(field => field.FieldType == typeof(StoreDatabase)))
             .OrderBy(store => store.GetType().FullName, StringComparer.Ordinal);
-        foreach (var store in stores)
+
+        // Beside the others: what is looked at is what they do to their rows, and nobody is to ask this MongoDB.
+        using var mongo = new MongoServer(new MongoSettings { Url = MongoUrl.Create("mongodb://127.0.0.1:1/none"), StartWait = TimeSpan.Zero }, NullLogger<MongoServer>.Instance);
+        var home = new CredentialHome(database, TimeProvider.System);
+        MongoSecrets[] secrets = [new FactorSecrets(mongo, database, home, TimeProvider.System), new DeviceSecrets(mongo, database, home, TimeProvider.System)];
+        foreach (var store in stores.Concat(secrets))
         {
-            foreach (var method in store.GetType().GetMethods(BindingFlags.Instance | BindingFlags.Public | BindingFlags.DeclaredOnly)
+            foreach (var method in store.GetType().GetMethods(BindingFlags.Instance | BindingFlags.Public | (store is MongoSecrets ? BindingFlags.NonPublic : BindingFlags.Default) | BindingFlags.DeclaredOnly)
                 .Where(method => typeof(Task).IsAssignableFrom(method.ReturnType) || method.ReturnType.Name.StartsWith("ValueTask", StringComparison.Ordinal) || method.ReturnType.Name.StartsWith("IAsyncEnumerable", StringComparison.Ordinal))
                 .Where(method => !method.IsGenericMethod && method.Name is not ("DisposeAsync" or "StartAsync" or "StopAsync"))
                 .OrderBy(method => method.ToString(), StringComparer.Ordinal))
@@ -218,6 +226,7 @@ public sealed partial class SqlServerStatementTests
             _ when type == typeof(bool) => true,
             _ when type == typeof(int) => 10,
             _ when type == typeof(long) => 1L,
+            _ when type == typeof(RowSecret) => new RowSecret(new Guid("01900000-0000-7000-8000-000000000001"), "01900000000070008000000000000001.x", "AQ=="),
             _ when type == typeof(JsonObject) => new JsonObject { ["a"] = 1 },
             _ when type == typeof(ReadOnlyMemory<string>) => (ReadOnlyMemory<string>)new[] { "x" },
             _ when type.IsEnum => Enum.GetValues(type).GetValue(0),

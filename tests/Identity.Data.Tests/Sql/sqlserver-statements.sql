@@ -360,7 +360,15 @@ FROM [recovery_codes] AS [r]
 WHERE [r].[account_id] = @accountId AND [r].[used_at] IS NULL
 
 SELECT COUNT_BIG(*)
+FROM [devices] AS [d]
+WHERE [d].[sealed_token] <> 0x
+
+SELECT COUNT_BIG(*)
 FROM [outbox] AS [o]
+
+SELECT COUNT_BIG(*)
+FROM [second_factors] AS [s]
+WHERE [s].[kind] IN (N'totp', N'passkey') AND [s].[data] <> N''
 
 SELECT TOP(1) [a].[access_failed_count] AS [AccessFailedCount], [a].[lockout_end] AS [LockoutEnd]
 FROM [accounts] AS [a]
@@ -511,6 +519,11 @@ FROM [devices] AS [d]
 WHERE [d].[last_seen_at] <= @cutoff
 ORDER BY [d].[last_seen_at]
 
+SELECT TOP(@p) [d].[id] AS [Id], [d].[token_hash] AS [TokenHash], [d].[sealed_token] AS [SealedToken]
+FROM [devices] AS [d]
+WHERE [d].[sealed_token] = 0x AND [d].[id] > @id
+ORDER BY [d].[id]
+
 SELECT TOP(@p) [e].[id]
 FROM [export_jobs] AS [e]
 WHERE [e].[expires_at] <= @now
@@ -533,6 +546,11 @@ WHERE ([o].[claimed_until] IS NULL OR [o].[claimed_until] <= @now) AND NOT EXIST
     FROM [outbox] AS [o0]
     WHERE [o0].[account_id] = [o].[account_id] AND [o0].[sequence] < [o].[sequence] AND [o0].[claimed_until] > @now)
 ORDER BY [o].[sequence]
+
+SELECT TOP(@p) [s].[id] AS [Id], [s].[data] AS [Data]
+FROM [second_factors] AS [s]
+WHERE [s].[kind] IN (N'totp', N'passkey') AND [s].[data] = N'' AND [s].[id] > @id
+ORDER BY [s].[id]
 
 SELECT TOP(@p) [s].[id], [s].[account_id], [s].[acr], [s].[amr], [s].[authenticated_at], [s].[client_ids], [s].[created_at], [s].[device_id], [s].[ended_at], [s].[expires_at], [s].[ip], [s].[last_seen_at], [s].[sign_in_until], [s].[told_client_ids], [s].[user_agent]
 FROM [sessions] AS [s]
@@ -602,6 +620,10 @@ FROM [deny_entries] AS [d]
 WHERE [d].[expires_at] <= @until
 ORDER BY [d].[expires_at]
 OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
+
+SELECT [d].[id] AS [Id], [d].[token_hash] AS [TokenHash], [d].[sealed_token] AS [SealedToken]
+FROM [devices] AS [d]
+WHERE [d].[id] = @ids1
 
 SELECT [d].[id], [d].[account_id], [d].[app_id], [d].[created_at], [d].[device_id], [d].[environment], [d].[last_seen_at], [d].[platform], [d].[public_key], [d].[registered_at], [d].[sealed_token], [d].[session_id], [d].[token_hash], [d].[user_agent]
 FROM [devices] AS [d]
@@ -757,6 +779,10 @@ FROM [spent_tickets] AS [s]
 WHERE [s].[expires_at] <= @until
 ORDER BY [s].[expires_at]
 OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
+
+SELECT [s].[id] AS [Id], [s].[data] AS [Data]
+FROM [second_factors] AS [s]
+WHERE [s].[kind] IN (N'totp', N'passkey') AND [s].[id] = @ids1
 
 SELECT [s].[id], [s].[account_id], [s].[acr], [s].[amr], [s].[authenticated_at], [s].[client_ids], [s].[created_at], [s].[device_id], [s].[ended_at], [s].[expires_at], [s].[ip], [s].[last_seen_at], [s].[sign_in_until], [s].[told_client_ids], [s].[user_agent]
 FROM [sessions] AS [s]
@@ -1000,6 +1026,14 @@ SET [c].[password_hash] = @p,
 FROM [credentials] AS [c]
 WHERE [c].[account_id] = @accountId AND [c].[password_hash] = @expected
 
+UPDATE [d]
+SET [d].[sealed_token] = @p
+FROM [devices] AS [d]
+WHERE [d].[id] = @waiting_Id AND [d].[token_hash] = @hash AND [d].[sealed_token] = @token AND EXISTS (
+    SELECT 1
+    FROM [store_values] AS [s]
+    WHERE [s].[name] = N'credentials_home' AND [s].[value] = N'mongodb')
+
 UPDATE [e]
 SET [e].[last_used_at] = @p
 FROM [external_identities] AS [e]
@@ -1125,7 +1159,20 @@ WHERE [s].[id] = @id AND [s].[counter] < @counter
 UPDATE [s]
 SET [s].[data] = @p
 FROM [second_factors] AS [s]
-WHERE [s].[id] = @id AND [s].[account_id] = @accountId AND [s].[data] <> @data
+WHERE [s].[id] = @id AND [s].[account_id] = @accountId AND [s].[kind] <> N'totp' AND [s].[kind] <> N'passkey' AND [s].[data] <> @data
+
+UPDATE [s]
+SET [s].[data] = @p
+FROM [second_factors] AS [s]
+WHERE [s].[id] = @moved_Id AND [s].[data] = N''
+
+UPDATE [s]
+SET [s].[data] = @p
+FROM [second_factors] AS [s]
+WHERE [s].[id] = @waiting_Id AND [s].[data] = @waiting_Value AND EXISTS (
+    SELECT 1
+    FROM [store_values] AS [s0]
+    WHERE [s0].[name] = N'credentials_home' AND [s0].[value] = N'mongodb')
 
 UPDATE [s]
 SET [s].[ended_at] = @p

@@ -30,6 +30,7 @@ internal sealed class PushWorld : IAsyncDisposable
     private readonly HashSet<object?> _factories = [];
     private readonly Dictionary<string, long> _counts = new(StringComparer.Ordinal);
     private PushSettings _settings = null!;
+    private MongoSettings? _mongo;
 
     public FakeTimeProvider Time { get; } = new();
 
@@ -43,9 +44,10 @@ internal sealed class PushWorld : IAsyncDisposable
 
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public static async Task<PushWorld> StartAsync()
+    /// <param name="mongo">Where tokens live; null: in the file.</param>
+    public static async Task<PushWorld> StartAsync(MongoSettings? mongo = null)
     {
-        var world = new PushWorld { Fcm = await StandInFcm.StartAsync() };
+        var world = new PushWorld { Fcm = await StandInFcm.StartAsync(), _mongo = mongo };
         world.Apns = await StandInApns.StartAsync(world.Time);
         var problems = new List<string>();
         world._settings = PushSettings.Read(new ConfigurationBuilder().AddInMemoryCollection(world.Settings()).Build(), problems)!;
@@ -101,7 +103,7 @@ internal sealed class PushWorld : IAsyncDisposable
         services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(Logs));
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().Build());
         services.AddSingleton<TimeProvider>(Time);
-        services.AddSqlStores(StorageSettings.Embedded(_directory.FullName));
+        services.AddSqlStores(StorageSettings.Embedded(_directory.FullName) with { Mongo = _mongo });
         services.AddStoreDataProtection();
         services.AddOAuthStores();
         services.AddPushOutbox(_settings);

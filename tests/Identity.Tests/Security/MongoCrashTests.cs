@@ -6,12 +6,16 @@ using Identity.Accounts;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Mongo;
+using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Devices;
+using Identity.Accounts.SecondFactors;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Hosting;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using MongoDB.Bson;
 using MongoDB.Driver;
+using OtpNet;
 
 namespace Identity.Tests.Security;
 
@@ -90,6 +94,14 @@ public sealed class MongoCrashTests
             var accounts = (await database.ReadAsync((context, token) => context.Accounts.Select(r => r.Id).ToListAsync(token), Cancel)).Order().ToArray();
             Assert.Equal(accounts, await IdsAsync(server, "credentials"));
             Assert.Empty((await IdsAsync(server, "metadata")).Except(accounts));
+
+            // Each row has its secret there, and no document is without a row.
+            var factors = await database.ReadAsync((context, token) => context.Set<SecondFactorRow>().ToListAsync(token), Cancel);
+            var devices = await database.ReadAsync((context, token) => context.Set<DeviceRow>().ToListAsync(token), Cancel);
+            Assert.All(factors, factor => Assert.Equal("", factor.Data));
+            Assert.All(devices, device => Assert.Empty(device.SealedToken));
+            Assert.Equal(factors.Select(factor => FactorSecrets.Key(factor.Id)).Order(StringComparer.Ordinal), await KeysAsync(server, "second_factors"));
+            Assert.Equal(devices.Select(device => DeviceSecrets.Of(device).Key).Order(StringComparer.Ordinal), await KeysAsync(server, "devices"));
             foreach (var (email, promise) in people)
             {
                 var account = await server.Services.GetRequiredService<IAccountStore>().FindByEmailAsync(email.ToUpperInvariant(), Cancel);
@@ -97,6 +109,17 @@ public sealed class MongoCrashTests
                 if (account is not null)
                 {
                     Assert.NotNull((await server.Services.GetRequiredService<ICredentialStore>().FindAsync(account.Id, Cancel))?.PasswordHash);
+                    if (promise.Secret is { } secret)
+                    {
+                        var factor = await server.Services.GetRequiredService<ISecondFactorStore>().FindBySlotAsync(Authenticator.Slot(account.Id), Cancel);
+                        var now = TimeProvider.System.GetUtcNow();
+                        Assert.NotNull(server.Services.GetRequiredService<Authenticator>().Match(account.Id, factor!.Data, new Totp(Base32Encoding.ToBytes(secret)).ComputeTotp(now.UtcDateTime), now));
+                    }
+
+                    if (promise.Token is { } token)
+                    {
+                        Assert.Equal(token, await server.Services.GetRequiredService<DeviceRegistry>().TokenAsync(devices.Single(device => device.AccountId == account.Id), Cancel));
+                    }
                 }
             }
 
@@ -107,7 +130,7 @@ public sealed class MongoCrashTests
                 foreach (var password in new[] { Node.Password, NewPassword })
                 {
                     using var login = await http.PostAsJsonAsync("login", new { email, password }, Cancel);
-                    if (login.IsSuccessStatusCode)
+                    if (login.IsSuccessStatusCode || (await login.Content.ReadAsStringAsync(Cancel)).Contains("\"mfa_required\"", StringComparison.Ordinal))
                     {
                         works.Add(password);
                     }
@@ -116,7 +139,7 @@ public sealed class MongoCrashTests
                 Assert.Contains(Assert.Single(works), promise.Passwords);
             }
 
-            TestContext.Current.TestOutputHelper?.WriteLine($"{s_kills} kills, {people.Count} people, {people.Values.Count(promise => promise.IsGone)} deleted, {people.Values.Count(promise => promise.Passwords is [NewPassword])} passwords changed; the repair finished {finished} and removed {removed} halves after what the start had done");
+            TestContext.Current.TestOutputHelper?.WriteLine($"{s_kills} kills, {people.Count} people, {people.Values.Count(promise => promise.IsGone)} deleted, {people.Values.Count(promise => promise.Secret is not null)} with an app, {people.Values.Count(promise => promise.Passwords is [NewPassword])} passwords changed; the repair finished {finished} and removed {removed} halves after what the start had done");
         }
     }
 
@@ -146,6 +169,26 @@ public sealed class MongoCrashTests
             deleted.EnsureSuccessStatusCode();
             promise.IsGone = true;
         }
+        else
+        {
+            var access = await LoginAsync(http, email, Node.Password);
+            var token = $"token-of-{id}";
+            await PostAsync(http, "devices", new { platform = "android", token }, access);
+            promise.Token = token;
+            var begun = await PostAsync(http, "factors/totp", body: null, access);
+            var secret = (string)begun["secret"]!;
+            await PostAsync(http, "factors/totp/confirm", new { enrolmentToken = (string)begun["enrolmentToken"]!, code = new Totp(Base32Encoding.ToBytes(secret)).ComputeTotp() }, access);
+            promise.Secret = secret;
+        }
+    }
+
+    private static async Task<JsonNode> PostAsync(HttpClient http, string path, object? body, string access)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body) };
+        request.Headers.Authorization = new("Bearer", access);
+        using var answer = await http.SendAsync(request, Cancel);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(Cancel));
+        return (await answer.Content.ReadFromJsonAsync<JsonNode>(Cancel))!;
     }
 
     private static async Task<string> LoginAsync(HttpClient http, string email, string password)
@@ -161,9 +204,21 @@ public sealed class MongoCrashTests
         return [.. documents.Select(document => MongoServer.Id(document["_id"])).Order()];
     }
 
+    private static async Task<IEnumerable<string>> KeysAsync(HostedServer server, string collection)
+    {
+        var documents = await server.Services.GetRequiredService<MongoServer>().Collection(collection).Find(FilterDefinition<BsonDocument>.Empty).ToListAsync(Cancel);
+        return documents.Select(document => document["_id"].AsString).Order(StringComparer.Ordinal);
+    }
+
     private sealed class Promise
     {
         public string[] Passwords { get; set; } = [Node.Password];
+
+        /// <summary>Of its authenticator app, once it was acknowledged.</summary>
+        public string? Secret { get; set; }
+
+        /// <summary>Of its device, once it was acknowledged.</summary>
+        public string? Token { get; set; }
 
         public bool MayBeGone { get; set; }
 

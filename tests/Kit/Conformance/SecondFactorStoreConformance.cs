@@ -65,6 +65,17 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
         Assert.Equal("alone", Assert.Single(await Store.ListAsync(factor.AccountId, Cancel)).Data);
     }
 
+    [Theory]
+    [InlineData(FactorKinds.Totp)]
+    [InlineData(FactorKinds.Passkey)]
+    public async Task Secret_OfAFactor_IsNeverChanged(string kind)
+    {
+        var factor = New(Guid.CreateVersion7(Now), kind);
+        await Store.AddAsync(factor, Event(factor), Cancel);
+        Assert.False(await Store.SetDataAsync(factor.AccountId, factor.Id, "another", Cancel));
+        Assert.Equal(factor, await Store.FindBySlotAsync(factor.Slot, Cancel));
+    }
+
     [Fact]
     public async Task RecoveryCodes_WhenThoseOfATimeAreRemoved_LeaveOlderOnesAndOtherAccounts()
     {

@@ -36,7 +36,7 @@ public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactor
         Locked(() => Change(factor => factor.Id == id && factor.AccountId == accountId, factor => factor with { Name = name }));
 
     public Task<bool> SetDataAsync(Guid accountId, Guid id, string data, CancellationToken cancellationToken) =>
-        Locked(() => Change(factor => factor.Id == id && factor.AccountId == accountId && factor.Data != data, factor => factor with { Data = data }));
+        Locked(() => Change(factor => factor.Id == id && factor.AccountId == accountId && factor.Kind is not (FactorKinds.Totp or FactorKinds.Passkey) && factor.Data != data, factor => factor with { Data = data }));
 
     public Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, CancellationToken cancellationToken) => Locked(() =>
     {

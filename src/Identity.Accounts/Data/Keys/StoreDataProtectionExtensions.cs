@@ -27,7 +27,9 @@ public static class StoreDataProtectionExtensions
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<MasterKey>(),
             provider.GetRequiredService<IMetadataStore>(),
-            provider.GetService<MongoCredentialStore>()));
+            provider.GetService<MongoCredentialStore>(),
+            provider.GetService<FactorSecrets>(),
+            provider.GetService<DeviceSecrets>()));
         services.AddOptions<KeyManagementOptions>().Configure<MasterKey>((options, masterKey) => options.XmlEncryptor = new MasterKeyXmlEncryptor(masterKey));
         services.AddOptions<AccountsOptions>().Configure<MasterKey>((options, masterKey) => options.OneTimeCodeKey = masterKey.Derive("one-time-code"));
 

@@ -23,6 +23,7 @@ internal sealed partial class MongoMoves : BackgroundService
     private readonly MongoServer _server;
     private readonly MongoCredentialStore _credentials;
     private readonly MongoMetadataStore _metadata;
+    private readonly IReadOnlyList<MongoSecrets> _secrets;
     private readonly CredentialHome _home;
     private readonly StoreDatabase _database;
     private readonly TimeProvider _timeProvider;
@@ -32,16 +33,19 @@ internal sealed partial class MongoMoves : BackgroundService
     private long _waiting;
     private int _turn;
 
-    public MongoMoves(MongoServer server, MongoCredentialStore credentials, MongoMetadataStore metadata, CredentialHome home, StoreDatabase database, IMeterFactory meters, TimeProvider timeProvider, ILogger<MongoMoves> logger)
+    public MongoMoves(MongoServer server, MongoCredentialStore credentials, MongoMetadataStore metadata, IEnumerable<MongoSecrets> secrets, CredentialHome home, StoreDatabase database, IMeterFactory meters, TimeProvider timeProvider, ILogger<MongoMoves> logger)
     {
         (_server, _credentials, _metadata, _home, _database, _timeProvider, _logger) = (server, credentials, metadata, home, database, timeProvider, logger);
+        _secrets = [.. secrets];
         _meter = meters.Create(StoreMetrics.MeterName);
         _repaired = _meter.CreateCounter<long>("identity.credentials.repaired", "{half}", "Halves finished (moved) or removed (orphan), by kind");
         _meter.CreateObservableGauge("identity.credentials.waiting", () => Volatile.Read(ref _waiting), "{half}", "Rows that wait to be moved to MongoDB, as last counted");
     }
 
     /// <summary>Moves everything that waits; how much it was. It may be stopped at any point and begun again. While credentials are brought back nothing waits.</summary>
-    public async Task<int> MoveAllAsync(Action<int>? progress, CancellationToken cancellationToken)
+    public Task<int> MoveAllAsync(Action<int>? progress, CancellationToken cancellationToken) => MoveAsync(_secrets, progress, cancellationToken);
+
+    private async Task<int> MoveAsync(IReadOnlyList<MongoSecrets> secrets, Action<int>? progress, CancellationToken cancellationToken)
     {
         if (await _home.IsLeftAsync(cancellationToken))
         {
@@ -91,6 +95,12 @@ internal sealed partial class MongoMoves : BackgroundService
             after = ids[^1];
         }
 
+        foreach (var one in secrets)
+        {
+            var before = moved;
+            moved += await one.MoveAllAsync(count => progress?.Invoke(before + count), cancellationToken);
+        }
+
         if (moved > 0)
         {
             _repaired.Add(moved, new KeyValuePair<string, object?>("kind", "moved"));
@@ -133,6 +143,11 @@ internal sealed partial class MongoMoves : BackgroundService
             }
         }
 
+        foreach (var one in _secrets)
+        {
+            removed += await one.RemoveOrphansAsync(cancellationToken);
+        }
+
         if (removed > 0)
         {
             _repaired.Add(removed, new KeyValuePair<string, object?>("kind", "orphan"));
@@ -155,11 +170,12 @@ internal sealed partial class MongoMoves : BackgroundService
             {
                 try
                 {
-                    Volatile.Write(ref _waiting, await _home.IsLeftAsync(stoppingToken) ? 0 : await _database.ReadAsync((context, token) => context.Credentials.LongCountAsync(token), stoppingToken));
-                    var count = await MoveAllAsync(progress: null, stoppingToken);
-
-                    // All documents are looked at for this: twice an hour.
-                    count += _turn++ % 30 == 0 ? await RemoveOrphansAsync(stoppingToken) : 0;
+                    // All rows that have a secret, and all documents, are looked at for this: twice an hour, and what this process left behind at once.
+                    var isThorough = _turn++ % 30 == 0;
+                    var secrets = _secrets.Where(one => isThorough || one.IsBehind).ToArray();
+                    Volatile.Write(ref _waiting, await _home.IsLeftAsync(stoppingToken) ? 0 : await CountWaitingAsync(secrets, stoppingToken));
+                    var count = await MoveAsync(secrets, progress: null, stoppingToken);
+                    count += isThorough ? await RemoveOrphansAsync(stoppingToken) : 0;
                     Volatile.Write(ref _waiting, 0);
                     if (count > 0)
                     {
@@ -178,6 +194,17 @@ internal sealed partial class MongoMoves : BackgroundService
         {
             // Told to stop; the next one goes on where this one was.
         }
+    }
+
+    private async Task<long> CountWaitingAsync(MongoSecrets[] secrets, CancellationToken cancellationToken)
+    {
+        var count = await _database.ReadAsync((context, token) => context.Credentials.LongCountAsync(token), cancellationToken);
+        foreach (var one in secrets)
+        {
+            count += await one.CountWaitingAsync(cancellationToken);
+        }
+
+        return count;
     }
 
     // RFC 9562 §5.7: milliseconds since 1970 are the first 48 bits.

@@ -1,5 +1,6 @@
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Profile;
+using Identity.Accounts.SecondFactors;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -19,6 +20,11 @@ internal static class MongoStoresExtensions
         services.AddSingleton<CredentialHome>();
         services.AddSingleton<MongoCredentialStore>();
         services.AddSingleton<MongoMetadataStore>();
+        services.AddSingleton<FactorSecrets>();
+        services.AddSingleton<DeviceSecrets>();
+        services.AddSingleton<MongoSecrets>(provider => provider.GetRequiredService<FactorSecrets>());
+        services.AddSingleton<MongoSecrets>(provider => provider.GetRequiredService<DeviceSecrets>());
+        services.Replace(ServiceDescriptor.Singleton<ISecondFactorStore, MongoSecondFactorStore>());
         services.Replace(ServiceDescriptor.Singleton<ICredentialStore>(provider => provider.GetRequiredService<MongoCredentialStore>()));
         services.Replace(ServiceDescriptor.Singleton<IMetadataStore>(provider => provider.GetRequiredService<MongoMetadataStore>()));
         services.AddSingleton<MongoMoves>();
@@ -26,6 +32,7 @@ internal static class MongoStoresExtensions
             provider.GetRequiredService<MongoServer>(),
             provider.GetRequiredService<MongoCredentialStore>(),
             provider.GetRequiredService<MongoMetadataStore>(),
+            provider.GetServices<MongoSecrets>(),
             provider.GetRequiredService<CredentialHome>(),
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<TimeProvider>()));

@@ -23,7 +23,7 @@ internal sealed class DeviceRow
     /// <summary>Keyed hash of platform and token: a token has one owner, and a leaked table confirms no token.</summary>
     public required string TokenHash { get; set; }
 
-    /// <summary>The token under a key derived from the master key.</summary>
+    /// <summary>The token under a key derived from the master key. Empty: it is in MongoDB.</summary>
     public required byte[] SealedToken { get; set; }
 
     /// <summary>SubjectPublicKeyInfo; null: the device approves nothing.</summary>

@@ -16,7 +16,7 @@ internal sealed class SecondFactorRow : IEntityTypeConfiguration<SecondFactorRow
 
     public string Name { get; set; } = "";
 
-    /// <summary>An authenticator's secret, encrypted; a passkey's public part as JSON; "alone" where devices may sign in without the password; empty for the others.</summary>
+    /// <summary>An authenticator's secret, encrypted; a passkey's public part as JSON; "alone" where devices may sign in without the password; empty for the others, and where it is in MongoDB.</summary>
     public string Data { get; set; } = "";
 
     /// <summary>Only ever raised: an authenticator's last used time step, a passkey's signature counter.</summary>

@@ -148,7 +148,19 @@ public sealed partial class PushDelivery : BackgroundService
         PushMessage content;
         try
         {
-            (target, content) = (new PushTarget(_registry.Token(device), device.Environment, device.AppId), _outbox.Open(message));
+            if (await _registry.TokenAsync(device, CancellationToken.None) is not { } token)
+            {
+                // Its device may have registered anew meanwhile, or does so when its app starts.
+                await RetryAsync(message, device, "no_token", TimeSpan.Zero, _timeProvider.GetUtcNow());
+                return;
+            }
+
+            (target, content) = (new PushTarget(token, device.Environment, device.AppId), _outbox.Open(message));
+        }
+        catch (StoreUnavailableException)
+        {
+            await RetryAsync(message, device, "store_away", TimeSpan.Zero, _timeProvider.GetUtcNow());
+            return;
         }
         catch (CryptographicException)
         {
