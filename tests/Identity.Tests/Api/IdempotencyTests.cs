@@ -13,6 +13,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Api;
 
+[Collection(nameof(FactorServer))]
 public sealed class IdempotencyTests(FactorServer server)
 {
     private sealed record Request(string Path, object? Body, object? Other, string? Token, string? MailTo = null, string? MailWords = null)

@@ -10,6 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.SecondFactors;
 
+[Collection(nameof(FactorServer))]
 public sealed class FactorDataTests(FactorServer server)
 {
     private static readonly string[] Members = ["secondFactors", "recoveryCodes", "rememberedBrowsers", "knownDevices", "accessNotices"];

@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.SecondFactors;
 
+[Collection(nameof(FactorServer))]
 public sealed class FactorRouteTests(FactorServer server)
 {
     private static readonly (HttpMethod Method, string Path, object? Body)[] Routes =

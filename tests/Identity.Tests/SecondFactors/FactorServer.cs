@@ -6,7 +6,7 @@ using OtpNet;
 
 namespace Identity.Tests.SecondFactors;
 
-/// <summary>A server whose clock only these tests move, with room for races.</summary>
+/// <summary>A server whose clock only these tests move, one at a time: a code is of a moment. With room for races.</summary>
 public class FactorServer : ApiServer
 {
     public FactorServer()

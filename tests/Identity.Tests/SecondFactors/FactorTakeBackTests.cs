@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Mvc.Testing;
 
 namespace Identity.Tests.SecondFactors;
 
+[Collection(nameof(FactorServer))]
 public sealed partial class FactorTakeBackTests(FactorServer server)
 {
     private const string NewPassword = "another sound phrase 8";

@@ -7,6 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.SecondFactors;
 
+[Collection(nameof(FactorServer))]
 public sealed class LoginTests(FactorServer server)
 {
     [Fact]

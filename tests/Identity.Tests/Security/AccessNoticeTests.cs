@@ -14,6 +14,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Security;
 
+[Collection(nameof(FactorServer))]
 public sealed partial class AccessNoticeTests(FactorServer server)
 {
     private const string NewPassword = "another sound phrase 8";
