@@ -53,9 +53,9 @@ public sealed class StatusModel(PageServices services, IOptions<AntiforgeryOptio
             Response.Headers.RetryAfter = StoreOutage.RetryAfter;
         }
 
-        if (fault is BadHttpRequestException broken)
+        if ((fault as BadHttpRequestException ?? fault?.InnerException as BadHttpRequestException) is { } broken)
         {
-            // Too long, or cut off: the request's fault.
+            // Too long, or cut off: the request's fault. Whoever reads the form first, as the check of where it came from, wraps it once.
             status = broken.StatusCode;
         }
 

@@ -25,6 +25,23 @@ public sealed class OldFormTests(PagesFixture fixture)
         Assert.StartsWith("/consent?", (await browser.GetAsync(authorize)).Headers.Location!.OriginalString, StringComparison.Ordinal);
     }
 
+    // RFC 9110 §15.5.14. It was told as an outage once, and as an address that is not there.
+    [Theory]
+    [InlineData("/signin")]
+    [InlineData("/register")]
+    public async Task Form_WhenItIsFarTooLong_IsToldAsThat(string page)
+    {
+        using var browser = fixture.Browser();
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(page, UriKind.Relative)) { Content = new FormUrlEncodedContent([KeyValuePair.Create("Login", new string('a', 5 * 1024 * 1024))]) };
+
+        // Asks before it sends, so that the answer is not lost with a connection that is closed in its face.
+        request.Headers.ExpectContinue = true;
+        var answer = await browser.SendAsync(request);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
+        Assert.Equal("text/html", answer.Content.Headers.ContentType!.MediaType);
+        Assert.Null(answer.Headers.RetryAfter);
+    }
+
     [Fact]
     public async Task SignIn_WhenAnotherTabSignedOutMeanwhile_SignsIn()
     {
