@@ -238,7 +238,7 @@ public sealed class ForgivingPageTests(PagesFixture fixture)
         using var foreign = new HttpRequestMessage(HttpMethod.Post, "/password-strength") { Content = new FormUrlEncodedContent(Fields(("password", "x"))), Headers = { { "Sec-Fetch-Site", "cross-site" } } };
         Assert.Equal(HttpStatusCode.BadRequest, (await http.SendAsync(foreign, TestContext.Current.CancellationToken)).StatusCode);
         Assert.Equal(HttpStatusCode.BadRequest, (await http.PostAsync("/password-strength", new FormUrlEncodedContent(Fields(("password", new string('x', 9000)))), TestContext.Current.CancellationToken)).StatusCode);
-        await using var server = await HostedServer.StartAsync();
+        await using var server = await HostedServer.StartAsync(time: new Kit.FakeTimeProvider());
         using var busy = new HttpClient { BaseAddress = server.Url };
         var statuses = new List<HttpStatusCode>();
         for (var i = 0; i < 121; i++)
