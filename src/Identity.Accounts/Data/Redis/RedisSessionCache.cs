@@ -16,6 +16,7 @@ internal sealed class RedisSessionCache : IDisposable
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(250);
 
     private readonly RedisServer _redis;
+    private readonly TimeProvider _timeProvider;
     private readonly RedisChannel _channel;
     private readonly ShortCache<string, Session> _sessions;
     private readonly Lock _turn = new();
@@ -27,6 +28,7 @@ internal sealed class RedisSessionCache : IDisposable
     public RedisSessionCache(RedisServer redis, TimeProvider timeProvider)
     {
         _redis = redis;
+        _timeProvider = timeProvider;
         _channel = redis.Channel("sessions");
         _sessions = new(timeProvider);
         redis.Interrupted += Forget;
@@ -114,7 +116,7 @@ internal sealed class RedisSessionCache : IDisposable
             // Asked again at the next request.
         }
 
-        await Task.Delay(s_pause);
+        await Task.Delay(s_pause, _timeProvider);
         lock (_turn)
         {
             _isAsking = false;
