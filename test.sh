@@ -3,7 +3,7 @@
 #   ./test.sh                 everything
 #   ./test.sh Data Worker     only tests/Identity.Data.Tests and tests/Identity.Worker.Tests; Http is tests/Identity.Tests
 #   ./test.sh --long …        the same tests at full length, before a release: 100,000 requests, users and exports, a million accounts, fifty kills, a minute's
-#                             outages, bounds on time, and the version before on this one's schema. Some two hours.
+#                             outages, bounds on time, and the version before on this one's schema.
 # IDENTITY_TEST_REQUIRE_SERVICES=1 makes a test fail, not skip, when its server, browser or Node is missing.
 # IDENTITY_TEST_NO_INSTALL=1 leaves the machine's packages alone.
 set -uo pipefail

@@ -88,6 +88,5 @@ internal sealed class ContractAnswer(IAccountChanges accounts, IMetadataStore me
 /// <summary>One of the routes of /api/identity that hand out tokens.</summary>
 internal sealed class RequireTokenRoute : IOpenIddictServerHandlerFilter<BaseContext>
 {
-    public ValueTask<bool> IsActiveAsync(BaseContext context) =>
-        new(FirstPartyClient.TokenRoutes.Contains(context.Transaction.GetHttpRequest()!.Path.Value, StringComparer.OrdinalIgnoreCase));
+    public ValueTask<bool> IsActiveAsync(BaseContext context) => new(FirstPartyClient.IsTokenRoute(context.Transaction.GetHttpRequest()!.Path));
 }

@@ -27,7 +27,7 @@ internal sealed class AuthenticationRules(ClientStore clients) : IOpenIddictServ
         }
 
         var isFirstPartyRoute = context.EndpointType == OpenIddictServerEndpointType.Token
-            && FirstPartyClient.TokenRoutes.Contains(context.Transaction.GetHttpRequest()!.Path.Value, StringComparer.OrdinalIgnoreCase);
+            && FirstPartyClient.IsTokenRoute(context.Transaction.GetHttpRequest()!.Path);
         if ((clientId == FirstPartyClient.ClientId) != isFirstPartyRoute)
         {
             Refuse(context, "the built-in client, or a route of its own");

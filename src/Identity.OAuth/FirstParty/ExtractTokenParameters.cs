@@ -20,7 +20,7 @@ internal sealed class ExtractTokenParameters : IOpenIddictServerHandler<ExtractT
     public async ValueTask HandleAsync(ExtractTokenRequestContext context)
     {
         var http = context.Transaction.GetHttpRequest()!;
-        if (!FirstPartyClient.TokenRoutes.Contains(http.Path.Value, StringComparer.OrdinalIgnoreCase))
+        if (!FirstPartyClient.IsTokenRoute(http.Path))
         {
             context.Request = new OpenIddictRequest(await http.ReadFormAsync(context.CancellationToken));
             return;
@@ -47,7 +47,7 @@ internal sealed class FirstPartyHasNoCredentials : IOpenIddictServerHandler<Extr
 
     public ValueTask HandleAsync(ExtractTokenRequestContext context)
     {
-        if (context.Request is { GrantType: FirstPartyClient.GrantType } request && FirstPartyClient.TokenRoutes.Contains(context.Transaction.GetHttpRequest()!.Path.Value, StringComparer.OrdinalIgnoreCase))
+        if (context.Request is { GrantType: FirstPartyClient.GrantType } request && FirstPartyClient.IsTokenRoute(context.Transaction.GetHttpRequest()!.Path))
         {
             request.ClientId = FirstPartyClient.ClientId;
             request.ClientSecret = null;

@@ -1,6 +1,7 @@
 // The client of the service's own sign-in routes under /api/identity. It is in no table: it exists on those routes and nowhere else.
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
+using Microsoft.AspNetCore.Http;
 using OpenIddict.Abstractions;
 
 namespace Identity.OAuth.FirstParty;
@@ -16,6 +17,8 @@ public static class FirstPartyClient
 
     /// <summary>The routes that hand out tokens: further addresses of the token endpoint.</summary>
     public static IReadOnlyList<string> TokenRoutes { get; } = ["/api/identity/login", "/api/identity/refresh-token", "/api/identity/otp/verify", "/api/identity/sso/openam"];
+
+    public static bool IsTokenRoute(PathString path) => TokenRoutes.Contains(path.Value, StringComparer.OrdinalIgnoreCase);
 
     public static Client Client { get; } = new()
     {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the three providers' models down as code, so that a start need not work them out (a third of its time): after every change under Tables/. A test compares them.
+# Writes the three providers' models down as code, so that a start need not work them out (a good tenth of its work): after every change under Tables/. A test compares them.
 set -euo pipefail
 cd "$(dirname "$0")/../../../.."
 dotnet tool restore >/dev/null
