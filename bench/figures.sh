@@ -1,0 +1,76 @@
+# The figures of bench/run.sh. Sourced after servers.sh; each is of the server at $url and noted under NAME, the first argument.
+
+# tokens_and_documents NAME TOKEN-ENDPOINT INTROSPECTION-ENDPOINT SECONDS-OF-WARM-UP
+tokens_and_documents() {
+    local name=$1 token=$url$2 introspect=$url$3
+    warm "$4" 16 "$token" post "$form" "$work/service"
+    drive "$name" "client credentials" "$token" post "$form" "$work/service"
+    # oidc-provider introspects only tokens that it kept; the others take the word for nothing.
+    printf '%s\ttoken=%s\n' "$basic" "$(curl -s "$token" -H "Authorization: Basic $basic" -d "grant_type=client_credentials&scope=${5:-api}" | member access_token)" > "$work/introspection"
+    warm 3 16 "$introspect" post "$form" "$work/introspection"
+    drive "$name" introspection "$introspect" post "$form" "$work/introspection"
+    drive "$name" discovery "$url/.well-known/openid-configuration" ""
+}
+
+# userinfo NAME   of the first of $work/cookies
+userinfo() {
+    local token
+    token=$(people access-token "$url" "$(head -1 "$work/cookies")")
+    warm 3 16 "$url/connect/userinfo" get "$token"
+    drive "$1" userinfo "$url/connect/userinfo" get "$token"
+}
+
+# A public client: with a secret the figure of stock OpenIddict would be that of its PBKDF2.
+code_flow() {
+    warm 3 16 "$url" code bench-app "$work/cookies"
+    drive "$1" "code flow" "$url" code bench-app "$work/cookies"
+}
+
+# Families: each connection keeps rotating its own.
+refresh_ours() {
+    people tokens "$url" "$folk" > "$work/tokens"
+    warm 3 16 "$url/api/identity/refresh-token" refresh "$json" "$work/tokens" '{"refreshToken":"' '"}'
+    people tokens "$url" "$folk" > "$work/tokens"
+    drive "$1" refresh "$url/api/identity/refresh-token" refresh "$json" "$work/tokens" '{"refreshToken":"' '"}'
+}
+refresh_stock() {
+    local _
+    for _ in $(seq "$folk"); do
+        curl -s "$url/connect/token" -H "Authorization: Basic $basic" -d "grant_type=urn:bench:family&scope=api offline_access" | member refresh_token
+    done > "$work/tokens"
+    drive "$1" refresh "$url/connect/token" refresh "$form" "$work/tokens" "client_id=bench&client_secret=$BENCH_SECRET&grant_type=refresh_token&refresh_token=" ""
+}
+
+# A hundred flows one after another, so that no commit is shared; counted in the write-ahead log, where reads leave nothing.
+commits_a_flow() {
+    local from to
+    from=$(sql -c "SELECT pg_current_wal_insert_lsn()" postgres)
+    people flows "$url" 100 "$(head -1 "$work/cookies")"
+    to=$(sql -c "SELECT pg_current_wal_flush_lsn()" postgres)
+    "${as[@]}" "$postgres/pg_waldump" -p "$work/pg/pg_wal" -s "$from" -e "$to" --rmgr=Transaction > "$work/commits"
+    note "$1" "commits a flow" "$(awk '/desc: COMMIT/ { n++ } END { print n / 100 }' "$work/commits")" ""
+}
+
+# Right passwords, and what services notice of it: four connections that ask for a token every ten milliseconds.
+sign_in() {
+    local time=$((seconds * 2)) crowd
+    people bodies "$folk" > "$work/passwords"
+    connections=8 seconds=$time drive "$1" sign-in "$url/api/identity/login" post "$json" "$work/passwords"
+    result=$work/crowd load $((seconds + 2)) 8 "$url/api/identity/login" post "$json" "$work/passwords" &
+    crowd=$!
+    sleep 1
+    connections=4 drive "$1" "client credentials beside sign-ins" "$url/connect/token" post "$form" "$work/service" 10
+    wait "$crowd"
+}
+
+everything_ours() {
+    local name=$1
+    tokens_and_documents "$name" /connect/token /connect/introspect "$warm"
+    drive "$name" JWKS "$url/connect/jwks" ""
+    people register "$url" "$folk"
+    refresh_ours "$name"
+    people cookies "$url" "$folk" > "$work/cookies"
+    userinfo "$name"
+    code_flow "$name"
+    sign_in "$name"
+}
