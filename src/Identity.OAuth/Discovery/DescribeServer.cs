@@ -39,7 +39,9 @@ internal sealed class DescribeServer(ResourceCatalog resources, IOptions<OAuthOp
         metadata["display_values_supported"] = List(["page"]);
         metadata["claim_types_supported"] = List(["normal"]);
         metadata["claims_parameter_supported"] = true;
-        metadata["request_parameter_supported"] = false;
+        metadata["request_parameter_supported"] = true;
+        metadata["request_object_signing_alg_values_supported"] = List(RequestObjects.Algorithms);
+        metadata["authorization_signing_alg_values_supported"] = List(SigningKey.SupportedAlgorithms);
         metadata["request_uri_parameter_supported"] = false;
         metadata["authorization_response_iss_parameter_supported"] = true;
         metadata["backchannel_logout_supported"] = true;
