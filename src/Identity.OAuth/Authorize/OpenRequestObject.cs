@@ -35,10 +35,11 @@ internal sealed class OpenRequestObject<TContext>(RequestObjects objects) : IOpe
     }
 }
 
-/// <summary>The request has a request object: without one nothing of this is done.</summary>
+/// <summary>The request has a request object, or the address of one: without it nothing of this is done. RFC 9126 §2.1: addresses are not pushed.</summary>
 internal sealed class RequireRequestObject : IOpenIddictServerHandlerFilter<BaseContext>
 {
-    public ValueTask<bool> IsActiveAsync(BaseContext context) => new(!string.IsNullOrEmpty(context.Transaction.Request?.Request));
+    public ValueTask<bool> IsActiveAsync(BaseContext context) => new(
+        RequestObjects.AreIn(context.Transaction.Request?.Request, context.EndpointType == OpenIddictServerEndpointType.Authorization ? context.Transaction.Request?.RequestUri : null));
 }
 
 /// <summary>Precedes OpenIddict's RedeemTokenEntry: an object that has an id is good for one code, or for one push.</summary>

@@ -10,18 +10,16 @@ namespace Identity.OAuth.Authorize;
 /// <summary>Resolves references to pushed requests, and request objects.</summary>
 public sealed class PushedRequests(IServiceScopeFactory scopes, RequestObjects objects)
 {
-    private const string Prefix = "urn:ietf:params:oauth:request_uri:";
-
     /// <summary>The parameters themselves where they were pushed or signed, else as given; null: the reference or the object is worth nothing (any more), or is another client's.</summary>
     public async Task<RequestParameters?> ResolveAsync(RequestParameters parameters, Interaction? interaction, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        if (parameters["request"] is not null)
+        if (RequestObjects.AreIn(parameters["request"], parameters["request_uri"]))
         {
             return (await objects.OpenAsync(parameters, interaction, cancellationToken)).TryGet(out var opened, out _) ? opened.Parameters : null;
         }
 
-        if (parameters["request_uri"] is not { } reference || !reference.StartsWith(Prefix, StringComparison.Ordinal))
+        if (parameters["request_uri"] is not { } reference || !reference.StartsWith(RequestObjects.Pushed, StringComparison.Ordinal))
         {
             return parameters;
         }
@@ -30,7 +28,7 @@ public sealed class PushedRequests(IServiceScopeFactory scopes, RequestObjects o
         var transaction = await scope.ServiceProvider.GetRequiredService<IOpenIddictServerFactory>().CreateTransactionAsync();
         var context = new ValidateTokenContext(transaction)
         {
-            Token = reference[Prefix.Length..],
+            Token = reference[RequestObjects.Pushed.Length..],
             ValidTokenTypes = { TokenTypeIdentifiers.Private.RequestToken },
             CancellationToken = cancellationToken,
         };

@@ -1,4 +1,4 @@
-// RFC 9101 §5 and §6, OpenID Connect Core §6.1, FAPI 2.0 Message Signing §5.3.1: authorization requests that the client signed.
+// RFC 9101 §5 and §6, OpenID Connect Core §6, FAPI 2.0 Message Signing §5.3.1: authorization requests that the client signed.
 using System.Text.Json;
 using Identity.OAuth.Clients;
 using Microsoft.Extensions.Options;
@@ -18,10 +18,18 @@ public sealed record RequestObject(RequestParameters Parameters, string? Id, Dat
     internal void KeepIn(OpenIddictServerTransaction transaction) => transaction.SetProperty(typeof(RequestObject).FullName!, this);
 }
 
+/// <summary>What clients publish at addresses that they registered. The host fetches it under its guard.</summary>
+public interface IClientDocuments
+{
+    /// <summary>The document; null where it cannot be had, or may not.</summary>
+    Task<string?> GetAsync(string address, CancellationToken cancellationToken);
+}
+
 /// <summary>Opens request objects.</summary>
-public sealed class RequestObjects(ClientStore clients, ClientSignatures signatures, IOptions<OAuthOptions> options, TimeProvider timeProvider)
+public sealed class RequestObjects(ClientStore clients, ClientSignatures signatures, IClientDocuments documents, IOptions<OAuthOptions> options, TimeProvider timeProvider)
 {
     private const int MaximumLength = 16 * 1024;
+    internal const string Pushed = "urn:ietf:params:oauth:request_uri:";
 
     /// <summary>FAPI 2.0 Message Signing §5.3.1: at most an hour from <c>nbf</c> to <c>exp</c>. And as long as somebody may take to sign in.</summary>
     private static readonly TimeSpan MaximumLife = TimeSpan.FromHours(1);
@@ -34,28 +42,47 @@ public sealed class RequestObjects(ClientStore clients, ClientSignatures signatu
 
     private static string[] Outside => ["client_secret", "client_assertion", "client_assertion_type"];
 
+    /// <summary>Whether a request has an object, or the address of one. The reference of a pushed request (RFC 9126 §2.2) is neither.</summary>
+    public static bool AreIn(string? request, string? requestUri) =>
+        !string.IsNullOrEmpty(request) || (!string.IsNullOrEmpty(requestUri) && !requestUri.StartsWith(Pushed, StringComparison.Ordinal));
+
     /// <summary>What the request says, or why it is not to be believed.</summary>
-    /// <param name="sent">The request as it came, with its <c>request</c>.</param>
+    /// <param name="sent">The request as it came, with its <c>request</c> or <c>request_uri</c>.</param>
     /// <param name="interaction">What already happened because of it: a person at the sign-in page may take longer than the object lives.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public async ValueTask<Outcome<RequestObject>> OpenAsync(RequestParameters sent, Interaction? interaction, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(sent);
-        if (sent["request_uri"] is not null)
+        var (value, address) = (sent["request"], sent["request_uri"]);
+        if (value is not null && address is not null)
         {
             return new OAuthError(OAuthErrors.InvalidRequest, "request and request_uri exclude each other.");
         }
 
-        if (SignedJwt.Read(sent["request"] ?? "", MaximumLength) is not { } jwt)
-        {
-            return Invalid("The request object is not a signed JWT, or too long.");
-        }
-
         // RFC 9101 §5: who asks stands outside too, or (RFC 9126 §2.1) in the assertion that proves it.
-        var clientId = sent["client_id"] ?? (sent["client_assertion"] is null ? null : jwt.Text("client_id"));
+        var clientId = sent["client_id"] ?? (sent["client_assertion"] is null || value is null ? null : SignedJwt.Read(value, MaximumLength)?.Text("client_id"));
         if (clientId is null || await clients.FindAsync(clientId, cancellationToken) is not { Disabled: false } client)
         {
             return new OAuthError(OAuthErrors.InvalidClient, "The client is not known.");
+        }
+
+        if (address is not null)
+        {
+            if (!IsRegistered(client, address))
+            {
+                return new OAuthError(OAuthErrors.InvalidRequestUri, "request_uri is not registered for this client.");
+            }
+
+            value = (await documents.GetAsync(address, cancellationToken))?.Trim();
+            if (value is null)
+            {
+                return new OAuthError(OAuthErrors.InvalidRequestUri, "There is no request object to be had at request_uri.");
+            }
+        }
+
+        if (SignedJwt.Read(value ?? "", MaximumLength) is not { } jwt)
+        {
+            return Invalid("The request object is not a signed JWT, or too long.");
         }
 
         if (FindProblem(client, jwt, sent) is { } problem)
@@ -89,6 +116,13 @@ public sealed class RequestObjects(ClientStore clients, ClientSignatures signatu
             && Merge(jwt, sent, [.. sent.Names, "client_id"]).TryGet(out var seeming, out _)
             ? seeming
             : sent;
+    }
+
+    // OpenID Connect Core §6.2: a fragment says which version is meant, and is not sent. All else is compared character by character.
+    private static bool IsRegistered(Client client, string address)
+    {
+        static string WithoutFragment(string uri) => uri.Split('#')[0];
+        return client.RequestUris.Any(registered => string.Equals(WithoutFragment(registered), WithoutFragment(address), StringComparison.Ordinal));
     }
 
     private string? FindProblem(Client client, SignedJwt jwt, RequestParameters sent)

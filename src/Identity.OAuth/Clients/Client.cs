@@ -91,6 +91,9 @@ public sealed record Client
     /// <summary><c>request_object_signing_alg</c>: the one algorithm its request objects may use; null: any that we take.</summary>
     public string? RequestObjectSigningAlg { get; init; }
 
+    /// <summary><c>request_uris</c>: the addresses that its request objects may be fetched from (OpenID Connect Core §6.2).</summary>
+    public IReadOnlyList<string> RequestUris { get; init; } = [];
+
     /// <summary><c>authorization_signed_response_alg</c> (JARM §3): how answers are signed where it asks for signed ones.</summary>
     public string AuthorizationSignedResponseAlg { get; init; } = "RS256";
 

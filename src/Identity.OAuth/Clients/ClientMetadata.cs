@@ -33,7 +33,7 @@ public static class ClientMetadata
     private static readonly string[] Kept =
     [
         "application_type", "contacts", "initiate_login_uri", "software_id", "software_version", "software_statement", "subject_type", "introspection_signed_response_alg",
-        "request_uris", "frontchannel_logout_uri", "frontchannel_logout_session_required",
+        "frontchannel_logout_uri", "frontchannel_logout_session_required",
         "introspection_encrypted_response_enc", "id_token_encrypted_response_enc", "userinfo_encrypted_response_enc",
         "authorization_encrypted_response_enc", "request_object_encryption_enc", "authorization_details_types", "client_id_issued_at", "client_secret_expires_at",
     ];
@@ -149,7 +149,7 @@ public static class ClientMetadata
             reader.Problem("authorization_signed_response_alg", "expected one of " + string.Join(", ", SigningKey.SupportedAlgorithms));
         }
 
-        var (requireSigned, requestSigning) = ReadRequestObjects(reader, document);
+        var (requireSigned, requestSigning, requestUris) = ReadRequestObjects(reader, document);
         var introspects = reader.List("introspects") ?? [];
         if (introspects.Count > 0 && isPublic)
         {
@@ -216,6 +216,7 @@ public static class ClientMetadata
             RequirePushedAuthorizationRequests = reader.Flag("require_pushed_authorization_requests", otherwise: false),
             RequireSignedRequestObject = requireSigned,
             RequestObjectSigningAlg = requestSigning,
+            RequestUris = requestUris,
             AuthorizationSignedResponseAlg = answerSigning,
             IdTokenClaims = reader.Flag("id_token_claims", otherwise: true),
             TlsClientAuth = subject,
@@ -229,7 +230,7 @@ public static class ClientMetadata
         return new(reader.Problems.Count == 0 ? client : null, reader.Problems);
     }
 
-    private static (bool IsRequired, string? Algorithm) ReadRequestObjects(MetadataReader reader, JsonObject document)
+    private static (bool IsRequired, string? Algorithm, IReadOnlyList<string> Addresses) ReadRequestObjects(MetadataReader reader, JsonObject document)
     {
         var isRequired = reader.Flag("require_signed_request_object", otherwise: false);
         var algorithm = reader.Text("request_object_signing_alg");
@@ -243,7 +244,16 @@ public static class ClientMetadata
             reader.Problem("require_signed_request_object", "needs jwks or jwks_uri: the keys that it signs by");
         }
 
-        return (isRequired, algorithm);
+        var addresses = reader.List("request_uris") ?? [];
+        for (var i = 0; i < addresses.Count; i++)
+        {
+            if (!Uri.TryCreate(addresses[i], UriKind.Absolute, out var uri) || (uri.Scheme != "https" && !(uri.Scheme == "http" && uri.IsLoopback)) || addresses[i].Length > 512)
+            {
+                reader.Problem($"request_uris[{i}]", "expected an https address of at most 512 characters");
+            }
+        }
+
+        return (isRequired, algorithm, addresses);
     }
 
     private static string? AuthenticationProblem(string method, CertificateSupport certificates) => method switch

@@ -48,7 +48,7 @@ public static class OAuthErrors
     public const string InteractionRequired = "interaction_required";
     public const string AccountSelectionRequired = "account_selection_required";
     public const string InvalidRequestObject = "invalid_request_object";
-    public const string RequestUriNotSupported = "request_uri_not_supported";
+    public const string InvalidRequestUri = "invalid_request_uri";
     public const string RegistrationNotSupported = "registration_not_supported";
     // OpenID Connect Core: Unmet Authentication Requirements 1.0
     public const string UnmetAuthenticationRequirements = "unmet_authentication_requirements";

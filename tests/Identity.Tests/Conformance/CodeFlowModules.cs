@@ -239,8 +239,8 @@ public abstract class CodeFlowModules(ConformanceWorld world, bool formPost)
     {
         using var client = Client();
         var answer = await client.AuthorizeAsync(("request_uri", "https://suite.example.com/requesturi"), ("state", null), ("nonce", null));
-        client.CheckError(answer, "request_uri_not_supported");
-        Assert.False((bool)world.Metadata["request_uri_parameter_supported"]!);
+        client.CheckError(answer, "invalid_request_uri");
+        Assert.True((bool)world.Metadata["require_request_uri_registration"]!);
     }
 
     [Fact]

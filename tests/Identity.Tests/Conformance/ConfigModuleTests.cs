@@ -55,7 +55,8 @@ public sealed class ConfigModuleTests(ConformanceWorld world)
         ["request_parameter_supported"] = JsonValueKind.True,
         ["request_object_signing_alg_values_supported"] = JsonValueKind.Array,
         ["authorization_signing_alg_values_supported"] = JsonValueKind.Array,
-        ["request_uri_parameter_supported"] = JsonValueKind.False,
+        ["request_uri_parameter_supported"] = JsonValueKind.True,
+        ["require_request_uri_registration"] = JsonValueKind.True,
         ["authorization_response_iss_parameter_supported"] = JsonValueKind.True,
     };
 

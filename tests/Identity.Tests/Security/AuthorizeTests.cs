@@ -89,7 +89,7 @@ public sealed class AuthorizeTests(RunningServer server)
     [InlineData("request", "x.bnVsbA.x", "invalid_request_object")]
     [InlineData("request", "x.eyJyZXNwb25zZV9tb2RlIjpbXX0.x", "invalid_request_object")]
     [InlineData("request", "x.eyJyZXNwb25zZV9tb2RlIjoiZnJhZ21lbnQifQ.x", "invalid_request_object")]
-    [InlineData("request_uri", "https://client.example.com/r", "request_uri_not_supported")]
+    [InlineData("request_uri", "https://client.example.com/r", "invalid_request_uri")]
     [InlineData("registration", "{}", "registration_not_supported")]
     [InlineData("response_mode", "nonsense", "invalid_request")]
     [InlineData("id_token_hint", "nonsense", "invalid_request")]

@@ -23,7 +23,7 @@ public sealed class RequestWorld : IAsyncLifetime
 
     internal Node Node => _node!;
 
-    public string Issuer => _server!.Url.OriginalString;
+    public string Issuer => _server?.Url.OriginalString ?? "";
 
     private long Now => Time.GetUtcNow().ToUnixTimeSeconds();
 
