@@ -241,7 +241,7 @@ public static class ClientMetadata
 
         if (isRequired && document["jwks"] is null && document["jwks_uri"] is null)
         {
-            reader.Problem("require_signed_request_object", "needs jwks or jwks_uri: the keys that it signs by");
+            reader.Problem("jwks", "require_signed_request_object needs jwks or jwks_uri");
         }
 
         var addresses = reader.List("request_uris") ?? [];

@@ -92,6 +92,8 @@ public sealed class AuthorizeTests(RunningServer server)
     [InlineData("request_uri", "https://client.example.com/r", "invalid_request_uri")]
     [InlineData("registration", "{}", "registration_not_supported")]
     [InlineData("response_mode", "nonsense", "invalid_request")]
+    [InlineData("claims", "{\"id_token\":{\"acr\":{\"value\":\"\\ud800\"}}}", "invalid_request")]
+    [InlineData("claims", "{\"userinfo\":{\"\\ud800\":null}}", "invalid_request")]
     [InlineData("id_token_hint", "nonsense", "invalid_request")]
     [InlineData("resource", "https://unknown.example.com", "invalid_target")]
     [InlineData("resource", "notes", "invalid_target")]
