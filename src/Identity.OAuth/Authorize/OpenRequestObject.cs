@@ -65,5 +65,6 @@ internal sealed class SpendRequestObject(IReplayCache replays) : IOpenIddictServ
 /// <summary>The request came as an object with an id.</summary>
 internal sealed class RequireOpenedObject : IOpenIddictServerHandlerFilter<ProcessSignInContext>
 {
-    public ValueTask<bool> IsActiveAsync(ProcessSignInContext context) => new(RequestObject.Of(context.Transaction)?.Id is not null);
+    public ValueTask<bool> IsActiveAsync(ProcessSignInContext context) =>
+        new(context.EndpointType is OpenIddictServerEndpointType.Authorization or OpenIddictServerEndpointType.PushedAuthorization && RequestObject.Of(context.Transaction)?.Id is not null);
 }

@@ -1,4 +1,4 @@
-// JWT Secured Authorization Response Mode for OAuth 2.0 (JARM) §2: follows OpenIddict's Authentication.AttachIssuer. The answer, an error too, as one JWT that we signed.
+// OpenID's JWT Secured Authorization Response Mode for OAuth 2.0 (JARM) §2, RFC 9207 §2: follows OpenIddict's Authentication.AttachIssuer. The answer, an error too, as one JWT that we signed.
 using System.Text.Json.Nodes;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Keys;
