@@ -35,6 +35,8 @@ internal static class OAuthServer
         services.AddScoped<IOpenIddictServerDispatcher, Dispatcher>();
         services.AddSingleton<RequirePresentedToken>();
         services.AddSingleton<RequireReferenceFormat>();
+        services.AddSingleton<RequireRequestObject>();
+        services.AddSingleton<RequireOpenedObject>();
         services.AddOpenIddict().AddCore(AddCore).AddServer(AddServer);
         services.AddScoped<IOpenIddictEntityFrameworkCoreContext, ScopedContext>();
         services.AddSingleton<PublishedKeys>();
@@ -80,6 +82,7 @@ internal static class OAuthServer
         server.Configure(options =>
         {
             options.CodeChallengeMethods.Remove(CodeChallengeMethods.Plain);
+            options.ResponseModes.UnionWith(SignedModes.All);
             // RFC 8693: access tokens for access tokens.
             foreach (var types in (HashSet<string>[])[options.SubjectTokenTypes, options.ActorTokenTypes, options.RequestedTokenTypes])
             {
@@ -154,11 +157,15 @@ internal static class OAuthServer
         server.AddEventHandler(EndAtExpiry.Descriptor);
 
         // Authorize.
+        server.AddEventHandler(OpenRequestObject<ExtractAuthorizationRequestContext>.Descriptor);
         server.RemoveEventHandler(BuiltIn.Authentication.ValidateRequestParameter.Descriptor);
+        server.AddEventHandler(OpenRequestObject<ExtractPushedAuthorizationRequestContext>.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Authentication.ValidatePushedRequestParameter.Descriptor);
         server.AddEventHandler(ApplyAuthorizeRules.Descriptor);
         server.AddEventHandler(ApplyPushedRules.Descriptor);
         server.AddEventHandler(RedirectErrors.Descriptor);
         Replace(server, BuiltIn.Authentication.AttachIssuer.Descriptor, AttachIssuerToAnswer.Descriptor);
+        server.AddEventHandler(SignAnswer.Descriptor);
 
         // Devices: asking, and a person's answer at another screen.
         server.AddEventHandler(ApplyDeviceRules.Descriptor);
@@ -177,6 +184,7 @@ internal static class OAuthServer
         server.AddEventHandler(HandleGrants.Descriptor);
 
         // Token: making them.
+        server.AddEventHandler(SpendRequestObject.Descriptor);
         Replace(server, BuiltIn.RedeemTokenEntry.Descriptor, RedeemTokens.Descriptor);
         server.AddEventHandler(RefreshDue.Descriptor);
         Replace(server, BuiltIn.AttachAuthorization.Descriptor, AttachFamily.Descriptor);

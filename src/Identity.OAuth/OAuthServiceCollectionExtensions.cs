@@ -32,7 +32,9 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<KeyRing>();
         services.AddSingleton<ResourceCatalog>();
         services.TryAddSingleton<IClientKeySource, RegisteredClientKeys>();
+        services.AddSingleton<ClientSignatures>();
         services.AddSingleton<PrivateKeyJwt>();
+        services.AddSingleton<RequestObjects>();
         services.AddSingleton<CertificateProof>();
         services.AddSingleton<RefreshTokenHandle>();
         services.AddSingleton<VerifiedSignatures>();

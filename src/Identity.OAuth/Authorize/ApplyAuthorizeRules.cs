@@ -29,6 +29,13 @@ internal sealed class ApplyAuthorizeRules(AuthorizeRules rules) : IOpenIddictSer
             return;
         }
 
+        // A pushed request was held to it when it was pushed.
+        if (result.Request.Client.RequireSignedRequestObject && context.RequestTokenPrincipal is null && RequestObject.Of(context.Transaction) is null)
+        {
+            context.Reject(OAuthErrors.InvalidRequest, "This client signs its requests: ask by request.");
+            return;
+        }
+
         result.Request.KeepIn(context.Transaction);
     }
 }
@@ -54,6 +61,10 @@ internal sealed class ApplyPushedRules(AuthorizeRules rules) : IOpenIddictServer
         if (result.Request is null)
         {
             context.Reject(result.Error!.Code, result.Error.Description);
+        }
+        else if (result.Request.Client.RequireSignedRequestObject && RequestObject.Of(context.Transaction) is null)
+        {
+            context.Reject(OAuthErrors.InvalidRequest, "This client signs its requests: push a request object.");
         }
     }
 }

@@ -62,6 +62,6 @@ public sealed record AuthorizeRequest
 
 /// <summary>Where an answer goes and how.</summary>
 /// <param name="Uri">A registered redirect URI.</param>
-/// <param name="Mode"><c>query</c>, <c>fragment</c> or <c>form_post</c> (OAuth 2.0 Form Post Response Mode).</param>
+/// <param name="Mode"><c>query</c>, <c>fragment</c>, <c>form_post</c> (OAuth 2.0 Form Post Response Mode), or a signed one of them (JARM).</param>
 /// <param name="State">As sent.</param>
 public sealed record RedirectTarget(string Uri, string Mode, string? State);

@@ -1,9 +1,7 @@
 // Beside OpenIddict's own validation, which knows nothing of client metadata, resources, claims and hints: RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.1, OpenID Connect Core §3.1.2.2: is the authorization request sound?
-using System.Text.Json;
 using Identity.Accounts.SecondFactors;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
-using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.OAuth.Authorize;
 
@@ -16,15 +14,17 @@ public sealed record AuthorizeValidationResult(AuthorizeRequest? Request, OAuthE
 /// <summary>Checks authorization requests.</summary>
 public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resources, IdTokenHintReader hints)
 {
-    private static readonly string[] KnownModes = ["query", "fragment", "form_post"];
+    private static readonly string[] KnownModes = ["query", "fragment", "form_post", .. SignedModes.All];
     private static readonly string[] KnownPrompts = ["none", "login", "consent", "select_account", "create"];
 
     /// <summary>
     /// First who asks and where the answer would go: until both are known to be right, nothing is sent anywhere (RFC 6749 §4.1.2.1). Null: they are not.
+    /// What a request object says of it counts where nothing else does, though nobody may have signed it: that it is refused can be told only there.
     /// </summary>
     public async ValueTask<(Client Client, RedirectTarget Target)?> FindTargetAsync(RequestParameters parameters, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(parameters);
+        parameters = RequestObjects.Unverified(parameters);
         if (parameters["client_id"] is not { } clientId || await clients.FindAsync(clientId, cancellationToken) is not { Disabled: false } client)
         {
             return null;
@@ -37,7 +37,7 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
         }
 
         // The mode decides how an error is told; an unknown one cannot be honoured, and is told by query.
-        var mode = parameters["response_mode"] ?? ModeInside(parameters["request"]) ?? "query";
+        var mode = parameters["response_mode"] ?? "query";
         return (client, new RedirectTarget(redirectUri ?? client.RedirectUris[0], KnownModes.Contains(mode, StringComparer.Ordinal) ? mode : "query", parameters["state"]));
     }
 
@@ -57,11 +57,6 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
         if (parameters["response_mode"] is { } mode && !KnownModes.Contains(mode, StringComparer.Ordinal))
         {
             return Fail(OAuthErrors.InvalidRequest, "This response_mode is not supported.");
-        }
-
-        if (parameters["request"] is not null)
-        {
-            return Fail(OAuthErrors.RequestNotSupported, "Request objects are not supported.");
         }
 
         if (parameters["registration"] is not null)
@@ -201,26 +196,6 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
     /// <summary>RFC 8707 §2.1: null: the resources are known, and the scopes are theirs.</summary>
     public ValueTask<OAuthError?> CheckResourcesAsync(IReadOnlyList<string> requested, IReadOnlyList<string> scopes, CancellationToken cancellationToken) =>
         resources.CheckAsync(requested, [], scopes, cancellationToken);
-
-    // OpenID Connect Core §6.1: what stands in a request object counts. We take none, but a client that has put its wish for form_post
-    // into one can read the refusal only that way. The signature does not matter: anybody may ask for either mode outside as well.
-    private static string? ModeInside(string? requestObject)
-    {
-        if (requestObject?.Split('.') is not [_, var payload, _])
-        {
-            return null;
-        }
-
-        try
-        {
-            using var claims = JsonDocument.Parse(Base64UrlEncoder.DecodeBytes(payload));
-            return claims.RootElement.ValueKind == JsonValueKind.Object && claims.RootElement.TryGetProperty("response_mode", out var mode) && mode.ValueKind == JsonValueKind.String && mode.ValueEquals("form_post") ? "form_post" : null;
-        }
-        catch (Exception exception) when (exception is FormatException or JsonException)
-        {
-            return null;
-        }
-    }
 
     /// <summary>RFC 7636 §4.3 and §4.4.1, S256 only; required unless the client is registered without.</summary>
     private static string? PkceProblem(Client client, RequestParameters parameters)

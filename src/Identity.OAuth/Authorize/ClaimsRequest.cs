@@ -41,8 +41,9 @@ public sealed record ClaimsRequest(IReadOnlyDictionary<string, RequestedClaim> U
             request = new(userInfo, idToken);
             return true;
         }
-        catch (JsonException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
+            // The latter where half a surrogate pair is escaped, which is sound JSON and no text.
             return false;
         }
     }

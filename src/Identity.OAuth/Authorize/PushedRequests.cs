@@ -1,4 +1,4 @@
-// RFC 9126 §4: what a request_uri stands for, for the pages between: they see the reference only.
+// RFC 9126 §4, RFC 9101 §6: what a request_uri or a request object stands for, for the pages between: they see the address only.
 using Microsoft.Extensions.DependencyInjection;
 using OpenIddict.Abstractions;
 using OpenIddict.Server;
@@ -7,16 +7,19 @@ using static OpenIddict.Server.OpenIddictServerEvents;
 
 namespace Identity.OAuth.Authorize;
 
-/// <summary>Resolves references to pushed requests.</summary>
-public sealed class PushedRequests(IServiceScopeFactory scopes)
+/// <summary>Resolves references to pushed requests, and request objects.</summary>
+public sealed class PushedRequests(IServiceScopeFactory scopes, RequestObjects objects)
 {
-    private const string Prefix = "urn:ietf:params:oauth:request_uri:";
-
-    /// <summary>The parameters themselves where they were pushed, else as given; null: the reference is worth nothing (any more), or is another client's.</summary>
-    public async Task<RequestParameters?> ResolveAsync(RequestParameters parameters, CancellationToken cancellationToken)
+    /// <summary>The parameters themselves where they were pushed or signed, else as given; null: the reference or the object is worth nothing (any more), or is another client's.</summary>
+    public async Task<RequestParameters?> ResolveAsync(RequestParameters parameters, Interaction? interaction, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        if (parameters["request_uri"] is not { } reference || !reference.StartsWith(Prefix, StringComparison.Ordinal))
+        if (RequestObjects.AreIn(parameters["request"], parameters["request_uri"]))
+        {
+            return (await objects.OpenAsync(parameters, interaction, cancellationToken)).TryGet(out var opened, out _) ? opened.Parameters : null;
+        }
+
+        if (parameters["request_uri"] is not { } reference || !reference.StartsWith(RequestObjects.Pushed, StringComparison.Ordinal))
         {
             return parameters;
         }
@@ -25,7 +28,7 @@ public sealed class PushedRequests(IServiceScopeFactory scopes)
         var transaction = await scope.ServiceProvider.GetRequiredService<IOpenIddictServerFactory>().CreateTransactionAsync();
         var context = new ValidateTokenContext(transaction)
         {
-            Token = reference[Prefix.Length..],
+            Token = reference[RequestObjects.Pushed.Length..],
             ValidTokenTypes = { TokenTypeIdentifiers.Private.RequestToken },
             CancellationToken = cancellationToken,
         };

@@ -40,6 +40,7 @@ internal sealed class RedirectErrors(AuthorizeRules rules, AuthorizeDecision dec
 
         context.RedirectUri = target.Uri;
         context.ResponseMode = target.Mode;
+        context.Response.State = target.State;
     }
 }
 

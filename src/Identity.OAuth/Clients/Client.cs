@@ -85,6 +85,18 @@ public sealed record Client
     /// <summary><c>require_pushed_authorization_requests</c> (RFC 9126 §6): a request that was not pushed is refused.</summary>
     public bool RequirePushedAuthorizationRequests { get; init; }
 
+    /// <summary><c>require_signed_request_object</c> (RFC 9101 §10.5): a request that the client did not sign is refused.</summary>
+    public bool RequireSignedRequestObject { get; init; }
+
+    /// <summary><c>request_object_signing_alg</c>: the one algorithm its request objects may use; null: any that we take.</summary>
+    public string? RequestObjectSigningAlg { get; init; }
+
+    /// <summary><c>request_uris</c>: the addresses that its request objects may be fetched from (OpenID Connect Core §6.2).</summary>
+    public IReadOnlyList<string> RequestUris { get; init; } = [];
+
+    /// <summary><c>authorization_signed_response_alg</c> (JARM §3): how answers are signed where it asks for signed ones.</summary>
+    public string AuthorizationSignedResponseAlg { get; init; } = "RS256";
+
     /// <summary><c>id_token_claims</c>: false keeps the claims of scopes out of the ID token; they are then at userinfo only.</summary>
     public bool IdTokenClaims { get; init; } = true;
 

@@ -55,6 +55,10 @@ public static class ClientDocument
         List(document, "introspects", client.Introspects);
         List(document, "allowed_origins", client.AllowedOrigins);
         Flag(document, "require_pushed_authorization_requests", client.RequirePushedAuthorizationRequests, otherwise: false);
+        Flag(document, "require_signed_request_object", client.RequireSignedRequestObject, otherwise: false);
+        Text(document, "request_object_signing_alg", client.RequestObjectSigningAlg);
+        List(document, "request_uris", client.RequestUris);
+        Text(document, "authorization_signed_response_alg", client.AuthorizationSignedResponseAlg == "RS256" ? null : client.AuthorizationSignedResponseAlg);
         Flag(document, "id_token_claims", client.IdTokenClaims, otherwise: true);
         List(document, "token_exchange_audiences", client.TokenExchangeAudiences);
         List(document, "token_exchange_subject_audiences", client.TokenExchangeSubjectAudiences);

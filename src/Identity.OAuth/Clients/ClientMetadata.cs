@@ -21,10 +21,10 @@ public static class ClientMetadata
     // A client that was promised one of these and did not get it would be less safe than it believes.
     private static readonly string[] NotHonoured =
     [
-        "dpop_bound_access_tokens", "require_signed_request_object",
-        "request_object_signing_alg", "request_object_encryption_alg", "id_token_encrypted_response_alg",
+        "dpop_bound_access_tokens",
+        "request_object_encryption_alg", "id_token_encrypted_response_alg",
         "userinfo_signed_response_alg", "userinfo_encrypted_response_alg", "introspection_encrypted_response_alg",
-        "authorization_signed_response_alg", "sector_identifier_uri",
+        "authorization_encrypted_response_alg", "sector_identifier_uri",
     ];
 
     private const string CertificateBoundTokens = "tls_client_certificate_bound_access_tokens";
@@ -33,8 +33,8 @@ public static class ClientMetadata
     private static readonly string[] Kept =
     [
         "application_type", "contacts", "initiate_login_uri", "software_id", "software_version", "software_statement", "subject_type", "introspection_signed_response_alg",
-        "request_uris", "frontchannel_logout_uri", "frontchannel_logout_session_required",
-        "introspection_encrypted_response_enc", "id_token_encrypted_response_enc", "userinfo_encrypted_response_enc", "authorization_encrypted_response_alg",
+        "frontchannel_logout_uri", "frontchannel_logout_session_required",
+        "introspection_encrypted_response_enc", "id_token_encrypted_response_enc", "userinfo_encrypted_response_enc",
         "authorization_encrypted_response_enc", "request_object_encryption_enc", "authorization_details_types", "client_id_issued_at", "client_secret_expires_at",
     ];
 
@@ -143,6 +143,13 @@ public static class ClientMetadata
             reader.Problem("id_token_signed_response_alg", "expected one of " + string.Join(", ", SigningKey.SupportedAlgorithms));
         }
 
+        var answerSigning = reader.Text("authorization_signed_response_alg") ?? "RS256";
+        if (!SigningKey.SupportedAlgorithms.Contains(answerSigning, StringComparer.Ordinal))
+        {
+            reader.Problem("authorization_signed_response_alg", "expected one of " + string.Join(", ", SigningKey.SupportedAlgorithms));
+        }
+
+        var (requireSigned, requestSigning, requestUris) = ReadRequestObjects(reader, document);
         var introspects = reader.List("introspects") ?? [];
         if (introspects.Count > 0 && isPublic)
         {
@@ -207,6 +214,10 @@ public static class ClientMetadata
             Introspects = introspects,
             AllowedOrigins = origins,
             RequirePushedAuthorizationRequests = reader.Flag("require_pushed_authorization_requests", otherwise: false),
+            RequireSignedRequestObject = requireSigned,
+            RequestObjectSigningAlg = requestSigning,
+            RequestUris = requestUris,
+            AuthorizationSignedResponseAlg = answerSigning,
             IdTokenClaims = reader.Flag("id_token_claims", otherwise: true),
             TlsClientAuth = subject,
             CertificateBoundAccessTokens = isBound,
@@ -217,6 +228,32 @@ public static class ClientMetadata
             Additional = Additional(reader),
         };
         return new(reader.Problems.Count == 0 ? client : null, reader.Problems);
+    }
+
+    private static (bool IsRequired, string? Algorithm, IReadOnlyList<string> Addresses) ReadRequestObjects(MetadataReader reader, JsonObject document)
+    {
+        var isRequired = reader.Flag("require_signed_request_object", otherwise: false);
+        var algorithm = reader.Text("request_object_signing_alg");
+        if (algorithm is not null && !Authorize.RequestObjects.Algorithms.Contains(algorithm, StringComparer.Ordinal))
+        {
+            reader.Problem("request_object_signing_alg", "expected one of " + string.Join(", ", Authorize.RequestObjects.Algorithms));
+        }
+
+        if (isRequired && document["jwks"] is null && document["jwks_uri"] is null)
+        {
+            reader.Problem("jwks", "require_signed_request_object needs jwks or jwks_uri");
+        }
+
+        var addresses = reader.List("request_uris") ?? [];
+        for (var i = 0; i < addresses.Count; i++)
+        {
+            if (!Uri.TryCreate(addresses[i], UriKind.Absolute, out var uri) || (uri.Scheme != "https" && !(uri.Scheme == "http" && uri.IsLoopback)) || addresses[i].Length > 512)
+            {
+                reader.Problem($"request_uris[{i}]", "expected an https address of at most 512 characters");
+            }
+        }
+
+        return (isRequired, algorithm, addresses);
     }
 
     private static string? AuthenticationProblem(string method, CertificateSupport certificates) => method switch

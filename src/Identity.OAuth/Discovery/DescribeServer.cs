@@ -39,8 +39,11 @@ internal sealed class DescribeServer(ResourceCatalog resources, IOptions<OAuthOp
         metadata["display_values_supported"] = List(["page"]);
         metadata["claim_types_supported"] = List(["normal"]);
         metadata["claims_parameter_supported"] = true;
-        metadata["request_parameter_supported"] = false;
-        metadata["request_uri_parameter_supported"] = false;
+        metadata["request_parameter_supported"] = true;
+        metadata["request_object_signing_alg_values_supported"] = List(RequestObjects.Algorithms);
+        metadata["authorization_signing_alg_values_supported"] = List(SigningKey.SupportedAlgorithms);
+        metadata["request_uri_parameter_supported"] = true;
+        metadata["require_request_uri_registration"] = true;
         metadata["authorization_response_iss_parameter_supported"] = true;
         metadata["backchannel_logout_supported"] = true;
         metadata["backchannel_logout_session_supported"] = true;

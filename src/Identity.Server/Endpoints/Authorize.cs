@@ -50,6 +50,7 @@ internal static class Authorize
         var transaction = context.Features.Get<OpenIddictServerAspNetCoreFeature>()!.Transaction!;
         var request = AuthorizeRequest.Of(transaction) ?? throw new InvalidOperationException("OpenIddict has not validated the request.");
         var parameters = ShortRequest.Of(context);
+        var told = RequestParameters.Of(transaction.Request!);
         var interactions = context.RequestServices.GetRequiredService<Interactions>();
         switch (await context.RequestServices.GetRequiredService<AuthorizeDecision>().DecideAsync(request, context.Features.Get<Visitor>()!, context.RequestAborted))
         {
@@ -58,19 +59,19 @@ internal static class Authorize
                 context.Response.StatusCode = StatusCodes.Status400BadRequest;
                 break;
             case AuthorizeOutcome.SignIn signIn:
-                GoTo(context, "/signin", interactions.ReturnUrl(parameters, signIn.StartedAt), parameters);
+                GoTo(context, "/signin", interactions.ReturnUrl(parameters, signIn.StartedAt), told);
                 break;
             case AuthorizeOutcome.Register register:
-                GoTo(context, "/register", interactions.ReturnUrl(parameters, register.StartedAt), parameters);
+                GoTo(context, "/register", interactions.ReturnUrl(parameters, register.StartedAt), told);
                 break;
             case AuthorizeOutcome.StepUp stepUp:
-                GoTo(context, PageUrls.SecondFactorPath, interactions.ReturnUrl(parameters, stepUp.StartedAt), parameters);
+                GoTo(context, PageUrls.SecondFactorPath, interactions.ReturnUrl(parameters, stepUp.StartedAt), told);
                 break;
             case AuthorizeOutcome.Enrol enrol:
-                GoTo(context, PageUrls.AddFactorPath, interactions.ReturnUrl(parameters, enrol.StartedAt), parameters, enrol.PasskeyOnly ? "&passkey=1" : "");
+                GoTo(context, PageUrls.AddFactorPath, interactions.ReturnUrl(parameters, enrol.StartedAt), told, enrol.PasskeyOnly ? "&passkey=1" : "");
                 break;
             case AuthorizeOutcome.Consent consent:
-                GoTo(context, "/consent", interactions.ReturnUrl(parameters, consent.StartedAt), parameters);
+                GoTo(context, "/consent", interactions.ReturnUrl(parameters, consent.StartedAt), told);
                 break;
             case AuthorizeOutcome.Refuse refuse:
                 await context.ForbidAsync(OpenIddictServerAspNetCoreDefaults.AuthenticationScheme, new AuthenticationProperties(new Dictionary<string, string?>(StringComparer.Ordinal)

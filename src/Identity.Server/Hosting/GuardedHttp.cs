@@ -3,13 +3,14 @@ using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
+using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.Server.Hosting;
 
 /// <summary>Outgoing HTTP for addresses that clients name: guarded by address, never redirected, capped in time and size.</summary>
-public sealed class GuardedHttp(ServerSettings settings) : IDisposable
+public sealed class GuardedHttp(ServerSettings settings) : IClientDocuments, IDisposable
 {
     private const int MaximumBytes = 64 * 1024;
 

@@ -21,9 +21,9 @@ internal sealed record ShortRequest(RequestParameters Parameters)
 /// Before the authorization and end-session endpoints: puts the long values of a request (state, claims, hints) away, encrypted and for an hour, and back
 /// into the request that comes with their reference. What pages read of a request stays in the address, as does everything that is short.
 /// </summary>
-internal sealed class LongRequests(ExternalEntries entries, AuthorizeRules rules, IRateLimiter limiter, IDataProtectionProvider protection, TimeProvider timeProvider)
+public sealed class LongRequests(ExternalEntries entries, AuthorizeRules rules, IRateLimiter limiter, IDataProtectionProvider protection, TimeProvider timeProvider)
 {
-    private const string Parameter = "kept";
+    internal const string Parameter = "kept";
     private const string Kind = "request";
 
     // As it stands in an address that stands in an address; a Location has the interaction's ticket beside it.
@@ -69,20 +69,43 @@ internal sealed class LongRequests(ExternalEntries entries, AuthorizeRules rules
         Authorize.SeeOther(context, $"{context.Request.Path}?{Query(asked, asked.Names.Except(kept, StringComparer.Ordinal))}&{Parameter}={reference}");
     }
 
+    /// <summary>The parameters that a return address stands for, with what was kept of them; null: it is not kept any more.</summary>
+    public async Task<RequestParameters?> WholeAsync(RequestParameters asked, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(asked);
+        if (asked[Parameter] is not { } reference)
+        {
+            return asked;
+        }
+
+        return await FindAsync(reference, cancellationToken) is { } query ? Read(Whole(asked, query)) : null;
+    }
+
     private async Task BringBackAsync(HttpContext context, RequestParameters asked, string reference, RequestDelegate next)
     {
-        if (reference.Length > 64 || await entries.PeekAsync(Kind, reference, context.RequestAborted) is not { } payload || Unprotect(payload) is not { } query)
+        if (await FindAsync(reference, context.RequestAborted) is not { } query)
         {
             Refuse(context, StatusCodes.Status400BadRequest, new OAuthError(OAuthErrors.InvalidRequest, "This request is not kept any more: begin again at the application."));
             return;
         }
 
-        // What the address says beside it is the address's own; nothing in it takes the place of what is kept.
-        var brought = RequestParameters.Read(Microsoft.AspNetCore.WebUtilities.QueryHelpers.ParseQuery(query).Select(pair => KeyValuePair.Create(pair.Key, (IReadOnlyList<string?>)pair.Value.ToArray()))).Value;
         context.Features.Set(new ShortRequest(asked));
-        context.Request.QueryString = new QueryString("?" + string.Join('&', ((string[])[Query(asked, asked.Names.Where(name => name != Parameter && brought[name] is null)), query]).Where(part => part.Length > 0)));
+        context.Request.QueryString = new QueryString("?" + Whole(asked, query));
         await next(context);
     }
+
+    private async Task<string?> FindAsync(string reference, CancellationToken cancellationToken) =>
+        reference.Length <= 64 && await entries.PeekAsync(Kind, reference, cancellationToken) is { } payload ? Unprotect(payload) : null;
+
+    // What the address says beside it is the address's own; nothing in it takes the place of what is kept.
+    private static string Whole(RequestParameters asked, string query)
+    {
+        var brought = Read(query);
+        return string.Join('&', ((string[])[Query(asked, asked.Names.Where(name => name != Parameter && brought[name] is null)), query]).Where(part => part.Length > 0));
+    }
+
+    private static RequestParameters Read(string query) =>
+        RequestParameters.Read(Microsoft.AspNetCore.WebUtilities.QueryHelpers.ParseQuery(query).Select(pair => KeyValuePair.Create(pair.Key, (IReadOnlyList<string?>)pair.Value.ToArray()))).Value;
 
     // For strangers nothing is kept: the endpoint says what is wrong.
     private async Task<bool> IsForUsAsync(HttpContext context, RequestParameters asked) =>

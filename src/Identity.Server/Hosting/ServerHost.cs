@@ -9,6 +9,7 @@ using Identity.Accounts.Texts;
 using Identity.Api;
 using Identity.Api.OpenApi;
 using Identity.OAuth;
+using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Requests;
@@ -228,6 +229,7 @@ public static class ServerHost
         }
 
         services.AddSingleton<GuardedHttp>();
+        services.AddSingleton<IClientDocuments>(provider => provider.GetRequiredService<GuardedHttp>());
         services.AddSingleton<IClientKeySource, FetchedClientKeys>();
         services.AddHostedService<BackChannelLogoutSender>();
 

@@ -4,6 +4,7 @@ using Identity.OAuth;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Sessions;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
@@ -12,7 +13,7 @@ namespace Identity.Server.Pages;
 /// <summary>
 /// Asks whether an application may have what it wants. What that is comes from the authorize endpoint's own judgement of the request, not from the address.
 /// </summary>
-public sealed class ConsentModel(PageServices services, AuthorizeRules rules, AuthorizeDecision decision, PushedRequests pushed, ConsentService consents, SignInSessions sessions, IInteractions interactions, IAccountStore accounts, IBrowserSession browser, ScopeWords words) : IdentityPageModel(services)
+public sealed class ConsentModel(PageServices services, AuthorizeRules rules, AuthorizeDecision decision, LongRequests kept, PushedRequests pushed, ConsentService consents, SignInSessions sessions, IInteractions interactions, IAccountStore accounts, IBrowserSession browser, ScopeWords words) : IdentityPageModel(services)
 {
     public IReadOnlyList<ScopeLine> Scopes { get; private set; } = [];
 
@@ -56,11 +57,12 @@ public sealed class ConsentModel(PageServices services, AuthorizeRules rules, Au
             return null;
         }
 
-        var query = RequestContexts.Query(ReturnUrl).Select(pair => KeyValuePair.Create(pair.Key, (IReadOnlyList<string?>)pair.Value.ToArray()));
-        return RequestParameters.Read(query).TryGet(out var sent, out _)
-            && await pushed.ResolveAsync(sent, cancellationToken) is { } parameters
+        var interaction = interactions.Read(ReturnUrl);
+        return RequestContexts.Parameters(ReturnUrl) is { } sent
+            && await kept.WholeAsync(sent, cancellationToken) is { } whole
+            && await pushed.ResolveAsync(whole, interaction, cancellationToken) is { } parameters
             && (await rules.ValidateAsync(parameters, cancellationToken)).Request is { } request
-            && await decision.DecideAsync(request, new Visitor(info, interactions.Read(ReturnUrl)), cancellationToken) is AuthorizeOutcome.Consent consent
+            && await decision.DecideAsync(request, new Visitor(info, interaction), cancellationToken) is AuthorizeOutcome.Consent consent
             ? (info.Subject, consent)
             : null;
     }

@@ -239,19 +239,24 @@ public abstract class CodeFlowModules(ConformanceWorld world, bool formPost)
     {
         using var client = Client();
         var answer = await client.AuthorizeAsync(("request_uri", "https://suite.example.com/requesturi"), ("state", null), ("nonce", null));
-        client.CheckError(answer, "request_uri_not_supported");
-        Assert.False((bool)world.Metadata["request_uri_parameter_supported"]!);
+        client.CheckError(answer, "invalid_request_uri");
+        Assert.True((bool)world.Metadata["require_request_uri_registration"]!);
     }
 
     [Fact]
     public async Task OidccUnsignedRequestObjectSupportedCorrectlyOrRejectedAsUnsupported_WhenOneIsSent_IsRejectedTheWayItAsks()
     {
-        // Only what RFC 6749 requires is outside. The wish for form_post is inside with the rest, and the error has to honour it.
+        // Only what RFC 6749 requires is outside. The state and the wish for form_post are inside with the rest, and the error has to honour them.
         using var client = Client();
         var inside = client.Request();
         var outside = inside.Where(pair => pair.Key is "client_id" or "redirect_uri" or "scope" or "response_type").Append(KeyValuePair.Create("request", RequestObject(inside)));
-        client.CheckError(await client.SendAsync(outside.ToDictionary(StringComparer.Ordinal)), "request_not_supported");
-        Assert.False((bool)world.Metadata["request_parameter_supported"]!);
+        var answer = await client.SendAsync(outside.ToDictionary(StringComparer.Ordinal));
+        client.CheckError(answer with { Request = inside }, "invalid_request_object");
+
+        // By this the suite leaves the module out.
+        Assert.True((bool)world.Metadata["request_parameter_supported"]!);
+        Assert.DoesNotContain("none", Values("request_object_signing_alg_values_supported"));
+        Assert.Contains("RS256", Values("request_object_signing_alg_values_supported"));
     }
 
     [Fact]
@@ -271,7 +276,7 @@ public abstract class CodeFlowModules(ConformanceWorld world, bool formPost)
         var inside = client.Request();
         var outside = inside.Where(pair => pair.Key is "client_id" or "scope" or "response_type")
             .Append(KeyValuePair.Create("redirect_uri", client.RedirectUri + "/invalid")).Append(KeyValuePair.Create("request", RequestObject(inside)));
-        RelyingParty.CheckErrorPage(await client.SendAsync(outside.ToDictionary(StringComparer.Ordinal)), "redirect_uri is not registered");
+        RelyingParty.CheckErrorPage(await client.SendAsync(outside.ToDictionary(StringComparer.Ordinal)), "The request object is signed by an algorithm");
     }
 
     [Fact]

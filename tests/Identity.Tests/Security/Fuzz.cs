@@ -28,7 +28,7 @@ internal sealed class Fuzz(Node node, int seed)
         ["/connect/authorize"] = ["client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "response_mode", "prompt", "max_age", "login_hint", "id_token_hint", "acr_values", "claims", "ui_locales", "display", "resource", "request", "request_uri", "registration"],
         ["/connect/token"] = ["grant_type", "client_id", "client_secret", "code", "redirect_uri", "code_verifier", "refresh_token", "scope", "resource", "client_assertion_type", "client_assertion", "audience", "username", "password", "device_code"],
         ["/connect/device"] = ["client_id", "client_secret", "scope", "resource", "client_assertion", "client_assertion_type"],
-        ["/connect/par"] = ["client_id", "client_secret", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "request_uri", "claims", "prompt"],
+        ["/connect/par"] = ["client_id", "client_secret", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "request", "request_uri", "claims", "prompt"],
         ["/connect/introspect"] = ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"],
         ["/connect/revoke"] = ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"],
         ["/connect/userinfo"] = ["access_token", "schema"],

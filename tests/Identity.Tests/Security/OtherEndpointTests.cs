@@ -320,7 +320,8 @@ public sealed class OtherEndpointTests(RunningServer server)
         Assert.Equal(["authorization_code", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange"], document["grant_types_supported"]!.AsArray().Select(value => (string)value!).Order());
         Assert.Equal(["client_secret_basic", "client_secret_post", "none", "private_key_jwt"], document["token_endpoint_auth_methods_supported"]!.AsArray().Select(value => (string)value!).Order());
         Assert.True((bool)document["authorization_response_iss_parameter_supported"]!);
-        Assert.False((bool)document["request_parameter_supported"]!);
+        Assert.True((bool)document["request_parameter_supported"]!);
+        Assert.Equal(["ES256", "PS256", "RS256"], document["request_object_signing_alg_values_supported"]!.AsArray().Select(value => (string)value!).Order());
         foreach (var (name, value) in document.AsObject().Where(member => member.Key.EndsWith("_endpoint", StringComparison.Ordinal)))
         {
             using var answer = await server.Http.GetAsync(new Uri((string)value!));

@@ -96,7 +96,7 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
 
     [Theory]
     [InlineData("request_uri", "urn:ietf:params:oauth:request_uri:x", "invalid_request")]
-    [InlineData("request", "eyJhbGciOiJub25lIn0.e30.", "request_not_supported")]
+    [InlineData("request", "eyJhbGciOiJub25lIn0.e30.", "invalid_request_object")]
     [InlineData("redirect_uri", "https://evil.example/cb", "invalid_request")]
     [InlineData("response_type", "token", "unsupported_response_type")]
     [InlineData("code_challenge_method", "plain", "invalid_request")]

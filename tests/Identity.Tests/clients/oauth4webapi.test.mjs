@@ -61,6 +61,26 @@ test('private_key_jwt at the token endpoint', async () => {
   assert.ok(tokens.refresh_token);
 });
 
+test('a signed request that is pushed, and a signed answer', async () => {
+  const client = { client_id: clients.jwt.client_id };
+  const key = { key: await importJWK(clients.jwt.jwk, 'ES256'), kid: clients.jwt.jwk.kid };
+  const auth = oauth.PrivateKeyJwt(key);
+  const verifier = oauth.generateRandomCodeVerifier();
+  const state = oauth.generateRandomState();
+  const request = await oauth.issueRequestObject(as, client, {
+    redirect_uri: redirectUri, response_type: 'code', response_mode: 'jwt', scope: 'openid email', state, max_age: '600', claims: '{"id_token":{"email":null}}',
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
+  }, key);
+  const pushed = await oauth.processPushedAuthorizationResponse(as, client, await oauth.pushedAuthorizationRequest(as, client, auth, { request }, http));
+  const url = new URL(as.authorization_endpoint);
+  url.search = new URLSearchParams({ client_id: client.client_id, request_uri: pushed.request_uri });
+  const callback = await new Browser().authorize(url.href, { ...person, redirectUri });
+  const params = await oauth.validateJwtAuthResponse(as, client, callback, state, http);
+  const response = await oauth.authorizationCodeGrantRequest(as, client, auth, params, redirectUri, verifier, http);
+  const tokens = await oauth.processAuthorizationCodeResponse(as, client, response, { expectedNonce: oauth.expectNoNonce, maxAge: 600, requireIdToken: true });
+  assert.equal(oauth.getValidatedIdTokenClaims(tokens).email, person.email);
+});
+
 test('client credentials', async () => {
   const client = { client_id: clients.service.client_id };
   const response = await oauth.clientCredentialsGrantRequest(as, client, oauth.ClientSecretPost('another secret'), { scope: 'reports.read' }, http);

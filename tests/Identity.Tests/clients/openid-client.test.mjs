@@ -51,6 +51,26 @@ for (const [name, make] of ways) {
   });
 }
 
+test('a signed request, plain and pushed, and a signed answer', async () => {
+  const key = { key: await importJWK(clients.jwt.jwk, 'ES256'), kid: clients.jwt.jwk.kid };
+  const config = await discover(clients.jwt.client_id, undefined, client.PrivateKeyJwt(key));
+  client.useJwtResponseMode(config);
+  const verifier = client.randomPKCECodeVerifier();
+  const nonce = client.randomNonce();
+  for (const push of [false, true]) {
+    const state = client.randomState();
+    const url = await client.buildAuthorizationUrlWithJAR(config, {
+      redirect_uri: redirectUri, scope: 'openid email', code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', nonce, state,
+    }, key);
+    assert.ok(url.searchParams.has('request') && !url.searchParams.has('state'));
+    const pushed = push ? await client.buildAuthorizationUrlWithPAR(config, url.searchParams) : url;
+    const callback = await new Browser().authorize(pushed, { ...person, redirectUri });
+    assert.deepEqual([...callback.searchParams.keys()], ['response']);
+    const tokens = await client.authorizationCodeGrant(config, callback, { pkceCodeVerifier: verifier, expectedNonce: nonce, expectedState: state, idTokenExpected: true });
+    assert.ok(tokens.access_token);
+  }
+});
+
 test('client credentials, introspection and revocation', async () => {
   const config = await discover(clients.service.client_id, clients.service.client_secret, client.ClientSecretBasic(clients.service.client_secret));
   const tokens = await client.clientCredentialsGrant(config, { scope: 'reports.read' });

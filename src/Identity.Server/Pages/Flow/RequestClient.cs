@@ -1,4 +1,7 @@
+using Identity.OAuth;
+using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
+using Identity.Server.Hosting;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Primitives;
 
@@ -35,11 +38,11 @@ public sealed record RequestContext(RequestClient? Client, string? LoginHint, st
 }
 
 /// <summary>Reads the request out of the return address. It decides nothing: the authorize endpoint looks at everything again.</summary>
-public sealed class RequestContexts(ClientStore clients)
+public sealed class RequestContexts(ClientStore clients, LongRequests kept)
 {
     public async Task<RequestContext> ReadAsync(string returnUrl, CancellationToken cancellationToken)
     {
-        var query = Query(returnUrl);
+        var query = await WholeAsync(returnUrl, cancellationToken);
         return new RequestContext(
             await FindAsync(Single(query, "client_id"), query, cancellationToken),
             Single(query, "login_hint"),
@@ -50,10 +53,28 @@ public sealed class RequestContexts(ClientStore clients)
     /// <summary>The client of that id, as far as pages show it; null: there is none.</summary>
     public Task<RequestClient?> FindAsync(string? clientId, CancellationToken cancellationToken) => FindAsync(clientId, [], cancellationToken);
 
+    // What a page tells of a plain request stays in its address; a request object hides it, and may itself be kept elsewhere.
+    private async Task<Dictionary<string, StringValues>> WholeAsync(string returnUrl, CancellationToken cancellationToken)
+    {
+        var query = Query(returnUrl);
+        var isHidden = query.ContainsKey("request") || (query.ContainsKey(LongRequests.Parameter) && !query.ContainsKey("redirect_uri"));
+        if (!isHidden || Parameters(returnUrl) is not { } sent || await kept.WholeAsync(sent, cancellationToken) is not { } whole)
+        {
+            return query;
+        }
+
+        var told = RequestObjects.Unverified(whole);
+        return told.Names.ToDictionary(name => name, name => new StringValues([.. told.All(name)]), StringComparer.Ordinal);
+    }
+
     private async Task<RequestClient?> FindAsync(string? clientId, Dictionary<string, StringValues> query, CancellationToken cancellationToken) =>
         clientId is { Length: > 0 and <= 200 } && await clients.FindAsync(clientId, cancellationToken) is { Disabled: false } client
             ? RequestClient.From(client, AnswerUri(client, query))
             : null;
+
+    /// <summary>The same, as rules read them; null: they are none that rules would read.</summary>
+    public static RequestParameters? Parameters(string returnUrl) =>
+        RequestParameters.Read(Query(returnUrl).Select(pair => KeyValuePair.Create(pair.Key, (IReadOnlyList<string?>)pair.Value.ToArray()))).TryGet(out var parameters, out _) ? parameters : null;
 
     /// <summary>Parameters of a return address.</summary>
     public static Dictionary<string, StringValues> Query(string returnUrl)
