@@ -4,6 +4,7 @@ using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Device;
 using Identity.OAuth.Discovery;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Introspection;
 using Identity.OAuth.Keys;
@@ -139,6 +140,7 @@ internal static class OAuthServer
         server.AddEventHandler(AuthenticationRules.Descriptor);
         Replace(server, BuiltIn.ValidateClientCertificate.Descriptor, CertificateRules.Descriptor);
         server.AddEventHandler(GrantPermission.Descriptor);
+        server.AddEventHandler(ReadProof.Descriptor);
         server.RemoveEventHandler(BuiltIn.ValidateClientAssertionWellknownClaims.Descriptor);
         Replace(server, BuiltIn.ValidateClientAssertionIssuer.Descriptor, AssertedClient.Descriptor);
         server.RemoveEventHandler(BuiltIn.Exchange.ValidateClientCredentialsParameters.Descriptor);
@@ -149,6 +151,7 @@ internal static class OAuthServer
         // Any token that is presented.
         server.AddEventHandler(ReadTokens.Descriptor);
         server.AddEventHandler(PresenterFirst.Descriptor);
+        Replace(server, BuiltIn.Protection.ValidateProofOfPossession.Descriptor, ProvePossession.Descriptor);
         server.AddEventHandler(DetectReplay.Descriptor);
         server.AddEventHandler(DevicePolls.Descriptor);
         server.AddEventHandler(EndAtExpiry.Descriptor);
@@ -204,6 +207,7 @@ internal static class OAuthServer
         server.RemoveEventHandler(BuiltIn.UserInfo.AttachAudiences.Descriptor);
         Replace(server, BuiltIn.UserInfo.AttachClaims.Descriptor, DescribePerson.Descriptor);
         server.AddEventHandler(Host.AttachCacheControlHeader<ApplyUserInfoResponseContext>.Descriptor);
+        server.AddEventHandler(ChallengeByDPoP.Descriptor);
         Replace(server, Host.ProcessChallengeErrorResponse<ApplyUserInfoResponseContext>.Descriptor, TellRefusal.Descriptor);
 
         // Discovery.

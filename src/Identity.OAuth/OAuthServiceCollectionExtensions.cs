@@ -3,6 +3,7 @@ using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Device;
 using Identity.OAuth.Discovery;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.EndSession;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Introspection;
@@ -34,6 +35,9 @@ public static class OAuthServiceCollectionExtensions
         services.TryAddSingleton<IClientKeySource, RegisteredClientKeys>();
         services.AddSingleton<PrivateKeyJwt>();
         services.AddSingleton<CertificateProof>();
+        services.AddSingleton<ServerNonces>();
+        services.AddSingleton<ProofCheck>();
+        services.AddSingleton<Possession>();
         services.AddSingleton<RefreshTokenHandle>();
         services.AddSingleton<VerifiedSignatures>();
         services.AddSingleton<AccessTokenValidator>();

@@ -1,6 +1,7 @@
 // RFC 7523 §2.2 and §3, OpenID Connect Core §9, FAPI 2.0 §5.3.2.1: private_key_jwt.
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using Identity.OAuth.Requests;
 using Identity.OAuth.Storage;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
@@ -29,34 +30,33 @@ public sealed class RegisteredClientKeys : IClientKeySource
 /// <summary>A client proves itself with an assertion it signed.</summary>
 public sealed class PrivateKeyJwt(IClientKeySource keys, IReplayCache replays, IOptions<OAuthOptions> options, TimeProvider timeProvider)
 {
-    private const int MaximumLength = 8 * 1024;
-    private static readonly JsonWebTokenHandler Handler = new() { MapInboundClaims = false, MaximumTokenSizeInBytes = MaximumLength };
+    private static readonly JsonWebTokenHandler Handler = new() { MapInboundClaims = false, MaximumTokenSizeInBytes = StrictJws.MaximumLength };
 
     /// <summary>The asymmetric algorithms an assertion may use; never none, never a shared secret.</summary>
     public static IReadOnlyList<string> Algorithms { get; } = ["ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
 
     /// <summary>Whom an assertion claims to be, before anything of it is believed; null if it is not a JWT that we would look at.</summary>
     public static string? UnverifiedSubject(string assertion) =>
-        TryReadStrict(assertion, out _, out var payload) && payload.TryGetProperty("sub", out var subject) && subject.ValueKind == JsonValueKind.String ? subject.GetString() : null;
+        StrictJws.TryRead(assertion, out _, out var payload) ? StrictJws.Text(payload, "sub") : null;
 
     /// <summary>Whether the client signed it, for us, just now and never before. Proving it uses its <c>jti</c> up.</summary>
     public async ValueTask<bool> ProvesAsync(Client client, string assertion, CancellationToken cancellationToken)
     {
-        if (!TryReadStrict(assertion, out var header, out var payload) || !HasSoundClaims(client, payload, out var jti, out var expiresAt))
+        if (!StrictJws.TryRead(assertion, out var header, out var payload) || !HasSoundClaims(client, payload, out var jti, out var expiresAt))
         {
             return false;
         }
 
-        var algorithm = Text(header, "alg");
+        var algorithm = StrictJws.Text(header, "alg");
         if (algorithm is null || !Algorithms.Contains(algorithm, StringComparer.Ordinal)
             || (client.TokenEndpointAuthSigningAlg is { } only && only != algorithm)
             || header.TryGetProperty("crit", out _)
-            || (Text(header, "typ") is { } typ && !typ.Equals("JWT", StringComparison.OrdinalIgnoreCase) && !typ.Equals("client-authentication+jwt", StringComparison.OrdinalIgnoreCase)))
+            || (StrictJws.Text(header, "typ") is { } typ && !typ.Equals("JWT", StringComparison.OrdinalIgnoreCase) && !typ.Equals("client-authentication+jwt", StringComparison.OrdinalIgnoreCase)))
         {
             return false;
         }
 
-        var kid = Text(header, "kid");
+        var kid = StrictJws.Text(header, "kid");
         var proven = await VerifiesAsync(client, assertion, algorithm, kid, refresh: false, cancellationToken);
         if (proven is null && client.JwksUri is not null)
         {
@@ -103,79 +103,32 @@ public sealed class PrivateKeyJwt(IClientKeySource keys, IReplayCache replays, I
 
     private bool HasSoundClaims(Client client, JsonElement payload, out string jti, out DateTimeOffset expiresAt)
     {
-        jti = Text(payload, "jti") ?? "";
+        jti = StrictJws.Text(payload, "jti") ?? "";
         expiresAt = default;
         var now = timeProvider.GetUtcNow();
         var skew = options.Value.ClockSkew;
-        if (jti.Length is 0 or > 500 || Text(payload, "iss") != client.ClientId || Text(payload, "sub") != client.ClientId)
+        if (jti.Length is 0 or > 500 || StrictJws.Text(payload, "iss") != client.ClientId || StrictJws.Text(payload, "sub") != client.ClientId)
         {
             return false;
         }
 
         // FAPI 2.0: the issuer as a single string and nothing else; an endpoint's address or a list lets another server replay it.
-        if (Text(payload, "aud") != options.Value.Issuer)
+        if (StrictJws.Text(payload, "aud") != options.Value.Issuer)
         {
             return false;
         }
 
-        if (!TryTime(payload, "exp", out var exp) || exp is null || exp <= now - skew || exp > now + TimeSpan.FromHours(1))
+        if (!StrictJws.TryTime(payload, "exp", out var exp) || exp is null || exp <= now - skew || exp > now + TimeSpan.FromHours(1))
         {
             return false;
         }
 
-        if (!TryTime(payload, "nbf", out var nbf) || nbf > now + skew || !TryTime(payload, "iat", out var iat) || iat > now + skew)
+        if (!StrictJws.TryTime(payload, "nbf", out var nbf) || nbf > now + skew || !StrictJws.TryTime(payload, "iat", out var iat) || iat > now + skew)
         {
             return false;
         }
 
         expiresAt = exp.Value;
-        return true;
-    }
-
-    /// <summary>Reads a compact JWS by hand first: duplicate members must be refused, and a library keeps the last.</summary>
-    private static bool TryReadStrict(string jwt, out JsonElement header, out JsonElement payload)
-    {
-        header = payload = default;
-        if (jwt.Length > MaximumLength || jwt.Split('.') is not { Length: 3 } parts || parts.Any(part => part.Length == 0))
-        {
-            return false;
-        }
-
-        try
-        {
-            header = Parse(parts[0]);
-            payload = Parse(parts[1]);
-            return header.ValueKind == JsonValueKind.Object && payload.ValueKind == JsonValueKind.Object;
-        }
-        catch (Exception exception) when (exception is JsonException or FormatException or ArgumentException)
-        {
-            return false;
-        }
-
-        static JsonElement Parse(string part)
-        {
-            using var document = JsonDocument.Parse(Base64UrlEncoder.DecodeBytes(part), new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 16 });
-            return document.RootElement.Clone();
-        }
-    }
-
-    private static string? Text(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-
-    private static bool TryTime(JsonElement payload, string name, out DateTimeOffset? time)
-    {
-        time = null;
-        if (!payload.TryGetProperty(name, out var value))
-        {
-            return true;
-        }
-
-        if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out var seconds) || seconds is < 0 or > 253402300799)
-        {
-            return false;
-        }
-
-        time = DateTimeOffset.FromUnixTimeMilliseconds((long)(seconds * 1000));
         return true;
     }
 }
