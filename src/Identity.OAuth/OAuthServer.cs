@@ -34,6 +34,7 @@ internal static class OAuthServer
     public static void AddOAuthServer(this IServiceCollection services)
     {
         services.AddScoped<IOpenIddictServerDispatcher, Dispatcher>();
+        services.AddSingleton<RequireProof>();
         services.AddSingleton<RequirePresentedToken>();
         services.AddSingleton<RequireReferenceFormat>();
         services.AddOpenIddict().AddCore(AddCore).AddServer(AddServer);
