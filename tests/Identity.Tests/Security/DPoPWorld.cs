@@ -74,7 +74,12 @@ public class DPoPWorld : IAsyncLifetime
             new JsonObject { ["resource"] = "https://api.example.com/vault", ["scopes_supported"] = new JsonArray("vault.read"), ["dpop_bound_access_tokens_required"] = true },
             new JsonObject { ["resource"] = "opaque", ["scopes_supported"] = new JsonArray("opaque.read"), ["access_token_format"] = "reference" },
             new JsonObject { ["resource"] = "reports", ["scopes_supported"] = new JsonArray("reports.read") });
-        var settings = new Dictionary<string, string>(Settings, StringComparer.Ordinal) { ["RateLimits:TokenFailuresPerAddress"] = "1000000", ["OAuth:RefreshGrace"] = "00:00:00" };
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["RateLimits:TokenFailuresPerAddress"] = "1000000", ["OAuth:RefreshGrace"] = "00:00:00" };
+        foreach (var (name, value) in Settings)
+        {
+            settings[name] = value;
+        }
+
         _server = await HostedServer.StartAsync(clients.ToJsonString(), resources.ToJsonString(), Time, settings);
         Node = new AddressedNode(_server.Url);
     }
