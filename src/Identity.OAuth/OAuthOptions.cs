@@ -28,7 +28,7 @@ public sealed class OAuthOptions
     public TimeSpan IdTokenLifetime { get; set; } = TimeSpan.FromHours(1);
 
     /// <summary>Where clients with certificates find the endpoints (RFC 8705 §5), without a trailing slash; null: at the issuer as everybody. MTLS_URL.</summary>
-    public string? CertificateAddress { get; set; }
+    internal string? CertificateAddress { get; set; }
 
     /// <summary>DPoP proofs need a nonce of this server (RFC 9449 §8): none made in advance is worth anything, and clients ask twice now and then.</summary>
     public bool RequireDPoPNonce { get; set; }
