@@ -52,7 +52,7 @@ public sealed class OAuthOptions
     public byte[] RefreshTokenKey { get; set; } = [];
 
     /// <summary>32 bytes that DPoP nonces are made with. Derived from the master key.</summary>
-    public byte[] DPoPNonceKey { get; set; } = [];
+    internal byte[] DPoPNonceKey { get; set; } = [];
 
     /// <summary>JWT_SECRET as UTF-8: signs HS256 the access tokens of /api/identity only; null: they are ES256 like all others.</summary>
     public byte[]? CompatibilitySecret { get; set; }
