@@ -5,6 +5,7 @@ using Identity.Api.Failures;
 using Identity.Api.Json;
 using Identity.Api.OpenApi;
 using Identity.OAuth;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Resources;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
@@ -67,6 +68,7 @@ public static class IdentityApiExtensions
             ["authorization_servers"] = new JsonArray(options.Value.Issuer),
             ["scopes_supported"] = new JsonArray([.. resources.Api.ScopesSupported.Select(scope => JsonValue.Create(scope))]),
             ["bearer_methods_supported"] = new JsonArray("header"),
+            ["dpop_signing_alg_values_supported"] = new JsonArray([.. DPoPProof.Algorithms.Select(algorithm => JsonValue.Create(algorithm))]),
         })).ExcludeFromDescription();
     }
 

@@ -27,6 +27,12 @@ public sealed class OAuthOptions
     /// <summary>Life of an ID token.</summary>
     public TimeSpan IdTokenLifetime { get; set; } = TimeSpan.FromHours(1);
 
+    /// <summary>Where clients with certificates find the endpoints (RFC 8705 §5), without a trailing slash; null: at the issuer as everybody. MTLS_URL.</summary>
+    internal string? CertificateAddress { get; set; }
+
+    /// <summary>DPoP proofs need a nonce of this server (RFC 9449 §8): none made in advance is worth anything, and clients ask twice now and then.</summary>
+    public bool RequireDPoPNonce { get; set; }
+
     /// <summary>How far a client's clock may be off when it signs something for us.</summary>
     public TimeSpan ClockSkew { get; set; } = TimeSpan.FromSeconds(30);
 
@@ -44,6 +50,9 @@ public sealed class OAuthOptions
 
     /// <summary>32 bytes that authenticate refresh handles. Derived from the master key, so it is never in the database.</summary>
     public byte[] RefreshTokenKey { get; set; } = [];
+
+    /// <summary>32 bytes that DPoP nonces are made with. Derived from the master key.</summary>
+    internal byte[] DPoPNonceKey { get; set; } = [];
 
     /// <summary>JWT_SECRET as UTF-8: signs HS256 the access tokens of /api/identity only; null: they are ES256 like all others.</summary>
     public byte[]? CompatibilitySecret { get; set; }

@@ -4,6 +4,7 @@ using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Device;
 using Identity.OAuth.Discovery;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Introspection;
 using Identity.OAuth.Keys;
@@ -33,6 +34,7 @@ internal static class OAuthServer
     public static void AddOAuthServer(this IServiceCollection services)
     {
         services.AddScoped<IOpenIddictServerDispatcher, Dispatcher>();
+        services.AddSingleton<RequireProof>();
         services.AddSingleton<RequirePresentedToken>();
         services.AddSingleton<RequireReferenceFormat>();
         services.AddSingleton<RequireRequestObject>();
@@ -142,6 +144,7 @@ internal static class OAuthServer
         server.AddEventHandler(AuthenticationRules.Descriptor);
         Replace(server, BuiltIn.ValidateClientCertificate.Descriptor, CertificateRules.Descriptor);
         server.AddEventHandler(GrantPermission.Descriptor);
+        server.AddEventHandler(ReadProof.Descriptor);
         server.RemoveEventHandler(BuiltIn.ValidateClientAssertionWellknownClaims.Descriptor);
         Replace(server, BuiltIn.ValidateClientAssertionIssuer.Descriptor, AssertedClient.Descriptor);
         server.RemoveEventHandler(BuiltIn.Exchange.ValidateClientCredentialsParameters.Descriptor);
@@ -152,6 +155,7 @@ internal static class OAuthServer
         // Any token that is presented.
         server.AddEventHandler(ReadTokens.Descriptor);
         server.AddEventHandler(PresenterFirst.Descriptor);
+        Replace(server, BuiltIn.Protection.ValidateProofOfPossession.Descriptor, ProvePossession.Descriptor);
         server.AddEventHandler(DetectReplay.Descriptor);
         server.AddEventHandler(DevicePolls.Descriptor);
         server.AddEventHandler(EndAtExpiry.Descriptor);
@@ -212,6 +216,7 @@ internal static class OAuthServer
         server.RemoveEventHandler(BuiltIn.UserInfo.AttachAudiences.Descriptor);
         Replace(server, BuiltIn.UserInfo.AttachClaims.Descriptor, DescribePerson.Descriptor);
         server.AddEventHandler(Host.AttachCacheControlHeader<ApplyUserInfoResponseContext>.Descriptor);
+        server.AddEventHandler(ChallengeByDPoP.Descriptor);
         Replace(server, Host.ProcessChallengeErrorResponse<ApplyUserInfoResponseContext>.Descriptor, TellRefusal.Descriptor);
 
         // Discovery.

@@ -3,6 +3,7 @@ using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Device;
 using Identity.OAuth.Discovery;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.EndSession;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Introspection;
@@ -36,6 +37,9 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<PrivateKeyJwt>();
         services.AddSingleton<RequestObjects>();
         services.AddSingleton<CertificateProof>();
+        services.AddSingleton<ServerNonces>();
+        services.AddSingleton<ProofCheck>();
+        services.AddSingleton<Possession>();
         services.AddSingleton<RefreshTokenHandle>();
         services.AddSingleton<VerifiedSignatures>();
         services.AddSingleton<AccessTokenValidator>();

@@ -1,8 +1,9 @@
-// RFC 6750 (Bearer), RFC 9068 §4 (validation), RFC 8705 §3 (bound tokens), RFC 9728 §5.1 (where to get a token): authentication at /api/identity.
+// RFC 6750 (Bearer), RFC 9068 §4 (validation), RFC 8705 §3 and RFC 9449 §7 (bound tokens), RFC 9728 §5.1 (where to get a token): authentication at /api/identity.
 using System.Security.Claims;
 using System.Text.Encodings.Web;
 using Identity.Api.Failures;
-using Identity.OAuth.Clients;
+using Identity.OAuth;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Tokens;
 using Microsoft.AspNetCore.Authentication;
@@ -21,13 +22,17 @@ internal sealed class AccessTokenHandler(
     ILoggerFactory loggers,
     UrlEncoder encoder,
     AccessTokenValidator validator,
+    Possession possession,
     ResourceCatalog resources) : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
 {
     public const string SchemeName = "Identity.Api";
 
-    private const string Bearer = "Bearer";
-
     private Presented _presented;
+
+    // What is wrong with how a live token was sent.
+    private OAuthError? _problem;
+
+    private bool _isForDPoP;
 
     private enum Presented
     {
@@ -37,16 +42,21 @@ internal sealed class AccessTokenHandler(
     }
 
     /// <summary>RFC 6750 §3 and RFC 9728 §5.1.</summary>
-    public static string Challenge(ResourceCatalog resources, string? error = null, string? scope = null)
+    /// <param name="resources">Knows where our metadata is.</param>
+    /// <param name="byDPoP">The token came by the scheme DPoP (RFC 9449 §7.1), or should have.</param>
+    /// <param name="error">RFC 6750 §3.1; null: no token was sent.</param>
+    /// <param name="scope">What is missing.</param>
+    public static string Challenge(ResourceCatalog resources, bool byDPoP, string? error = null, string? scope = null)
     {
-        var challenge = $"{Bearer} resource_metadata=\"{ResourceCatalog.MetadataAddress(resources.Api.Identifier)}\"";
-        challenge += error is null ? "" : $", error=\"{error}\"";
-        return challenge + (scope is null ? "" : $", scope=\"{scope}\"");
+        var parameters = $"resource_metadata=\"{ResourceCatalog.MetadataAddress(resources.Api.Identifier)}\"";
+        parameters += error is null ? "" : $", error=\"{error}\"";
+        parameters += scope is null ? "" : $", scope=\"{scope}\"";
+        return byDPoP ? PresentedToken.Challenge(parameters) : "Bearer " + parameters;
     }
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
-        // A host's only scheme is its default and is asked at every request: elsewhere a Bearer token is not ours to read.
+        // A host's only scheme is its default and is asked at every request: elsewhere a token is not ours to read.
         if (!Request.Path.StartsWithSegments(IdentityApiExtensions.Prefix, StringComparison.OrdinalIgnoreCase))
         {
             return AuthenticateResult.NoResult();
@@ -59,8 +69,7 @@ internal sealed class AccessTokenHandler(
             return AuthenticateResult.Fail("More than one Authorization header.");
         }
 
-        var header = headers.ToString();
-        if (!header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) || (header.Length > Bearer.Length && header[Bearer.Length] != ' '))
+        if (PresentedToken.Read(headers.ToString()) is not var (byDPoP, value))
         {
             return AuthenticateResult.NoResult();
         }
@@ -71,21 +80,22 @@ internal sealed class AccessTokenHandler(
             return AuthenticateResult.Fail("A token in the header and one in the query.");
         }
 
-        _presented = Presented.BadToken;
-        var value = header[Bearer.Length..].Trim(' ');
+        (_presented, _isForDPoP) = (Presented.BadToken, byDPoP);
         if (value.Length == 0 || await validator.ValidateAsync(value, acceptCompatibility: true, Context.RequestAborted) is not { } token)
         {
             return AuthenticateResult.Fail("Not a live access token of ours.");
         }
 
-        if (token.Thumbprint is not null && !token.IsHeldBy(await ClientCertificate.OfAsync(Context)))
-        {
-            return AuthenticateResult.Fail("Not sent with the certificate that it is bound to.");
-        }
-
         if (!token.Audience.Contains(resources.Api.Identifier, StringComparer.Ordinal))
         {
             return AuthenticateResult.Fail("Its audience is another.");
+        }
+
+        _problem = await possession.FindProblemAsync(Context, token, value, byDPoP, Context.RequestAborted);
+        if (_problem is not null)
+        {
+            _isForDPoP = token.BoundTo?.Key is not null;
+            return AuthenticateResult.Fail(_problem.Description);
         }
 
         Context.Features.Set(new CallerToken(token));
@@ -100,9 +110,9 @@ internal sealed class AccessTokenHandler(
         {
             Presented.Nothing => Failure.OfStatus(StatusCodes.Status401Unauthorized),
             Presented.TwoTokens => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.InvalidRequest, "The access token is sent more than once."),
-            _ => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidToken, "The access token is not valid here: malformed, expired, revoked, or for another service."),
+            _ => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidToken, _problem?.Description ?? "The access token is not valid here: malformed, expired, revoked, or for another service."),
         };
-        Response.Headers.WWWAuthenticate = Challenge(resources, _presented == Presented.Nothing ? null : failure.ErrorCode);
+        Response.Headers.WWWAuthenticate = Challenge(resources, _isForDPoP, _presented == Presented.Nothing ? null : _problem?.Code ?? failure.ErrorCode);
         await failure.WriteAsync(Context);
     }
 

@@ -15,6 +15,9 @@ internal sealed record CallerToken(AccessToken Token)
 
     public Guid? AccountId => IsPerson && Guid.TryParseExact(Token.Subject, "D", out var id) ? id : null;
 
+    /// <summary>It came by the scheme DPoP: one that is bound to a key is let in by no other, and no other token by that.</summary>
+    public bool ByDPoP => Token.BoundTo?.Key is not null;
+
     public bool Has(string scope) => Token.Scopes.Contains(scope, StringComparer.Ordinal);
 
     /// <summary>Set where the route's authentication succeeded.</summary>

@@ -24,7 +24,7 @@ public sealed class UserAccess(IAccountStore accounts, ResourceCatalog resources
         var caller = CallerToken.Of(context);
         if (!caller.IsFirstParty && !caller.Has(scope))
         {
-            context.Response.Headers.WWWAuthenticate = AccessTokenHandler.Challenge(resources, ErrorCodes.InsufficientScope, scope);
+            context.Response.Headers.WWWAuthenticate = AccessTokenHandler.Challenge(resources, caller.ByDPoP, ErrorCodes.InsufficientScope, scope);
             return new(new Failure(StatusCodes.Status403Forbidden, ErrorCodes.InsufficientScope, $"The access token lacks the scope {scope}."));
         }
 
@@ -49,7 +49,7 @@ public sealed class UserAccess(IAccountStore accounts, ResourceCatalog resources
                 return null;
             }
 
-            context.Response.Headers.WWWAuthenticate = AccessTokenHandler.Challenge(resources, ErrorCodes.InsufficientScope, serviceScope);
+            context.Response.Headers.WWWAuthenticate = AccessTokenHandler.Challenge(resources, caller.ByDPoP, ErrorCodes.InsufficientScope, serviceScope);
             return new Failure(StatusCodes.Status403Forbidden, ErrorCodes.InsufficientScope, $"The access token lacks the scope {serviceScope}.");
         }
 

@@ -128,7 +128,7 @@ public sealed class SignInController(
         var hasHeader = Request.Headers.Authorization.Count > 0;
         if (!hasHeader && string.IsNullOrEmpty(request?.RefreshToken))
         {
-            Response.Headers.WWWAuthenticate = AccessTokenHandler.Challenge(resources);
+            Response.Headers.WWWAuthenticate = AccessTokenHandler.Challenge(resources, byDPoP: false);
             return new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.Unauthorized, "An access token or a refresh token is required.");
         }
 

@@ -26,6 +26,9 @@ public sealed record AuthorizationGrant
     /// <summary>RFC 7636 S256 challenge; null only for clients with <c>require_pkce: false</c> that sent none.</summary>
     public string? CodeChallenge { get; init; }
 
+    /// <summary>RFC 9449 §10 <c>dpop_jkt</c>: thumbprint of the key that the code may be redeemed with alone; null: with any, or none.</summary>
+    public string? DPoPKey { get; init; }
+
     public string? Nonce { get; init; }
 
     public required DateTimeOffset AuthTime { get; init; }

@@ -143,6 +143,7 @@ public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects
         Resources = request.Resources,
         RedirectUri = request.RedirectUri,
         CodeChallenge = request.CodeChallenge,
+        DPoPKey = request.DPoPKey,
         Nonce = request.Nonce,
         AuthTime = session.AuthTime,
         Acr = session.Acr,

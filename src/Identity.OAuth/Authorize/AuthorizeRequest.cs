@@ -31,6 +31,9 @@ public sealed record AuthorizeRequest
 
     public string? CodeChallenge { get; init; }
 
+    /// <summary><c>dpop_jkt</c> (RFC 9449 §10).</summary>
+    public string? DPoPKey { get; init; }
+
     public string? Nonce { get; init; }
 
     public required IReadOnlyList<string> Prompts { get; init; }

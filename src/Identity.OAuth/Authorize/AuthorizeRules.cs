@@ -1,4 +1,5 @@
-// Beside OpenIddict's own validation, which knows nothing of client metadata, resources, claims and hints: RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.1, OpenID Connect Core §3.1.2.2: is the authorization request sound?
+// Beside OpenIddict's own validation, which knows nothing of client metadata, resources, claims and hints: RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.1, RFC 9449 §10, OpenID Connect Core §3.1.2.2: is the authorization request sound?
+using System.Text.Json;
 using Identity.Accounts.SecondFactors;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
@@ -84,6 +85,11 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
             return Fail(OAuthErrors.InvalidRequest, pkce);
         }
 
+        if (parameters["dpop_jkt"] is { } key && !IsDigest(key))
+        {
+            return Fail(OAuthErrors.InvalidRequest, "dpop_jkt is malformed.");
+        }
+
         if (!FindScopes(client, parameters).TryGet(out var scopes, out var scopeError))
         {
             return new(null, scopeError, target);
@@ -156,6 +162,7 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
                 Scopes = scopes,
                 Resources = resourceValues,
                 CodeChallenge = parameters["code_challenge"],
+                DPoPKey = parameters["dpop_jkt"],
                 Nonce = parameters["nonce"],
                 Prompts = prompts,
                 MaxAge = maxAge,
@@ -208,10 +215,11 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
                 : client.RequirePkce || client.IsPublic ? "PKCE is required: send code_challenge with code_challenge_method S256." : null;
         }
 
-        // SHA-256 in base64url is 43 characters, and nothing else can ever be met.
-        return method != "S256" ? "code_challenge_method must be S256."
-            : challenge.Length != 43 || !challenge.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_') ? "code_challenge is malformed." : null;
+        return method != "S256" ? "code_challenge_method must be S256." : !IsDigest(challenge) ? "code_challenge is malformed." : null;
     }
+
+    // SHA-256 in base64url is 43 characters, and nothing else can ever be met.
+    private static bool IsDigest(string value) => value.Length == 43 && value.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_');
 
     private static AuthorizeValidationResult Page(string description) => new(null, new OAuthError(OAuthErrors.InvalidRequest, description), null);
 }

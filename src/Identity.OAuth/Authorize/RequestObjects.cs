@@ -1,6 +1,7 @@
 // RFC 9101 §5 and §6, OpenID Connect Core §6, FAPI 2.0 Message Signing §5.3.1: authorization requests that the client signed.
 using System.Text.Json;
 using Identity.OAuth.Clients;
+using Identity.OAuth.Requests;
 using Microsoft.Extensions.Options;
 using OpenIddict.Server;
 

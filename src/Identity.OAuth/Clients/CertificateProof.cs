@@ -2,6 +2,7 @@
 // that only binds tokens, lets the certificate choose the method, and finds a client of an authority by the host names of its redirect URIs.
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Requests;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Tokens;
@@ -78,7 +79,7 @@ public sealed class CertificateProof(IClientKeySource keys, IOptionsMonitor<Open
     }
 }
 
-/// <summary>A client registered for a certificate has shown it; one whose tokens are bound has one to bind them to (§3.4).</summary>
+/// <summary>A client registered for a certificate has shown it; one whose tokens are bound has sent what they are bound to (§3.4, RFC 9449 §5.2).</summary>
 internal sealed class CertificateRules(ClientStore clients, CertificateProof proof) : IOpenIddictServerHandler<ProcessAuthenticationContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ProcessAuthenticationContext>()
@@ -104,6 +105,10 @@ internal sealed class CertificateRules(ClientStore clients, CertificateProof pro
         else if (client.CertificateBoundAccessTokens && certificate is null && context.EndpointType == OpenIddictServerEndpointType.Token)
         {
             context.Reject(OAuthErrors.InvalidRequest, "This client's tokens are bound to its certificate: send the request with it, to the address in mtls_endpoint_aliases where there is one.");
+        }
+        else if (client.DPoPBoundAccessTokens && context.EndpointType == OpenIddictServerEndpointType.Token && !RequireProof.IsSent(context))
+        {
+            context.Reject(OAuthErrors.InvalidDPoPProof, "This client's tokens are bound to a key: send the request with a DPoP proof.");
         }
     }
 }

@@ -106,6 +106,9 @@ public sealed record Client
     /// <summary><c>tls_client_certificate_bound_access_tokens</c> (RFC 8705 §3.4).</summary>
     public bool CertificateBoundAccessTokens { get; init; }
 
+    /// <summary><c>dpop_bound_access_tokens</c> (RFC 9449 §5.2): a token request without a proof is refused. Other clients' tokens are bound where they send one.</summary>
+    public bool DPoPBoundAccessTokens { get; init; }
+
     /// <summary><c>token_exchange_audiences</c>: the APIs that subject tokens may be exchanged for (RFC 8693); empty: none.</summary>
     public IReadOnlyList<string> TokenExchangeAudiences { get; init; } = [];
 

@@ -1,7 +1,6 @@
 // RFC 8705 §3.1: the certificate that the sender of a request holds the key of, and its thumbprint.
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 using Microsoft.IdentityModel.Tokens;
 
@@ -26,10 +25,4 @@ public static class ClientCertificate
         ArgumentNullException.ThrowIfNull(certificate);
         return Base64UrlEncoder.Encode(SHA256.HashData(certificate.RawData));
     }
-
-    /// <summary>The thumbprint in the text of a <c>cnf</c> claim; null: there is none.</summary>
-    internal static string? Confirmed(string? confirmation) => confirmation is null ? null : (string?)JsonNode.Parse(confirmation)?[ThumbprintMember];
-
-    /// <summary>The text of a <c>cnf</c> claim.</summary>
-    internal static string Confirmation(string thumbprint) => new JsonObject { [ThumbprintMember] = thumbprint }.ToJsonString();
 }

@@ -39,6 +39,7 @@ public static class ClientDocument
         }
 
         Flag(document, "tls_client_certificate_bound_access_tokens", client.CertificateBoundAccessTokens, otherwise: false);
+        Flag(document, "dpop_bound_access_tokens", client.DPoPBoundAccessTokens, otherwise: false);
         Text(document, "id_token_signed_response_alg", client.IdTokenSignedResponseAlg);
         if (client.DefaultMaxAge is { } age)
         {

@@ -1,4 +1,4 @@
-// RFC 7591 §2, RFC 8705 §2.1.2 and §3.4, OpenID Connect Registration 1.0 §2: reading and checking client metadata, from wherever it comes.
+// RFC 7591 §2, RFC 8705 §2.1.2 and §3.4, RFC 9449 §5.2, OpenID Connect Registration 1.0 §2: reading and checking client metadata, from wherever it comes.
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
@@ -21,7 +21,6 @@ public static class ClientMetadata
     // A client that was promised one of these and did not get it would be less safe than it believes.
     private static readonly string[] NotHonoured =
     [
-        "dpop_bound_access_tokens",
         "request_object_encryption_alg", "id_token_encrypted_response_alg",
         "userinfo_signed_response_alg", "userinfo_encrypted_response_alg", "introspection_encrypted_response_alg",
         "authorization_encrypted_response_alg", "sector_identifier_uri",
@@ -175,6 +174,12 @@ public static class ClientMetadata
         }
 
         var (subject, isBound) = ReadCertificate(reader, method, certificates);
+        var isBoundToKey = reader.Flag("dpop_bound_access_tokens", otherwise: false);
+        if (isBound && isBoundToKey)
+        {
+            reader.Problem("dpop_bound_access_tokens", "its tokens are bound to its certificate already: choose one of the two");
+        }
+
         foreach (var member in certificates == CertificateSupport.None ? [.. NotHonoured, CertificateBoundTokens, .. CertificateSubject.Members] : NotHonoured)
         {
             if (reader.Peek(member) is { Length: > 0 } asked && !asked.Equals("false", StringComparison.OrdinalIgnoreCase))
@@ -221,6 +226,7 @@ public static class ClientMetadata
             IdTokenClaims = reader.Flag("id_token_claims", otherwise: true),
             TlsClientAuth = subject,
             CertificateBoundAccessTokens = isBound,
+            DPoPBoundAccessTokens = isBoundToKey,
             TokenExchangeAudiences = exchangeFor,
             TokenExchangeSubjectAudiences = exchangeFrom,
             TokenExchangeOpenAm = exchangeOpenAm,

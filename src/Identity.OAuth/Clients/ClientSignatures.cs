@@ -1,4 +1,5 @@
 // RFC 7515 §5.2, OpenID Connect Core §10.1: whether a client signed a JWT, by the keys that it is registered with and no others.
+using Identity.OAuth.Requests;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 

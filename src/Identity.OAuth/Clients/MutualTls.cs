@@ -39,6 +39,7 @@ public static class MutualTls
 
             if (address is not null)
             {
+                services.Configure<OAuthOptions>(options => options.CertificateAddress = address);
                 server.SetMtlsTokenEndpointAliasUri(address + "/connect/token")
                     .SetMtlsPushedAuthorizationEndpointAliasUri(address + "/connect/par")
                     .SetMtlsDeviceAuthorizationEndpointAliasUri(address + "/connect/device")

@@ -1,5 +1,6 @@
 // RFC 7523 §2.2 and §3, OpenID Connect Core §9, FAPI 2.0 §5.3.2.1: private_key_jwt.
 using System.Runtime.CompilerServices;
+using Identity.OAuth.Requests;
 using Identity.OAuth.Storage;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Tokens;

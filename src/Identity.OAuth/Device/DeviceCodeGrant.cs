@@ -18,7 +18,7 @@ public sealed class DeviceCodeGrant(AuthorizationCodeGrant codes) : ITokenGrant
     {
         ArgumentNullException.ThrowIfNull(context);
         return GrantClaim.Read(context.DeviceCodePrincipal) is { } grant
-            ? await codes.IssueAsync(context.Request, client, grant, cancellationToken)
+            ? await codes.IssueAsync(context, client, grant, cancellationToken)
             : new OAuthError(OAuthErrors.InvalidGrant, "The device code is not valid.") { Detail = "device code: nobody allowed it" };
     }
 }

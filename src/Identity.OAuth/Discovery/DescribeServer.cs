@@ -1,8 +1,9 @@
-// RFC 8414 §2, OpenID Connect Discovery 1.0 §3: follows OpenIddict's Discovery.AttachAdditionalMetadata with what it cannot know, and what it says otherwise.
+// RFC 8414 §2, RFC 9449 §5.1, OpenID Connect Discovery 1.0 §3: follows OpenIddict's Discovery.AttachAdditionalMetadata with what it cannot know, and what it says otherwise.
 using System.Text.Json.Nodes;
 using Identity.Accounts.SecondFactors;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Resources;
 using Microsoft.Extensions.Options;
@@ -47,6 +48,7 @@ internal sealed class DescribeServer(ResourceCatalog resources, IOptions<OAuthOp
         metadata["authorization_response_iss_parameter_supported"] = true;
         metadata["backchannel_logout_supported"] = true;
         metadata["backchannel_logout_session_supported"] = true;
+        metadata["dpop_signing_alg_values_supported"] = List(DPoPProof.Algorithms);
         metadata["introspection_signing_alg_values_supported"] = List(SigningKey.SupportedAlgorithms);
         metadata["ui_locales_supported"] = List(options.Value.UiLocales);
         metadata["protected_resources"] = List(known.Select(resource => resource.Identifier).Where(identifier => Uri.TryCreate(identifier, UriKind.Absolute, out _)));

@@ -1,7 +1,8 @@
-// RFC 7662 §2.2: replaces OpenIddict's Introspection.ValidateTokenType, ValidateAuthorizedParty, AttachMetadataClaims and AttachApplicationClaims: who may see a
+// RFC 7662 §2.2, RFC 9449 §6.2: replaces OpenIddict's Introspection.ValidateTokenType, ValidateAuthorizedParty, AttachMetadataClaims and AttachApplicationClaims: who may see a
 // token is told by the client's metadata, and then it is told as it was issued.
 using System.Text.Json.Nodes;
 using Identity.OAuth.Clients;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Refresh;
 using Identity.OAuth.Requests;
 using Identity.OAuth.Sessions;
@@ -54,7 +55,7 @@ internal sealed class DescribeToken(RefreshFamilies families, IDenyList denyList
     {
         if (AccessToken.Of(context.Transaction) is { } token)
         {
-            context.TokenType = "Bearer";
+            context.TokenType = token.BoundTo?.Key is null ? "Bearer" : DPoPProof.Name;
             context.TokenUsage = "access_token";
             foreach (var (name, claim) in token.Claims)
             {

@@ -2,6 +2,7 @@
 using System.Text.Json;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
@@ -31,11 +32,11 @@ public sealed class RefreshTokenGrant(
     public Task<Outcome<TokenIssue>> ProveAsync(HandleTokenRequestContext context, Client client, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return ProveAsync(context.Request.RefreshToken!, [.. context.Request.GetScopes()], ResourceCatalog.Requested(context.Request), client, cancellationToken);
+        return ProveAsync(context.Request.RefreshToken!, [.. context.Request.GetScopes()], ResourceCatalog.Requested(context.Request), client, DPoPProof.IsIn(context.Transaction), cancellationToken);
     }
 
     /// <summary>The same for the routes of /api/identity, which have read the token themselves.</summary>
-    public async Task<Outcome<TokenIssue>> ProveAsync(string token, IReadOnlyList<string> scopes, IReadOnlyList<string> requested, Client client, CancellationToken cancellationToken)
+    public async Task<Outcome<TokenIssue>> ProveAsync(string token, IReadOnlyList<string> scopes, IReadOnlyList<string> requested, Client client, bool isBound, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(client);
         if (!handles.TryRead(token, out var id, out var generation)
@@ -88,12 +89,17 @@ public sealed class RefreshTokenGrant(
             return error;
         }
 
-        if (!(await resources.ResolveAsync(requested.Count > 0 ? requested : family.Resources, scopes, cancellationToken)).TryGet(out var target, out error))
+        if (!(await resources.ResolveAsync(requested.Count > 0 ? requested : family.Resources, scopes, isBound, cancellationToken)).TryGet(out var target, out error))
         {
             return error;
         }
 
         var grant = JsonSerializer.Deserialize<AuthorizationGrant>(family.Details)! with { Scopes = granted };
+        if (grant.DPoPKey is not null && !isBound)
+        {
+            // RFC 9449 §5: of a client that authenticates another key will do, but what began with bound tokens does not go on with others.
+            return new OAuthError(OAuthErrors.InvalidDPoPProof, "The tokens of this grant are bound to a key: send the request with a DPoP proof.");
+        }
 
         // A client registered without rotation keeps its token; only confidential ones may (RFC 9700 §4.14.2).
         if (generation == family.Generation && (client.RotateRefreshTokens || client.IsPublic))

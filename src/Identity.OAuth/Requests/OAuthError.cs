@@ -42,6 +42,9 @@ public static class OAuthErrors
     public const string ExpiredToken = "expired_token";
     // RFC 8707
     public const string InvalidTarget = "invalid_target";
+    // RFC 9449
+    public const string InvalidDPoPProof = "invalid_dpop_proof";
+    public const string UseDPoPNonce = "use_dpop_nonce";
     // OpenID Connect Core §3.1.2.6
     public const string LoginRequired = "login_required";
     public const string ConsentRequired = "consent_required";

@@ -25,6 +25,9 @@ public sealed record Resource
     /// <summary><c>access_token_format</c>: <c>jwt</c> or <c>reference</c>.</summary>
     public string AccessTokenFormat { get; init; } = "jwt";
 
+    /// <summary><c>dpop_bound_access_tokens_required</c>: no token for it without a proof (RFC 9449).</summary>
+    public bool DPoPBoundAccessTokensRequired { get; init; }
+
     /// <summary><c>access_token_claims</c>: claims of the user that this API's tokens carry (roles, groups, entitlements, email, …).</summary>
     public IReadOnlyList<string> AccessTokenClaims { get; init; } = [];
 }

@@ -1,4 +1,4 @@
-// RFC 8707 (resource indicators), RFC 9728 (protected resources), RFC 9068 §3 (audience): which token is for whom.
+// RFC 8707 (resource indicators), RFC 9728 (protected resources), RFC 9449 §5 (bound tokens), RFC 9068 §3 (audience): which token is for whom.
 using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
@@ -106,7 +106,11 @@ public sealed class ResourceCatalog(ResourceStore store, IOptions<OAuthOptions> 
     /// What was granted stays, and the client gets a token for each by naming one <c>resource</c> at a time, at redemption or refresh.
     /// Where they only differ in lifetime the shortest holds; the claims are those that any of them asks for.
     /// </summary>
-    public async ValueTask<Outcome<TokenTarget>> ResolveAsync(IReadOnlyList<string> resources, IReadOnlyList<string> scopes, CancellationToken cancellationToken)
+    /// <param name="resources">Asked for, or granted; empty: by scope.</param>
+    /// <param name="scopes">Granted.</param>
+    /// <param name="isBound">Whether the token will be bound to a key (RFC 9449): an API may take no other (RFC 9728 §2).</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    public async ValueTask<Outcome<TokenTarget>> ResolveAsync(IReadOnlyList<string> resources, IReadOnlyList<string> scopes, bool isBound, CancellationToken cancellationToken)
     {
         var known = await ListAsync(cancellationToken);
         Resource[] targets;
@@ -138,6 +142,11 @@ public sealed class ResourceCatalog(ResourceStore store, IOptions<OAuthOptions> 
         if (!formats.All(other => LooksAlike(other, format)))
         {
             return Target("These resources take tokens of different kinds: ask for one resource at a time.");
+        }
+
+        if (!isBound && targets.Any(target => target.DPoPBoundAccessTokensRequired))
+        {
+            return new OAuthError(OAuthErrors.InvalidDPoPProof, "A resource takes only tokens that are bound to a key: send the request with a DPoP proof.");
         }
 
         return new TokenTarget(

@@ -23,7 +23,7 @@ public static class ResourceMetadata
     ];
 
     // RFC 9728 §2: an API that was promised one of these and did not get it would be less safe than it believes.
-    private static readonly string[] NotHonoured = ["tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens_required"];
+    private static readonly string[] NotHonoured = ["tls_client_certificate_bound_access_tokens"];
 
     /// <param name="document">The metadata.</param>
     /// <param name="readDuration">The settings' way of reading <c>15m</c>, <c>1h</c> or seconds; null where it cannot be read.</param>
@@ -82,6 +82,7 @@ public static class ResourceMetadata
             AccessTokenSignedResponseAlg = algorithm,
             AccessTokenTyp = typ,
             AccessTokenFormat = format,
+            DPoPBoundAccessTokensRequired = reader.Flag("dpop_bound_access_tokens_required", otherwise: false),
             AccessTokenClaims = claims,
         };
         return new(reader.Problems.Count == 0 ? resource : null, reader.Problems);

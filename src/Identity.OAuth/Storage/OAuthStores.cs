@@ -13,7 +13,7 @@ namespace Identity.OAuth.Storage;
 /// <summary>Composition of what the protocol keeps in the accounts' database.</summary>
 public static class OAuthStoresExtensions
 {
-    /// <summary>The engine's stores, the protection of its signing keys, and <see cref="OAuthOptions.RefreshTokenKey"/>. Needs AddSqlStores and AddStoreDataProtection.</summary>
+    /// <summary>The engine's stores, the protection of its signing keys, and the keys of <see cref="OAuthOptions"/>. Needs AddSqlStores and AddStoreDataProtection.</summary>
     public static IServiceCollection AddOAuthStores(this IServiceCollection services)
     {
         services.AddSingleton<ClientStore>();
@@ -23,7 +23,11 @@ public static class OAuthStoresExtensions
         services.AddSingleton<RefreshFamilies>();
         services.AddSingleton<KeyProtector>();
         services.AddSharedMarks();
-        services.AddOptions<OAuthOptions>().Configure<MasterKey>((options, masterKey) => options.RefreshTokenKey = masterKey.Derive("refresh-token"));
+        services.AddOptions<OAuthOptions>().Configure<MasterKey>((options, masterKey) =>
+        {
+            options.RefreshTokenKey = masterKey.Derive("refresh-token");
+            options.DPoPNonceKey = masterKey.Derive("dpop-nonce");
+        });
         return services;
     }
 

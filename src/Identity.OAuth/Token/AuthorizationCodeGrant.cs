@@ -2,6 +2,7 @@
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Refresh;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
@@ -27,22 +28,22 @@ public sealed class AuthorizationCodeGrant(IDenyList denyList, SignInSessions se
             return Invalid("not a code of ours");
         }
 
-        return await IssueAsync(context.Request, client, grant, cancellationToken);
+        return await IssueAsync(context, client, grant, cancellationToken);
     }
 
     /// <summary>What a person granted at the authorize or the device endpoint, as tokens; refused where it died since.</summary>
-    public async Task<Outcome<TokenIssue>> IssueAsync(OpenIddictRequest request, Client client, AuthorizationGrant grant, CancellationToken cancellationToken)
+    public async Task<Outcome<TokenIssue>> IssueAsync(HandleTokenRequestContext context, Client client, AuthorizationGrant grant, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(client);
         ArgumentNullException.ThrowIfNull(grant);
-        var requested = ResourceCatalog.Requested(request);
+        var requested = ResourceCatalog.Requested(context.Request);
         if (await resources.CheckAsync(requested, grant.Resources, grant.Scopes, cancellationToken) is { } error)
         {
             return error;
         }
 
-        if (!(await resources.ResolveAsync(requested.Count > 0 ? requested : grant.Resources, grant.Scopes, cancellationToken)).TryGet(out var target, out error))
+        if (!(await resources.ResolveAsync(requested.Count > 0 ? requested : grant.Resources, grant.Scopes, DPoPProof.IsIn(context.Transaction), cancellationToken)).TryGet(out var target, out error))
         {
             return error;
         }

@@ -1,5 +1,6 @@
 // RFC 6749 §4.4: a client acting for itself. Costs no store write.
 using Identity.OAuth.Clients;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Resources;
 using OpenIddict.Abstractions;
 using static OpenIddict.Server.OpenIddictServerEvents;
@@ -35,7 +36,7 @@ public sealed class ClientCredentialsGrant(ResourceCatalog resources, TimeProvid
             return error;
         }
 
-        return (await resources.ResolveAsync(requested, scopes, cancellationToken)).TryGet(out var target, out error)
+        return (await resources.ResolveAsync(requested, scopes, DPoPProof.IsIn(context.Transaction), cancellationToken)).TryGet(out var target, out error)
             ? new TokenIssue(client, target, Guid.CreateVersion7(timeProvider.GetUtcNow()))
             : error;
     }

@@ -1,8 +1,9 @@
-// RFC 6749 §4.1.3, RFC 7636 §4.6: replaces OpenIddict's Exchange.ValidateRedirectUri, ValidateCodeVerifier and ValidateProofKeyForCodeExchangeRequirement,
+// RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9449 §10: replaces OpenIddict's Exchange.ValidateRedirectUri, ValidateCodeVerifier and ValidateProofKeyForCodeExchangeRequirement,
 // which tell a missing verifier or redirect_uri as invalid_request (FAPI 2.0 wants invalid_grant) and take a verifier of any length.
 using System.Security.Cryptography;
 using System.Text;
 using Identity.OAuth.Clients;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Requests;
 using Microsoft.IdentityModel.Tokens;
 using OpenIddict.Abstractions;
@@ -34,6 +35,7 @@ internal sealed class CodeRules(ClientStore clients) : IOpenIddictServerHandler<
         var problem = grant is null || client is null ? "not a code of ours"
             : redirectUri != grant.RedirectUri && !(grant.RedirectUri is null && redirectUri is not null && client.RedirectUris.Contains(redirectUri, StringComparer.Ordinal)) ? "another redirect_uri"
             : !ProvesPkce(grant.CodeChallenge, context.Request.CodeVerifier) ? "wrong code_verifier"
+            : grant.DPoPKey is { } key && DPoPProof.Of(context.Transaction)?.Thumbprint != key ? "another key than dpop_jkt, or no proof"
             : null;
         if (problem is not null)
         {

@@ -3,6 +3,7 @@
 using System.Security.Claims;
 using System.Text.Json.Nodes;
 using Identity.OAuth.Clients;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Tokens;
@@ -62,7 +63,7 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
             return Unacceptable("it expires this second");
         }
 
-        if (!(await FindTargetAsync(context.Request, client, subject.Scopes, cancellationToken)).TryGet(out var target, out var error))
+        if (!(await FindTargetAsync(context, client, subject.Scopes, cancellationToken)).TryGet(out var target, out var error))
         {
             return error;
         }
@@ -85,7 +86,7 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
             return Unacceptable("actor_token: with a session token of OpenAM");
         }
 
-        if (!(await FindTargetAsync(context.Request, client, client.Scopes, cancellationToken)).TryGet(out var target, out var error)
+        if (!(await FindTargetAsync(context, client, client.Scopes, cancellationToken)).TryGet(out var target, out var error)
             || !(await openAm.SignInAsync((string)((ClaimsIdentity)context.SubjectTokenPrincipal!.Identity!).BootstrapContext!, client, context.Transaction, cancellationToken)).TryGet(out var signedIn, out error))
         {
             return error;
@@ -117,8 +118,9 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
         return acting;
     }
 
-    private async ValueTask<Outcome<TokenTarget>> FindTargetAsync(OpenIddictRequest request, Client client, IReadOnlyList<string> held, CancellationToken cancellationToken)
+    private async ValueTask<Outcome<TokenTarget>> FindTargetAsync(HandleTokenRequestContext context, Client client, IReadOnlyList<string> held, CancellationToken cancellationToken)
     {
+        var request = context.Request;
         string[] named = [.. ResourceCatalog.Requested(request), .. request.GetAudiences().OfType<string>()];
         if (named.Length == 0)
         {
@@ -144,7 +146,7 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
             return new OAuthError(OAuthErrors.InvalidScope, "A scope goes beyond the subject token, or is not open to this client.");
         }
 
-        if (!(await resources.ResolveAsync(named, asked.Count > 0 ? asked : open, cancellationToken)).TryGet(out var target, out var error))
+        if (!(await resources.ResolveAsync(named, asked.Count > 0 ? asked : open, DPoPProof.IsIn(context.Transaction), cancellationToken)).TryGet(out var target, out var error))
         {
             return error;
         }

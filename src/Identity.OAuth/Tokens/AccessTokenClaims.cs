@@ -26,7 +26,7 @@ public static class AccessTokenClaims
 
     private static readonly string[] FirstPartyClaims = ["email", "roles"];
 
-    // A certificate that the token exchanged is bound to goes along: possession is still to be proven (RFC 8705 §3).
+    // What the token exchanged is bound to goes along: possession is still to be proven (RFC 8705 §3, RFC 9449 §7).
     private static readonly string[] SessionClaims = ["sid", "auth_time", "acr", "amr", "idp", "cnf"];
 
     /// <summary>How many exchanges led to the token of this <c>jti</c>: it is that of the token before, a dot, and a part of its own. Denying one denies all after it.</summary>

@@ -1,5 +1,6 @@
 // RFC 8707 §2.2 and RFC 6749 §5.1: follows OpenIddict's PrepareAccessTokenPrincipal and AttachSignInParameters: a token for one API carries that API's scopes only,
 // and the answer always says which.
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Token;
 using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
@@ -28,7 +29,7 @@ internal sealed class AccessTokenPrincipal(IOptions<OAuthOptions> options) : IOp
     }
 }
 
-/// <summary>RFC 6749 §5.1: the scope of the token and its whole life, in every answer.</summary>
+/// <summary>RFC 6749 §5.1: the scope of the token and its whole life, in every answer, and how it is to be sent.</summary>
 internal sealed class TellScope(IOptions<OAuthOptions> options) : IOpenIddictServerHandler<ProcessSignInContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ProcessSignInContext>()
@@ -46,6 +47,12 @@ internal sealed class TellScope(IOptions<OAuthOptions> options) : IOpenIddictSer
         if (issue.Target.Scopes.Count > 0)
         {
             context.Response.Scope = string.Join(' ', issue.Target.Scopes);
+        }
+
+        if (DPoPProof.Of(context.Transaction) is not null)
+        {
+            // RFC 9449 §5: so a client that sent a proof sees that it was understood.
+            context.Response.TokenType = DPoPProof.Name;
         }
 
         // OpenIddict counts from a moment that it has cut to the second.

@@ -1,14 +1,10 @@
-// RFC 9068 §4, RFC 6750 and RFC 8705 §3: what is checked of an access token that comes back to us.
+// RFC 9068 §4 and RFC 6750: what is checked of an access token that comes back to us.
 using System.Security.Claims;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Identity.OAuth.Authorize;
-using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Keys;
@@ -42,8 +38,8 @@ public sealed record AccessToken(JsonObject Claims, string Typ)
     /// <summary>The grant that its <c>jti</c> begins with.</summary>
     public Guid GrantId => Guid.ParseExact(TokenId.AsSpan(0, TokenId.IndexOf('.', StringComparison.Ordinal)), "N");
 
-    /// <summary>RFC 8705 §3.1: thumbprint of the certificate that it is bound to; null: whoever holds it may use it.</summary>
-    public string? Thumbprint => (string?)Claims["cnf"]?[ClientCertificate.ThumbprintMember];
+    /// <summary>What who uses it has to hold too; null: whoever holds it may use it.</summary>
+    public Confirmation? BoundTo => Confirmation.Read(Claims["cnf"]);
 
     public DateTimeOffset ExpiresAt => DateTimeOffset.FromUnixTimeSeconds((long)Claims["exp"]!);
 
@@ -66,10 +62,6 @@ public sealed record AccessToken(JsonObject Claims, string Typ)
     public static AccessToken? Of(ClaimsPrincipal? principal) => (principal?.Identity as ClaimsIdentity)?.BootstrapContext as AccessToken;
 
     internal void KeepIn(OpenIddictServerTransaction transaction) => transaction.SetProperty(typeof(AccessToken).FullName!, this);
-
-    /// <summary>RFC 8705 §3: whether who sent this certificate may use it.</summary>
-    public bool IsHeldBy(X509Certificate2? certificate) =>
-        Thumbprint is not { } expected || (certificate is not null && CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(expected), Encoding.ASCII.GetBytes(ClientCertificate.Thumbprint(certificate))));
 
     private string? Text(string name) => (string?)Claims[name];
 }
@@ -260,7 +252,7 @@ public sealed class AccessTokenValidator(
                 && (!claims.ContainsKey("scope") || IsText(claims, "scope"))
                 && (claims["aud"] is not JsonArray many ? IsText(claims, "aud") : many.All(IsText))
                 && (claims[AccessTokenClaims.UserInfoClaims] is null || (claims[AccessTokenClaims.UserInfoClaims] is JsonArray names && names.All(IsText)))
-                && (!claims.ContainsKey("cnf") || (claims["cnf"] is JsonObject { Count: 1 } confirmation && IsText(confirmation, ClientCertificate.ThumbprintMember)))
+                && (!claims.ContainsKey("cnf") || Confirmation.Read(claims["cnf"]) is not null)
                 && claims["exp"] is JsonValue exp && exp.TryGetValue<long>(out var seconds) && seconds is > 0 and <= MaximumTime
                 ? claims
                 : null;

@@ -103,7 +103,7 @@ internal sealed class ReadTokens(
 
     private async ValueTask ReadRefreshTokenAsync(ValidateTokenContext context)
     {
-        if (!handles.TryRead(context.Token, out var id, out var generation, out var thumbprint) || await families.FindAsync(id, context.CancellationToken) is not { } family)
+        if (!handles.TryRead(context.Token, out var id, out var generation, out var boundTo) || await families.FindAsync(id, context.CancellationToken) is not { } family)
         {
             context.Reject(OAuthErrors.InvalidToken, Unusable);
             return;
@@ -114,10 +114,10 @@ internal sealed class ReadTokens(
         principal.SetScopes(family.Scopes);
         principal.SetClaim("family", id.ToString("D"));
         principal.SetClaim("generation", generation.ToString(CultureInfo.InvariantCulture));
-        if (thumbprint is not null)
+        if (boundTo is not null)
         {
-            // OpenIddict's Protection.ValidateProofOfPossession then asks for the certificate, before the grant looks for reuse: who does not hold its key changes nothing.
-            principal.SetClaim(Claims.Confirmation, ClientCertificate.Confirmation(thumbprint));
+            // ProvePossession then asks for the certificate or the key.
+            principal.SetClaim(Claims.Confirmation, boundTo.Write());
         }
 
         context.Principal = principal;

@@ -1,9 +1,10 @@
-// RFC 9068 §2.2, OpenID Connect Core §2, RFC 7662: follows OpenIddict's Protection.AttachTokenMetadata, whose tokens carry internal claims (oi_…), an issuer
+// RFC 9068 §2.2, OpenID Connect Core §2, RFC 7662, RFC 8705 §3.1, RFC 9449 §6: follows OpenIddict's Protection.AttachTokenMetadata, whose tokens carry internal claims (oi_…), an issuer
 // with a slash, and a jti that does not tell its grant.
 using System.Security.Claims;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Data.Tables;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Storage;
 using Identity.OAuth.Token;
@@ -47,14 +48,21 @@ internal sealed class TokenClaims(IOptions<OAuthOptions> options, TimeProvider t
     public static JsonObject OfAccessToken(GenerateTokenContext context, TokenIssue issue, OAuthOptions options, DateTimeOffset now)
     {
         var claims = AccessTokenClaims.Of(issue, options.Issuer, now, AccessTokenClaims.Lifetime(issue, options));
-        if (issue.Client.CertificateBoundAccessTokens && context.Principal.GetClaim(Claims.Confirmation) is { } confirmation)
+
+        // What an exchanged token was bound to it stays bound to.
+        var before = Confirmation.Read(claims["cnf"]);
+        var boundTo = new Confirmation(CertificateOf(context, issue)?.Certificate ?? before?.Certificate, DPoPProof.Of(context.Transaction)?.Thumbprint ?? before?.Key);
+        if (boundTo.Certificate is not null || boundTo.Key is not null)
         {
-            // RFC 8705 §3.1. OpenIddict attaches the certificate of whoever has one; whose tokens are bound, the client's metadata says.
-            claims["cnf"] = JsonNode.Parse(confirmation);
+            claims["cnf"] = boundTo.Write();
         }
 
         return claims;
     }
+
+    /// <summary>RFC 8705 §3.1. OpenIddict attaches the certificate of whoever has one; whose tokens are bound, the client's metadata says.</summary>
+    public static Confirmation? CertificateOf(GenerateTokenContext context, TokenIssue issue) =>
+        issue.Client.CertificateBoundAccessTokens && context.Principal.GetClaim(Claims.Confirmation) is { } text ? Confirmation.Read(JsonNode.Parse(text)) : null;
 
     private static void Write(GenerateTokenContext context, JsonObject claims, string typ)
     {

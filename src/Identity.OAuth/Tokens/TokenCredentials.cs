@@ -1,6 +1,6 @@
 // RFC 9068 §2.1, OpenID Connect Core §3.1.3.7, RFC 7518: follows OpenIddict's Protection.AttachSecurityCredentials, which signs everything with its first key
 // and writes a row for every token. Here the API or the client chooses the algorithm, and a JWT costs no row.
-using Identity.OAuth.Clients;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Refresh;
@@ -41,8 +41,9 @@ internal sealed class TokenCredentials(KeyRing keys, RefreshTokenHandle handles,
                 // What OpenIddict finds in Token it does not make.
                 context.CreateTokenEntry = context.PersistTokenPayload = context.IsReferenceToken = false;
 
-                // RFC 8705 §4: a public client proves itself by nothing else. OpenIddict has attached the certificate for public clients only.
-                context.Token = handles.Write(issue.GrantId, generation, issue.Client.CertificateBoundAccessTokens ? ClientCertificate.Confirmed(context.Principal.GetClaim(Claims.Confirmation)) : null);
+                // RFC 8705 §4, RFC 9449 §5: a public client proves itself by nothing else. OpenIddict has attached the certificate for public clients only.
+                var key = issue.Client.IsPublic ? DPoPProof.Of(context.Transaction)?.Thumbprint : null;
+                context.Token = handles.Write(issue.GrantId, generation, key is null ? TokenClaims.CertificateOf(context, issue) : new Confirmation(Certificate: null, key));
                 break;
             default:
                 context.SigningCredentials = (await keys.GetSigningKeyAsync(SecurityAlgorithms.EcdsaSha256, context.CancellationToken)).Credentials;

@@ -1,4 +1,5 @@
-// RFC 6750 §2 and §3: follows OpenIddict's ExtractGetOrPostRequest and ExtractAccessToken, which take a token from the query, and from two places at once.
+// RFC 6750 §2 and §3, RFC 9449 §7.1: follows OpenIddict's ExtractGetOrPostRequest and ExtractAccessToken, which take a token from the query, and from two places at once.
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Tokens;
 using Microsoft.AspNetCore;
 using Microsoft.AspNetCore.Diagnostics;
@@ -45,12 +46,11 @@ internal sealed class ExtractBearer : IOpenIddictServerHandler<ExtractUserInfoRe
             return;
         }
 
-        if (!authorization.StartsWith("Bearer", StringComparison.OrdinalIgnoreCase) || (authorization.Length > 6 && authorization[6] != ' '))
+        if (PresentedToken.Read(authorization) is not var (_, token))
         {
             return;
         }
 
-        var token = authorization.Length > 7 ? authorization[7..].Trim() : "";
         if (token.Length == 0 || token.Contains(' ', StringComparison.Ordinal) || token.Contains(',', StringComparison.Ordinal))
         {
             context.Reject(OAuthErrors.InvalidRequest, "The Authorization header does not hold one access token.");

@@ -2,6 +2,7 @@
 using System.Text;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Tokens;
 
 namespace Identity.Server.Endpoints;
@@ -36,8 +37,7 @@ internal sealed class CrossOrigin(RequestDelegate next)
 
     private static async Task AllowForTokenAsync(HttpContext context)
     {
-        var authorization = context.Request.Headers.Authorization.ToString();
-        var value = authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? authorization[7..].Trim() : context.Request.HasFormContentType ? (string?)context.Request.Form["access_token"] : null;
+        var value = PresentedToken.Read(context.Request.Headers.Authorization.ToString())?.Value ?? (context.Request.HasFormContentType ? (string?)context.Request.Form["access_token"] : null);
         var token = await context.RequestServices.GetRequiredService<AccessTokenValidator>().ValidateAsync(value, acceptCompatibility: false, context.RequestAborted);
         await (token is null ? AllowAsync(context, client => true) : AllowClientAsync(context, token.ClientId));
     }

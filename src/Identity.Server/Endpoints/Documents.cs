@@ -2,6 +2,7 @@
 using System.Text.Json.Nodes;
 using Identity.Api.OpenApi;
 using Identity.OAuth;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Resources;
 using Microsoft.Extensions.Options;
@@ -94,6 +95,7 @@ internal static class UserInfoMetadata
             ["authorization_servers"] = new JsonArray(options.Value.Issuer),
             ["scopes_supported"] = new JsonArray([.. resource.ScopesSupported.Select(scope => JsonValue.Create(scope))]),
             ["bearer_methods_supported"] = new JsonArray("header", "body"),
+            ["dpop_signing_alg_values_supported"] = new JsonArray([.. DPoPProof.Algorithms.Select(algorithm => JsonValue.Create(algorithm))]),
         })).ExcludeFromDescription();
     }
 }

@@ -52,8 +52,8 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options, TimeProvi
         {
             await next(context);
 
-            // A device that waits for its person guesses nothing.
-            failed = context.Response.StatusCode is >= 400 and < 500 && context.GetOpenIddictServerResponse()?.Error != OAuthErrors.AuthorizationPending;
+            // A device that waits for its person guesses nothing, nor does a client that is told a nonce (RFC 9449 §8).
+            failed = context.Response.StatusCode is >= 400 and < 500 && context.GetOpenIddictServerResponse()?.Error is not (OAuthErrors.AuthorizationPending or OAuthErrors.UseDPoPNonce);
         }
         finally
         {

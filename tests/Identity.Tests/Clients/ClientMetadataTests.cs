@@ -43,7 +43,7 @@ public sealed class ClientMetadataTests
     [InlineData("\"False\"")]
     [InlineData("\"\"")]
     public void Parse_OfAProtectionThatIsNotWanted_TakesIt(string value) =>
-        Assert.Empty(Problems($$"""{"client_id":"app","client_secret":"0123456789abcdef","redirect_uris":["https://app.example/cb"],"dpop_bound_access_tokens":{{value}} }"""));
+        Assert.Empty(Problems($$"""{"client_id":"app","client_secret":"0123456789abcdef","redirect_uris":["https://app.example/cb"],"require_signed_request_object":{{value}} }"""));
 
     [Theory]
     [InlineData("https://app.example/cb")]
@@ -128,7 +128,8 @@ public sealed class ClientMetadataTests
         { "request_object_encryption_alg", """{"request_object_encryption_alg":"RSA-OAEP"}""" },
         { "authorization_encrypted_response_alg", """{"authorization_encrypted_response_alg":"RSA-OAEP"}""" },
         { "logo_uri", """{"logo_uri":"javascript:alert(1)"}""" },
-        { "dpop_bound_access_tokens", """{"dpop_bound_access_tokens":true}""" },
+        { "dpop_bound_access_tokens", """{"dpop_bound_access_tokens":"perhaps"}""" },
+        { "require_signed_request_object", """{"require_signed_request_object":true}""" },
         { "id_token_encrypted_response_alg", """{"id_token_encrypted_response_alg":"RSA-OAEP"}""" },
         { "subject_type", """{"subject_type":"pairwise"}""" },
     };
@@ -195,6 +196,7 @@ public sealed class ClientMetadataTests
     [InlineData("""{"client_secret":"0123456789abcdef","tls_client_auth_san_dns":"a.example"}""", "tls_client_auth_san_dns: only for token_endpoint_auth_method tls_client_auth")]
     [InlineData("""{"token_endpoint_auth_method":"self_signed_tls_client_auth"}""", "jwks: self_signed_tls_client_auth needs jwks or jwks_uri")]
     [InlineData("""{"client_secret":"0123456789abcdef","tls_client_certificate_bound_access_tokens":"perhaps"}""", "tls_client_certificate_bound_access_tokens: expected true or false")]
+    [InlineData("""{"client_secret":"0123456789abcdef","tls_client_certificate_bound_access_tokens":true,"dpop_bound_access_tokens":true}""", "dpop_bound_access_tokens: its tokens are bound to its certificate already")]
     [InlineData("""{"token_endpoint_auth_method":"tls_client"}""", "token_endpoint_auth_method: expected one of")]
     public void Certificate_WhenItsMembersAreWrong_IsRefusedByName(string members, string problem)
     {

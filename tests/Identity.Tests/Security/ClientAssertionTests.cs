@@ -151,6 +151,16 @@ public sealed class ClientAssertionTests(ClientAssertionTests.World world) : ICl
         await RefusesAsync(input + "." + Base64UrlEncoder.Encode(world.Key.SignData(Encoding.ASCII.GetBytes(input), HashAlgorithmName.SHA256)));
     }
 
+    [Theory]
+    [InlineData("jti")]
+    [InlineData("sub")]
+    [InlineData("aud")]
+    public async Task Assertion_WithHalfASurrogatePair_IsRefused(string claim)
+    {
+        var input = Sign().Split('.')[0] + "." + Base64UrlEncoder.Encode(Claims().ToJsonString().Replace($"\"{claim}\":\"", $"\"{claim}\":\"\\ud800", StringComparison.Ordinal));
+        await RefusesAsync(input + "." + Base64UrlEncoder.Encode(world.Key.SignData(Encoding.ASCII.GetBytes(input), HashAlgorithmName.SHA256)));
+    }
+
     [Fact]
     public async Task Assertion_OfAbsurdSize_IsRefusedUnread()
     {

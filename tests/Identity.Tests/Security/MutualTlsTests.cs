@@ -1,5 +1,4 @@
 // RFC 8705: clients that prove themselves by certificates, and tokens bound to them. RFC 9440: certificates that a proxy hands on.
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
@@ -11,7 +10,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Hosting;
-using Identity.Tests.Repository;
+using Identity.Tests.StockClients;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.Tests.Security;
@@ -333,28 +332,66 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
     [Fact]
     public async Task StockClients_WithACertificate_FinishTheirFlows()
     {
-        var folder = Path.Combine(RepositoryRoot.Path, "tests", "Identity.Tests", "clients");
-        if (!Directory.Exists(Path.Combine(folder, "node_modules")))
-        {
-            Assert.SkipUnless(Environment.GetEnvironmentVariable("IDENTITY_TEST_REQUIRE_SERVICES") == "1", "npm packages are not installed: run ./test.sh");
-            Assert.Fail("npm packages are not installed.");
-        }
-
         var (_, email) = await world.Node.RegisterAsync();
         using var key = world.Of("stock").GetECDsaPrivateKey()!;
-        var start = new ProcessStartInfo("node", ["--test", "mutual-tls.test.mjs"]) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        start.Environment["ISSUER"] = world.Node.Address.GetLeftPart(UriPartial.Authority);
-        start.Environment["PERSON_EMAIL"] = email;
-        start.Environment["PERSON_PASSWORD"] = Node.Password;
-        start.Environment["CLIENT_CERTIFICATE"] = world.Of("stock").ExportCertificatePem();
-        start.Environment["CLIENT_KEY"] = key.ExportPkcs8PrivateKeyPem();
-        start.Environment["SERVER_CERTIFICATE"] = world.ServerCertificate;
-        using var node = Process.Start(start)!;
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-        var output = await node.StandardOutput.ReadToEndAsync(limit.Token);
-        var errors = await node.StandardError.ReadToEndAsync(limit.Token);
-        await node.WaitForExitAsync(limit.Token);
-        Assert.True(node.ExitCode == 0, output + errors);
+        await StockScript.RunAsync(
+            "mutual-tls.test.mjs",
+            ("ISSUER", world.Node.Address.GetLeftPart(UriPartial.Authority)),
+            ("PERSON_EMAIL", email),
+            ("PERSON_PASSWORD", Node.Password),
+            ("CLIENT_CERTIFICATE", world.Of("stock").ExportCertificatePem()),
+            ("CLIENT_KEY", key.ExportPkcs8PrivateKeyPem()),
+            ("SERVER_CERTIFICATE", world.ServerCertificate));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task DPoPProof_AtTheAlias_NamesEitherAddress(bool alias)
+    {
+        using var http = world.Client(null);
+        using var key = new DPoPKey();
+        var server = alias ? world.Address : world.Node.Address;
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/connect/token") { Content = new FormUrlEncodedContent([KeyValuePair.Create("grant_type", "client_credentials"), KeyValuePair.Create("scope", "reports.read")]) };
+        request.Headers.Authorization = Node.Basic("service", Node.Secret);
+        request.Headers.Add("DPoP", key.Proof("POST", server.GetLeftPart(UriPartial.Authority) + "/connect/token", world.Time.GetUtcNow()));
+        using var answer = await http.SendAsync(request);
+        var body = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+        Assert.True(answer.StatusCode == HttpStatusCode.OK, body.ToJsonString());
+        Assert.Equal("DPoP", (string?)body["token_type"]);
+    }
+
+    [Fact]
+    public async Task DPoPProof_OfAClientWhoseTokensAreBoundToItsCertificate_IsRefused()
+    {
+        using var http = world.Client(world.Of("holder"));
+        using var key = new DPoPKey();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/connect/token") { Content = new FormUrlEncodedContent([KeyValuePair.Create("grant_type", "client_credentials"), KeyValuePair.Create("client_id", "bound-service"), KeyValuePair.Create("client_secret", Node.Secret)]) };
+        request.Headers.Add("DPoP", key.Proof("POST", world.Address.GetLeftPart(UriPartial.Authority) + "/connect/token", world.Time.GetUtcNow()));
+        using var answer = await http.SendAsync(request);
+        Assert.Equal((HttpStatusCode.BadRequest, "invalid_request"), (answer.StatusCode, (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["error"]));
+    }
+
+    [Fact]
+    public async Task BoundToken_WhenExchangedWithADPoPProof_IsBoundToBoth()
+    {
+        using var http = world.Client(world.Of("holder"));
+        using var key = new DPoPKey();
+        var (_, body) = await world.AskAsync(http, "bound-service", ("client_secret", Node.Secret), ("scope", "notes.read"));
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/connect/token")
+        {
+            Content = new FormUrlEncodedContent(
+            [
+                KeyValuePair.Create("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"), KeyValuePair.Create("client_id", "exchanger"), KeyValuePair.Create("client_secret", Node.Secret),
+                KeyValuePair.Create("subject_token", (string)body["access_token"]!), KeyValuePair.Create("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+            ]),
+        };
+        request.Headers.Add("DPoP", key.Proof("POST", world.Address.GetLeftPart(UriPartial.Authority) + "/connect/token", world.Time.GetUtcNow()));
+        using var answer = await http.SendAsync(request);
+        var exchanged = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+        Assert.True(answer.StatusCode == HttpStatusCode.OK, exchanged.ToJsonString());
+        var confirmation = Node.Payload((string)exchanged["access_token"]!)["cnf"]!;
+        Assert.Equal((Thumbprint(world.Of("holder")), key.Thumbprint), ((string?)confirmation["x5t#S256"], (string?)confirmation["jkt"]));
     }
 
     private static async Task<JsonObject> MetadataAsync(Node node) => JsonNode.Parse(await node.Http.GetStringAsync(new Uri(node.Address, "/.well-known/openid-configuration")))!.AsObject();

@@ -149,6 +149,23 @@ public abstract class NodesTests(NodesTests.World world)
     }
 
     [Fact]
+    public async Task DPoPProof_WhenSentToBothNodesAtOnce_WorksOnce()
+    {
+        using var key = new DPoPKey();
+        var proof = key.Proof("POST", Nodes.Issuer + "/connect/token", DateTimeOffset.UtcNow);
+        var answers = await RaceAsync(async node =>
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(node.Address, "/connect/token")) { Content = new FormUrlEncodedContent([KeyValuePair.Create("grant_type", "client_credentials"), KeyValuePair.Create("scope", "reports.read")]) };
+            request.Headers.Authorization = Node.Basic("service", Node.Secret);
+            request.Headers.Add("DPoP", proof);
+            using var answer = await node.Http.SendAsync(request);
+            return (Status: answer.StatusCode, Body: JsonNode.Parse(await answer.Content.ReadAsStringAsync())!);
+        });
+        Assert.Single(answers, answer => answer.Status == HttpStatusCode.OK);
+        Assert.All(answers.Where(answer => answer.Status != HttpStatusCode.OK), answer => Assert.Equal("invalid_dpop_proof", (string?)answer.Body["error"]));
+    }
+
+    [Fact]
     public async Task Passwords_WhenGuessedWrongTwentyTimesAtBothNodes_CountAsTwentyAndLockEveryWayIn()
     {
         var (_, email) = await Nodes.A.RegisterAsync();

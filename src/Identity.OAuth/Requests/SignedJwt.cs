@@ -2,9 +2,9 @@
 using System.Text.Json;
 using Microsoft.IdentityModel.Tokens;
 
-namespace Identity.OAuth.Clients;
+namespace Identity.OAuth.Requests;
 
-/// <summary>A compact JWS as it was sent. Whether its signature holds is for <see cref="ClientSignatures"/> to say.</summary>
+/// <summary>A compact JWS as it was sent. Whether its signature holds is for <see cref="Clients.ClientSignatures"/> to say.</summary>
 public sealed record SignedJwt(string Encoded, JsonElement Header, JsonElement Payload)
 {
     /// <summary>The <c>alg</c> it says; null: none that is text.</summary>
@@ -78,7 +78,8 @@ public sealed record SignedJwt(string Encoded, JsonElement Header, JsonElement P
         return true;
     }
 
-    private static string? Text(JsonElement element, string name) =>
+    /// <summary>A member that is text; null: there is none.</summary>
+    public static string? Text(JsonElement element, string name) =>
         element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     private static JsonElement Parse(string part)
