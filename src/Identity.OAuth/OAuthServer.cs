@@ -35,6 +35,7 @@ internal static class OAuthServer
         services.AddScoped<IOpenIddictServerDispatcher, Dispatcher>();
         services.AddSingleton<RequirePresentedToken>();
         services.AddSingleton<RequireReferenceFormat>();
+        services.AddSingleton<RequireUnreadToken>();
         services.AddOpenIddict().AddCore(AddCore).AddServer(AddServer);
         services.AddScoped<IOpenIddictEntityFrameworkCoreContext, ScopedContext>();
         services.AddSingleton<PublishedKeys>();
@@ -51,6 +52,7 @@ internal static class OAuthServer
         core.ReplaceApplicationStore<OAuthApplication, ApplicationStore>();
         core.ReplaceApplicationManager<OAuthApplication, ApplicationManager>();
         core.ReplaceAuthorizationStore<OAuthAuthorization, AuthorizationStore>();
+        core.Services.AddSingleton<TokenQueries>();
         core.ReplaceTokenStore<OAuthToken, TokenStore>();
         core.ReplaceTokenManager<OAuthToken, TokenManager>();
 
@@ -148,6 +150,8 @@ internal static class OAuthServer
 
         // Any token that is presented.
         server.AddEventHandler(ReadTokens.Descriptor);
+        Replace(server, BuiltIn.Protection.ValidateReferenceTokenIdentifier.Descriptor, FindTokenEntry.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Protection.ValidateAuthorizationEntry.Descriptor);
         server.AddEventHandler(PresenterFirst.Descriptor);
         server.AddEventHandler(DetectReplay.Descriptor);
         server.AddEventHandler(DevicePolls.Descriptor);
