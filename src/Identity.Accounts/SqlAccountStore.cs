@@ -18,7 +18,14 @@ namespace Identity.Accounts;
 /// <param name="metadata">The other home of metadata; null: it is here too.</param>
 internal sealed class SqlAccountStore(StoreDatabase database, MongoCredentialStore? credentials = null, MongoMetadataStore? metadata = null) : IAccountStore
 {
-    public Task<Account?> FindAsync(Guid id, CancellationToken cancellationToken) => FindAsync(r => r.Id == id, cancellationToken);
+    // Asked at nearly every request that acts for somebody.
+    private readonly RowsByKey<Guid, AccountRow> _rows = new(
+        database,
+        EF.CompileAsyncQuery((IdentityDbContext context, Guid id, CancellationToken token) => context.Accounts.FirstOrDefault(r => r.Id == id)),
+        EF.CompileAsyncQuery((IdentityDbContext context, Guid[] ids) => context.Accounts.Where(r => ids.Contains(r.Id))),
+        row => row.Id);
+
+    public async Task<Account?> FindAsync(Guid id, CancellationToken cancellationToken) => await _rows.FindAsync(id, cancellationToken) is { } row ? Map(row) : null;
 
     public Task<Account?> FindByEmailAsync(string normalizedEmail, CancellationToken cancellationToken) =>
         FindAsync(r => r.NormalizedEmail == normalizedEmail, cancellationToken);

@@ -39,6 +39,7 @@ internal static class OAuthServer
         services.AddSingleton<RequireReferenceFormat>();
         services.AddSingleton<RequireRequestObject>();
         services.AddSingleton<RequireOpenedObject>();
+        services.AddSingleton<RequireUnreadToken>();
         services.AddOpenIddict().AddCore(AddCore).AddServer(AddServer);
         services.AddScoped<IOpenIddictEntityFrameworkCoreContext, ScopedContext>();
         services.AddSingleton<PublishedKeys>();
@@ -55,6 +56,7 @@ internal static class OAuthServer
         core.ReplaceApplicationStore<OAuthApplication, ApplicationStore>();
         core.ReplaceApplicationManager<OAuthApplication, ApplicationManager>();
         core.ReplaceAuthorizationStore<OAuthAuthorization, AuthorizationStore>();
+        core.Services.AddSingleton<TokenQueries>();
         core.ReplaceTokenStore<OAuthToken, TokenStore>();
         core.ReplaceTokenManager<OAuthToken, TokenManager>();
 
@@ -154,6 +156,8 @@ internal static class OAuthServer
 
         // Any token that is presented.
         server.AddEventHandler(ReadTokens.Descriptor);
+        Replace(server, BuiltIn.Protection.ValidateReferenceTokenIdentifier.Descriptor, FindTokenEntry.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Protection.ValidateAuthorizationEntry.Descriptor);
         server.AddEventHandler(PresenterFirst.Descriptor);
         Replace(server, BuiltIn.Protection.ValidateProofOfPossession.Descriptor, ProvePossession.Descriptor);
         server.AddEventHandler(DetectReplay.Descriptor);

@@ -8,8 +8,14 @@ namespace Identity.Accounts.Profile;
 
 internal sealed class SqlMetadataStore(StoreDatabase database) : IMetadataStore
 {
-    public Task<JsonObject> FindAsync(Guid accountId, CancellationToken cancellationToken) =>
-        database.ReadAsync((context, token) => ReadAsync(context, accountId, token), cancellationToken);
+    // Asked for every answer of /api/identity that has tokens.
+    private readonly RowsByKey<Guid, MetadataRow> _rows = new(
+        database,
+        EF.CompileAsyncQuery((IdentityDbContext context, Guid id, CancellationToken token) => context.Metadata.FirstOrDefault(r => r.AccountId == id)),
+        EF.CompileAsyncQuery((IdentityDbContext context, Guid[] ids) => context.Metadata.Where(r => ids.Contains(r.AccountId))),
+        row => row.AccountId);
+
+    public async Task<JsonObject> FindAsync(Guid accountId, CancellationToken cancellationToken) => Parse((await _rows.FindAsync(accountId, cancellationToken))?.Document);
 
     public Task<bool> MergeAsync(Guid accountId, JsonObject patch, CancellationToken cancellationToken)
     {
@@ -21,7 +27,7 @@ internal sealed class SqlMetadataStore(StoreDatabase database) : IMetadataStore
     {
         var ids = accountIds.ToArray();
         var rows = await database.ReadAsync((context, token) => context.Metadata.Where(r => ids.Contains(r.AccountId)).ToListAsync(token), cancellationToken);
-        var found = rows.ToDictionary(row => row.AccountId, row => JsonNode.Parse(row.Document)!.AsObject());
+        var found = rows.ToDictionary(row => row.AccountId, row => Parse(row.Document));
         return ids.ToDictionary(id => id, id => found.GetValueOrDefault(id) ?? []);
     }
 
@@ -65,6 +71,8 @@ internal sealed class SqlMetadataStore(StoreDatabase database) : IMetadataStore
     private static async Task<JsonObject> ReadAsync(IdentityDbContext context, Guid accountId, CancellationToken cancellationToken)
     {
         var document = await context.Metadata.Where(r => r.AccountId == accountId).Select(r => r.Document).FirstOrDefaultAsync(cancellationToken);
-        return document is null ? [] : JsonNode.Parse(document)!.AsObject();
+        return Parse(document);
     }
+
+    private static JsonObject Parse(string? document) => document is null ? [] : JsonNode.Parse(document)!.AsObject();
 }

@@ -13,10 +13,14 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
     private readonly Func<IdentityDbContext, string, CancellationToken, Task<SessionRow?>> _find =
         EF.CompileAsyncQuery((IdentityDbContext context, string id, CancellationToken token) => context.Sessions.FirstOrDefault(r => r.Id == id));
 
-    // Compiled once: asked at every request that carries a token or a cookie.
-    private readonly Func<IdentityDbContext, string, DateTimeOffset, CancellationToken, Task<SessionRow?>> _findLive =
-        EF.CompileAsyncQuery((IdentityDbContext context, string id, DateTimeOffset now, CancellationToken token) =>
-            context.Sessions.FirstOrDefault(r => r.Id == id && r.EndedAt == null && r.ExpiresAt > now && context.Accounts.Any(a => a.Id == r.AccountId && a.IsActive)));
+    // Asked at every request that carries a token or a cookie.
+    private readonly RowsByKey<string, SessionRow> _notEnded = new(
+        database,
+        EF.CompileAsyncQuery((IdentityDbContext context, string id, CancellationToken token) =>
+            context.Sessions.FirstOrDefault(r => r.Id == id && r.EndedAt == null && context.Accounts.Any(a => a.Id == r.AccountId && a.IsActive))),
+        EF.CompileAsyncQuery((IdentityDbContext context, string[] ids) =>
+            context.Sessions.Where(r => ids.Contains(r.Id) && r.EndedAt == null && context.Accounts.Any(a => a.Id == r.AccountId && a.IsActive))),
+        row => row.Id);
 
     public Task CreateAsync(Session session, LifecycleEvent created, CancellationToken cancellationToken)
     {
@@ -59,11 +63,8 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
             ? cache.FindLiveAsync(id, now, (sid, token) => ReadLiveAsync(sid, now, token), cancellationToken)
             : new(ReadLiveAsync(id, now, cancellationToken));
 
-    private async Task<Session?> ReadLiveAsync(string id, DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        var row = await database.ReadAsync((context, token) => _findLive(context, id, now, token), cancellationToken);
-        return row is null ? null : Map(row);
-    }
+    private async Task<Session?> ReadLiveAsync(string id, DateTimeOffset now, CancellationToken cancellationToken) =>
+        await _notEnded.FindAsync(id, cancellationToken) is { } row && row.ExpiresAt > now ? Map(row) : null;
 
     public async Task<IReadOnlyList<Session>> ListLiveAsync(Guid accountId, DateTimeOffset now, CancellationToken cancellationToken)
     {
@@ -215,7 +216,7 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
         },
         cancellationToken);
 
-    private static Session Map(SessionRow row) => new(
+    internal static Session Map(SessionRow row) => new(
         row.Id,
         row.AccountId,
         row.CreatedAt,

@@ -6,7 +6,7 @@ using Identity.OAuth.Sessions;
 namespace Identity.OAuth.Authorize;
 
 /// <summary>Looks at a sound request as a whole each time it comes by, and says what is next: sign in, consent, or the answer.</summary>
-public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects, SignInSessions sessions, AuthenticationContexts contexts, SecondFactorPolicy secondFactors, TimeProvider timeProvider)
+public sealed class AuthorizeDecision(ConsentService consents, SignInSessions sessions, AuthenticationContexts contexts, SecondFactorPolicy secondFactors, TimeProvider timeProvider)
 {
     /// <summary>
     /// RFC 9700 §4.11.2: with an error or prompt=none a person would pass through us, unseen, to a client nobody here ever chose.
@@ -53,13 +53,6 @@ public sealed class AuthorizeDecision(ConsentService consents, Subjects subjects
         {
             // Signed in because of this request, and still somebody else: the client is told, or the two would go round for ever.
             return Refuse(OAuthErrors.LoginRequired, "Somebody else is signed in.");
-        }
-
-        if (await subjects.FindActiveAsync(session.Subject, cancellationToken) is null)
-        {
-            return silent
-                ? Refuse(OAuthErrors.LoginRequired, "Nobody is signed in.")
-                : new AuthorizeOutcome.SignIn(request.Client, request.LoginHint, startedAt);
         }
 
         // 2. Have they proved enough?

@@ -53,7 +53,7 @@ public sealed class FirstPartyTokens(
 
     /// <summary>Rotates; null for a token that is unknown, used, expired, revoked, or another client's.</summary>
     public async Task<TokenIssue?> RefreshAsync(string refreshToken, CancellationToken cancellationToken) =>
-        (await refresh.ProveAsync(refreshToken, [], [], FirstPartyClient.Client, isBound: false, cancellationToken)).TryGet(out var issue, out _)
+        (await refresh.ProveAsync(refreshToken, presented: null, [], [], FirstPartyClient.Client, isBound: false, cancellationToken)).TryGet(out var issue, out _)
             ? issue with { Target = Target(issue.Grant!.Scopes) }
             : null;
 

@@ -43,15 +43,14 @@ internal sealed class MaySee(ClientStore clients) : IOpenIddictServerHandler<Val
 }
 
 /// <summary>The members of an active answer.</summary>
-internal sealed class DescribeToken(RefreshFamilies families, IDenyList denyList, SignInSessions sessions, IOptions<OAuthOptions> options, TimeProvider timeProvider)
-    : IOpenIddictServerHandler<HandleIntrospectionRequestContext>
+internal sealed class DescribeToken(IOptions<OAuthOptions> options, TimeProvider timeProvider) : IOpenIddictServerHandler<HandleIntrospectionRequestContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<HandleIntrospectionRequestContext>()
         .UseSingletonHandler<DescribeToken>()
         .SetOrder(OpenIddictServerHandlers.Introspection.AttachMetadataClaims.Descriptor.Order)
         .Build();
 
-    public async ValueTask HandleAsync(HandleIntrospectionRequestContext context)
+    public ValueTask HandleAsync(HandleIntrospectionRequestContext context)
     {
         if (AccessToken.Of(context.Transaction) is { } token)
         {
@@ -66,21 +65,21 @@ internal sealed class DescribeToken(RefreshFamilies families, IDenyList denyList
                 }
             }
 
-            return;
+        }
+        else
+        {
+            DescribeRefreshToken(context);
         }
 
-        await DescribeRefreshTokenAsync(context);
+        return default;
     }
 
-    private async ValueTask DescribeRefreshTokenAsync(HandleIntrospectionRequestContext context)
+    private void DescribeRefreshToken(HandleIntrospectionRequestContext context)
     {
         var principal = context.GenericTokenPrincipal!;
-        var id = Guid.Parse(principal.GetClaim("family")!);
-        if (await families.FindAsync(id, context.CancellationToken) is not { RevokedAt: null } family
+        if (PresentedFamily.Of(context.Transaction) is not { IsDenied: false, Session: not null, Family: { RevokedAt: null } family }
             || family.Generation.ToString(System.Globalization.CultureInfo.InvariantCulture) != principal.GetClaim("generation")
-            || family.ExpiresAt <= timeProvider.GetUtcNow()
-            || await denyList.IsDeniedAsync(new[] { id.ToString("N") }, context.CancellationToken)
-            || await sessions.FindLiveAsync(family.SessionId, context.CancellationToken) is null)
+            || family.ExpiresAt <= timeProvider.GetUtcNow())
         {
             context.Reject(OAuthErrors.InvalidToken, "The refresh token is not valid.");
             return;

@@ -1,9 +1,13 @@
 // RFC 6749 §6 and RFC 9700 §4.14: the ad-hoc authorization of OpenIddict is the refresh family; its row holds the generation.
+using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Sessions;
 using Identity.OAuth.Clients;
+using Identity.OAuth.Storage;
 using Microsoft.EntityFrameworkCore;
 using OpenIddict.Abstractions;
+using OpenIddict.Server;
 
 namespace Identity.OAuth.Refresh;
 
@@ -34,9 +38,35 @@ public sealed record RefreshFamily(
     DateTimeOffset? RevokedAt,
     string Details);
 
-/// <summary>Refresh families. Rotation is one conditional UPDATE.</summary>
-public sealed class RefreshFamilies(StoreDatabase database, ClientStore clients)
+/// <summary>A family that somebody holds a token of, with what it hangs on, as they were at one moment.</summary>
+/// <param name="Family">It may be revoked or expired.</param>
+/// <param name="Session">Live; null: it has ended or expired, or its account is not active.</param>
+/// <param name="Account">The session's; null where there is no session.</param>
+/// <param name="IsDenied">Its grant is in the deny list: a code that came again denies what it led to.</param>
+public sealed record PresentedFamily(RefreshFamily Family, Session? Session, Account? Account, bool IsDenied)
 {
+    /// <summary>What reading the request's token has found already.</summary>
+    public static PresentedFamily? Of(OpenIddictServerTransaction transaction) => transaction.GetProperty<PresentedFamily>(typeof(PresentedFamily).FullName!);
+
+    public void KeepIn(OpenIddictServerTransaction transaction) => transaction.SetProperty(typeof(PresentedFamily).FullName!, this);
+}
+
+/// <summary>Refresh families. Rotation is one conditional UPDATE.</summary>
+public sealed class RefreshFamilies(StoreDatabase database, ClientStore clients, IDenyList denyList)
+{
+    private const string Rotation = """
+        UPDATE authorizations SET generation = {0}, rotated_at = {1} WHERE id = {2} AND generation = {3} AND revoked_at IS NULL AND expires_at > {1}
+        """;
+
+    // Compiled once, and one statement for all that a refresh depends on: round trips are most of what it costs.
+    private readonly Func<IdentityDbContext, Guid, string, DateTimeOffset, CancellationToken, Task<PresentedRow?>> _findPresented =
+        EF.CompileAsyncQuery((IdentityDbContext context, Guid id, string grant, DateTimeOffset now, CancellationToken token) =>
+            context.Authorizations
+                .Where(family => family.Id == id)
+                .LeftJoin(context.Sessions, family => family.SessionId, session => session.Id, (family, session) => new { family, session })
+                .LeftJoin(context.Accounts, both => both.session!.AccountId, account => account.Id, (both, account) => new PresentedRow(both.family, both.session, account, context.DenyEntries.Any(entry => entry.Id == grant && entry.ExpiresAt > now)))
+                .FirstOrDefault());
+
     private readonly Func<IdentityDbContext, Guid, CancellationToken, Task<OAuthAuthorization?>> _find =
         EF.CompileAsyncQuery((IdentityDbContext context, Guid id, CancellationToken token) => context.Authorizations.FirstOrDefault(r => r.Id == id));
 
@@ -81,15 +111,32 @@ public sealed class RefreshFamilies(StoreDatabase database, ClientStore clients)
     public async Task<RefreshFamily?> FindAsync(Guid id, CancellationToken cancellationToken) =>
         await database.ReadAsync((context, token) => _find(context, id, token), cancellationToken) is { SessionId: not null } row ? Map(row) : null;
 
+    /// <summary>The family with what it hangs on, in one statement (and a question to Redis, where denied grants are kept there).</summary>
+    public async Task<PresentedFamily?> FindPresentedAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var grant = id.ToString("N");
+        if (await database.ReadAsync((context, token) => _findPresented(context, id, grant, now, token), cancellationToken) is not { Family.SessionId: not null } row)
+        {
+            return null;
+        }
+
+        var isLive = row is { Session.EndedAt: null, Account.IsActive: true } && row.Session.ExpiresAt > now;
+        return new PresentedFamily(
+            Map(row.Family),
+            isLive ? SqlSessionStore.Map(row.Session!) : null,
+            isLive ? SqlAccountStore.Map(row.Account!) : null,
+            denyList.IsInDatabase ? row.IsDenied : await denyList.IsDeniedAsync(new[] { grant }, cancellationToken));
+    }
+
     /// <summary>
     /// Moves the family from <paramref name="generation"/> to the next one, if it is still there, unrevoked and unexpired.
     /// True for exactly one caller per generation.
     /// </summary>
-    public async Task<bool> TryRotateAsync(Guid id, int generation, DateTimeOffset now, CancellationToken cancellationToken) => await database.WriteAsync(
-        (context, token) => context.Authorizations
-            .Where(r => r.Id == id && r.Generation == generation && r.RevokedAt == null && r.ExpiresAt > now)
-            .ExecuteUpdateAsync(set => set.SetProperty(r => r.Generation, generation + 1).SetProperty(r => r.RotatedAt, now), token),
-        cancellationToken) == 1;
+    public async Task<bool> TryRotateAsync(Guid id, int generation, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        object[] values = [generation + 1, database.Dialect.Time(now), database.Dialect.Id(id), generation];
+        return await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(Rotation, values, token), cancellationToken) == 1;
+    }
 
     /// <summary>Kills the family. Doing it again, or for an unknown id, does nothing.</summary>
     public Task RevokeAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken) => database.WriteAsync(
@@ -111,4 +158,6 @@ public sealed class RefreshFamilies(StoreDatabase database, ClientStore clients)
         row.ExpiresAt!.Value,
         row.RevokedAt,
         row.Details!);
+
+    private sealed record PresentedRow(OAuthAuthorization Family, SessionRow? Session, AccountRow? Account, bool IsDenied);
 }

@@ -32,33 +32,39 @@ public sealed class RefreshTokenGrant(
     public Task<Outcome<TokenIssue>> ProveAsync(HandleTokenRequestContext context, Client client, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return ProveAsync(context.Request.RefreshToken!, [.. context.Request.GetScopes()], ResourceCatalog.Requested(context.Request), client, DPoPProof.IsIn(context.Transaction), cancellationToken);
+        return ProveAsync(context.Request.RefreshToken!, PresentedFamily.Of(context.Transaction), [.. context.Request.GetScopes()], ResourceCatalog.Requested(context.Request), client, DPoPProof.IsIn(context.Transaction), cancellationToken);
     }
 
     /// <summary>The same for the routes of /api/identity, which have read the token themselves.</summary>
-    public async Task<Outcome<TokenIssue>> ProveAsync(string token, IReadOnlyList<string> scopes, IReadOnlyList<string> requested, Client client, bool isBound, CancellationToken cancellationToken)
+    /// <param name="token">The refresh token.</param>
+    /// <param name="presented">Its family, where it was read already.</param>
+    /// <param name="scopes">Asked for; empty: all that was granted.</param>
+    /// <param name="requested">The resources asked for; empty: those granted.</param>
+    /// <param name="client">Authenticated.</param>
+    /// <param name="isBound">It came with a proof of the key that the new tokens are bound to (RFC 9449 §5).</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<Outcome<TokenIssue>> ProveAsync(string token, PresentedFamily? presented, IReadOnlyList<string> scopes, IReadOnlyList<string> requested, Client client, bool isBound, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(client);
+        var now = timeProvider.GetUtcNow();
         if (!handles.TryRead(token, out var id, out var generation)
-            || await families.FindAsync(id, cancellationToken) is not { } family
+            || (presented ?? await families.FindPresentedAsync(id, now, cancellationToken)) is not ({ } family, var session, var account, var isDenied)
             || family.ClientId != client.ClientId)
         {
             return Invalid("unknown, or another client's");
         }
 
-        var now = timeProvider.GetUtcNow();
         if (family.RevokedAt is not null || family.ExpiresAt <= now)
         {
             return Invalid("revoked or expired");
         }
 
-        // A replayed code denies the grant, perhaps before its family was written.
-        if (await denyList.IsDeniedAsync(new[] { id.ToString("N") }, cancellationToken))
+        if (isDenied)
         {
             return Invalid("the grant was denied");
         }
 
-        if (await sessions.FindLiveAsync(family.SessionId, cancellationToken) is not { } session || session.Subject != family.Subject)
+        if (session is null || account is null || subjects.Of(account) is not { } person || person.Id != family.Subject)
         {
             return Invalid("its session has ended");
         }
@@ -70,9 +76,9 @@ public sealed class RefreshTokenGrant(
         }
 
         // Before anything rotates: a lockout ends, and the token it met is then still good.
-        if (await subjects.FindActiveAsync(family.Subject, cancellationToken) is not { IsLockedOut: false } person)
+        if (person.IsLockedOut)
         {
-            return Invalid("the account is disabled or locked");
+            return Invalid("the account is locked");
         }
 
         // RFC 6749 §6: less may be asked for, never more. Checked before anything changes.

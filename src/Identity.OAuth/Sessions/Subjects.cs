@@ -70,12 +70,13 @@ public sealed record Subject(string Id, JsonObject Claims)
 public sealed class Subjects(IAccountStore accounts, TimeProvider timeProvider)
 {
     /// <summary>Null for an unknown or disabled account.</summary>
-    public async ValueTask<Subject?> FindActiveAsync(string subject, CancellationToken cancellationToken)
+    public async ValueTask<Subject?> FindActiveAsync(string subject, CancellationToken cancellationToken) =>
+        Guid.TryParseExact(subject, "D", out var id) && await accounts.FindAsync(id, cancellationToken) is { IsActive: true } account ? Of(account) : null;
+
+    /// <summary>The same of an account that was read already, and is active.</summary>
+    public Subject Of(Account account)
     {
-        if (!Guid.TryParseExact(subject, "D", out var id) || await accounts.FindAsync(id, cancellationToken) is not { IsActive: true } account)
-        {
-            return null;
-        }
+        ArgumentNullException.ThrowIfNull(account);
 
         // Grafana, Argo CD, GitLab and Kubernetes call the same thing groups.
         var claims = ProfileClaims.Of(account);
@@ -84,6 +85,6 @@ public sealed class Subjects(IAccountStore accounts, TimeProvider timeProvider)
             claims["groups"] = roles.DeepClone();
         }
 
-        return new Subject(subject, claims) { IsLockedOut = account.LockoutEnd > timeProvider.GetUtcNow(), Account = account };
+        return new Subject(account.Id.ToString("D"), claims) { IsLockedOut = account.LockoutEnd > timeProvider.GetUtcNow(), Account = account };
     }
 }

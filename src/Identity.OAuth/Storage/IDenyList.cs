@@ -7,6 +7,9 @@ namespace Identity.OAuth.Storage;
 /// </summary>
 public interface IDenyList
 {
+    /// <summary>Whether its entries are rows (<c>deny_entries</c>): a statement that reads others may look at them too.</summary>
+    bool IsInDatabase => false;
+
     /// <summary>Denies all there is under the id.</summary>
     Task DenyAsync(string id, DateTimeOffset until, CancellationToken cancellationToken) => DenyAsync(id, grantedUntil: until, until, cancellationToken);
 

@@ -49,6 +49,8 @@ internal sealed class SqlDenyList : IDenyList
             where: "old.expires_at < excluded.expires_at OR old.granted_until < excluded.granted_until");
     }
 
+    public bool IsInDatabase => true;
+
     public Task DenyAsync(string id, DateTimeOffset grantedUntil, DateTimeOffset until, CancellationToken cancellationToken)
     {
         object[] values = [id, _database.Dialect.Time(grantedUntil), _database.Dialect.Time(until)];

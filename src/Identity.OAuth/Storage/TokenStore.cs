@@ -15,13 +15,11 @@ internal sealed class TokenStore(
     IOpenIddictEntityFrameworkCoreContext context,
     IOptionsMonitor<OpenIddictEntityFrameworkCoreOptions> options,
     StoreDatabase database,
+    TokenQueries queries,
     TimeProvider timeProvider) : OpenIddictEntityFrameworkCoreTokenStore<OAuthToken, OAuthApplication, OAuthAuthorization, Guid>(cache, context, options)
 {
-    private static readonly Func<IdentityDbContext, string, CancellationToken, Task<OAuthToken?>> ByReference =
-        EF.CompileAsyncQuery((IdentityDbContext context, string reference, CancellationToken token) => context.Tokens.FirstOrDefault(r => r.ReferenceId == reference));
-
-    private static readonly Func<IdentityDbContext, Guid, CancellationToken, Task<OAuthToken?>> ById =
-        EF.CompileAsyncQuery((IdentityDbContext context, Guid id, CancellationToken token) => context.Tokens.FirstOrDefault(r => r.Id == id));
+    // OpenIddict's handlers ask for the code of a request four times over. A store lives as long as the request, and what decides is the conditional UPDATE.
+    private OAuthToken? _last;
 
     public override ValueTask<OAuthToken> InstantiateAsync(CancellationToken cancellationToken) => new(new OAuthToken { Id = Guid.CreateVersion7(timeProvider.GetUtcNow()) });
 
@@ -45,7 +43,7 @@ internal sealed class TokenStore(
     {
         try
         {
-            await database.WriteAsync(
+            await WriteAsync(
                 (context, cancellation) =>
                 {
                     context.Attach(token);
@@ -61,11 +59,18 @@ internal sealed class TokenStore(
         }
     }
 
-    public override async ValueTask<OAuthToken?> FindByIdAsync(string identifier, CancellationToken cancellationToken) =>
-        Guid.TryParse(identifier, out var id) ? await database.ReadAsync((context, token) => ById(context, id, token), cancellationToken) : null;
+    public override async ValueTask<OAuthToken?> FindByIdAsync(string identifier, CancellationToken cancellationToken)
+    {
+        if (!Guid.TryParse(identifier, out var id))
+        {
+            return null;
+        }
+
+        return _last?.Id == id ? _last : _last = await database.ReadAsync((context, token) => queries.ById(context, id, token), cancellationToken);
+    }
 
     public override async ValueTask<OAuthToken?> FindByReferenceIdAsync(string identifier, CancellationToken cancellationToken) =>
-        await database.ReadAsync((context, token) => ByReference(context, identifier, token), cancellationToken);
+        _last = await database.ReadAsync((context, token) => queries.ByReference(context, identifier, token), cancellationToken);
 
     public override ValueTask<string?> GetApplicationIdAsync(OAuthToken token, CancellationToken cancellationToken) => new(token.ApplicationId?.ToString());
 
@@ -87,7 +92,7 @@ internal sealed class TokenStore(
     public async ValueTask<bool> TryApproveAsync(Guid id, string payload, string subject, Guid authorizationId, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var until = now.UtcDateTime;
-        return await database.WriteAsync(
+        return await WriteAsync(
             (context, token) => context.Tokens.Where(r => r.Id == id && r.Status == OpenIddictConstants.Statuses.Inactive && r.ExpirationDate > until)
                 .ExecuteUpdateAsync(
                     set => set.SetProperty(r => r.Status, OpenIddictConstants.Statuses.Valid).SetProperty(r => r.Payload, payload).SetProperty(r => r.Subject, subject)
@@ -101,7 +106,7 @@ internal sealed class TokenStore(
     {
         ArgumentNullException.ThrowIfNull(token);
         var (id, before) = (token.Id, token.ConcurrencyToken);
-        return await database.WriteAsync(
+        return await WriteAsync(
             (context, cancellation) => context.Tokens.Where(r => r.Id == id && r.Status == OpenIddictConstants.Statuses.Inactive && r.ConcurrencyToken == before)
                 .ExecuteUpdateAsync(set => set.SetProperty(r => r.Properties, properties).SetProperty(r => r.ConcurrencyToken, Guid.NewGuid().ToString()), cancellation),
             cancellationToken) == 1;
@@ -111,11 +116,27 @@ internal sealed class TokenStore(
     public async ValueTask<bool> TryMoveAsync(Guid id, string from, string to, DateTimeOffset? redeemedAt, CancellationToken cancellationToken)
     {
         var redeemed = redeemedAt?.UtcDateTime;
-        return await database.WriteAsync(
+        return await WriteAsync(
             (context, token) => context.Tokens.Where(r => r.Id == id && r.Status == from)
                 .ExecuteUpdateAsync(
                     set => set.SetProperty(r => r.Status, to).SetProperty(r => r.RedemptionDate, r => redeemed ?? r.RedemptionDate).SetProperty(r => r.ConcurrencyToken, Guid.NewGuid().ToString()),
                     token),
             cancellationToken) == 1;
     }
+
+    private Task<int> WriteAsync(Func<IdentityDbContext, CancellationToken, Task<int>> statement, CancellationToken cancellationToken)
+    {
+        _last = null;
+        return database.WriteAsync(statement, cancellationToken);
+    }
+}
+
+/// <summary>Compiled once a server: a store is made for every request that needs one.</summary>
+internal sealed class TokenQueries
+{
+    public Func<IdentityDbContext, string, CancellationToken, Task<OAuthToken?>> ByReference { get; } =
+        EF.CompileAsyncQuery((IdentityDbContext context, string reference, CancellationToken token) => context.Tokens.FirstOrDefault(r => r.ReferenceId == reference));
+
+    public Func<IdentityDbContext, Guid, CancellationToken, Task<OAuthToken?>> ById { get; } =
+        EF.CompileAsyncQuery((IdentityDbContext context, Guid id, CancellationToken token) => context.Tokens.FirstOrDefault(r => r.Id == id));
 }

@@ -8,6 +8,7 @@ using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
 using Identity.OAuth.Tokens;
+using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
 using static OpenIddict.Server.OpenIddictServerEvents;
 
@@ -17,7 +18,7 @@ namespace Identity.OAuth.Token;
 /// <c>grant_type=authorization_code</c>. That it is the client's, unexpired and unused is seen by OpenIddict and <see cref="ReadTokens"/>;
 /// redirect_uri and verifier by <see cref="CodeRules"/>; <see cref="RedeemTokens"/> decides who of several is the one.
 /// </summary>
-public sealed class AuthorizationCodeGrant(IDenyList denyList, SignInSessions sessions, Subjects subjects, ResourceCatalog resources, Microsoft.Extensions.Options.IOptions<OAuthOptions> options) : ITokenGrant
+public sealed class AuthorizationCodeGrant(RefreshFamilies families, IDenyList denyList, Subjects subjects, ResourceCatalog resources, IOptions<OAuthOptions> options, TimeProvider timeProvider) : ITokenGrant
 {
     public string GrantType => OpenIddictConstants.GrantTypes.AuthorizationCode;
 
@@ -48,20 +49,20 @@ public sealed class AuthorizationCodeGrant(IDenyList denyList, SignInSessions se
             return error;
         }
 
-        if (await sessions.FindLiveAsync(grant.SessionId, cancellationToken) is null)
+        // Written with the code, or before it: no code is without its family.
+        if (await families.FindPresentedAsync(grant.GrantId, timeProvider.GetUtcNow(), cancellationToken) is not { IsDenied: false, Family.RevokedAt: null } family)
+        {
+            return Invalid("what it stands for was revoked");
+        }
+
+        if (family.Account is null || subjects.Of(family.Account) is not { } person || person.Id != grant.Subject)
         {
             return Invalid("its session has ended");
         }
 
-        if (await denyList.IsDeniedAsync(new[] { grant.GrantId.ToString("N") }, cancellationToken)
-            || await denyList.IsDeniedAsync(new[] { ConsentService.DenyId(grant.Subject, grant.ClientId) }, AuthorizationGrant.BeganAt(grant.GrantId), cancellationToken))
+        if (await denyList.IsDeniedAsync(new[] { ConsentService.DenyId(grant.Subject, grant.ClientId) }, AuthorizationGrant.BeganAt(grant.GrantId), cancellationToken))
         {
             return Invalid("the person took back what it stands for");
-        }
-
-        if (await subjects.FindActiveAsync(grant.Subject, cancellationToken) is not { } person)
-        {
-            return Invalid("the account is unknown or disabled");
         }
 
         return new TokenIssue(client, target, grant.GrantId)

@@ -81,7 +81,7 @@ public sealed class AccessTokenValidator(
     /// <summary>The last second that has a date: 31 December 9999.</summary>
     private const long MaximumTime = 253_402_300_799;
 
-    private static readonly Func<IdentityDbContext, string, CancellationToken, Task<string?>> Reference = EF.CompileAsyncQuery((IdentityDbContext context, string hash, CancellationToken token) =>
+    private readonly Func<IdentityDbContext, string, CancellationToken, Task<string?>> _reference = EF.CompileAsyncQuery((IdentityDbContext context, string hash, CancellationToken token) =>
         context.Tokens.Where(r => r.ReferenceId == hash && r.Type == TokenTypeIdentifiers.AccessToken && r.Status == Statuses.Valid).Select(r => r.Payload).FirstOrDefault());
 
     private static readonly JsonWebTokenHandler Handler = new() { MapInboundClaims = false, MaximumTokenSizeInBytes = MaximumLength };
@@ -155,7 +155,7 @@ public sealed class AccessTokenValidator(
 
     private async ValueTask<AccessToken?> ReadReferenceAsync(string value, CancellationToken cancellationToken) =>
         value.Length == 43 && SecureValue.Hash(value) is var hash
-            && await database.ReadAsync((context, token) => Reference(context, hash, token), cancellationToken) is { } claims
+            && await database.ReadAsync((context, token) => _reference(context, hash, token), cancellationToken) is { } claims
             ? new AccessToken(JsonNode.Parse(claims)!.AsObject(), "reference")
             : null;
 

@@ -26,7 +26,8 @@ internal sealed class ReadTokens(
     RefreshFamilies families,
     IdTokenHintReader hints,
     ClientStore clients,
-    PrivateKeyJwt assertions) : IOpenIddictServerHandler<ValidateTokenContext>
+    PrivateKeyJwt assertions,
+    TimeProvider timeProvider) : IOpenIddictServerHandler<ValidateTokenContext>
 {
     /// <summary>A reference of OpenIddict's is 43 characters, a user code less.</summary>
     private const int LongestReference = 64;
@@ -103,11 +104,14 @@ internal sealed class ReadTokens(
 
     private async ValueTask ReadRefreshTokenAsync(ValidateTokenContext context)
     {
-        if (!handles.TryRead(context.Token, out var id, out var generation, out var boundTo) || await families.FindAsync(id, context.CancellationToken) is not { } family)
+        if (!handles.TryRead(context.Token, out var id, out var generation, out var boundTo)
+            || await families.FindPresentedAsync(id, timeProvider.GetUtcNow(), context.CancellationToken) is not { Family: { } family } presented)
         {
             context.Reject(OAuthErrors.InvalidToken, Unusable);
             return;
         }
+
+        presented.KeepIn(context.Transaction);
 
         // Whether it is the valid one is the grant's to decide: one that comes again has to be told from one that is only old.
         var principal = New(family.Subject, TokenTypeIdentifiers.RefreshToken, family.ClientId, expiresAt: null);
@@ -181,5 +185,29 @@ internal sealed class ReadTokens(
         identity.SetPresenters(presenter);
         identity.SetExpirationDate(expiresAt);
         return new ClaimsPrincipal(identity);
+    }
+}
+
+/// <summary>OpenIddict's ValidateReferenceTokenIdentifier, which looks in the token table for all that is no JWT: not for what <see cref="ReadTokens"/> has read already.</summary>
+internal sealed class FindTokenEntry(IOpenIddictTokenManager tokens) : IOpenIddictServerHandler<ValidateTokenContext>
+{
+    private readonly Protection.ValidateReferenceTokenIdentifier _builtIn = new(tokens);
+
+    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ValidateTokenContext>()
+        .Import(Protection.ValidateReferenceTokenIdentifier.Descriptor)
+        .AddFilter<RequireUnreadToken>()
+        .UseScopedHandler<FindTokenEntry>()
+        .Build();
+
+    public ValueTask HandleAsync(ValidateTokenContext context) => _builtIn.HandleAsync(context);
+}
+
+/// <summary>What the token is was not found out yet.</summary>
+internal sealed class RequireUnreadToken : IOpenIddictServerHandlerFilter<ValidateTokenContext>
+{
+    public ValueTask<bool> IsActiveAsync(ValidateTokenContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return new(context.Principal is null);
     }
 }

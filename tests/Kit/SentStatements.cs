@@ -3,10 +3,10 @@ using System.Data.Common;
 using System.Diagnostics;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 
-namespace Identity.Data.Tests.Sql;
+namespace Identity.Tests.Kit;
 
 /// <summary>What EF Core sends to one database. To be made before the first statement: for a second EF Core remembers that nobody listens.</summary>
-internal sealed class SentStatements : IObserver<DiagnosticListener>, IObserver<KeyValuePair<string, object?>>, IDisposable
+public sealed class SentStatements : IObserver<DiagnosticListener>, IObserver<KeyValuePair<string, object?>>, IDisposable
 {
     private readonly string _database;
     private readonly ConcurrentQueue<(string Text, DbParameter[] Parameters)> _sent = new();
