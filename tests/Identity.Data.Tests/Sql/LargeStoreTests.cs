@@ -7,10 +7,12 @@ using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;
 using Identity.Accounts.Events;
+using Identity.Accounts.Profile;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Refresh;
 using Identity.OAuth.Storage;
+using Identity.Tests.Kit;
 using Identity.Tests.Kit.Conformance;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -64,11 +66,15 @@ public sealed partial class LargeStoreTests(PostgresFixture fixture)
             ("wrong password", 100, (id, _) => accounts.CountFailureAsync(id, 10, now.AddMinutes(15), now, Event(id, EventTypes.UserLockedOut), Cancel)),
             ("refresh", 500, async (id, i) =>
             {
-                var family = (await families.FindAsync(Family(i), Cancel))!;
-                Assert.False(await host.Get<IDenyList>().IsDeniedAsync(new[] { family.Id.ToString("N") }, Cancel));
-                Assert.NotNull(await sessions.FindLiveAsync(family.SessionId, now, Cancel));
-                Assert.NotNull(await accounts.FindAsync(id, Cancel));
-                Assert.True(await families.TryRotateAsync(family.Id, 1, now, Cancel));
+                var presented = (await families.FindPresentedAsync(Family(i), now, Cancel))!;
+                Assert.Equal((id, false), (presented.Account?.Id, presented.IsDenied));
+                Assert.True(await families.TryRotateAsync(presented.Family.Id, 1, now, Cancel));
+            }),
+            ("look-ups that come at once", 20, async (id, i) =>
+            {
+                await Task.WhenAll(Enumerable.Range(i, 20).Select(other => sessions.FindLiveAsync($"sid{other}", now, Cancel).AsTask()));
+                await Task.WhenAll(Enumerable.Repeat(id, 20).Select(one => accounts.FindAsync(one, Cancel)));
+                await Task.WhenAll(Enumerable.Repeat(id, 20).Select(one => host.Get<IMetadataStore>().FindAsync(one, Cancel)));
             }),
             ("introspection or cookie", 500, async (_, i) => Assert.NotNull(await sessions.FindLiveAsync($"sid{i}", now, Cancel))),
             ("code", 100, async (_, i) =>

@@ -374,6 +374,10 @@ SELECT TOP(1) [a].[access_failed_count] AS [AccessFailedCount], [a].[lockout_end
 FROM [accounts] AS [a]
 WHERE [a].[id] = @id
 
+SELECT TOP(1) [a].[account_id], [a].[document]
+FROM [account_metadata] AS [a]
+WHERE [a].[account_id] = @id
+
 SELECT TOP(1) [a].[document]
 FROM [account_metadata] AS [a]
 WHERE [a].[account_id] = @accountId
@@ -407,6 +411,18 @@ SELECT TOP(1) [a].[id], [a].[application_id], [a].[client_id], [a].[concurrency_
 FROM [authorizations] AS [a]
 WHERE [a].[subject] = @subject AND [a].[type] = N'permanent' AND [a].[client_id] = @clientId
 ORDER BY [a].[granted_at] DESC
+
+SELECT TOP(1) [a].[id], [a].[application_id], [a].[client_id], [a].[concurrency_token], [a].[creation_date], [a].[details], [a].[expires_at], [a].[generation], [a].[granted_at], [a].[properties], [a].[resources], [a].[revoked_at], [a].[rotated_at], [a].[scopes], [a].[session_id], [a].[status], [a].[subject], [a].[type], [s].[id], [s].[account_id], [s].[acr], [s].[amr], [s].[authenticated_at], [s].[client_ids], [s].[created_at], [s].[device_id], [s].[ended_at], [s].[expires_at], [s].[ip], [s].[last_seen_at], [s].[sign_in_until], [s].[told_client_ids], [s].[user_agent], [a0].[id], [a0].[access_failed_count], [a0].[claim], [a0].[created_at], [a0].[delete_after], [a0].[email], [a0].[email_verified], [a0].[first_name], [a0].[is_active], [a0].[last_login_at], [a0].[last_name], [a0].[lockout_end], [a0].[normalized_email], [a0].[normalized_user_name], [a0].[pending_email], [a0].[pending_phone_number], [a0].[phone_number], [a0].[phone_number_verified], [a0].[profile], [a0].[roles], [a0].[search_text], [a0].[security_stamp], [a0].[updated_at], [a0].[user_name], [a0].[version], CASE
+    WHEN EXISTS (
+        SELECT 1
+        FROM [deny_entries] AS [d]
+        WHERE [d].[id] = @grant AND [d].[expires_at] > @now) THEN CAST(1 AS bit)
+    ELSE CAST(0 AS bit)
+END
+FROM [authorizations] AS [a]
+LEFT JOIN [sessions] AS [s] ON [a].[session_id] = [s].[id]
+LEFT JOIN [accounts] AS [a0] ON [s].[account_id] = [a0].[id]
+WHERE [a].[id] = @id
 
 SELECT TOP(1) [a].[id], [a].[application_type], [a].[client_id], [a].[client_secret], [a].[client_type], [a].[concurrency_token], [a].[consent_type], [a].[display_name], [a].[display_names], [a].[json_web_key_set], [a].[metadata], [a].[permissions], [a].[post_logout_redirect_uris], [a].[properties], [a].[redirect_uris], [a].[requirements], [a].[settings], [a].[updated_at]
 FROM [applications] AS [a]
@@ -481,7 +497,7 @@ WHERE [s].[id] = @id
 
 SELECT TOP(1) [s].[id], [s].[account_id], [s].[acr], [s].[amr], [s].[authenticated_at], [s].[client_ids], [s].[created_at], [s].[device_id], [s].[ended_at], [s].[expires_at], [s].[ip], [s].[last_seen_at], [s].[sign_in_until], [s].[told_client_ids], [s].[user_agent]
 FROM [sessions] AS [s]
-WHERE [s].[id] = @id AND [s].[ended_at] IS NULL AND [s].[expires_at] > @now AND EXISTS (
+WHERE [s].[id] = @id AND [s].[ended_at] IS NULL AND EXISTS (
     SELECT 1
     FROM [accounts] AS [a]
     WHERE [a].[id] = [s].[account_id] AND [a].[is_active] = CAST(1 AS bit))
@@ -962,12 +978,6 @@ FROM [audit_log] AS [a]
 WHERE [a].[actor_id] = @actor
 
 UPDATE [a]
-SET [a].[generation] = @p,
-    [a].[rotated_at] = @p4
-FROM [authorizations] AS [a]
-WHERE [a].[id] = @id AND [a].[generation] = @generation AND [a].[revoked_at] IS NULL AND [a].[expires_at] > @now
-
-UPDATE [a]
 SET [a].[revoked_at] = @p,
     [a].[status] = @p2
 FROM [authorizations] AS [a]
@@ -1203,3 +1213,5 @@ UPDATE [s]
 SET [s].[retires_at] = @p
 FROM [signing_keys] AS [s]
 WHERE [s].[kid] = @kid
+
+UPDATE authorizations SET generation = @p0, rotated_at = @p1 WHERE id = @p2 AND generation = @p3 AND revoked_at IS NULL AND expires_at > @p1
