@@ -47,6 +47,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<EndSessionEndpoint>();
         services.AddSingleton<LogoutNotices>();
         services.AddSingleton<LogoutToken>();
+        services.AddSingleton<FrontChannelLogout>();
         services.AddSingleton<FamilyBeginning>();
         services.AddSingleton<ReplayedCodes>();
         services.AddSingleton<FirstPartyTokens>();

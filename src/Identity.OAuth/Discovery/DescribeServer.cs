@@ -44,6 +44,8 @@ internal sealed class DescribeServer(ResourceCatalog resources, IOptions<OAuthOp
         metadata["authorization_response_iss_parameter_supported"] = true;
         metadata["backchannel_logout_supported"] = true;
         metadata["backchannel_logout_session_supported"] = true;
+        metadata["frontchannel_logout_supported"] = true;
+        metadata["frontchannel_logout_session_supported"] = true;
         metadata["introspection_signing_alg_values_supported"] = List(SigningKey.SupportedAlgorithms);
         metadata["ui_locales_supported"] = List(options.Value.UiLocales);
         metadata["protected_resources"] = List(known.Select(resource => resource.Identifier).Where(identifier => Uri.TryCreate(identifier, UriKind.Absolute, out _)));

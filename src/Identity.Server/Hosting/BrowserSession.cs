@@ -10,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Hosting;
 
 /// <summary>Writes, reads and takes away the session cookie. It carries the session's id and the moment of its last sign-in, encrypted and signed: a cookie kept from before a sign-out or another sign-in is worth nothing.</summary>
-public sealed class BrowserSession(SessionService sessions, IDataProtectionProvider protection, IBrowserMark mark, ServerSettings settings, IOptions<AccountsOptions> options) : IBrowserSession
+public sealed class BrowserSession(SessionService sessions, IDataProtectionProvider protection, IBrowserMark mark, IEndedSession ended, ServerSettings settings, IOptions<AccountsOptions> options) : IBrowserSession
 {
     private static readonly object Key = new();
     private readonly IDataProtector _protector = protection.CreateProtector("identity.session-cookie.v2");
@@ -53,6 +53,7 @@ public sealed class BrowserSession(SessionService sessions, IDataProtectionProvi
         if (await FindAsync(context) is { } session)
         {
             await sessions.EndAsync(session.Id, SessionEndReasons.Logout, Callers.Of(context), context.RequestAborted);
+            await ended.RememberAsync(context, session);
         }
 
         context.Items[Key] = null;

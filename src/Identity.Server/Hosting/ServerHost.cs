@@ -256,6 +256,7 @@ public static class ServerHost
         services.AddSingleton<BrowserSession>();
         services.AddSingleton<IBrowserSession>(provider => provider.GetRequiredService<BrowserSession>());
         services.AddSingleton<IBrowserMark, BrowserMark>();
+        services.AddSingleton<IEndedSession, EndedSession>();
         services.AddSingleton<IRegistrationTicket, RegistrationTicket>();
         services.AddSingleton<IAntiforgeryAdditionalDataProvider, FormBinding>();
         services.AddSingleton<Interactions>();

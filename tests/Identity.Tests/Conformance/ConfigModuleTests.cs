@@ -52,6 +52,8 @@ public sealed class ConfigModuleTests(ConformanceWorld world)
         ["claims_parameter_supported"] = JsonValueKind.True,
         ["backchannel_logout_supported"] = JsonValueKind.True,
         ["backchannel_logout_session_supported"] = JsonValueKind.True,
+        ["frontchannel_logout_supported"] = JsonValueKind.True,
+        ["frontchannel_logout_session_supported"] = JsonValueKind.True,
         ["request_parameter_supported"] = JsonValueKind.False,
         ["request_uri_parameter_supported"] = JsonValueKind.False,
         ["authorization_response_iss_parameter_supported"] = JsonValueKind.True,
