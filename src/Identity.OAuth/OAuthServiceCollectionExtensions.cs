@@ -40,6 +40,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<IdTokenHintReader>();
         services.AddSingleton<Subjects>();
         services.AddSingleton<SignInSessions>();
+        services.AddSingleton<SessionState>();
         services.AddSingleton<ConsentService>();
         services.AddSingleton<AuthorizeRules>();
         services.AddSingleton<AuthorizeDecision>();

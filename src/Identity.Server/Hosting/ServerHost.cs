@@ -41,7 +41,7 @@ public static class ServerHost
     private static readonly string[] MachinePaths =
     [
         "/api", "/health", "/metrics", "/.well-known", "/openapi", "/asyncapi", "/docs", "/css", "/js",
-        "/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks",
+        "/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks", SessionState.FramePath,
     ];
 
     /// <summary>The process's exit code. What the operator can mend ends the start with a line each, and code 1.</summary>
@@ -253,6 +253,7 @@ public static class ServerHost
         AddOpenApiDocument(services, settings, "v1-3.0", OpenApiSpecVersion.OpenApi3_0);
 
         services.AddSingleton<DemoFlow>();
+        services.AddSingleton<BrowserState>();
         services.AddSingleton<BrowserSession>();
         services.AddSingleton<IBrowserSession>(provider => provider.GetRequiredService<BrowserSession>());
         services.AddSingleton<IBrowserMark, BrowserMark>();
@@ -393,6 +394,7 @@ public static class ServerHost
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
         app.MapAuthorize();
         app.MapEndSession();
+        app.MapCheckSession();
         app.MapUserInfoMetadata();
         if (settings.ManagementPort is not null)
         {
