@@ -51,15 +51,40 @@ public sealed class SessionManagementTests(BrowserFixture fixture)
         Assert.Equal("error", await AskAsync(visit, server, fixture.Elsewhere, "lighthouse " + told));
     }
 
+    [Fact]
+    public async Task Application_WithAStockLibrary_HearsOfASignOutInAnotherTab()
+    {
+        await using var server = await StartAsync();
+        await using var visit = await fixture.VisitAsync();
+        await server.RegisterAsync(visit.Email, BrowserFixture.Password);
+        await visit.Page.RouteAsync("**/app/settings.json", route => route.FulfillAsync(new() { ContentType = "application/json", Body = new JsonObject { ["authority"] = server.Url.AbsoluteUri.TrimEnd('/') }.ToJsonString() }));
+        await visit.Page.AddInitScriptAsync("sessionStorage.setItem('monitor', 'on'); sessionStorage.setItem('scope', 'openid email');");
+        await SignInAsync(visit, server);
+        await visit.GotoAsync(fixture.SinglePageApp.AbsoluteUri);
+        await visit.PressAsync("Sign in");
+        var status = visit.Page.Locator("#status");
+        await Assertions.Expect(status).ToHaveTextAsync("Signed in as " + visit.Email);
+
+        var other = await visit.Page.Context.NewPageAsync();
+        await other.GotoAsync(server.Url + "signout");
+        await Assertions.Expect(status).ToHaveTextAsync("Signed in as " + visit.Email);
+        await other.GetByRole(AriaRole.Button, new() { Name = "Sign out", Exact = true }).ClickAsync();
+        await other.ArriveAtAsync("**/signed-out");
+        await Assertions.Expect(status).ToHaveTextAsync("Signed out elsewhere", new() { Timeout = 20_000 });
+        visit.AssertPolicyHeld();
+    }
+
     private Task<HostedServer> StartAsync() => HostedServer.StartAsync(
-        new JsonArray(new JsonObject
-        {
-            ["client_id"] = "lighthouse",
-            ["redirect_uris"] = new JsonArray(Callback),
-            ["token_endpoint_auth_method"] = "none",
-            ["scope"] = "openid",
-        }).ToJsonString(),
+        new JsonArray(Client("lighthouse", "/callback"), Client("notes", "/app/callback.html")).ToJsonString(),
         settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["OAuth:SessionManagement"] = "true" });
+
+    private JsonObject Client(string id, string path) => new()
+    {
+        ["client_id"] = id,
+        ["redirect_uris"] = new JsonArray(new Uri(fixture.SinglePageApp, path).AbsoluteUri),
+        ["token_endpoint_auth_method"] = "none",
+        ["scope"] = "openid email",
+    };
 
     private string Callback => new Uri(fixture.SinglePageApp, "/callback").AbsoluteUri;
 
