@@ -36,6 +36,9 @@ public sealed class OAuthOptions
     /// <summary>How far a client's clock may be off when it signs something for us.</summary>
     public TimeSpan ClockSkew { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>OpenID Connect Session Management 1.0: <c>session_state</c> in answers, and a frame that may be asked whether it is still so. It needs a cookie that scripts of ours read, in frames of other sites too.</summary>
+    public bool SessionManagement { get; set; }
+
     /// <summary>A new signing key takes over after this long.</summary>
     public TimeSpan KeyRotation { get; set; } = TimeSpan.FromDays(90);
 

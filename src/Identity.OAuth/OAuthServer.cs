@@ -173,6 +173,7 @@ internal static class OAuthServer
         server.AddEventHandler(ApplyPushedRules.Descriptor);
         server.AddEventHandler(RedirectErrors.Descriptor);
         Replace(server, BuiltIn.Authentication.AttachIssuer.Descriptor, AttachIssuerToAnswer.Descriptor);
+        server.AddEventHandler(AttachSessionState.Descriptor);
         server.AddEventHandler(SignAnswer.Descriptor);
 
         // Devices: asking, and a person's answer at another screen.

@@ -46,6 +46,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<IdTokenHintReader>();
         services.AddSingleton<Subjects>();
         services.AddSingleton<SignInSessions>();
+        services.AddSingleton<SessionState>();
         services.AddSingleton<ConsentService>();
         services.AddSingleton<AuthorizeRules>();
         services.AddSingleton<AuthorizeDecision>();
@@ -53,6 +54,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<EndSessionEndpoint>();
         services.AddSingleton<LogoutNotices>();
         services.AddSingleton<LogoutToken>();
+        services.AddSingleton<FrontChannelLogout>();
         services.AddSingleton<FamilyBeginning>();
         services.AddSingleton<ReplayedCodes>();
         services.AddSingleton<FirstPartyTokens>();

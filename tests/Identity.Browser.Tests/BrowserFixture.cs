@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using Identity.Accounts;
@@ -60,6 +61,9 @@ public sealed class BrowserFixture : IAsyncLifetime
     /// <summary>The same page at an origin that no client names.</summary>
     public Uri Stranger => At("127.0.0.3");
 
+    /// <summary>What applications heard of sessions that ended, by query: whose address it was, of which session.</summary>
+    public ConcurrentQueue<Dictionary<string, string>> Heard { get; } = new();
+
     public string AxeSource { get; private set; } = "";
 
     public async ValueTask InitializeAsync()
@@ -74,7 +78,7 @@ public sealed class BrowserFixture : IAsyncLifetime
         AxeSource = await File.ReadAllTextAsync(Axe);
         await StartApplicationAsync();
         _fcm = await StandInFcm.StartAsync();
-        _server = await HostedServer.StartAsync(Clients(SinglePageApp, Elsewhere), settings: new Dictionary<string, string>(StringComparer.Ordinal)
+        _server = await HostedServer.StartAsync(Clients(SinglePageApp, Elsewhere, new Uri(Callback)), settings: new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["Accounts:AllowCodeSignIn"] = "true",
             ["Accounts:OneTimeCodesPerAccount"] = "1000",
@@ -192,6 +196,12 @@ public sealed class BrowserFixture : IAsyncLifetime
             var posted = request.HasFormContentType ? string.Join(' ', (await request.ReadFormAsync()).Keys.Order()) : "";
             return Results.Content($"<!DOCTYPE html><html lang=en><title>Atlas</title><h1>Back at Atlas</h1><output>{WebUtility.HtmlEncode(posted)}</output>", "text/html");
         });
+        _application.MapGet("/heard", (HttpRequest request) =>
+        {
+            Heard.Enqueue(request.Query.ToDictionary(pair => pair.Key, pair => pair.Value.ToString(), StringComparer.Ordinal));
+            return Results.Content("<!DOCTYPE html><title>Signed out</title>", "text/html");
+        });
+        _application.MapGet("/never", (HttpContext context) => Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default));
         _provider.Map(_application, () => Provider);
         _application.MapGet("/app/oidc-client-ts.js", () => Results.File(OidcClient, "text/javascript"));
         _application.MapGet("/app/settings.json", () => Results.Json(new { authority = Server.Url.AbsoluteUri.TrimEnd('/') }));
@@ -200,7 +210,7 @@ public sealed class BrowserFixture : IAsyncLifetime
         Callback = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{new Uri(_application.Urls.First()).Port}/callback");
     }
 
-    private static string Clients(Uri application, Uri elsewhere) => $$"""
+    private static string Clients(Uri application, Uri elsewhere, Uri callback) => $$"""
         [
           {
             "client_id": "atlas",
@@ -237,6 +247,31 @@ public sealed class BrowserFixture : IAsyncLifetime
             "redirect_uris": ["https://elsewhere.example.com/callback"],
             "allowed_origins": ["{{elsewhere.GetLeftPart(UriPartial.Authority)}}"],
             "grant_types": ["authorization_code"],
+            "token_endpoint_auth_method": "none",
+            "scope": "openid"
+          },
+          {
+            "client_id": "harbour",
+            "client_name": "Harbour",
+            "redirect_uris": ["{{callback}}"],
+            "post_logout_redirect_uris": ["{{callback}}"],
+            "frontchannel_logout_uri": "{{new Uri(callback, "/heard?by=harbour")}}",
+            "token_endpoint_auth_method": "none",
+            "scope": "openid"
+          },
+          {
+            "client_id": "lighthouse",
+            "client_name": "Lighthouse",
+            "redirect_uris": ["{{callback}}", "{{new Uri(application, "/callback")}}"],
+            "frontchannel_logout_uri": "{{new Uri(application, "/heard?by=lighthouse")}}",
+            "token_endpoint_auth_method": "none",
+            "scope": "openid"
+          },
+          {
+            "client_id": "mute",
+            "client_name": "One that never answers",
+            "redirect_uris": ["{{callback}}"],
+            "frontchannel_logout_uri": "{{new Uri(callback, "/never")}}",
             "token_endpoint_auth_method": "none",
             "scope": "openid"
           }

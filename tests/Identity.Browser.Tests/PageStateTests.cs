@@ -481,6 +481,15 @@ public sealed class PageStateTests(BrowserFixture fixture)
             await visit.GotoAsync(new Uri(fixture.FederatedServer.Url, sent.Headers["location"]).AbsoluteUri);
             await Assertions.Expect(visit.Page.GetByRole(AriaRole.Link, new() { Name = "Sign out of Example Inc." })).ToBeVisibleAsync();
         },
+        ["signed-out-going-on"] = async (visit, _) =>
+        {
+            // The page goes on by itself; without its script it waits for the person.
+            await visit.Page.RouteAsync("**/js/signed-out.js*", route => route.AbortAsync());
+            await visit.SignInAsync();
+            await visit.BeginSignOutAsync("harbour");
+            await Assertions.Expect(visit.Page.GetByRole(AriaRole.Link, new() { Name = "Back to Harbour" })).ToBeVisibleAsync();
+            await Assertions.Expect(visit.Page.Locator("iframe")).ToHaveCountAsync(1);
+        },
         ["external-problem"] = (visit, _) => visit.GotoAsync("/external/problem?problem=Expired&provider=x&id=0123456789abcdef"),
         ["account-apps-empty"] = async (visit, _) =>
         {

@@ -38,11 +38,11 @@ public sealed class Visit : IAsyncDisposable
 
     public string Email { get; } = $"ada.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))}@example.com";
 
-    /// <summary>An authorization request of Atlas, as its library would make it.</summary>
-    public string AuthorizeUrl(string scope = "openid profile email", string more = "")
+    /// <summary>An authorization request of Atlas, or of another client, as its library would make it.</summary>
+    public string AuthorizeUrl(string scope = "openid profile email", string more = "", string client = "atlas")
     {
         var challenge = System.Buffers.Text.Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes(new string('v', 43))));
-        return $"/connect/authorize?client_id=atlas&response_type=code&redirect_uri={Uri.EscapeDataString(_fixture.Callback)}&scope={Uri.EscapeDataString(scope)}&state=st%2F1&nonce=n1&code_challenge={challenge}&code_challenge_method=S256{more}";
+        return $"/connect/authorize?client_id={client}&response_type=code&redirect_uri={Uri.EscapeDataString(_fixture.Callback)}&scope={Uri.EscapeDataString(scope)}&state=st%2F1&nonce=n1&code_challenge={challenge}&code_challenge_method=S256{more}";
     }
 
     /// <summary>Asks for this context class, and for nothing less (OpenID Connect Core §5.5.1.1).</summary>
@@ -63,8 +63,23 @@ public sealed class Visit : IAsyncDisposable
     }
 
     /// <summary>What Atlas gets for the code that it was called back with.</summary>
-    public Task<System.Text.Json.JsonElement> RedeemAsync(string code) =>
-        PostAsync("/connect/token", ("grant_type", "authorization_code"), ("client_id", "atlas"), ("code", code), ("redirect_uri", _fixture.Callback), ("code_verifier", new string('v', 43)));
+    public Task<System.Text.Json.JsonElement> RedeemAsync(string code, string client = "atlas") =>
+        PostAsync("/connect/token", ("grant_type", "authorization_code"), ("client_id", client), ("code", code), ("redirect_uri", _fixture.Callback), ("code_verifier", new string('v', 43)));
+
+    /// <summary>Signed in to these applications, signs out at the first of them, and does not wait for where that leads; the session's id.</summary>
+    public async Task<string> BeginSignOutAsync(params string[] clients)
+    {
+        string? hint = null;
+        foreach (var client in clients)
+        {
+            await GotoAsync(AuthorizeUrl("openid", client: client));
+            var tokens = await RedeemAsync((await CalledBackAsync())["code"], client);
+            hint ??= tokens.GetProperty("id_token").GetString()!;
+        }
+
+        await Page.GotoAsync($"/connect/endsession?id_token_hint={hint}&post_logout_redirect_uri={Uri.EscapeDataString(_fixture.Callback)}&state=out%2F1", new() { WaitUntil = WaitUntilState.Commit });
+        return (string)JsonNode.Parse(System.Buffers.Text.Base64Url.DecodeFromChars(hint!.Split('.')[1]))!["sid"]!;
+    }
 
     private async Task<System.Text.Json.JsonElement> PostAsync(string path, params (string Name, string Value)[] fields)
     {

@@ -37,6 +37,12 @@ public sealed record Client
     /// <summary><c>backchannel_logout_session_required</c>: kept as it was registered; there is a sid in any case.</summary>
     public bool BackChannelLogoutSessionRequired { get; init; }
 
+    /// <summary><c>frontchannel_logout_uri</c>: what a browser opens when its session has ended (Front-Channel Logout 1.0 §2); at the origin of one of the redirect URIs. It always carries iss and sid.</summary>
+    public string? FrontChannelLogoutUri { get; init; }
+
+    /// <summary><c>frontchannel_logout_session_required</c>: kept as it was registered; there is a sid in any case.</summary>
+    public bool FrontChannelLogoutSessionRequired { get; init; }
+
     /// <summary><c>grant_types</c>; RFC 7591 §2 default is authorization_code.</summary>
     public IReadOnlyList<string> GrantTypes { get; init; } = ["authorization_code"];
 

@@ -26,6 +26,10 @@ public static class ClientDocument
         document["response_types"] = Array(client.ResponseTypes);
         List(document, "redirect_uris", client.RedirectUris);
         List(document, "post_logout_redirect_uris", client.PostLogoutRedirectUris);
+        Text(document, "backchannel_logout_uri", client.BackChannelLogoutUri);
+        Flag(document, "backchannel_logout_session_required", client.BackChannelLogoutSessionRequired, otherwise: false);
+        Text(document, "frontchannel_logout_uri", client.FrontChannelLogoutUri);
+        Flag(document, "frontchannel_logout_session_required", client.FrontChannelLogoutSessionRequired, otherwise: false);
         Text(document, "scope", client.Scopes.Count == 0 ? null : string.Join(' ', client.Scopes));
         if (client.Jwks is { } jwks)
         {

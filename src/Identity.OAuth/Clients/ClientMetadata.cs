@@ -32,7 +32,6 @@ public static class ClientMetadata
     private static readonly string[] Kept =
     [
         "application_type", "contacts", "initiate_login_uri", "software_id", "software_version", "software_statement", "subject_type", "introspection_signed_response_alg",
-        "frontchannel_logout_uri", "frontchannel_logout_session_required",
         "introspection_encrypted_response_enc", "id_token_encrypted_response_enc", "userinfo_encrypted_response_enc",
         "authorization_encrypted_response_enc", "request_object_encryption_enc", "authorization_details_types", "client_id_issued_at", "client_secret_expires_at",
     ];
@@ -99,6 +98,12 @@ public static class ClientMetadata
         if (logoutUri is not null && (RedirectProblem(logoutUri) is not null || !logoutUri.StartsWith("http", StringComparison.Ordinal)))
         {
             reader.Problem("backchannel_logout_uri", "expected an https address without a fragment (http on loopback)");
+        }
+
+        var frontChannel = reader.Text("frontchannel_logout_uri");
+        if (frontChannel is not null && FrontChannelProblem(frontChannel, redirects) is { } wrong)
+        {
+            reader.Problem("frontchannel_logout_uri", wrong);
         }
 
         var responses = reader.List("response_types") ?? (grants.Contains("authorization_code", StringComparer.Ordinal) ? ["code"] : []);
@@ -202,6 +207,8 @@ public static class ClientMetadata
             PostLogoutRedirectUris = postLogout,
             BackChannelLogoutUri = logoutUri,
             BackChannelLogoutSessionRequired = reader.Flag("backchannel_logout_session_required", otherwise: false),
+            FrontChannelLogoutUri = frontChannel,
+            FrontChannelLogoutSessionRequired = reader.Flag("frontchannel_logout_session_required", otherwise: false),
             GrantTypes = grants,
             ResponseTypes = responses,
             TokenEndpointAuthMethod = method,
@@ -350,6 +357,14 @@ public static class ClientMetadata
                 : "expected https, or a private-use scheme like com.example.app",
         };
     }
+
+    // Front-Channel Logout 1.0 §2. A policy (CSP) cannot name the address [::1], so no page could open it.
+    private static string? FrontChannelProblem(string value, IReadOnlyList<string> redirects) =>
+        RedirectProblem(value) is not null || !value.StartsWith("http", StringComparison.Ordinal) || value.StartsWith("http://[", StringComparison.Ordinal) ? "expected an https address without a fragment (http on 127.0.0.1 or localhost)"
+        : redirects.Any(redirect => RedirectProblem(redirect) is null && Origin(redirect) == Origin(value)) ? null
+        : "expected the scheme, host and port of one of redirect_uris";
+
+    private static string Origin(string address) => new Uri(address).GetLeftPart(UriPartial.Authority);
 
     private static readonly string[] LoopbackPrefixes = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
 

@@ -6,6 +6,7 @@ using Identity.OAuth.Clients;
 using Identity.OAuth.DPoP;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Resources;
+using Identity.OAuth.Sessions;
 using Microsoft.Extensions.Options;
 using OpenIddict.Server;
 using static OpenIddict.Server.OpenIddictServerEvents;
@@ -49,9 +50,16 @@ internal sealed class DescribeServer(ResourceCatalog resources, IOptions<OAuthOp
         metadata["backchannel_logout_supported"] = true;
         metadata["backchannel_logout_session_supported"] = true;
         metadata["dpop_signing_alg_values_supported"] = List(DPoPProof.Algorithms);
+        metadata["frontchannel_logout_supported"] = true;
+        metadata["frontchannel_logout_session_supported"] = true;
         metadata["introspection_signing_alg_values_supported"] = List(SigningKey.SupportedAlgorithms);
         metadata["ui_locales_supported"] = List(options.Value.UiLocales);
         metadata["protected_resources"] = List(known.Select(resource => resource.Identifier).Where(identifier => Uri.TryCreate(identifier, UriKind.Absolute, out _)));
+        if (options.Value.SessionManagement)
+        {
+            metadata["check_session_iframe"] = options.Value.Issuer + SessionState.FramePath;
+        }
+
         foreach (var endpoint in (string[])["token", "revocation", "introspection"])
         {
             metadata[endpoint + "_endpoint_auth_signing_alg_values_supported"] = List(PrivateKeyJwt.Algorithms);

@@ -16,7 +16,7 @@ public abstract record EndSessionOutcome
     public sealed record Confirm(Client? Client, string? RedirectTo) : EndSessionOutcome;
 
     /// <summary>The session ends now, and the browser goes to a registered address.</summary>
-    public sealed record Redirect(SessionInfo? Session, string RedirectTo) : EndSessionOutcome;
+    public sealed record Redirect(SessionInfo? Session, Client? Client, string RedirectTo) : EndSessionOutcome;
 
     /// <summary>The session ends now (if there is one), and a page says so.</summary>
     public sealed record SignedOut(SessionInfo? Session, Client? Client) : EndSessionOutcome;
@@ -78,7 +78,7 @@ public sealed class EndSessionEndpoint(ClientStore clients, IdTokenHintReader hi
 
         // Nobody is signed in: with a client_id alone a redirect would be an open one, so it takes the hint.
         return redirectTo is not null && hint is not null
-            ? new EndSessionOutcome.Redirect(session, redirectTo)
+            ? new EndSessionOutcome.Redirect(session, client, redirectTo)
             : new EndSessionOutcome.SignedOut(session, client);
     }
 

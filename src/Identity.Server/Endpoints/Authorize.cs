@@ -41,7 +41,15 @@ internal static class Authorize
         }
 
         var session = await context.RequestServices.GetRequiredService<IBrowserSession>().FindAsync(context);
-        context.Features.Set(new Visitor(session is null ? null : SessionInfo.Of(session), context.RequestServices.GetRequiredService<Interactions>().Read(ShortRequest.Of(context))));
+        var info = session is null ? null : SessionInfo.Of(session);
+
+        // A session may be older than the setting, or have ended elsewhere; but to a frame of another site its cookie does not come, and nobody is signed out by that.
+        if (info is not null || context.Request.Headers["Sec-Fetch-Dest"] == "document")
+        {
+            context.RequestServices.GetRequiredService<BrowserState>().Show(context, info);
+        }
+
+        context.Features.Set(new Visitor(info, context.RequestServices.GetRequiredService<Interactions>().Read(ShortRequest.Of(context))));
         await next(context);
     }
 

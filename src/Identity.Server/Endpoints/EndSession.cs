@@ -1,5 +1,6 @@
 // OpenID Connect RP-Initiated Logout 1.0: behind OpenIddict's /connect/endsession (its passthrough) it is decided whether to ask, to redirect, or to say so.
 using Identity.OAuth;
+using Identity.OAuth.Clients;
 using Identity.OAuth.EndSession;
 using Identity.OAuth.Sessions;
 using Identity.Server.Hosting;
@@ -44,10 +45,17 @@ internal static class EndSession
                 break;
             case EndSessionOutcome.Confirm confirm:
                 // Comes back here with nobody signed in, and is then answered. The page needs to know whose request it is: a browser holds its form to where that leads.
-                Authorize.SeeOther(context, "/signout?returnUrl=" + Uri.EscapeDataString(Path + "?" + Authorize.Encode(ShortRequest.Of(context)) + (parameters["client_id"] is null && confirm.Client is { } client ? "&client_id=" + Uri.EscapeDataString(client.ClientId) : "")) + Authorize.Locale(parameters));
+                Authorize.SeeOther(context, PageUrls.SignOut(Again(context, parameters, confirm.Client)) + Authorize.Locale(parameters));
                 break;
             case EndSessionOutcome.Redirect redirect:
                 await browser.EndAsync(context);
+                if (context.RequestServices.GetRequiredService<IEndedSession>().IsRemembered(context))
+                {
+                    // A page tells the session's clients first, and comes back here.
+                    Authorize.SeeOther(context, PageUrls.SignedOut(Again(context, parameters, redirect.Client)) + Authorize.Locale(parameters));
+                    break;
+                }
+
                 context.Response.StatusCode = StatusCodes.Status303SeeOther;
                 context.Response.Headers.Location = redirect.RedirectTo;
                 break;
@@ -57,4 +65,7 @@ internal static class EndSession
                 break;
         }
     }
+
+    private static string Again(HttpContext context, RequestParameters parameters, Client? client) =>
+        Path + "?" + Authorize.Encode(ShortRequest.Of(context)) + (parameters["client_id"] is null && client is not null ? "&client_id=" + Uri.EscapeDataString(client.ClientId) : "");
 }

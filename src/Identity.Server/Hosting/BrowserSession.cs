@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using Identity.Accounts;
 using Identity.Accounts.Sessions;
+using Identity.OAuth.Sessions;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.Options;
@@ -10,7 +11,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Hosting;
 
 /// <summary>Writes, reads and takes away the session cookie. It carries the session's id and the moment of its last sign-in, encrypted and signed: a cookie kept from before a sign-out or another sign-in is worth nothing.</summary>
-public sealed class BrowserSession(SessionService sessions, IDataProtectionProvider protection, IBrowserMark mark, ServerSettings settings, IOptions<AccountsOptions> options) : IBrowserSession
+internal sealed class BrowserSession(SessionService sessions, IDataProtectionProvider protection, IBrowserMark mark, IEndedSession ended, BrowserState state, ServerSettings settings, IOptions<AccountsOptions> options) : IBrowserSession
 {
     private static readonly object Key = new();
     private readonly IDataProtector _protector = protection.CreateProtector("identity.session-cookie.v2");
@@ -46,6 +47,7 @@ public sealed class BrowserSession(SessionService sessions, IDataProtectionProvi
         context.Items[Key] = session;
         mark.Keep(context);
         context.Response.Cookies.Append(CookieName, _protector.Protect(Value(session)), Cookie(options.Value.SessionLifetime));
+        state.Show(context, SessionInfo.Of(session));
     }
 
     public async Task EndAsync(HttpContext context)
@@ -53,6 +55,8 @@ public sealed class BrowserSession(SessionService sessions, IDataProtectionProvi
         if (await FindAsync(context) is { } session)
         {
             await sessions.EndAsync(session.Id, SessionEndReasons.Logout, Callers.Of(context), context.RequestAborted);
+            await ended.RememberAsync(context, session);
+            state.Show(context, session: null);
         }
 
         context.Items[Key] = null;

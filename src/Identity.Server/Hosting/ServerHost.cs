@@ -42,7 +42,7 @@ public static class ServerHost
     private static readonly string[] MachinePaths =
     [
         "/api", "/health", "/metrics", "/.well-known", "/openapi", "/asyncapi", "/docs", "/css", "/js",
-        "/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks",
+        "/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks", SessionState.FramePath,
     ];
 
     /// <summary>The process's exit code. What the operator can mend ends the start with a line each, and code 1.</summary>
@@ -255,9 +255,11 @@ public static class ServerHost
         AddOpenApiDocument(services, settings, "v1-3.0", OpenApiSpecVersion.OpenApi3_0);
 
         services.AddSingleton<DemoFlow>();
+        services.AddSingleton<BrowserState>();
         services.AddSingleton<BrowserSession>();
         services.AddSingleton<IBrowserSession>(provider => provider.GetRequiredService<BrowserSession>());
         services.AddSingleton<IBrowserMark, BrowserMark>();
+        services.AddSingleton<IEndedSession, EndedSession>();
         services.AddSingleton<IRegistrationTicket, RegistrationTicket>();
         services.AddSingleton<IAntiforgeryAdditionalDataProvider, FormBinding>();
         services.AddSingleton<Interactions>();
@@ -394,6 +396,7 @@ public static class ServerHost
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
         app.MapAuthorize();
         app.MapEndSession();
+        app.MapCheckSession();
         app.MapUserInfoMetadata();
         if (settings.ManagementPort is not null)
         {

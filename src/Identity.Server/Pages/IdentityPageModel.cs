@@ -32,6 +32,9 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
 
     public virtual RequestClient? Client => Context.Client;
 
+    /// <summary>What the page opens in frames: its policy names their origins, and no others.</summary>
+    public IReadOnlyList<Uri> Frames { get; protected set; } = [];
+
     /// <summary>The page is a step of a request that is judged elsewhere.</summary>
     protected bool ServesRequest => services.Interactions.IsRequest(ReturnUrl);
 

@@ -15,8 +15,8 @@ internal sealed class PageHeaders(Brand brand) : IAsyncPageFilter, IAlwaysRunRes
     public void OnResultExecuting(ResultExecutingContext context)
     {
         var headers = context.HttpContext.Response.Headers;
-        var client = (context.Controller as IdentityPageModel)?.Client;
-        headers.ContentSecurityPolicy = Policy(brand.LogoOrigin, client?.LogoUri, client?.AnswerScheme);
+        var page = context.Controller as IdentityPageModel;
+        headers.ContentSecurityPolicy = Policy(brand.LogoOrigin, page?.Client?.LogoUri, page?.Client?.AnswerScheme, page?.Frames);
         headers.XContentTypeOptions = "nosniff";
         headers.XFrameOptions = "DENY";
         headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
@@ -34,13 +34,14 @@ internal sealed class PageHeaders(Brand brand) : IAsyncPageFilter, IAlwaysRunRes
     {
     }
 
-    internal static string Policy(string? logoOrigin, string? clientLogo, string? answerScheme)
+    internal static string Policy(string? logoOrigin, string? clientLogo, string? answerScheme, IReadOnlyList<Uri>? frames = null)
     {
         var images = string.Concat(new[] { logoOrigin, Origin(clientLogo) }.Where(origin => origin is not null).Distinct(StringComparer.Ordinal).Select(origin => " " + origin));
 
         // Browsers hold a form's redirects to form-action too: the answer goes to the application, whose own redirects follow. Its scheme is as narrow as that allows.
         var answers = answerScheme is null ? "" : $" {answerScheme}:";
-        return $"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{images}; connect-src 'self'; form-action 'self'{answers}; base-uri 'none'; frame-ancestors 'none'";
+        var framed = frames is { Count: > 0 } ? "frame-src " + string.Join(' ', frames.Select(frame => frame.GetLeftPart(UriPartial.Authority)).Distinct(StringComparer.Ordinal)) + "; " : "";
+        return $"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{images}; connect-src 'self'; {framed}form-action 'self'{answers}; base-uri 'none'; frame-ancestors 'none'";
     }
 
     private static string? Origin(string? uri) => uri is null ? null : new Uri(uri).GetLeftPart(UriPartial.Authority);

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages;
 
 /// <summary>Asks, then ends the session and returns to where the request came from.</summary>
-public sealed class SignOutModel(PageServices services, IBrowserSession browser, IAccountStore accounts, ExternalButtons external) : IdentityPageModel(services)
+public sealed class SignOutModel(PageServices services, IBrowserSession browser, IEndedSession ended, IAccountStore accounts, ExternalButtons external) : IdentityPageModel(services)
 {
     public Account? Account { get; private set; }
 
@@ -32,6 +32,9 @@ public sealed class SignOutModel(PageServices services, IBrowserSession browser,
     {
         var session = await browser.FindAsync(HttpContext);
         await browser.EndAsync(HttpContext);
-        return SeeOther(await external.SignOutAsync(HttpContext, session, NextUrl));
+        var next = await external.SignOutAsync(HttpContext, session, NextUrl);
+
+        // Another provider may not lead back: who is to hear of it from this browser hears of it before.
+        return SeeOther(next != NextUrl && ended.IsRemembered(HttpContext) ? PageUrls.SignedOut(next) : next);
     }
 }

@@ -18,6 +18,9 @@ on('revoke', async () => { await manager.revokeTokens(); status.textContent = 'R
 on('signout', () => manager.signoutRedirect());
 on('popup-signout', async () => { await manager.signoutPopup(); show(null); });
 
+// Session Management 1.0: heard from the frame of the server, and found true by a silent request.
+manager.events.addUserSignedOut(() => { status.textContent = 'Signed out elsewhere'; });
+
 // What the tests look at and try.
 window.user = () => manager.getUser();
 window.tryFetch = async (url, init) => {

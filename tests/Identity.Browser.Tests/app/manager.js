@@ -15,5 +15,7 @@ export const manager = new UserManager({
   scope: sessionStorage.getItem('scope') ?? 'openid profile email',
   loadUserInfo: true,
   automaticSilentRenew: false,
+  monitorSession: sessionStorage.getItem('monitor') !== null,
+  checkSessionIntervalInSeconds: 1,
   silentRequestTimeoutInSeconds: 15,
 });

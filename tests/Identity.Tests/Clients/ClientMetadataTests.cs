@@ -38,6 +38,20 @@ public sealed class ClientMetadataTests
         Assert.False(client.RequireConsent);
     }
 
+    // What an operator exports and imports again must not have lost whom to tell of a sign-out.
+    [Fact]
+    public void Document_OfAClientThatIsToldOfSignOuts_IsReadBackTheSame()
+    {
+        var client = Parse("""
+            {"client_id":"app","token_endpoint_auth_method":"none","redirect_uris":["https://app.example/cb"],
+             "backchannel_logout_uri":"https://app.example/told","backchannel_logout_session_required":true,
+             "frontchannel_logout_uri":"https://app.example/bye?a=b","frontchannel_logout_session_required":true}
+            """);
+        var read = Parse(ClientDocument.Write(client, withSecretHashes: false).ToJsonString());
+        Assert.Equal(("https://app.example/told", true), (read.BackChannelLogoutUri, read.BackChannelLogoutSessionRequired));
+        Assert.Equal(("https://app.example/bye?a=b", true), (read.FrontChannelLogoutUri, read.FrontChannelLogoutSessionRequired));
+    }
+
     [Theory]
     [InlineData("false")]
     [InlineData("\"False\"")]
@@ -105,6 +119,14 @@ public sealed class ClientMetadataTests
         { "redirect_uris", """{"redirect_uris":[]}""" },
         { "redirect_uris[0]", """{"redirect_uris":[7]}""" },
         { "post_logout_redirect_uris[0]", """{"post_logout_redirect_uris":["http://app.example/"]}""" },
+        { "frontchannel_logout_uri", """{"frontchannel_logout_uri":"https://app.example.com/bye"}""" },
+        { "frontchannel_logout_uri", """{"frontchannel_logout_uri":"https://app.example:8443/bye"}""" },
+        { "frontchannel_logout_uri", """{"frontchannel_logout_uri":"http://app.example/bye"}""" },
+        { "frontchannel_logout_uri", """{"frontchannel_logout_uri":"https://app.example/bye#x"}""" },
+        { "frontchannel_logout_uri", """{"redirect_uris":["http://127.0.0.1:4711/cb"],"frontchannel_logout_uri":"http://127.0.0.1:4712/bye"}""" },
+        { "frontchannel_logout_uri", """{"redirect_uris":["http://[::1]/cb"],"frontchannel_logout_uri":"http://[::1]/bye"}""" },
+        { "frontchannel_logout_uri", """{"redirect_uris":["com.example.app:/cb"],"frontchannel_logout_uri":"com.example.app:/bye"}""" },
+        { "frontchannel_logout_session_required", """{"frontchannel_logout_session_required":"perhaps"}""" },
         { "require_pkce", """{"token_endpoint_auth_method":"none","client_secret":null,"require_pkce":false}""" },
         { "introspects", """{"token_endpoint_auth_method":"none","client_secret":null,"introspects":["*"]}""" },
         { "require_consent", """{"require_consent":"perhaps"}""" },

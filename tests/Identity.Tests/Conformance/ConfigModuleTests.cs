@@ -57,6 +57,8 @@ public sealed class ConfigModuleTests(ConformanceWorld world)
         ["authorization_signing_alg_values_supported"] = JsonValueKind.Array,
         ["request_uri_parameter_supported"] = JsonValueKind.True,
         ["require_request_uri_registration"] = JsonValueKind.True,
+        ["frontchannel_logout_supported"] = JsonValueKind.True,
+        ["frontchannel_logout_session_supported"] = JsonValueKind.True,
         ["authorization_response_iss_parameter_supported"] = JsonValueKind.True,
     };
 

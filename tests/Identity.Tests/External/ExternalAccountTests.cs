@@ -423,6 +423,28 @@ public sealed class ExternalAccountTests
         Assert.Equal("/signed-out", back.Headers.Location!.OriginalString);
     }
 
+    // The provider may not lead back.
+    [Fact]
+    public async Task SignOut_Here_WhenTheBrowserHasToTellAnApplication_TellsItBeforeItGoesToTheProvider()
+    {
+        using var key = new TestKey();
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"), """
+            [{"client_id":"spa","token_endpoint_auth_method":"none","redirect_uris":["http://127.0.0.1:4711/callback"],"scope":"openid","frontchannel_logout_uri":"http://127.0.0.1:4711/out"}]
+            """);
+        world.ServeRoot(key.Jwks());
+        using var browser = world.NewBrowser();
+        await SignInAsync(world, key, browser);
+        using var node = new AddressedNode(world.Server.Url);
+        await node.CodeAsync(browser, scope: "openid");
+        using var signedOut = await browser.SubmitAsync("/signout", []);
+        Assert.StartsWith("/signed-out?returnUrl=%2Fexternal%2Fsignout", signedOut.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        using var page = await browser.GetAsync(signedOut.Headers.Location.OriginalString);
+        var document = new AngleSharp.Html.Parser.HtmlParser().ParseDocument(await page.Content.ReadAsStringAsync());
+        Assert.StartsWith("http://127.0.0.1:4711/out?iss=", Assert.Single(document.QuerySelectorAll("iframe")).GetAttribute("src"), StringComparison.Ordinal);
+        using var on = await browser.GetAsync(document.GetElementById("next")!.GetAttribute("href")!);
+        Assert.StartsWith("0; url=" + ExternalWorld.Issuer, on.Headers.GetValues("Refresh").Single(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("good", 200)]
     [InlineData("again", 400)]

@@ -15,6 +15,7 @@ public sealed partial class CertificationTests
         ["Form Post OP"] = typeof(FormPostModuleTests),
         ["RP-Initiated Logout OP"] = typeof(LogoutModuleTests),
         ["Back-Channel Logout OP"] = typeof(BackChannelLogoutModuleTests),
+        ["Front-Channel Logout OP"] = typeof(FrontChannelLogoutModuleTests),
     };
 
     private static readonly (string[] Plans, string Module, string[] Tests)[] Rows =
@@ -53,6 +54,7 @@ public sealed partial class CertificationTests
     [InlineData("Form Post OP", 38)]
     [InlineData("RP-Initiated Logout OP", 11)]
     [InlineData("Back-Channel Logout OP", 2)]
+    [InlineData("Front-Channel Logout OP", 2)]
     public void Certification_WhenThePlanIsCounted_HoldsEveryModule(string plan, int modules) =>
         Assert.Equal(modules, Rows.Where(row => row.Plans.Contains(plan, StringComparer.Ordinal)).Select(row => row.Module).Distinct(StringComparer.Ordinal).Count());
 

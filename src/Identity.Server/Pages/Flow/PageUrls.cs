@@ -46,6 +46,11 @@ public static class PageUrls
     /// <summary>The address is proven, and this browser is not signed in by that.</summary>
     public static string Verified(string? returnUrl) => Build(VerifyEmailPath, ("returnUrl", returnUrl), ("done", "1"));
 
+    public static string SignOut(string returnUrl) => Build(SignOutPath, ("returnUrl", returnUrl));
+
+    /// <param name="returnUrl">Where the sign-out goes on by itself.</param>
+    public static string SignedOut(string returnUrl) => Build(SignedOutPath, ("returnUrl", returnUrl));
+
     public static string SignInWithCode(string? email, string? returnUrl, bool sent) => Build(SignInWithCodePath, ("returnUrl", returnUrl), ("email", email), ("sent", sent ? "1" : null));
 
     public static string SecondFactor(string? returnUrl, string? way = null, bool sent = false, bool again = false) =>
