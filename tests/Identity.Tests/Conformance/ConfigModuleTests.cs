@@ -49,6 +49,7 @@ public sealed class ConfigModuleTests(ConformanceWorld world)
         ["claims_supported"] = JsonValueKind.Array,
         ["ui_locales_supported"] = JsonValueKind.Array,
         ["protected_resources"] = JsonValueKind.Array,
+        ["dpop_signing_alg_values_supported"] = JsonValueKind.Array,
         ["claims_parameter_supported"] = JsonValueKind.True,
         ["backchannel_logout_supported"] = JsonValueKind.True,
         ["backchannel_logout_session_supported"] = JsonValueKind.True,
