@@ -13,7 +13,7 @@ public sealed partial class WorkPerRequestTests(WorkPerRequestTests.World world)
 {
     private const string Scope = "openid email offline_access";
 
-    // Of the node itself, not of requests: rows that its loops look at, and what it remembers for a second.
+    // Of the node itself, not of requests: rows that its loops look at, and what it remembers for a second. So is what names none of our tables.
     private static readonly string[] s_ofTheNode = ["logout_notices", "outbox", "signing_keys", "applications", "resources", "push_messages"];
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed partial class WorkPerRequestTests(WorkPerRequestTests.World world)
         await request();
         var before = world.Statements.All.Count;
         await request();
-        return [.. world.Statements.All.Skip(before).Select(statement => Shape(statement.Text)).Where(shape => !s_ofTheNode.Any(shape.Contains))];
+        return [.. world.Statements.All.Skip(before).Select(statement => Shape(statement.Text)).Where(shape => shape.Contains(' ', StringComparison.Ordinal) && !s_ofTheNode.Any(shape.Contains))];
     }
 
     private static string Shape(string statement) => string.Join(' ', Words().Matches(statement).Select(match => match.Value));

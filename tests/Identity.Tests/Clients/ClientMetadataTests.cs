@@ -57,7 +57,7 @@ public sealed class ClientMetadataTests
     [InlineData("\"False\"")]
     [InlineData("\"\"")]
     public void Parse_OfAProtectionThatIsNotWanted_TakesIt(string value) =>
-        Assert.Empty(Problems($$"""{"client_id":"app","client_secret":"0123456789abcdef","redirect_uris":["https://app.example/cb"],"require_signed_request_object":{{value}} }"""));
+        Assert.Empty(Problems($$"""{"client_id":"app","client_secret":"0123456789abcdef","redirect_uris":["https://app.example/cb"],"id_token_encrypted_response_alg":{{value}} }"""));
 
     [Theory]
     [InlineData("https://app.example/cb")]
@@ -151,7 +151,6 @@ public sealed class ClientMetadataTests
         { "authorization_encrypted_response_alg", """{"authorization_encrypted_response_alg":"RSA-OAEP"}""" },
         { "logo_uri", """{"logo_uri":"javascript:alert(1)"}""" },
         { "dpop_bound_access_tokens", """{"dpop_bound_access_tokens":"perhaps"}""" },
-        { "require_signed_request_object", """{"require_signed_request_object":true}""" },
         { "id_token_encrypted_response_alg", """{"id_token_encrypted_response_alg":"RSA-OAEP"}""" },
         { "subject_type", """{"subject_type":"pairwise"}""" },
     };

@@ -28,7 +28,7 @@ public sealed class ClientsFileTests
     [Theory]
     [InlineData("tls_client_certificate_bound_access_tokens", "true")]
     [InlineData("tls_client_auth_subject_dn", "\"CN=x\"")]
-    [InlineData("require_signed_request_object", "true")]
+    [InlineData("id_token_encrypted_response_alg", "\"RSA-OAEP\"")]
     public async Task Start_WhenAMemberCannotBeHonoured_SaysSo(string member, string value)
     {
         var client = Service();
