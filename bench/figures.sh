@@ -16,20 +16,20 @@ tokens_and_documents() {
 userinfo() {
     local token
     token=$(people access-token "$url" "$(head -1 "$work/cookies")")
-    warm 3 16 "$url/connect/userinfo" get "$token"
+    warm "$((warm / 2))" 16 "$url/connect/userinfo" get "$token"
     drive "$1" userinfo "$url/connect/userinfo" get "$token"
 }
 
 # A public client: with a secret the figure of stock OpenIddict would be that of its PBKDF2.
 code_flow() {
-    warm 3 16 "$url" code bench-app "$work/cookies"
+    warm "$((warm / 2))" 16 "$url" code bench-app "$work/cookies"
     drive "$1" "code flow" "$url" code bench-app "$work/cookies"
 }
 
 # Families: each connection keeps rotating its own.
 refresh_ours() {
     people tokens "$url" "$folk" > "$work/tokens"
-    warm 3 16 "$url/api/identity/refresh-token" refresh "$json" "$work/tokens" '{"refreshToken":"' '"}'
+    warm "$((warm / 3))" 16 "$url/api/identity/refresh-token" refresh "$json" "$work/tokens" '{"refreshToken":"' '"}'
     people tokens "$url" "$folk" > "$work/tokens"
     drive "$1" refresh "$url/api/identity/refresh-token" refresh "$json" "$work/tokens" '{"refreshToken":"' '"}'
 }
