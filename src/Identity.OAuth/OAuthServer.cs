@@ -162,6 +162,7 @@ internal static class OAuthServer
         Replace(server, BuiltIn.Protection.ValidateProofOfPossession.Descriptor, ProvePossession.Descriptor);
         server.AddEventHandler(DetectReplay.Descriptor);
         server.AddEventHandler(DevicePolls.Descriptor);
+        server.AddEventHandler(PresentedInTime.Descriptor);
         server.AddEventHandler(EndAtExpiry.Descriptor);
 
         // Authorize.

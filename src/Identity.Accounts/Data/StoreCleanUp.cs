@@ -18,8 +18,11 @@ public sealed class StoreCleanUp
 {
     private const int BatchSize = 500;
 
-    /// <summary>A device that still asks is told that its code has expired (RFC 8628 §3.5), not that there never was one.</summary>
-    private static readonly TimeSpan KeepDeviceCodes = TimeSpan.FromHours(1);
+    /// <summary>
+    /// A device that still asks is told that its code has expired (RFC 8628 §3.5), not that there never was one.
+    /// And whom a pushed request led to a page comes back with it within this time.
+    /// </summary>
+    private static readonly TimeSpan KeepRequests = TimeSpan.FromHours(1);
 
     /// <summary>A code that comes again tells of a theft for as long as what it led to may live.</summary>
     private static readonly TimeSpan KeepCodes = TimeSpan.FromDays(7);
@@ -44,8 +47,8 @@ public sealed class StoreCleanUp
         return await _erasure.EraseDueAsync(BatchSize, cancellationToken)
             + await DeleteImportsAsync(now, cancellationToken)
             + await DeleteExportsAsync(now, cancellationToken)
-            + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.AuthorizationCode && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode), r => r.ExpirationDate!.Value, now.UtcDateTime, cancellationToken)
-            + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && r.Type == OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode), r => r.ExpirationDate!.Value, (now - KeepDeviceCodes).UtcDateTime, cancellationToken)
+            + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.AuthorizationCode && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.RequestToken), r => r.ExpirationDate!.Value, now.UtcDateTime, cancellationToken)
+            + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && (r.Type == OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode || r.Type == OpenIddictConstants.TokenTypeIdentifiers.Private.RequestToken)), r => r.ExpirationDate!.Value, (now - KeepRequests).UtcDateTime, cancellationToken)
             + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null), r => r.ExpirationDate!.Value, (now - KeepCodes).UtcDateTime, cancellationToken)
             + await DeleteAsync(c => c.OneTimeCodes, r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.ProcessedMessages, r => r.ExpiresAt, now, cancellationToken)

@@ -1,6 +1,7 @@
 // RFC 6749 §4.1.1 and OpenID Connect Core §3.1.2.1: an authorization request that was found to be sound.
 using Identity.OAuth.Clients;
 using Identity.OAuth.Sessions;
+using Microsoft.AspNetCore;
 using OpenIddict.Server;
 
 namespace Identity.OAuth.Authorize;
@@ -8,7 +9,20 @@ namespace Identity.OAuth.Authorize;
 /// <summary>What happened because of this very request: it cannot be seen from the session. The host protects it against change.</summary>
 /// <param name="StartedAt">When the request first led to a page.</param>
 /// <param name="Denied">The person said no.</param>
-public sealed record Interaction(DateTimeOffset StartedAt, bool Denied);
+/// <param name="IsOfThisBrowser">The request was pushed, and it was this browser that it led to a page. Of other requests it is not noted.</param>
+public sealed record Interaction(DateTimeOffset StartedAt, bool Denied, bool IsOfThisBrowser)
+{
+    /// <summary>As long as somebody may take at the pages: a registration, with a code by mail.</summary>
+    public static TimeSpan Longest { get; } = TimeSpan.FromHours(1);
+
+    /// <summary>What a request came as may live shorter than that: so long it counts as it was at the start.</summary>
+    public bool IsUnderWay(DateTimeOffset now) => now - StartedAt <= Longest;
+
+    internal static Interaction? Of(OpenIddictServerTransaction transaction) =>
+        transaction.GetProperty<Interaction>(typeof(Interaction).FullName!) ?? transaction.GetHttpRequest()?.HttpContext.Features.Get<Visitor>()?.Interaction;
+
+    internal void KeepIn(OpenIddictServerTransaction transaction) => transaction.SetProperty(typeof(Interaction).FullName!, this);
+}
 
 /// <summary>Who is there. The host puts it on the request before OpenIddict looks at it.</summary>
 /// <param name="Session">The live sign-in session of this browser; null: nobody is signed in.</param>

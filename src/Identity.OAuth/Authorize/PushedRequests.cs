@@ -19,13 +19,14 @@ public sealed class PushedRequests(IServiceScopeFactory scopes, RequestObjects o
             return (await objects.OpenAsync(parameters, interaction, cancellationToken)).TryGet(out var opened, out _) ? opened.Parameters : null;
         }
 
-        if (parameters["request_uri"] is not { } reference || !reference.StartsWith(RequestObjects.Pushed, StringComparison.Ordinal))
+        if (parameters["request_uri"] is not { } reference || !RequestObjects.IsPushed(reference))
         {
             return parameters;
         }
 
         await using var scope = scopes.CreateAsyncScope();
         var transaction = await scope.ServiceProvider.GetRequiredService<IOpenIddictServerFactory>().CreateTransactionAsync();
+        interaction?.KeepIn(transaction);
         var context = new ValidateTokenContext(transaction)
         {
             Token = reference[RequestObjects.Pushed.Length..],

@@ -1,4 +1,5 @@
 // RFC 9101 §5 and §6, OpenID Connect Core §6, FAPI 2.0 Message Signing §5.3.1: authorization requests that the client signed.
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Requests;
@@ -32,7 +33,7 @@ public sealed class RequestObjects(ClientStore clients, ClientSignatures signatu
     private const int MaximumLength = 16 * 1024;
     internal const string Pushed = "urn:ietf:params:oauth:request_uri:";
 
-    /// <summary>FAPI 2.0 Message Signing §5.3.1: at most an hour from <c>nbf</c> to <c>exp</c>. And as long as somebody may take to sign in.</summary>
+    /// <summary>FAPI 2.0 Message Signing §5.3.1: at most an hour from <c>nbf</c> to <c>exp</c>.</summary>
     private static readonly TimeSpan MaximumLife = TimeSpan.FromHours(1);
 
     // Claims of the JWT itself, and what authenticates a client, which stands beside it (RFC 9126 §3).
@@ -45,7 +46,10 @@ public sealed class RequestObjects(ClientStore clients, ClientSignatures signatu
 
     /// <summary>Whether a request has an object, or the address of one. The reference of a pushed request (RFC 9126 §2.2) is neither.</summary>
     public static bool AreIn(string? request, string? requestUri) =>
-        !string.IsNullOrEmpty(request) || (!string.IsNullOrEmpty(requestUri) && !requestUri.StartsWith(Pushed, StringComparison.Ordinal));
+        !string.IsNullOrEmpty(request) || (!string.IsNullOrEmpty(requestUri) && !IsPushed(requestUri));
+
+    /// <summary>Whether this is the reference of a pushed request.</summary>
+    public static bool IsPushed([NotNullWhen(true)] string? requestUri) => requestUri?.StartsWith(Pushed, StringComparison.Ordinal) == true;
 
     /// <summary>What the request says, or why it is not to be believed.</summary>
     /// <param name="sent">The request as it came, with its <c>request</c> or <c>request_uri</c>.</param>
@@ -102,7 +106,7 @@ public sealed class RequestObjects(ClientStore clients, ClientSignatures signatu
         }
 
         return await signatures.VerifiesAsync(client, jwt, cancellationToken)
-            ? new RequestObject(parameters, jwt.Text("jti"), expiresAt + options.Value.ClockSkew + MaximumLife)
+            ? new RequestObject(parameters, jwt.Text("jti"), expiresAt + options.Value.ClockSkew + Interaction.Longest)
             : Invalid("The request object is not signed by a key of this client.");
     }
 
@@ -197,7 +201,7 @@ public sealed class RequestObjects(ClientStore clients, ClientSignatures signatu
         expiresAt = exp.Value;
         return exp > now - skew
             || interaction is { Denied: true }
-            || (interaction is not null && now - interaction.StartedAt <= MaximumLife && exp > interaction.StartedAt - skew);
+            || (interaction is not null && interaction.IsUnderWay(now) && exp > interaction.StartedAt - skew);
     }
 
     // What stands inside, but these from outside.

@@ -49,7 +49,7 @@ internal static class Authorize
             context.RequestServices.GetRequiredService<BrowserState>().Show(context, info);
         }
 
-        context.Features.Set(new Visitor(info, context.RequestServices.GetRequiredService<Interactions>().Read(ShortRequest.Of(context))));
+        context.Features.Set(new Visitor(info, context.RequestServices.GetRequiredService<Interactions>().Read(ShortRequest.Of(context), context)));
         await next(context);
     }
 
@@ -67,19 +67,19 @@ internal static class Authorize
                 context.Response.StatusCode = StatusCodes.Status400BadRequest;
                 break;
             case AuthorizeOutcome.SignIn signIn:
-                GoTo(context, "/signin", interactions.ReturnUrl(parameters, signIn.StartedAt), told);
+                GoTo(context, "/signin", interactions.ReturnUrl(context, parameters, signIn.StartedAt), told);
                 break;
             case AuthorizeOutcome.Register register:
-                GoTo(context, "/register", interactions.ReturnUrl(parameters, register.StartedAt), told);
+                GoTo(context, "/register", interactions.ReturnUrl(context, parameters, register.StartedAt), told);
                 break;
             case AuthorizeOutcome.StepUp stepUp:
-                GoTo(context, PageUrls.SecondFactorPath, interactions.ReturnUrl(parameters, stepUp.StartedAt), told);
+                GoTo(context, PageUrls.SecondFactorPath, interactions.ReturnUrl(context, parameters, stepUp.StartedAt), told);
                 break;
             case AuthorizeOutcome.Enrol enrol:
-                GoTo(context, PageUrls.AddFactorPath, interactions.ReturnUrl(parameters, enrol.StartedAt), told, enrol.PasskeyOnly ? "&passkey=1" : "");
+                GoTo(context, PageUrls.AddFactorPath, interactions.ReturnUrl(context, parameters, enrol.StartedAt), told, enrol.PasskeyOnly ? "&passkey=1" : "");
                 break;
             case AuthorizeOutcome.Consent consent:
-                GoTo(context, "/consent", interactions.ReturnUrl(parameters, consent.StartedAt), told);
+                GoTo(context, "/consent", interactions.ReturnUrl(context, parameters, consent.StartedAt), told);
                 break;
             case AuthorizeOutcome.Refuse refuse:
                 await context.ForbidAsync(OpenIddictServerAspNetCoreDefaults.AuthenticationScheme, new AuthenticationProperties(new Dictionary<string, string?>(StringComparer.Ordinal)

@@ -57,7 +57,7 @@ internal sealed class ExternalCompletion(
         var prompts = query.GetValueOrDefault("prompt").ToString().Split(' ');
         long? maxAge = long.TryParse(query.GetValueOrDefault("max_age").ToString(), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var seconds) ? seconds : null;
         var fresh = session is not null || maxAge == 0 || prompts.Contains("login", StringComparer.Ordinal);
-        var started = interactions.Read(returnUrl)?.StartedAt ?? now;
+        var started = interactions.Read(returnUrl, context)?.StartedAt ?? now;
         var hint = query.GetValueOrDefault("login_hint").ToString() is { Length: > 0 and <= 254 } told ? told : null;
         return new ExternalFlow(provider, returnUrl, mark, started, fresh, fresh ? null : maxAge, hint, LinkSessionId: null, Retried: false);
     }

@@ -11,23 +11,59 @@ using Microsoft.AspNetCore.WebUtilities;
 namespace Identity.Server.Hosting;
 
 /// <summary>Writes and reads the <c>interaction</c> parameter. It is bound to the other parameters: on another request it is worth nothing.</summary>
-public sealed class Interactions(IDataProtectionProvider protection) : IInteractions
+public sealed class Interactions(IDataProtectionProvider protection, IBrowserMark mark) : IInteractions
 {
     public const string Parameter = "interaction";
     private const string AuthorizePath = "/connect/authorize";
     private const string VerifyPath = "/connect/verify";
     private readonly IDataProtector _protector = protection.CreateProtector("identity.interaction.v1");
 
-    private sealed record Ticket(DateTimeOffset StartedAt, string Request, bool Denied);
+    // Browser: the mark of the one that presented a pushed request (RFC 9126); null: it was not pushed.
+    private sealed record Ticket(DateTimeOffset StartedAt, string Request, bool Denied, string? Browser);
 
-    /// <summary>The authorize url of this request with a note of when its interaction began.</summary>
-    public string ReturnUrl(RequestParameters parameters, DateTimeOffset startedAt) => Write(AuthorizePath, Pairs(parameters), startedAt, denied: false);
+    /// <summary>The authorize url of this request with a note of when its interaction began, and in which browser, where it was pushed: it outlives its minute there alone.</summary>
+    public string ReturnUrl(HttpContext context, RequestParameters parameters, DateTimeOffset startedAt)
+    {
+        if (!RequestObjects.IsPushed(parameters["request_uri"]))
+        {
+            return Write(AuthorizePath, Pairs(parameters), startedAt);
+        }
+
+        mark.Keep(context);
+        return Write(AuthorizePath, Pairs(parameters), startedAt, browser: mark.Of(context));
+    }
 
     public string VerifyUrl(string? userCode, DateTimeOffset startedAt) =>
-        Write(VerifyPath, userCode is null ? [] : [KeyValuePair.Create("user_code", userCode)], startedAt, denied: false);
+        Write(VerifyPath, userCode is null ? [] : [KeyValuePair.Create("user_code", userCode)], startedAt);
 
     /// <summary>What the request carries; null: nothing, or nothing of ours.</summary>
-    public Interaction? Read(RequestParameters parameters)
+    public Interaction? Read(RequestParameters parameters, HttpContext context) =>
+        Open(parameters) is { } ticket ? new Interaction(ticket.StartedAt, ticket.Denied, ticket.Browser is { } browser && browser == mark.Of(context)) : null;
+
+    public bool IsRequest(string returnUrl) => CanDecline(returnUrl) || returnUrl.StartsWith(VerifyPath + "?", StringComparison.Ordinal);
+
+    public bool CanDecline(string returnUrl) => returnUrl.StartsWith(AuthorizePath + "?", StringComparison.Ordinal);
+
+    public string Decline(string returnUrl)
+    {
+        // Also a no counts only where the request came in time.
+        var before = Parse(returnUrl) is { } parameters ? Open(parameters) : null;
+        var pairs = QueryHelpers.ParseQuery(returnUrl[AuthorizePath.Length..])
+            .Where(pair => pair.Key != Parameter)
+            .SelectMany(pair => pair.Value.Select(value => KeyValuePair.Create(pair.Key, value ?? "")))
+            .Where(pair => pair.Value.Length > 0)
+            .ToArray();
+        return Write(AuthorizePath, pairs, before?.StartedAt ?? DateTimeOffset.UnixEpoch, denied: true, before?.Browser);
+    }
+
+    public Interaction? Read(string returnUrl, HttpContext context) => Parse(returnUrl) is { } parameters ? Read(parameters, context) : null;
+
+    private RequestParameters? Parse(string returnUrl) =>
+        IsRequest(returnUrl) && RequestParameters.Read(QueryHelpers.ParseQuery(returnUrl[returnUrl.IndexOf('?', StringComparison.Ordinal)..]).Select(pair => KeyValuePair.Create(pair.Key, (IReadOnlyList<string?>)pair.Value.ToArray()))).TryGet(out var parameters, out _)
+            ? parameters
+            : null;
+
+    private Ticket? Open(RequestParameters parameters)
     {
         if (parameters[Parameter] is not { } value)
         {
@@ -37,7 +73,7 @@ public sealed class Interactions(IDataProtectionProvider protection) : IInteract
         try
         {
             var ticket = JsonSerializer.Deserialize<Ticket>(_protector.Unprotect(value))!;
-            return ticket.Request == Hash(Pairs(parameters)) ? new Interaction(ticket.StartedAt, ticket.Denied) : null;
+            return ticket.Request == Hash(Pairs(parameters)) ? ticket : null;
         }
         catch (Exception exception) when (exception is CryptographicException or JsonException)
         {
@@ -45,31 +81,12 @@ public sealed class Interactions(IDataProtectionProvider protection) : IInteract
         }
     }
 
-    public bool IsRequest(string returnUrl) => CanDecline(returnUrl) || returnUrl.StartsWith(VerifyPath + "?", StringComparison.Ordinal);
-
-    public bool CanDecline(string returnUrl) => returnUrl.StartsWith(AuthorizePath + "?", StringComparison.Ordinal);
-
-    public string Decline(string returnUrl)
-    {
-        var pairs = QueryHelpers.ParseQuery(returnUrl[AuthorizePath.Length..])
-            .Where(pair => pair.Key != Parameter)
-            .SelectMany(pair => pair.Value.Select(value => KeyValuePair.Create(pair.Key, value ?? "")))
-            .Where(pair => pair.Value.Length > 0)
-            .ToArray();
-        return Write(AuthorizePath, pairs, DateTimeOffset.UnixEpoch, denied: true);
-    }
-
-    public Interaction? Read(string returnUrl) =>
-        IsRequest(returnUrl) && RequestParameters.Read(QueryHelpers.ParseQuery(returnUrl[returnUrl.IndexOf('?', StringComparison.Ordinal)..]).Select(pair => KeyValuePair.Create(pair.Key, (IReadOnlyList<string?>)pair.Value.ToArray()))).TryGet(out var parameters, out _)
-            ? Read(parameters)
-            : null;
-
     private static KeyValuePair<string, string>[] Pairs(RequestParameters parameters) =>
         [.. parameters.Names.Where(name => name != Parameter).SelectMany(name => parameters.All(name).Select(value => KeyValuePair.Create(name, value)))];
 
-    private string Write(string path, KeyValuePair<string, string>[] pairs, DateTimeOffset startedAt, bool denied)
+    private string Write(string path, KeyValuePair<string, string>[] pairs, DateTimeOffset startedAt, bool denied = false, string? browser = null)
     {
-        var ticket = _protector.Protect(JsonSerializer.Serialize(new Ticket(startedAt, Hash(pairs), denied)));
+        var ticket = _protector.Protect(JsonSerializer.Serialize(new Ticket(startedAt, Hash(pairs), denied, browser)));
         return path + "?" + string.Join('&', pairs.Append(KeyValuePair.Create(Parameter, ticket)).Select(pair => Uri.EscapeDataString(pair.Key) + "=" + Uri.EscapeDataString(pair.Value)));
     }
 

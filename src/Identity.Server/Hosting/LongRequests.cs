@@ -33,9 +33,6 @@ public sealed class LongRequests(ExternalEntries entries, AuthorizeRules rules, 
     private const int LongestValue = 100;
     private const int KeptPerAddress = 600;
 
-    /// <summary>As long as somebody may take to sign in: a registration, with a code by mail.</summary>
-    private static readonly TimeSpan Life = TimeSpan.FromHours(1);
-
     // What pages and other endpoints read of an address.
     private static readonly HashSet<string> Stay = new(StringComparer.Ordinal) { "client_id", "redirect_uri", "post_logout_redirect_uri", "request_uri", "prompt", "ui_locales", Interactions.Parameter, Parameter };
 
@@ -65,7 +62,7 @@ public sealed class LongRequests(ExternalEntries entries, AuthorizeRules rules, 
         }
 
         var reference = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16));
-        await entries.SaveAsync(Kind, reference, _protector.Protect(Query(asked, kept)), timeProvider.GetUtcNow() + Life, context.RequestAborted);
+        await entries.SaveAsync(Kind, reference, _protector.Protect(Query(asked, kept)), timeProvider.GetUtcNow() + Interaction.Longest, context.RequestAborted);
         Authorize.SeeOther(context, $"{context.Request.Path}?{Query(asked, asked.Names.Except(kept, StringComparer.Ordinal))}&{Parameter}={reference}");
     }
 

@@ -57,7 +57,7 @@ public sealed class ConsentModel(PageServices services, AuthorizeRules rules, Au
             return null;
         }
 
-        var interaction = interactions.Read(ReturnUrl);
+        var interaction = interactions.Read(ReturnUrl, HttpContext);
         return RequestContexts.Parameters(ReturnUrl) is { } sent
             && await kept.WholeAsync(sent, cancellationToken) is { } whole
             && await pushed.ResolveAsync(whole, interaction, cancellationToken) is { } parameters

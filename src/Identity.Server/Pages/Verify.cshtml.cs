@@ -156,7 +156,7 @@ public sealed class VerifyModel(
             return null;
         }
 
-        var again = new Judged(device.AsAuthorizeRequest(client), new Visitor(SessionInfo.Of(session), interactions.Read(PageUrls.Verify(ShownCode, interaction: Interaction))));
+        var again = new Judged(device.AsAuthorizeRequest(client), new Visitor(SessionInfo.Of(session), interactions.Read(PageUrls.Verify(ShownCode, interaction: Interaction), HttpContext)));
         var verdict = await decision.DecideAsync(again.Request, again.Visitor, cancellationToken);
         switch (verdict)
         {

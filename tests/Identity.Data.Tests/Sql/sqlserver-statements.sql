@@ -231,7 +231,7 @@ WHERE [s].[expires_at] <= @until
 
 DELETE FROM [t]
 FROM [tokens] AS [t]
-WHERE [t].[expiration_date] IS NOT NULL AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:authorization_code' OR [t].[type] IS NULL) AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:device_code' OR [t].[type] IS NULL) AND [t].[expiration_date] <= @until
+WHERE [t].[expiration_date] IS NOT NULL AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:authorization_code' OR [t].[type] IS NULL) AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:device_code' OR [t].[type] IS NULL) AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:request_token' OR [t].[type] IS NULL) AND [t].[expiration_date] <= @until
 
 DELETE FROM [t]
 FROM [tokens] AS [t]
@@ -239,7 +239,7 @@ WHERE [t].[expiration_date] IS NOT NULL AND [t].[expiration_date] <= @until
 
 DELETE FROM [t]
 FROM [tokens] AS [t]
-WHERE [t].[expiration_date] IS NOT NULL AND [t].[type] = N'urn:openiddict:params:oauth:token-type:device_code' AND [t].[expiration_date] <= @until
+WHERE [t].[expiration_date] IS NOT NULL AND [t].[type] IN (N'urn:openiddict:params:oauth:token-type:device_code', N'urn:openiddict:params:oauth:token-type:request_token') AND [t].[expiration_date] <= @until
 
 MERGE INTO account_metadata WITH (HOLDLOCK) AS old USING (VALUES (@p0, @p1)) AS excluded ("account_id", "document") ON old."account_id" = excluded."account_id" WHEN MATCHED THEN UPDATE SET "document" = excluded.document WHEN NOT MATCHED THEN INSERT ("account_id", "document") VALUES (excluded."account_id", excluded."document");
 
@@ -836,7 +836,7 @@ ORDER BY [s].[algorithm], [s].[ordinal]
 
 SELECT [t].[expiration_date]
 FROM [tokens] AS [t]
-WHERE [t].[expiration_date] IS NOT NULL AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:authorization_code' OR [t].[type] IS NULL) AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:device_code' OR [t].[type] IS NULL) AND [t].[expiration_date] <= @until
+WHERE [t].[expiration_date] IS NOT NULL AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:authorization_code' OR [t].[type] IS NULL) AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:device_code' OR [t].[type] IS NULL) AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:request_token' OR [t].[type] IS NULL) AND [t].[expiration_date] <= @until
 ORDER BY [t].[expiration_date]
 OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
 
@@ -848,7 +848,7 @@ OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
 
 SELECT [t].[expiration_date]
 FROM [tokens] AS [t]
-WHERE [t].[expiration_date] IS NOT NULL AND [t].[type] = N'urn:openiddict:params:oauth:token-type:device_code' AND [t].[expiration_date] <= @until
+WHERE [t].[expiration_date] IS NOT NULL AND [t].[type] IN (N'urn:openiddict:params:oauth:token-type:device_code', N'urn:openiddict:params:oauth:token-type:request_token') AND [t].[expiration_date] <= @until
 ORDER BY [t].[expiration_date]
 OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
 

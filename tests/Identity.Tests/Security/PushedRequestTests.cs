@@ -1,8 +1,14 @@
 // Security catalogue: pushed authorization requests. RFC 9126, RFC 9101 §6.
 using System.Net;
 using System.Text.Json.Nodes;
+using Identity.Accounts.Data;
+using Identity.OAuth;
+using Identity.Server.Hosting;
+using Identity.Server.Pages.Flow;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Security;
 
@@ -75,6 +81,93 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
     }
 
     [Fact]
+    public async Task Push_WhenThePersonTakesLongerThanItsMinute_SurvivesSignInAndConsent()
+    {
+        using var browser = new Browser(world.Node.Address);
+        var (_, email) = await world.Node.RegisterAsync();
+        using var asked = await browser.GetAsync(Go(await PushAsync("asks"), "asks"));
+        world.Time.Advance(TimeSpan.FromMinutes(29));
+        await world.CleanUpAsync();
+        var back = await browser.SignInAtAsync(asked.Headers.Location!, email, Node.Password);
+        using var consent = await browser.GetAsync(back.OriginalString);
+        Assert.Contains("/consent", consent.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        world.Time.Advance(TimeSpan.FromMinutes(30));
+        await world.CleanUpAsync();
+        using var allowed = await browser.SubmitAsync(consent.Headers.Location.OriginalString, [], "Allow");
+        using var answered = await browser.GetAsync(allowed.Headers.Location!.OriginalString);
+        Assert.Equal(HttpStatusCode.OK, (await world.Node.RedeemAsync(RunningServer.Query(answered.Headers.Location)["code"], "asks")).Status);
+        using var again = await browser.GetAsync(allowed.Headers.Location.OriginalString);
+        Assert.DoesNotContain("code", RunningServer.Query(again.Headers.Location).Keys);
+    }
+
+    [Fact]
+    public async Task Push_WhenItsMinuteIsOverAndThePersonComesBackFiftyTimesAtOnce_LeadsToOneCode()
+    {
+        var (browser, back) = await SignedInLateAsync(TimeSpan.FromMinutes(5));
+        using (browser)
+        {
+            var codes = await Task.WhenAll(Enumerable.Range(0, 50).Select(async _ =>
+            {
+                using var answer = await browser.GetAsync(back);
+                return RunningServer.Query(answer.Headers.Location).GetValueOrDefault("code");
+            }));
+            Assert.Single(codes, code => code is not null);
+        }
+    }
+
+    [Fact]
+    public async Task Push_WhenThePersonSaysNoAfterItsMinute_TellsTheClient()
+    {
+        using var browser = await world.Node.SignedInAsync();
+        using var consent = await browser.GetAsync(Go(await PushAsync("asks"), "asks"));
+        world.Time.Advance(TimeSpan.FromMinutes(5));
+        using var declined = await browser.SubmitAsync(consent.Headers.Location!.OriginalString, [], "Do not allow");
+        using var answered = await browser.GetAsync(declined.Headers.Location!.OriginalString);
+        Assert.Equal("access_denied", RunningServer.Query(answered.Headers.Location)["error"]);
+    }
+
+    [Fact]
+    public async Task Push_WhenThePersonComesBackAfterAnHour_IsOver()
+    {
+        var (browser, back) = await SignedInLateAsync(TimeSpan.FromSeconds(3601));
+        using (browser)
+        {
+            await RefusesAsync(browser, back);
+        }
+    }
+
+    [Fact]
+    public async Task Push_WhenItsMinuteIsOver_GoesOnOnlyInTheBrowserThatPresentedIt()
+    {
+        var (browser, back) = await SignedInLateAsync(TimeSpan.FromMinutes(5));
+        using (browser)
+        {
+            using var stranger = await world.Node.SignedInAsync();
+            await RefusesAsync(stranger, back);
+            using var newcomer = new Browser(world.Node.Address);
+            await RefusesAsync(newcomer, back);
+            using var own = await browser.GetAsync(back);
+            Assert.Contains("code", RunningServer.Query(own.Headers.Location).Keys);
+        }
+    }
+
+    [Fact]
+    public async Task Push_WhenItsMinuteIsOver_IsRevivedByNoOtherRequestsTicketAndByNoRefusal()
+    {
+        var late = await PushAsync();
+        var (browser, back) = await SignedInLateAsync(TimeSpan.FromMinutes(5));
+        using (browser)
+        {
+            var ticket = "&interaction=" + Uri.EscapeDataString(RunningServer.Query(new Uri(world.Node.Address, back))["interaction"]);
+            await RefusesAsync(browser, Go(late));
+            await RefusesAsync(browser, Go(late) + ticket);
+            await RefusesAsync(browser, back.Replace("client_id=spa", "client_id=other", StringComparison.Ordinal));
+            await RefusesAsync(browser, world.TicketOfNow(browser, late));
+            await RefusesAsync(browser, world.Decline(Go(late)));
+        }
+    }
+
+    [Fact]
     public async Task Push_WhenAnotherClientUsesIt_IsRefusedAndStaysGood()
     {
         using var browser = await world.Node.SignedInAsync();
@@ -137,9 +230,27 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
 
     private static string Go(string reference, string client = "spa") => $"/connect/authorize?client_id={client}&request_uri={Uri.EscapeDataString(reference)}";
 
-    private async Task<string> PushAsync()
+    // Somebody who was led to the sign-in in time, and has signed in only now; where the page sends them.
+    private async Task<(Browser Browser, string Back)> SignedInLateAsync(TimeSpan after)
     {
-        var (status, body) = await world.Node.PostAsync("/connect/par", client: null, Parameters("spa"));
+        var browser = new Browser(world.Node.Address);
+        var (_, email) = await world.Node.RegisterAsync();
+        var reference = await PushAsync();
+        world.Time.Advance(TimeSpan.FromSeconds(30));
+        using var asked = await browser.GetAsync(Go(reference));
+        world.Time.Advance(after);
+        return (browser, (await browser.SignInAtAsync(asked.Headers.Location!, email, Node.Password)).OriginalString);
+    }
+
+    private static async Task RefusesAsync(Browser browser, string address)
+    {
+        using var answer = await browser.GetAsync(address);
+        Assert.Equal((HttpStatusCode.BadRequest, null), (answer.StatusCode, answer.Headers.Location));
+    }
+
+    private async Task<string> PushAsync(string client = "spa")
+    {
+        var (status, body) = await world.Node.PostAsync("/connect/par", client: null, Parameters(client));
         Assert.True(status == HttpStatusCode.Created, body.ToJsonString());
         return (string)body["request_uri"]!;
     }
@@ -153,6 +264,20 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
 
         internal Node Node => _node!;
 
+        /// <summary>The request as it would come back to this browser if it had led to a page only now.</summary>
+        public string TicketOfNow(Browser browser, string reference)
+        {
+            var context = new DefaultHttpContext();
+            context.Request.Headers.Cookie = browser.Cookies.GetCookieHeader(browser.Address);
+            var parameters = RequestParameters.Read([KeyValuePair.Create("client_id", (IReadOnlyList<string?>)["spa"]), KeyValuePair.Create("request_uri", (IReadOnlyList<string?>)[reference])]).Value;
+            return _server!.Services.GetRequiredService<Interactions>().ReturnUrl(context, parameters, Time.GetUtcNow());
+        }
+
+        /// <summary>Where a page leads whoever says no on the way to this address.</summary>
+        public string Decline(string returnUrl) => _server!.Services.GetRequiredService<IInteractions>().Decline(returnUrl);
+
+        public Task<int> CleanUpAsync() => _server!.Services.GetRequiredService<StoreCleanUp>().RunAsync(TestContext.Current.CancellationToken);
+
         public async ValueTask InitializeAsync()
         {
             JsonObject Client(string id) => new()
@@ -165,7 +290,9 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
             };
             var web = Client("web");
             (web["token_endpoint_auth_method"], web["client_secret"]) = ("client_secret_basic", Node.Secret);
-            _server = await HostedServer.StartAsync(new JsonArray(Client("spa"), Client("other"), web).ToJsonString(), time: Time);
+            var asks = Client("asks");
+            asks["require_consent"] = true;
+            _server = await HostedServer.StartAsync(new JsonArray(Client("spa"), Client("other"), asks, web).ToJsonString(), time: Time);
             _node = new AddressedNode(_server.Url);
         }
 

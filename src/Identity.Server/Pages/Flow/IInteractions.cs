@@ -21,5 +21,5 @@ public interface IInteractions
     string Decline(string returnUrl);
 
     /// <summary>What already happened because of this request; null: nothing, or the note is not ours or not of this request.</summary>
-    Interaction? Read(string returnUrl);
+    Interaction? Read(string returnUrl, HttpContext context);
 }
