@@ -68,11 +68,8 @@ internal sealed class SqlMetadataStore(StoreDatabase database) : IMetadataStore
         return true;
     }
 
-    private static async Task<JsonObject> ReadAsync(IdentityDbContext context, Guid accountId, CancellationToken cancellationToken)
-    {
-        var document = await context.Metadata.Where(r => r.AccountId == accountId).Select(r => r.Document).FirstOrDefaultAsync(cancellationToken);
-        return Parse(document);
-    }
+    private static async Task<JsonObject> ReadAsync(IdentityDbContext context, Guid accountId, CancellationToken cancellationToken) =>
+        Parse(await context.Metadata.Where(r => r.AccountId == accountId).Select(r => r.Document).FirstOrDefaultAsync(cancellationToken));
 
     private static JsonObject Parse(string? document) => document is null ? [] : JsonNode.Parse(document)!.AsObject();
 }

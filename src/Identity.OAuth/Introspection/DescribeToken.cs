@@ -5,8 +5,6 @@ using Identity.OAuth.Clients;
 using Identity.OAuth.DPoP;
 using Identity.OAuth.Refresh;
 using Identity.OAuth.Requests;
-using Identity.OAuth.Sessions;
-using Identity.OAuth.Storage;
 using Identity.OAuth.Tokens;
 using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
@@ -64,7 +62,6 @@ internal sealed class DescribeToken(IOptions<OAuthOptions> options, TimeProvider
                     context.Claims[name] = claim!.DeepClone();
                 }
             }
-
         }
         else
         {

@@ -152,7 +152,7 @@ public abstract class NodesTests(NodesTests.World world)
     public async Task DPoPProof_WhenSentToBothNodesAtOnce_WorksOnce()
     {
         using var key = new DPoPKey();
-        var proof = key.Proof("POST", Nodes.Issuer + "/connect/token", DateTimeOffset.UtcNow);
+        var proof = key.Proof("POST", Nodes.Issuer + "/connect/token", TimeProvider.System.GetUtcNow());
         var answers = await RaceAsync(async node =>
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(node.Address, "/connect/token")) { Content = new FormUrlEncodedContent([KeyValuePair.Create("grant_type", "client_credentials"), KeyValuePair.Create("scope", "reports.read")]) };
