@@ -43,6 +43,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<RefreshTokenHandle>();
         services.AddSingleton<VerifiedSignatures>();
         services.AddSingleton<AccessTokenValidator>();
+        services.AddSingleton<TokenSessions>();
         services.AddSingleton<IdTokenHintReader>();
         services.AddSingleton<Subjects>();
         services.AddSingleton<SignInSessions>();

@@ -44,20 +44,61 @@ public sealed partial class WorkPerRequestTests(WorkPerRequestTests.World world)
     }
 
     [Fact]
-    public async Task CodeFlow_OnPostgres_IsThreeCommits()
+    public async Task CodeFlow_OnPostgres_IsTwoCommits()
     {
         using var browser = await world.Node.SignedInAsync();
-        string[] authorize = ["SELECT sessions accounts", "UPDATE sessions", "INSERT authorizations tokens"];
-        string[] token = ["SELECT tokens", "SELECT deny_entries authorizations sessions accounts", "SELECT deny_entries", "UPDATE tokens"];
+        string[] authorize = ["SELECT sessions accounts", "INSERT authorizations tokens"];
+        string[] token = ["SELECT tokens", "SELECT deny_entries authorizations sessions accounts", "UPDATE tokens"];
         Assert.Equal([.. authorize, .. token], await StatementsAsync(() => world.Node.TokensAsync(browser, scope: Scope)));
     }
 
     [Fact]
-    public async Task UserInfo_OnPostgres_ReadsTheSessionAndThePerson()
+    public async Task IntrospectionOfAPersonsToken_OnPostgres_IsOneRead()
     {
         using var browser = await world.Node.SignedInAsync();
         var token = (string)(await world.Node.TokensAsync(browser, scope: Scope))["access_token"]!;
-        Assert.Equal(["SELECT deny_entries", "SELECT sessions accounts", "SELECT accounts"], await StatementsAsync(() => world.Node.UserInfoAsync(token)));
+        Assert.Equal(["SELECT deny_entries sessions accounts"], await StatementsAsync(() => world.Node.PostAsync("/connect/introspect", "notes-api", ("token", token))));
+    }
+
+    [Fact]
+    public async Task UserInfo_OnPostgres_IsOneRead()
+    {
+        using var browser = await world.Node.SignedInAsync();
+        var token = (string)(await world.Node.TokensAsync(browser, scope: Scope))["access_token"]!;
+        Assert.Equal(["SELECT deny_entries sessions accounts"], await StatementsAsync(() => world.Node.UserInfoAsync(token)));
+    }
+
+    [Fact]
+    public async Task UserInfo_WhenTokensOfManyComeAtOnce_EachIsAnsweredForItself()
+    {
+        List<(string Token, string? Subject)> presented = [];
+        foreach (var _ in Enumerable.Range(0, 4))
+        {
+            using var browser = await world.Node.SignedInAsync();
+            for (var i = 0; i < 6; i++)
+            {
+                var token = (string)(await world.Node.TokensAsync(browser, scope: Scope))["access_token"]!;
+                var subject = await SubjectAsync(token);
+                Assert.NotNull(subject);
+                if (i % 2 == 1)
+                {
+                    await world.Node.PostAsync("/connect/revoke", client: null, ("client_id", "spa"), ("token", token));
+                }
+
+                presented.Add((token, i % 2 == 1 ? null : subject));
+            }
+        }
+
+        Assert.Equal(presented.Select(each => each.Subject), await Task.WhenAll(presented.Select(each => SubjectAsync(each.Token))));
+    }
+
+    /// <summary>Null where userinfo refuses the token.</summary>
+    private async Task<string?> SubjectAsync(string token)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(world.Node.Address, "/connect/userinfo"));
+        request.Headers.Authorization = new("Bearer", token);
+        using var answer = await world.Node.Http.SendAsync(request);
+        return answer.IsSuccessStatusCode ? (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["sub"] : null;
     }
 
     private async Task<string> TokenAsync(string route, object body)

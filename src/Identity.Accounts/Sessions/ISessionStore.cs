@@ -43,7 +43,15 @@ public sealed record Session(
     IReadOnlyList<string> ClientIds,
     string? Ip,
     string? UserAgent,
-    string? DeviceId);
+    string? DeviceId)
+{
+    /// <summary>Those of the clients that are sent a logout token when it ends.</summary>
+    public IReadOnlyList<string> ToldClientIds { get; init; } = [];
+
+    /// <summary>Whether the record says already that the client took part, and lasts until then: neither is ever taken back.</summary>
+    public bool IsKeptFor(string clientId, bool isTold, DateTimeOffset until) =>
+        ExpiresAt >= until && ClientIds.Contains(clientId, StringComparer.Ordinal) && (!isTold || ToldClientIds.Contains(clientId, StringComparer.Ordinal));
+}
 
 /// <summary>Sessions. Ending one kills, in the same transaction, the refresh families that hang on it.</summary>
 public interface ISessionStore

@@ -24,6 +24,9 @@ public sealed class SessionService(
     // Every page view would else be a write; single sign-on's idle limit is hours.
     private static readonly TimeSpan TouchEvery = TimeSpan.FromMinutes(1);
 
+    // So that not every grant of a client is a write of its session besides.
+    private static readonly TimeSpan AttachedLonger = TimeSpan.FromHours(1);
+
     /// <summary>
     /// A session for somebody who has just proved who they are, and the account as it is by then: the caller's own session if it is the
     /// same person's, else a new one with a new id. Null where the password was changed or the account disabled since
@@ -83,8 +86,9 @@ public sealed class SessionService(
         return store.ListUsableAsync(accountId, now - options.Value.SessionIdleTimeout, now, cancellationToken);
     }
 
+    /// <summary>Notes that the client took part, and keeps the record until then or a little longer.</summary>
     public Task AttachClientAsync(string id, string clientId, bool isTold, DateTimeOffset until, CancellationToken cancellationToken) =>
-        store.AttachClientAsync(id, clientId, isTold, until, cancellationToken);
+        store.AttachClientAsync(id, clientId, isTold, until + AttachedLonger, cancellationToken);
 
     public async Task EndAsync(string sessionId, string reason, Caller caller, CancellationToken cancellationToken)
     {

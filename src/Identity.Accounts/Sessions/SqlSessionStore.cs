@@ -227,8 +227,13 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
         row.LastSeenAt,
         row.ExpiresAt,
         row.EndedAt,
-        row.ClientIds.Length == 0 ? [] : row.ClientIds.Split('\n'),
+        Lines(row.ClientIds),
         row.Ip,
         row.UserAgent,
-        row.DeviceId);
+        row.DeviceId)
+    {
+        ToldClientIds = Lines(row.ToldClientIds),
+    };
+
+    private static string[] Lines(string text) => text.Length == 0 ? [] : text.Split('\n');
 }

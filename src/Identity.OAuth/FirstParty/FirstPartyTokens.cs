@@ -39,7 +39,7 @@ public sealed class FirstPartyTokens(
             Compatibility = true,
         };
         var person = await subjects.FindActiveAsync(session.Subject, cancellationToken) ?? throw new InvalidOperationException("A session was made for an account that is not active.");
-        var row = await families.NewAsync(grant, TimeSpan.Zero, cancellationToken);
+        var row = await families.NewAsync(grant, TimeSpan.Zero, session.Record, cancellationToken);
         await families.WriteAsync(row, cancellationToken);
         return new TokenIssue(FirstPartyClient.Client, Target(grant.Scopes), grant.GrantId)
         {

@@ -1,10 +1,12 @@
 // RFC 6749 §6: replaces OpenIddict's AttachAuthorization. The ad-hoc authorization is the refresh family, and is written with the code in one commit.
 using System.Text.Json;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Sessions;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Token;
+using Microsoft.AspNetCore;
 using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
 using OpenIddict.Server;
@@ -31,7 +33,8 @@ internal sealed class AttachFamily(FamilyBeginning beginning, IOptions<OAuthOpti
         }
 
         context.Principal!.SetAuthorizationId(grant.GrantId.ToString("D"));
-        var row = await beginning.NewAsync(grant, context.GenerateAuthorizationCode ? options.Value.CodeLifetime : options.Value.DeviceCodeLifetime, context.CancellationToken);
+        var wait = context.GenerateAuthorizationCode ? options.Value.CodeLifetime : options.Value.DeviceCodeLifetime;
+        var row = await beginning.NewAsync(grant, wait, context.Transaction.GetHttpRequest()?.HttpContext.Features.Get<Visitor>()?.Session?.Record, context.CancellationToken);
         context.Transaction.SetProperty(typeof(OAuthAuthorization).FullName!, row);
         if (!context.GenerateAuthorizationCode)
         {
@@ -46,8 +49,9 @@ public sealed class FamilyBeginning(RefreshFamilies families, ClientStore client
     /// <summary>The row of a grant that begins now, not yet written.</summary>
     /// <param name="grant">What was granted.</param>
     /// <param name="wait">How long it may take until the first tokens come of it.</param>
+    /// <param name="known">The session's record as the request read it; null: it read none.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
-    public async Task<OAuthAuthorization> NewAsync(AuthorizationGrant grant, TimeSpan wait, CancellationToken cancellationToken)
+    public async Task<OAuthAuthorization> NewAsync(AuthorizationGrant grant, TimeSpan wait, Session? known, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(grant);
         var began = AuthorizationGrant.BeganAt(grant.GrantId);
@@ -58,7 +62,7 @@ public sealed class FamilyBeginning(RefreshFamilies families, ClientStore client
 
         // Who got no ID token knows of no sid.
         var isTold = client?.BackChannelLogoutUri is not null && grant.Scopes.Contains(OpenIddictConstants.Scopes.OpenId, StringComparer.Ordinal);
-        await sessions.AttachAsync(grant.SessionId, grant.ClientId, isTold, expiresAt, cancellationToken);
+        await sessions.AttachAsync(grant.SessionId, grant.ClientId, isTold, expiresAt, cancellationToken, known);
         return await families.NewAsync(
             new RefreshFamily(
                 grant.GrantId,

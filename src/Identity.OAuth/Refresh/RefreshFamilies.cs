@@ -3,6 +3,7 @@ using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Sessions;
+using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -42,7 +43,7 @@ public sealed record RefreshFamily(
 /// <param name="Family">It may be revoked or expired.</param>
 /// <param name="Session">Live; null: it has ended or expired, or its account is not active.</param>
 /// <param name="Account">The session's; null where there is no session.</param>
-/// <param name="IsDenied">Its grant is in the deny list: a code that came again denies what it led to.</param>
+/// <param name="IsDenied">Its grant is in the deny list (a code that came again denies what it led to), or what the person allowed its client.</param>
 public sealed record PresentedFamily(RefreshFamily Family, Session? Session, Account? Account, bool IsDenied)
 {
     /// <summary>What reading the request's token has found already.</summary>
@@ -59,12 +60,16 @@ public sealed class RefreshFamilies(StoreDatabase database, ClientStore clients,
         """;
 
     // Compiled once, and one statement for all that a refresh depends on: round trips are most of what it costs.
-    private readonly Func<IdentityDbContext, Guid, string, DateTimeOffset, CancellationToken, Task<PresentedRow?>> _findPresented =
-        EF.CompileAsyncQuery((IdentityDbContext context, Guid id, string grant, DateTimeOffset now, CancellationToken token) =>
+    private readonly Func<IdentityDbContext, Guid, string, string, DateTimeOffset, DateTimeOffset, CancellationToken, Task<PresentedRow?>> _findPresented =
+        EF.CompileAsyncQuery((IdentityDbContext context, Guid id, string grant, string consent, DateTimeOffset began, DateTimeOffset now, CancellationToken token) =>
             context.Authorizations
                 .Where(family => family.Id == id)
                 .LeftJoin(context.Sessions, family => family.SessionId, session => session.Id, (family, session) => new { family, session })
-                .LeftJoin(context.Accounts, both => both.session!.AccountId, account => account.Id, (both, account) => new PresentedRow(both.family, both.session, account, context.DenyEntries.Any(entry => entry.Id == grant && entry.ExpiresAt > now)))
+                .LeftJoin(context.Accounts, both => both.session!.AccountId, account => account.Id, (both, account) => new PresentedRow(
+                    both.family,
+                    both.session,
+                    account,
+                    context.DenyEntries.Any(entry => (entry.Id == grant || entry.Id == consent) && entry.GrantedUntil >= began && entry.ExpiresAt > now)))
                 .FirstOrDefault());
 
     private readonly Func<IdentityDbContext, Guid, CancellationToken, Task<OAuthAuthorization?>> _find =
@@ -112,10 +117,14 @@ public sealed class RefreshFamilies(StoreDatabase database, ClientStore clients,
         await database.ReadAsync((context, token) => _find(context, id, token), cancellationToken) is { SessionId: not null } row ? Map(row) : null;
 
     /// <summary>The family with what it hangs on, in one statement (and a question to Redis, where denied grants are kept there).</summary>
-    public async Task<PresentedFamily?> FindPresentedAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <param name="id">The family's.</param>
+    /// <param name="now">Of the request.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="consent">Where it may be denied besides: <see cref="Consents.ConsentService.DenyId"/>. Taking that back kills families, so only a code, whose family may be about to be written, asks.</param>
+    public async Task<PresentedFamily?> FindPresentedAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken, string? consent = null)
     {
-        var grant = id.ToString("N");
-        if (await database.ReadAsync((context, token) => _findPresented(context, id, grant, now, token), cancellationToken) is not { Family.SessionId: not null } row)
+        var (grant, began) = (id.ToString("N"), AuthorizationGrant.BeganAt(id));
+        if (await database.ReadAsync((context, token) => _findPresented(context, id, grant, consent ?? grant, began, now, token), cancellationToken) is not { Family.SessionId: not null } row)
         {
             return null;
         }
@@ -125,7 +134,7 @@ public sealed class RefreshFamilies(StoreDatabase database, ClientStore clients,
             Map(row.Family),
             isLive ? SqlSessionStore.Map(row.Session!) : null,
             isLive ? SqlAccountStore.Map(row.Account!) : null,
-            denyList.IsInDatabase ? row.IsDenied : await denyList.IsDeniedAsync(new[] { grant }, cancellationToken));
+            denyList.IsInDatabase ? row.IsDenied : await denyList.IsDeniedAsync(consent is null ? [grant] : new[] { grant, consent }, began, cancellationToken));
     }
 
     /// <summary>

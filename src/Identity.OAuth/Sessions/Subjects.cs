@@ -15,10 +15,13 @@ namespace Identity.OAuth.Sessions;
 /// <param name="Amr">RFC 8176 method references: pwd, otp, …</param>
 public sealed record SessionInfo(string Id, string Subject, DateTimeOffset AuthTime, string Acr, IReadOnlyList<string> Amr)
 {
+    /// <summary>Its record as the request read it; null: it was made up from elsewhere.</summary>
+    public Session? Record { get; init; }
+
     public static SessionInfo Of(Session session)
     {
         ArgumentNullException.ThrowIfNull(session);
-        return new(session.Id, session.AccountId.ToString("D"), session.AuthenticatedAt, session.Acr, session.Amr);
+        return new(session.Id, session.AccountId.ToString("D"), session.AuthenticatedAt, session.Acr, session.Amr) { Record = session };
     }
 }
 
@@ -40,8 +43,9 @@ public sealed class SignInSessions(SessionService sessions, ExternalSessions ext
 
     /// <summary>Notes that a client took part in the session, and keeps its record until <paramref name="until"/> at least.</summary>
     /// <param name="isTold">It is sent a logout token when the session ends.</param>
-    public Task AttachAsync(string sessionId, string clientId, bool isTold, DateTimeOffset until, CancellationToken cancellationToken) =>
-        sessions.AttachClientAsync(sessionId, clientId, isTold, until, cancellationToken);
+    /// <param name="known">Its record as the request read it: nothing is written where it says all of that already.</param>
+    public Task AttachAsync(string sessionId, string clientId, bool isTold, DateTimeOffset until, CancellationToken cancellationToken, Session? known = null) =>
+        known?.Id == sessionId && known.IsKeptFor(clientId, isTold, until) ? Task.CompletedTask : sessions.AttachClientAsync(sessionId, clientId, isTold, until, cancellationToken);
 
     /// <summary>
     /// Ends the session with its cookie, refresh families and access tokens, and writes <c>session.destroyed</c>, in one transaction.
@@ -70,8 +74,13 @@ public sealed record Subject(string Id, JsonObject Claims)
 public sealed class Subjects(IAccountStore accounts, TimeProvider timeProvider)
 {
     /// <summary>Null for an unknown or disabled account.</summary>
-    public async ValueTask<Subject?> FindActiveAsync(string subject, CancellationToken cancellationToken) =>
-        Guid.TryParseExact(subject, "D", out var id) && await accounts.FindAsync(id, cancellationToken) is { IsActive: true } account ? Of(account) : null;
+    /// <param name="subject"><c>sub</c>.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="known">The account, active, where the request has read it already.</param>
+    public async ValueTask<Subject?> FindActiveAsync(string subject, CancellationToken cancellationToken, Account? known = null) =>
+        known is not null ? Of(known)
+        : Guid.TryParseExact(subject, "D", out var id) && await accounts.FindAsync(id, cancellationToken) is { IsActive: true } account ? Of(account)
+        : null;
 
     /// <summary>The same of an account that was read already, and is active.</summary>
     public Subject Of(Account account)

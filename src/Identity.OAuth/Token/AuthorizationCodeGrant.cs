@@ -6,7 +6,6 @@ using Identity.OAuth.DPoP;
 using Identity.OAuth.Refresh;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
-using Identity.OAuth.Storage;
 using Identity.OAuth.Tokens;
 using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
@@ -18,7 +17,7 @@ namespace Identity.OAuth.Token;
 /// <c>grant_type=authorization_code</c>. That it is the client's, unexpired and unused is seen by OpenIddict and <see cref="ReadTokens"/>;
 /// redirect_uri and verifier by <see cref="CodeRules"/>; <see cref="RedeemTokens"/> decides who of several is the one.
 /// </summary>
-public sealed class AuthorizationCodeGrant(RefreshFamilies families, IDenyList denyList, Subjects subjects, ResourceCatalog resources, IOptions<OAuthOptions> options, TimeProvider timeProvider) : ITokenGrant
+public sealed class AuthorizationCodeGrant(RefreshFamilies families, Subjects subjects, ResourceCatalog resources, IOptions<OAuthOptions> options, TimeProvider timeProvider) : ITokenGrant
 {
     public string GrantType => OpenIddictConstants.GrantTypes.AuthorizationCode;
 
@@ -50,19 +49,14 @@ public sealed class AuthorizationCodeGrant(RefreshFamilies families, IDenyList d
         }
 
         // Written with the code, or before it: no code is without its family.
-        if (await families.FindPresentedAsync(grant.GrantId, timeProvider.GetUtcNow(), cancellationToken) is not { IsDenied: false, Family.RevokedAt: null } family)
+        if (await families.FindPresentedAsync(grant.GrantId, timeProvider.GetUtcNow(), cancellationToken, ConsentService.DenyId(grant.Subject, grant.ClientId)) is not { IsDenied: false, Family.RevokedAt: null } family)
         {
-            return Invalid("what it stands for was revoked");
+            return Invalid("what it stands for was revoked, or taken back by the person");
         }
 
         if (family.Account is null || subjects.Of(family.Account) is not { } person || person.Id != grant.Subject)
         {
             return Invalid("its session has ended");
-        }
-
-        if (await denyList.IsDeniedAsync(new[] { ConsentService.DenyId(grant.Subject, grant.ClientId) }, AuthorizationGrant.BeganAt(grant.GrantId), cancellationToken))
-        {
-            return Invalid("the person took back what it stands for");
         }
 
         return new TokenIssue(client, target, grant.GrantId)

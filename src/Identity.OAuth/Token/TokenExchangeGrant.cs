@@ -50,7 +50,7 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
             return Unacceptable("actor_token: another client's");
         }
 
-        var person = subject.SessionId is null ? null : await subjects.FindActiveAsync(subject.Subject, cancellationToken);
+        var person = subject.SessionId is null ? null : await subjects.FindActiveAsync(subject.Subject, cancellationToken, subject.Person);
         if (subject.SessionId is null ? await clients.FindAsync(subject.Subject, cancellationToken) is not { Disabled: false } : person is not { IsLockedOut: false })
         {
             return Unacceptable("subject_token: its subject is unknown, disabled or locked");

@@ -2,13 +2,13 @@
 using System.Security.Claims;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Consents;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Keys;
-using Identity.OAuth.Sessions;
 using Identity.OAuth.Storage;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -34,6 +34,9 @@ public sealed record AccessToken(JsonObject Claims, string Typ)
 
     /// <summary>Whom the person granted it: the client it was issued to, or, of an exchanged token (RFC 8693), the one before.</summary>
     public string GrantedTo => Text(AccessTokenClaims.GrantedTo) ?? ClientId;
+
+    /// <summary>Whom it stands for, where that was read to see whether it lives; null: it stands for no session, or nobody has looked yet.</summary>
+    public Account? Person { get; init; }
 
     /// <summary>The grant that its <c>jti</c> begins with.</summary>
     public Guid GrantId => Guid.ParseExact(TokenId.AsSpan(0, TokenId.IndexOf('.', StringComparison.Ordinal)), "N");
@@ -71,7 +74,7 @@ public sealed class AccessTokenValidator(
     KeyRing keys,
     StoreDatabase database,
     IDenyList denyList,
-    SignInSessions sessions,
+    TokenSessions sessions,
     VerifiedSignatures verified,
     IOptions<OAuthOptions> options,
     TimeProvider timeProvider)
@@ -106,51 +109,53 @@ public sealed class AccessTokenValidator(
             return null;
         }
 
-        if (await IsDeniedAsync(token, cancellationToken))
+        if (!TryListDeniable(token, out var ids, out var began))
         {
             return null;
         }
 
+        if (token.SessionId is not { } sid)
+        {
+            return await denyList.IsDeniedAsync(ids, cancellationToken) ? null : token;
+        }
+
         // JWT_SECRET is known to old resource servers too: a live session of that very person is what they cannot make up.
-        return token.SessionId is not { } sid || (await sessions.FindLiveAsync(sid, cancellationToken))?.Subject == token.Subject ? token : null;
+        return await sessions.FindLiveAsync(sid, ids, began, cancellationToken) is { } live && live.Subject == token.Subject ? token with { Person = live.Account } : null;
     }
 
-    // Its jti, the grant that prefixes it, or all that its person had allowed its client by the time of that grant.
-    private ValueTask<bool> IsDeniedAsync(AccessToken token, CancellationToken cancellationToken)
+    /// <summary>Under which ids the token may have been denied: its jti, the grant that prefixes it, all that its person had allowed its client by the time of that grant.</summary>
+    /// <returns>False: no jti of ours is like this.</returns>
+    private bool TryListDeniable(AccessToken token, out string[] ids, out DateTimeOffset began)
     {
         var jti = token.TokenId;
         var dot = jti.IndexOf('.', StringComparison.Ordinal);
+        (ids, began) = ([jti], DateTimeOffset.UnixEpoch);
         if (dot < 0 || !Guid.TryParseExact(jti.AsSpan(0, dot), "N", out var grantId))
         {
-            return denyList.IsDeniedAsync(new[] { jti }, cancellationToken);
+            return true;
         }
 
         // No grant of ours begins after now; the leeway is another node's clock.
-        var began = AuthorizationGrant.BeganAt(grantId);
-        if (grantId.Version != 7 || began > timeProvider.GetUtcNow().AddMinutes(5))
+        began = AuthorizationGrant.BeganAt(grantId);
+        if (grantId.Version != 7 || began > timeProvider.GetUtcNow().AddMinutes(5) || AccessTokenClaims.Hops(jti) > AccessTokenClaims.MaximumHops)
         {
-            return ValueTask.FromResult(true);
-        }
-
-        if (AccessTokenClaims.Hops(jti) > AccessTokenClaims.MaximumHops)
-        {
-            return ValueTask.FromResult(true);
+            return false;
         }
 
         // An exchanged token's jti begins with those of the tokens it came from.
-        List<string> ids = [jti];
+        List<string> all = [jti];
         for (; dot >= 0; dot = jti.IndexOf('.', dot + 1))
         {
-            ids.Add(jti[..dot]);
+            all.Add(jti[..dot]);
         }
 
-        if (token.SessionId is null)
+        if (token.SessionId is not null)
         {
-            return denyList.IsDeniedAsync(ids.ToArray(), cancellationToken);
+            all.Add(ConsentService.DenyId(token.Subject, token.GrantedTo));
         }
 
-        ids.Add(ConsentService.DenyId(token.Subject, token.GrantedTo));
-        return denyList.IsDeniedAsync(ids.ToArray(), began, cancellationToken);
+        ids = [.. all];
+        return true;
     }
 
     private async ValueTask<AccessToken?> ReadReferenceAsync(string value, CancellationToken cancellationToken) =>

@@ -17,7 +17,7 @@ internal sealed class DescribePerson(Subjects subjects) : IOpenIddictServerHandl
     public async ValueTask HandleAsync(HandleUserInfoRequestContext context)
     {
         var token = AccessToken.Of(context.Transaction)!;
-        if (await subjects.FindActiveAsync(token.Subject, context.CancellationToken) is not { } person)
+        if (await subjects.FindActiveAsync(token.Subject, context.CancellationToken, token.Person) is not { } person)
         {
             context.Reject(OAuthErrors.InvalidToken, "The access token is expired, revoked, malformed, or not for this resource.");
             return;
