@@ -10,7 +10,7 @@ namespace Identity.Api;
 public sealed class TokenAnswers(FirstPartyTokens tokens)
 {
     /// <summary>The first tokens of a session, which lives <paramref name="atMost"/> where that is given. Only on the routes of <see cref="FirstPartyClient.TokenRoutes"/>.</summary>
-    /// <param name="account">Whose.</param>
+    /// <param name="account">Whose, as it was read after the sign-in was noted.</param>
     /// <param name="session">Stored.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <param name="atMost">Where a provider's session sets a limit.</param>
@@ -19,6 +19,6 @@ public sealed class TokenAnswers(FirstPartyTokens tokens)
     {
         ArgumentNullException.ThrowIfNull(account);
         ArgumentNullException.ThrowIfNull(session);
-        return new TokensResult(await tokens.BeginAsync(SessionInfo.Of(session), cancellationToken, atMost), recoveryCodes);
+        return new TokensResult(await tokens.BeginAsync(SessionInfo.Of(session), account, cancellationToken, atMost), recoveryCodes);
     }
 }

@@ -1,8 +1,5 @@
 // RFC 6749 §5.1 in the contract's words: precedes OpenIddict's ProcessJsonResponse on the routes of /api/identity, which are addresses of its token endpoint.
 using System.Text.Json;
-using System.Text.Json.Nodes;
-using Identity.Accounts;
-using Identity.Accounts.Changes;
 using Identity.Accounts.Profile;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
@@ -41,7 +38,7 @@ internal sealed class TokensResult(TokenIssue issue, IReadOnlyList<string>? reco
 internal sealed record NewRecoveryCodes(IReadOnlyList<string> Codes);
 
 /// <summary>Writes the tokens and their user as the contract has them.</summary>
-internal sealed class ContractAnswer(IAccountChanges accounts, IMetadataStore metadata, TimeProvider timeProvider) : IOpenIddictServerHandler<ApplyTokenResponseContext>
+internal sealed class ContractAnswer(IMetadataStore metadata, TimeProvider timeProvider) : IOpenIddictServerHandler<ApplyTokenResponseContext>
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ApplyTokenResponseContext>()
         .AddFilter<RequireTokenRoute>()
@@ -55,7 +52,7 @@ internal sealed class ContractAnswer(IAccountChanges accounts, IMetadataStore me
         context.HandleRequest();
         if (TokenIssue.Of(context.Transaction) is not { Grant: { } grant } issue
             || !string.IsNullOrEmpty(context.Error)
-            || await FindAsync(issue, Guid.ParseExact(grant.Subject, "D"), context.CancellationToken) is not { } found)
+            || issue.Person?.Account is not { } account)
         {
             await Failure.OfStatus(StatusCodes.Status401Unauthorized).WriteAsync(http);
             return;
@@ -69,7 +66,7 @@ internal sealed class ContractAnswer(IAccountChanges accounts, IMetadataStore me
             context.Response.ExpiresIn ?? 0,
             (long)Math.Round((issue.RefreshExpiresAt!.Value - timeProvider.GetUtcNow()).TotalSeconds),
             grant.SessionId,
-            UserResponse.Of(found.Account, found.Metadata))
+            UserResponse.Of(account, await metadata.FindAsync(account.Id, context.CancellationToken)))
         {
             RecoveryCodes = http.Features.Get<NewRecoveryCodes>()?.Codes,
         };
@@ -79,10 +76,6 @@ internal sealed class ContractAnswer(IAccountChanges accounts, IMetadataStore me
         http.Response.Headers.CacheControl = "no-store";
         await http.Response.WriteAsync(JsonSerializer.Serialize(answer, answer.GetType(), ContractJson.Options), context.CancellationToken);
     }
-
-    // A sign-in has changed the account since it was read; a refresh has not.
-    private async Task<(Account Account, JsonObject Metadata)?> FindAsync(TokenIssue issue, Guid id, CancellationToken cancellationToken) =>
-        issue is { IsRefresh: true, Person.Account: { } account } ? (account, await metadata.FindAsync(id, cancellationToken)) : await accounts.FindAsync(id, cancellationToken);
 }
 
 /// <summary>One of the routes of /api/identity that hand out tokens.</summary>

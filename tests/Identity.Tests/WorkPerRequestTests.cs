@@ -36,6 +36,16 @@ public sealed partial class WorkPerRequestTests(WorkPerRequestTests.World world)
     }
 
     [Fact]
+    public async Task Login_OnPostgres_ReadsTheAccountBeforeAndAfterTheHashAndTheSession()
+    {
+        var (_, email) = await world.Node.RegisterAsync();
+        string[] proof = ["INSERT rate_limits", "SELECT accounts", "SELECT credentials", "SELECT accounts", "SELECT second_factors"];
+        string[] session = ["UPDATE accounts", "INSERT sessions", "SELECT accounts", "INSERT audit_log"];
+        string[] tokens = ["UPDATE sessions", "INSERT authorizations", "SELECT account_metadata"];
+        Assert.Equal([.. proof, .. session, .. tokens], await StatementsAsync(() => TokenAsync("/api/identity/login", new { email, password = Node.Password })));
+    }
+
+    [Fact]
     public async Task RefreshRoute_OnPostgres_ReadsTheMetadataBesides()
     {
         var (_, email) = await world.Node.RegisterAsync();

@@ -1,4 +1,5 @@
 // RFC 6749 §6 and RFC 9700 §4.14 for the service's own sign-in routes: further addresses of OpenIddict's token endpoint, with the same families, keys and rules.
+using Identity.Accounts;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Refresh;
 using Identity.OAuth.Resources;
@@ -21,10 +22,16 @@ public sealed class FirstPartyTokens(
     TimeProvider timeProvider)
 {
     /// <summary>Begins a family on a session that was just made, and that ends after <paramref name="atMost"/> where that is given: so do the tokens.</summary>
+    /// <param name="session">Stored.</param>
+    /// <param name="account">The session's, as it was read after the session was stored.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="atMost">Null: the session sets no limit.</param>
     /// <exception cref="InvalidOperationException">The account is not active: nobody should have made a session for it.</exception>
-    public async Task<TokenIssue> BeginAsync(SessionInfo session, CancellationToken cancellationToken, TimeSpan? atMost = null)
+    public async Task<TokenIssue> BeginAsync(SessionInfo session, Account account, CancellationToken cancellationToken, TimeSpan? atMost = null)
     {
         ArgumentNullException.ThrowIfNull(session);
+        ArgumentNullException.ThrowIfNull(account);
+        var person = account.IsActive ? subjects.Of(account) : throw new InvalidOperationException("A session was made for an account that is not active.");
         var grant = new AuthorizationGrant
         {
             GrantId = Guid.CreateVersion7(timeProvider.GetUtcNow()),
@@ -38,7 +45,6 @@ public sealed class FirstPartyTokens(
             IdentityProvider = await sessions.FindProviderAsync(session, cancellationToken),
             Compatibility = true,
         };
-        var person = await subjects.FindActiveAsync(session.Subject, cancellationToken) ?? throw new InvalidOperationException("A session was made for an account that is not active.");
         var row = await families.NewAsync(grant, TimeSpan.Zero, session.Record, cancellationToken);
         await families.WriteAsync(row, cancellationToken);
         return new TokenIssue(FirstPartyClient.Client, Target(grant.Scopes), grant.GrantId)
