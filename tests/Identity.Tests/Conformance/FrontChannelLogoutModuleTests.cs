@@ -31,6 +31,10 @@ public sealed class FrontChannelLogoutModuleTests(ConformanceWorld world)
         Assert.Equal((string)CertificationClients.Find(client.ClientId)["frontchannel_logout_uri"]!, opened.GetLeftPart(UriPartial.Path));
         Assert.Equal(new Dictionary<string, string>(StringComparer.Ordinal) { ["iss"] = world.Issuer, ["sid"] = (string)tokens.Claims["sid"]! }, RunningServer.Query(opened));
 
+        // The suite's browser (HtmlUnit) runs no modules: what leads on by itself is a script of the old kind.
+        var script = Assert.Single(document.Scripts, script => script.Source?.StartsWith("/js/signed-out.js", StringComparison.Ordinal) == true);
+        Assert.Equal(("", true), (script.Type ?? "", script.IsDeferred));
+
         using var back = await client.Browser.GetAsync(document.GetElementById("next")!.GetAttribute("href")!);
         Assert.Equal(HttpStatusCode.SeeOther, back.StatusCode);
         Assert.Equal(client.PostLogoutRedirectUri + "?state=" + Uri.EscapeDataString(state), back.Headers.Location!.OriginalString);
