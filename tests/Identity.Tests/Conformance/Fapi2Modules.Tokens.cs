@@ -122,7 +122,8 @@ public abstract partial class Fapi2Modules
         world.Clock.Advance(TimeSpan.FromSeconds(1));
         client.HoldsKey = Fapi2Client.OtherKey;
         var body = await client.TokenAsync(grant);
-        var refreshed = await client.TokensAsync(body, tokens.Code, request);
+        // OpenID Connect Core §12.2: without the nonce.
+        var refreshed = await client.TokensAsync(body, tokens.Code, client.Request(("nonce", null)));
         Assert.Equal(tokens.RefreshToken, refreshed.RefreshToken);
         Assert.NotEqual(tokens.AccessToken, refreshed.AccessToken);
         Assert.Equal(HttpStatusCode.OK, (await client.ResourceAsync(refreshed.AccessToken)).Status);
