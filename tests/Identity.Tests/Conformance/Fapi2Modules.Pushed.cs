@@ -1,5 +1,6 @@
 // RFC 9126, FAPI 2.0 Security Profile §5.3.2.2: the modules that are about pushing a request, and about what stands for it.
 using System.Net;
+using System.Text.Json.Nodes;
 
 namespace Identity.Tests.Conformance;
 
@@ -106,7 +107,7 @@ public abstract partial class Fapi2Modules
     }
 
     [Fact]
-    public async Task ParTestArrayAsAudienceFails_WhenTheIssuerIsOneOfTwo_IsRefused() => await ExpectAudienceRefusedAsync(client => new System.Text.Json.Nodes.JsonArray(world.Issuer, "https://other1.example.com"));
+    public async Task ParTestArrayAsAudienceFails_WhenTheIssuerIsOneOfTwo_IsRefused() => await ExpectAudienceRefusedAsync(client => new JsonArray(world.Issuer, "https://other1.example.com"));
 
     [Fact]
     public async Task ParTestParEndpointUrlAsAudienceFails_WhenItIsTheEndpoint_IsRefused() => await ExpectAudienceRefusedAsync(client => client.Endpoint("pushed_authorization_request"));
@@ -114,7 +115,7 @@ public abstract partial class Fapi2Modules
     [Fact]
     public async Task ParTestTokenEndpointUrlAsAudienceFails_WhenItIsTheEndpoint_IsRefused() => await ExpectAudienceRefusedAsync(client => client.Endpoint("token"));
 
-    private async Task ExpectAudienceRefusedAsync(Func<Fapi2Client, System.Text.Json.Nodes.JsonNode> audience)
+    private async Task ExpectAudienceRefusedAsync(Func<Fapi2Client, JsonNode> audience)
     {
         using var client = Client();
         (await client.PushAsync(client.Request(), assertion: client.Assertion(claims => claims["aud"] = audience(client)))).IsError("invalid_client", "invalid_request");
