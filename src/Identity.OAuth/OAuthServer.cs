@@ -235,6 +235,7 @@ internal static class OAuthServer
         server.RemoveEventHandler(BuiltIn.Session.ValidateAuthorizedParty.Descriptor);
 
         // What refusals say.
+        server.AddEventHandler(TellDeadReference.Descriptor);
         server.AddEventHandler(WordErrors<ApplyAuthorizationResponseContext>.Descriptor);
         server.AddEventHandler(WordErrors<ApplyPushedAuthorizationResponseContext>.Descriptor);
         server.AddEventHandler(WordErrors<ApplyDeviceAuthorizationResponseContext>.Descriptor);

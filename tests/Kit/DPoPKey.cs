@@ -34,8 +34,14 @@ public sealed class DPoPKey(string algorithm = "ES256") : IDisposable
             return jwk;
         }
 
-        var rsa = ((RSA)_key).ExportParameters(includePrivateParameters: false);
-        return new JsonObject { ["kty"] = "RSA", ["n"] = Base64UrlEncoder.Encode(rsa.Modulus), ["e"] = Base64UrlEncoder.Encode(rsa.Exponent) };
+        var rsa = ((RSA)_key).ExportParameters(isPrivate);
+        var key = new JsonObject { ["kty"] = "RSA", ["n"] = Base64UrlEncoder.Encode(rsa.Modulus), ["e"] = Base64UrlEncoder.Encode(rsa.Exponent) };
+        if (isPrivate)
+        {
+            key["d"] = Base64UrlEncoder.Encode(rsa.D);
+        }
+
+        return key;
     }
 
     /// <param name="method"><c>htm</c>.</param>
@@ -59,12 +65,16 @@ public sealed class DPoPKey(string algorithm = "ES256") : IDisposable
     }
 
     /// <summary>Signs these texts, whatever they are.</summary>
-    public string Sign(string header, string claims)
+    /// <param name="header">The header.</param>
+    /// <param name="claims">The claims.</param>
+    /// <param name="by">Another algorithm that such a key can do.</param>
+    public string Sign(string header, string claims, string? by = null)
     {
+        var signing = by ?? algorithm;
         var input = Base64UrlEncoder.Encode(header) + "." + Base64UrlEncoder.Encode(claims);
         var bytes = Encoding.ASCII.GetBytes(input);
-        var digest = algorithm[2..] switch { "256" => HashAlgorithmName.SHA256, "384" => HashAlgorithmName.SHA384, _ => HashAlgorithmName.SHA512 };
-        var signature = _key is ECDsa ec ? ec.SignData(bytes, digest) : ((RSA)_key).SignData(bytes, digest, algorithm[0] == 'P' ? RSASignaturePadding.Pss : RSASignaturePadding.Pkcs1);
+        var digest = signing[2..] switch { "256" => HashAlgorithmName.SHA256, "384" => HashAlgorithmName.SHA384, _ => HashAlgorithmName.SHA512 };
+        var signature = _key is ECDsa ec ? ec.SignData(bytes, digest) : ((RSA)_key).SignData(bytes, digest, signing[0] == 'P' ? RSASignaturePadding.Pss : RSASignaturePadding.Pkcs1);
         return $"{input}.{Base64UrlEncoder.Encode(signature)}";
     }
 

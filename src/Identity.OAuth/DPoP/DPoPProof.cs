@@ -1,6 +1,5 @@
 // RFC 9449 §4.2 and §4.3: a proof that its sender holds a key, read by itself: what it has to be whatever request it came with.
 using System.Text.Json;
-using Identity.OAuth.Clients;
 using Identity.OAuth.Requests;
 using Microsoft.Extensions.Primitives;
 using OpenIddict.Server;
@@ -23,8 +22,8 @@ public sealed record DPoPProof(string Thumbprint, string Id, DateTimeOffset Issu
     /// <summary>Characters. No honest one comes near.</summary>
     private const int MaximumLength = 8 * 1024;
 
-    /// <summary><c>dpop_signing_alg_values_supported</c>: asymmetric ones, never none.</summary>
-    public static IReadOnlyList<string> Algorithms => PrivateKeyJwt.Algorithms;
+    /// <summary><c>dpop_signing_alg_values_supported</c>: asymmetric ones, never none, and not PKCS #1 v1.5 (FAPI 2.0 §5.4.1): keys of proofs are made by software, none of which needs it.</summary>
+    public static IReadOnlyList<string> Algorithms { get; } = ["ES256", "ES384", "ES512", "PS256", "PS384", "PS512"];
 
     /// <summary>The proof that a token or pushed request came with; null: none, and the tokens are whoever's holds them.</summary>
     public static DPoPProof? Of(OpenIddictServerTransaction transaction) => transaction.GetProperty<DPoPProof>(typeof(DPoPProof).FullName!);

@@ -33,8 +33,7 @@ internal static class ProofKey
             return (SignedJwt.Text(jwk, "kty"), algorithm[..2]) switch
             {
                 ("EC", "ES") => VerifyEc(jwk, algorithm, bytes, tag),
-                ("RSA", "RS") => VerifyRsa(jwk, algorithm, RSASignaturePadding.Pkcs1, bytes, tag),
-                ("RSA", "PS") => VerifyRsa(jwk, algorithm, RSASignaturePadding.Pss, bytes, tag),
+                ("RSA", "PS") => VerifyRsa(jwk, algorithm, bytes, tag),
                 _ => null,
             };
         }
@@ -67,7 +66,7 @@ internal static class ProofKey
             : null;
     }
 
-    private static string? VerifyRsa(JsonElement jwk, string algorithm, RSASignaturePadding padding, byte[] input, byte[] signature)
+    private static string? VerifyRsa(JsonElement jwk, string algorithm, byte[] input, byte[] signature)
     {
         var (n, e) = (Bytes(jwk, "n"), Bytes(jwk, "e"));
         if (e.Length > LongestExponent)
@@ -76,7 +75,7 @@ internal static class ProofKey
         }
 
         using var key = RSA.Create(new RSAParameters { Modulus = n, Exponent = e });
-        return key.KeySize is >= 2048 and <= 8192 && key.VerifyData(input, signature, Digest(algorithm), padding)
+        return key.KeySize is >= 2048 and <= 8192 && key.VerifyData(input, signature, Digest(algorithm), RSASignaturePadding.Pss)
             ? Thumbprint($$"""{"e":"{{Base64Url.EncodeToString(e)}}","kty":"RSA","n":"{{Base64Url.EncodeToString(n)}}"}""")
             : null;
     }

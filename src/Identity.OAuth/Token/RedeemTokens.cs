@@ -36,9 +36,15 @@ internal sealed class RedeemTokens(IOpenIddictTokenManager tokens, ReplayedCodes
             await replayed.KillAsync(grant, context.CancellationToken);
         }
 
-        context.Reject(context.EndpointType == OpenIddictServerEndpointType.Token ? OAuthErrors.InvalidGrant : OAuthErrors.InvalidRequest, "This was used before.");
+        context.Reject(
+            context.EndpointType switch
+            {
+                OpenIddictServerEndpointType.Token => OAuthErrors.InvalidGrant,
+                OpenIddictServerEndpointType.Authorization => OAuthErrors.InvalidRequestUri,
+                _ => OAuthErrors.InvalidRequest,
+            },
+            "This was used before.");
     }
-
 }
 
 /// <summary>The request came with something that is used up by it.</summary>

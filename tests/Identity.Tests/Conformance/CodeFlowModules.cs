@@ -19,7 +19,7 @@ public abstract class CodeFlowModules(ConformanceWorld world, bool formPost)
         var (tokens, answer) = await client.SignInAsync();
         Assert.Equal(["sign-in"], answer.Pages);
         Assert.True(tokens.Code.Length * 8 >= 128);
-        Assert.True(RelyingParty.Entropy(tokens.Code) >= 96);
+        Assert.True(AnswerChecks.Entropy(tokens.Code) >= 96);
         Assert.Null(tokens.RefreshToken);
     }
 
@@ -299,7 +299,7 @@ public abstract class CodeFlowModules(ConformanceWorld world, bool formPost)
             Assert.Contains("consent", answer.Pages);
             var tokens = await client.FinishAsync(answer);
             Assert.True(tokens.RefreshToken!.Length * 8 >= 128);
-            Assert.True(RelyingParty.Entropy(tokens.RefreshToken) >= 96);
+            Assert.True(AnswerChecks.Entropy(tokens.RefreshToken) >= 96);
 
             world.Clock.Advance(TimeSpan.FromSeconds(1));
             var refreshed = await client.RefreshAsync(tokens.RefreshToken, more);
@@ -328,7 +328,7 @@ public abstract class CodeFlowModules(ConformanceWorld world, bool formPost)
 
     private string[] Values(string member) => [.. world.Metadata[member]!.AsArray().Select(value => (string)value!)];
 
-    private static string RequestObject(Dictionary<string, string> request) => RelyingParty.WithoutSignature(new JsonObject(request.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value))));
+    private static string RequestObject(Dictionary<string, string> request) => CertificationKey.WithoutSignature(new JsonObject(request.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value))));
 
     private async Task ExpectSuccessAsync(string name, string value)
     {

@@ -62,7 +62,7 @@ public sealed class LogoutModuleTests(ConformanceWorld world)
     {
         using var client = new RelyingParty(world);
         var (tokens, _) = await client.SignInAsync();
-        await ExpectPageAsync(client, "not an ID token of this server", ("id_token_hint", RelyingParty.WithoutSignature(tokens.Claims)), ("post_logout_redirect_uri", client.PostLogoutRedirectUri));
+        await ExpectPageAsync(client, "not an ID token of this server", ("id_token_hint", CertificationKey.WithoutSignature(tokens.Claims)), ("post_logout_redirect_uri", client.PostLogoutRedirectUri));
     }
 
     [Fact]

@@ -1,33 +1,11 @@
 // OpenID Connect Core 1.0 §3.1, RFC 6749 §4.1 and §5, RFC 9207, Form Post Response Mode 1.0: what every module of the suite does and checks.
-using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Mime;
 using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using AngleSharp.Html.Dom;
-using AngleSharp.Html.Parser;
-using Microsoft.IdentityModel.JsonWebTokens;
-using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.Tests.Conformance;
-
-/// <summary>How an authorization request ended.</summary>
-/// <param name="Request">What was sent.</param>
-/// <param name="Pages">The pages that a person had to fill in on the way: sign-in, consent.</param>
-/// <param name="Target">Where the answer went; null: nowhere, a page was shown.</param>
-/// <param name="Parameters">The answer's parameters.</param>
-/// <param name="Status">Of a page that was shown in its place.</param>
-/// <param name="Html">That page.</param>
-public sealed record AuthorizationAnswer(
-    IReadOnlyDictionary<string, string> Request,
-    IReadOnlyList<string> Pages,
-    string? Target,
-    IReadOnlyDictionary<string, string> Parameters,
-    HttpStatusCode Status,
-    string Html);
 
 /// <summary>Tokens that passed every check.</summary>
 public sealed record CheckedTokens(string AccessToken, string IdToken, JsonObject Claims, JsonObject Body, string Code)
@@ -38,11 +16,6 @@ public sealed record CheckedTokens(string AccessToken, string IdToken, JsonObjec
 /// <summary>A client as the suite plays it, with the browser of one module: cookies of its own, and a person who signs in and allows when asked.</summary>
 public sealed class RelyingParty : IDisposable
 {
-    private static readonly string[] IdTokenClaims =
-    [
-        "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "c_hash", "s_hash", "nbf", "jti", "sid", "txn",
-    ];
-
     private readonly ConformanceWorld _world;
     private readonly bool _formPost;
     private readonly bool _ownsBrowser;
@@ -115,51 +88,7 @@ public sealed class RelyingParty : IDisposable
     /// <summary>Sends the request and answers every page on the way.</summary>
     /// <param name="request">The parameters, in this order.</param>
     /// <param name="post">By a form from another site: without the cookies that SameSite=Lax keeps back.</param>
-    public async Task<AuthorizationAnswer> SendAsync(IReadOnlyDictionary<string, string> request, bool post = false)
-    {
-        var endpoint = (string)_world.Metadata["authorization_endpoint"]!;
-        var pages = new List<string>();
-        var answer = post
-            ? await _world.Http.PostAsync(new Uri(endpoint), new FormUrlEncodedContent(request))
-            : await Browser.GetAsync(endpoint + "?" + string.Join('&', request.Select(pair => pair.Key + "=" + Uri.EscapeDataString(pair.Value))));
-        for (var hops = 0; hops < 10; hops++)
-        {
-            if (answer.StatusCode is not (HttpStatusCode.SeeOther or HttpStatusCode.Found))
-            {
-                var html = await answer.Content.ReadAsStringAsync();
-                var status = answer.StatusCode;
-                answer.Dispose();
-                return FormOf(html) is var (target, fields) && status == HttpStatusCode.OK
-                    ? new(request, pages, target, fields, status, html)
-                    : new(request, pages, null, new Dictionary<string, string>(StringComparer.Ordinal), status, html);
-            }
-
-            var next = answer.Headers.Location!;
-            answer.Dispose();
-            if (!next.OriginalString.StartsWith('/'))
-            {
-                // Registered query parameters stay in the address; the answer's come after them.
-                return new(request, pages, next.OriginalString.Split('?')[0], RunningServer.Query(next), answer.StatusCode, "");
-            }
-
-            switch (next.OriginalString.Split('?')[0])
-            {
-                case "/signin":
-                    pages.Add("sign-in");
-                    answer = await Browser.SubmitAsync(next.OriginalString, new() { ["username"] = ConformanceWorld.Email, ["current-password"] = ConformanceWorld.Password });
-                    break;
-                case "/consent":
-                    pages.Add("consent");
-                    answer = await Browser.SubmitAsync(next.OriginalString, [], button: "Allow");
-                    break;
-                default:
-                    answer = await Browser.GetAsync(next.OriginalString);
-                    break;
-            }
-        }
-
-        throw new InvalidOperationException("The request goes round and round: " + string.Join(", ", pages));
-    }
+    public Task<AuthorizationAnswer> SendAsync(IReadOnlyDictionary<string, string> request, bool post = false) => AuthorizationAnswer.OfAsync(_world, Browser, request, post);
 
     /// <summary>A whole flow with every check: request, answer, tokens, userinfo.</summary>
     public async Task<(CheckedTokens Tokens, AuthorizationAnswer Answer)> SignInAsync(params (string Name, string? Value)[] changes)
@@ -195,7 +124,7 @@ public sealed class RelyingParty : IDisposable
         Assert.Empty(answer.Parameters.Keys.Except(["error", "error_description", "error_uri", "state", "iss"]));
         Assert.Equal(answer.Request.GetValueOrDefault("state"), answer.Parameters.GetValueOrDefault("state"));
         Assert.Equal(_world.Issuer, answer.Parameters["iss"]);
-        CheckDescription(answer.Parameters.GetValueOrDefault("error_description"));
+        AnswerChecks.Description(answer.Parameters.GetValueOrDefault("error_description"));
     }
 
     /// <summary>A page of ours in place of an answer: the address cannot be trusted.</summary>
@@ -210,9 +139,8 @@ public sealed class RelyingParty : IDisposable
     {
         var code = answer.Parameters["code"];
         var body = await TokenAsync([("grant_type", "authorization_code"), ("code", code), ("redirect_uri", RedirectUri), .. more]);
-        var idToken = (string)body["id_token"]!;
-        var claims = await CheckIdTokenAsync(idToken, (string)body["access_token"]!, code, answer.Request.GetValueOrDefault("nonce"));
-        return new CheckedTokens((string)body["access_token"]!, idToken, claims, body, code);
+        var claims = await AnswerChecks.IdTokenAsync(_world, ClientId, "RS256", body, code, answer.Request.GetValueOrDefault("nonce"));
+        return new CheckedTokens((string)body["access_token"]!, (string)body["id_token"]!, claims, body, code);
     }
 
     public Task<JsonObject> RefreshAsync(string token, params (string Name, string Value)[] more) => TokenAsync([("grant_type", "refresh_token"), ("refresh_token", token), .. more]);
@@ -223,12 +151,12 @@ public sealed class RelyingParty : IDisposable
         using var answer = await PostTokenAsync(fields);
         var text = await answer.Content.ReadAsStringAsync();
         Assert.True(answer.StatusCode == HttpStatusCode.OK, $"{(int)answer.StatusCode} {text}");
-        CheckTokenHeaders(answer);
+        AnswerChecks.TokenHeaders(answer);
         var body = JsonNode.Parse(text)!.AsObject();
         Assert.Equal("Bearer", (string?)body["token_type"]);
         Assert.True((long)body["expires_in"]! > 0);
         var access = (string)body["access_token"]!;
-        Assert.True(Entropy(access) >= 96);
+        Assert.True(AnswerChecks.Entropy(access) >= 96);
         Assert.All(access, character => Assert.InRange(character, '\x20', '\x7e'));
         return body;
     }
@@ -238,11 +166,11 @@ public sealed class RelyingParty : IDisposable
     {
         using var answer = await PostTokenAsync(fields);
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
-        CheckTokenHeaders(answer);
+        AnswerChecks.TokenHeaders(answer);
         var body = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!.AsObject();
         Assert.Equal("invalid_grant", (string?)body["error"]);
         Assert.Empty(body.Select(member => member.Key).Except(["error", "error_description", "error_uri"]));
-        CheckDescription((string?)body["error_description"]);
+        AnswerChecks.Description((string?)body["error_description"]);
     }
 
     /// <summary>Userinfo must know the token, and tell of the person that the ID token names.</summary>
@@ -256,7 +184,7 @@ public sealed class RelyingParty : IDisposable
         Assert.Equal(MediaTypeNames.Application.Json, answer.Content.Headers.ContentType!.MediaType);
         var claims = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!.AsObject();
         Assert.Equal((string?)tokens.Claims["sub"], (string?)claims["sub"]);
-        CheckClaimTypes(claims);
+        AnswerChecks.ClaimTypes(_world, claims);
         return claims;
     }
 
@@ -274,13 +202,6 @@ public sealed class RelyingParty : IDisposable
 
         return await _world.Http.SendAsync(request);
     }
-
-    /// <summary>Bits, as the suite counts them: Shannon's entropy of the characters times the length.</summary>
-    public static double Entropy(string value) =>
-        value.GroupBy(character => character).Sum(group => -(double)group.Count() / value.Length * Math.Log2((double)group.Count() / value.Length)) * value.Length;
-
-    /// <summary>An unsigned JWT, as the suite makes request objects.</summary>
-    public static string WithoutSignature(JsonObject claims) => Base64UrlEncoder.Encode("{\"alg\":\"none\"}") + "." + Base64UrlEncoder.Encode(claims.ToJsonString()) + ".";
 
     public void Dispose()
     {
@@ -305,99 +226,5 @@ public sealed class RelyingParty : IDisposable
 
         request.Content = new FormUrlEncodedContent(form);
         return await _world.Http.SendAsync(request);
-    }
-
-    private async Task<JsonObject> CheckIdTokenAsync(string idToken, string accessToken, string code, string? nonce)
-    {
-        using var keysAnswer = await _world.Http.GetAsync(new Uri((string)_world.Metadata["jwks_uri"]!));
-        var keys = new JsonWebKeySet(await keysAnswer.Content.ReadAsStringAsync());
-        var header = RunningServer.Header(idToken);
-        Assert.Equal("RS256", (string?)header["alg"]);
-        var key = Assert.Single(keys.Keys, key => key.Kid == (string?)header["kid"]);
-        var result = await new JsonWebTokenHandler().ValidateTokenAsync(idToken, new TokenValidationParameters
-        {
-            ValidIssuer = (string)_world.Metadata["issuer"]!,
-            ValidAudience = ClientId,
-            IssuerSigningKey = key,
-            ValidAlgorithms = ["RS256"],
-            ValidateLifetime = false,
-        });
-        Assert.True(result.IsValid, result.Exception?.Message);
-
-        var claims = RunningServer.Payload(idToken);
-        var now = _world.Clock.GetUtcNow().ToUnixTimeSeconds();
-        Assert.Equal(_world.Subject, (string?)claims["sub"]);
-        Assert.InRange((long)claims["exp"]!, now + 1, now + (50L * 365 * 86400));
-        Assert.InRange((long)claims["iat"]!, now - 300, now + 300);
-        Assert.InRange((long)claims["auth_time"]!, now - (365 * 86400), now);
-        Assert.Equal(nonce, (string?)claims["nonce"]);
-        Assert.NotEmpty((string)claims["acr"]!);
-        Assert.NotEmpty((string)claims["sid"]!);
-        CheckHash(claims, "at_hash", accessToken);
-        CheckHash(claims, "c_hash", code);
-
-        // OpenID Connect Core §5.4: with an access token the claims of scopes are userinfo's. The suite warns of an address or a name in here that nobody asked for by name.
-        Assert.Empty(claims.Select(claim => claim.Key).Except(IdTokenClaims));
-        return claims;
-    }
-
-    // OpenID Connect Core §3.1.3.6: the left half of the hash, and both may be left out in the code flow.
-    private static void CheckHash(JsonObject claims, string name, string value)
-    {
-        if (claims[name] is { } hash)
-        {
-            Assert.Equal(Base64UrlEncoder.Encode(SHA256.HashData(Encoding.ASCII.GetBytes(value))[..16]), (string?)hash);
-        }
-    }
-
-    // OpenID Connect Core §5.1: an unset claim is left out, never empty or null.
-    private void CheckClaimTypes(JsonObject claims)
-    {
-        foreach (var (name, value) in claims)
-        {
-            switch (name)
-            {
-                case "email_verified" or "phone_number_verified":
-                    Assert.True(value!.GetValueKind() is JsonValueKind.True or JsonValueKind.False, name);
-                    break;
-                case "updated_at":
-                    Assert.InRange((long)value!, 1, _world.Clock.GetUtcNow().ToUnixTimeSeconds());
-                    break;
-                case "address":
-                    Assert.All(value!.AsObject(), member => Assert.False(string.IsNullOrWhiteSpace((string?)member.Value), member.Key));
-                    break;
-                case "birthdate":
-                    Assert.True(DateOnly.TryParseExact((string?)value, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out _), (string?)value);
-                    break;
-                default:
-                    Assert.False(string.IsNullOrWhiteSpace((string?)value), name);
-                    break;
-            }
-        }
-    }
-
-    private static void CheckTokenHeaders(HttpResponseMessage answer)
-    {
-        Assert.Equal(MediaTypeNames.Application.Json, answer.Content.Headers.ContentType!.MediaType);
-        Assert.True(answer.Headers.CacheControl!.NoStore);
-    }
-
-    // RFC 6749 §4.1.2.1 and §5.2: %x20-21 / %x23-5B / %x5D-7E.
-    private static void CheckDescription(string? description) =>
-        Assert.All(description ?? "", character => Assert.True(character is >= '\x20' and <= '\x7e' and not '"' and not '\\', $"'{character}' in: {description}"));
-
-    private static (string Target, Dictionary<string, string> Fields)? FormOf(string html)
-    {
-        var document = new HtmlParser().ParseDocument(html);
-        if (document.GetElementById("form-post") is not IHtmlFormElement form)
-        {
-            return null;
-        }
-
-        // The default encoding is application/x-www-form-urlencoded, which the callback must be sent in.
-        Assert.Equal("post", form.GetAttribute("method"));
-        Assert.False(form.HasAttribute("enctype"));
-        Assert.Contains(document.Scripts, script => script.Source?.StartsWith("/js/form-post.js", StringComparison.Ordinal) == true);
-        return (form.GetAttribute("action")!, form.QuerySelectorAll("input").OfType<IHtmlInputElement>().ToDictionary(input => input.Name!, input => input.Value, StringComparer.Ordinal));
     }
 }

@@ -16,6 +16,8 @@ public sealed partial class CertificationTests
         ["RP-Initiated Logout OP"] = typeof(LogoutModuleTests),
         ["Back-Channel Logout OP"] = typeof(BackChannelLogoutModuleTests),
         ["Front-Channel Logout OP"] = typeof(FrontChannelLogoutModuleTests),
+        ["FAPI 2.0 OP"] = typeof(Fapi2ModuleTests),
+        ["FAPI 2.0 Message Signing OP"] = typeof(Fapi2MessageSigningModuleTests),
     };
 
     private static readonly (string[] Plans, string Module, string[] Tests)[] Rows =
@@ -55,15 +57,18 @@ public sealed partial class CertificationTests
     [InlineData("RP-Initiated Logout OP", 11)]
     [InlineData("Back-Channel Logout OP", 2)]
     [InlineData("Front-Channel Logout OP", 2)]
+    [InlineData("FAPI 2.0 OP", 56)]
+    [InlineData("FAPI 2.0 Message Signing OP", 70)]
     public void Certification_WhenThePlanIsCounted_HoldsEveryModule(string plan, int modules) =>
         Assert.Equal(modules, Rows.Where(row => row.Plans.Contains(plan, StringComparer.Ordinal)).Select(row => row.Module).Distinct(StringComparer.Ordinal).Count());
 
     private static HashSet<string> Tests(Type type) =>
         type.GetMethods().Where(method => method.GetCustomAttributes<FactAttribute>().Any()).Select(method => method.Name).ToHashSet(StringComparer.Ordinal);
 
-    private static string TestName(string module) => string.Concat(module.Split('-').Select(word => char.ToUpper(word[0], CultureInfo.InvariantCulture) + word[1..]));
+    // The modules of FAPI 2.0 all begin alike, and their tests do without that.
+    private static string TestName(string module) => string.Concat(module.Replace("fapi2-security-profile-final-", "", StringComparison.Ordinal).Split('-', '_').Select(word => char.ToUpper(word[0], CultureInfo.InvariantCulture) + word[1..]));
 
-    [GeneratedRegex(@"^\| (?<plans>[^|]+ OP) \| `(?<module>oidcc-[^`]+)`[^|]*\|[^|]+\| (?<tests>.+) \|$", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^\| (?<plans>[^|]+ OP) \| `(?<module>(oidcc|fapi2)-[^`]+)(?<!test-plan)`[^|]*\|[^|]+\| (?<tests>.+) \|$", RegexOptions.ExplicitCapture)]
     private static partial Regex Row();
 
     [GeneratedRegex("`(?<name>[^`]+)`", RegexOptions.ExplicitCapture)]

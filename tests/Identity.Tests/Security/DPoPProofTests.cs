@@ -16,7 +16,7 @@ public sealed class DPoPProofTests(DPoPWorld world) : IClassFixture<DPoPWorld>
 
     public static TheoryData<string> Everywhere => [.. Places];
 
-    public static TheoryData<string> Algorithms => ["ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
+    public static TheoryData<string> Algorithms => ["ES256", "ES384", "ES512", "PS256", "PS384", "PS512"];
 
     [Theory]
     [MemberData(nameof(Algorithms))]
@@ -28,13 +28,13 @@ public sealed class DPoPProofTests(DPoPWorld world) : IClassFixture<DPoPWorld>
         Assert.Equal("DPoP", tokens.Text("token_type"));
         Assert.Equal($$"""{"jkt":"{{key.Thumbprint}}"}""", Node.Payload(tokens.Text("access_token"))["cnf"]!.ToJsonString());
         var discovery = JsonNode.Parse(await world.Node.Http.GetStringAsync(new Uri(world.Node.Address, "/.well-known/openid-configuration")))!;
-        Assert.Contains(algorithm, discovery["dpop_signing_alg_values_supported"]!.AsArray().Select(value => (string)value!));
+        Assert.Equal(Algorithms.Select(row => row.Data), discovery["dpop_signing_alg_values_supported"]!.AsArray().Select(value => (string)value!));
     }
 
     private static readonly string[] Attacks =
     [
         "no header", "two headers", "two in one header", "empty", "not a JWT", "two parts", "JWE", "9 KB", "signature empty", "signature zero", "signature of another key", "signature cut",
-        "typ missing", "typ JWT", "typ at+jwt", "alg missing", "alg none", "alg None", "alg NONE", "alg HS256", "alg RS256", "alg ES384", "alg EdDSA", "crit", "header twice", "header surrogate",
+        "typ missing", "typ JWT", "typ at+jwt", "alg missing", "alg none", "alg None", "alg NONE", "alg HS256", "alg RS256", "alg PKCS1", "alg ES384", "alg EdDSA", "crit", "header twice", "header surrogate",
         "jwk missing", "jwk private", "jwk shared", "jwk text", "jwk empty", "jwk off its curve", "jwk of another curve", "jwk x no text", "jwk weak", "jku", "x5u",
         "jti missing", "jti number", "jti empty", "jti long", "jti surrogate", "htm missing", "htm other", "htm lower case", "htu missing", "htu other path", "htu other host", "htu other port", "htu other scheme",
         "htu relative", "htu with a user", "htu number", "iat missing", "iat text", "iat null", "iat negative", "iat huge", "iat -1 h", "iat +1 h", "iat -91 s", "iat +31 s", "nonce number", "claims twice", "claims array",
@@ -306,7 +306,8 @@ public sealed class DPoPProofTests(DPoPWorld world) : IClassFixture<DPoPWorld>
             "jwk off its curve" => [Header(header => header["jwk"]!["y"] = (string)header["jwk"]!["x"]!)],
             "jwk of another curve" => [Header(header => header["jwk"]!["crv"] = "P-384")],
             "jwk x no text" => [Header(header => header["jwk"]!["x"] = 7)],
-            "jwk weak" => [Weak(parts[1])],
+            "jwk weak" => [Rsa(parts[1], 1024, "PS256", RSASignaturePadding.Pss)],
+            "alg PKCS1" => [Rsa(parts[1], 2048, "RS256", RSASignaturePadding.Pkcs1)],
             "jku" or "x5u" => [Header(header => { header.Remove("jwk"); header[attack] = "http://127.0.0.1:9/keys"; })],
             "jti number" => [Claim("jti", 7)],
             "jti empty" => [Claim("jti", "")],
@@ -348,12 +349,12 @@ public sealed class DPoPProofTests(DPoPWorld world) : IClassFixture<DPoPWorld>
         return input + "." + Base64UrlEncoder.Encode(HMACSHA256.HashData(Encoding.UTF8.GetBytes(world.Key.Jwk().ToJsonString()), Encoding.ASCII.GetBytes(input)));
     }
 
-    private static string Weak(string claims)
+    private static string Rsa(string claims, int bits, string algorithm, RSASignaturePadding padding)
     {
-        using var key = RSA.Create(1024);
+        using var key = RSA.Create(bits);
         var numbers = key.ExportParameters(includePrivateParameters: false);
-        var input = Base64UrlEncoder.Encode(new JsonObject { ["typ"] = "dpop+jwt", ["alg"] = "RS256", ["jwk"] = new JsonObject { ["kty"] = "RSA", ["n"] = Base64UrlEncoder.Encode(numbers.Modulus), ["e"] = Base64UrlEncoder.Encode(numbers.Exponent) } }.ToJsonString()) + "." + claims;
-        return input + "." + Base64UrlEncoder.Encode(key.SignData(Encoding.ASCII.GetBytes(input), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
+        var input = Base64UrlEncoder.Encode(new JsonObject { ["typ"] = "dpop+jwt", ["alg"] = algorithm, ["jwk"] = new JsonObject { ["kty"] = "RSA", ["n"] = Base64UrlEncoder.Encode(numbers.Modulus), ["e"] = Base64UrlEncoder.Encode(numbers.Exponent) } }.ToJsonString()) + "." + claims;
+        return input + "." + Base64UrlEncoder.Encode(key.SignData(Encoding.ASCII.GetBytes(input), HashAlgorithmName.SHA256, padding));
     }
 
     private static string PathOf(string place) => place switch { "token" => "/connect/token", "par" => "/connect/par", "userinfo" => "/connect/userinfo", _ => "/api/identity/users" };

@@ -80,6 +80,31 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
         Assert.Equal((HttpStatusCode.BadRequest, null), (answer.StatusCode, answer.Headers.Location));
     }
 
+    // RFC 9101 §7, FAPI 2.0: what OpenID Connect wants repeated in the address says where to tell it.
+    [Theory]
+    [InlineData("expired", "invalid_request_uri")]
+    [InlineData("used", "invalid_request_uri")]
+    [InlineData("never was", "invalid_request_uri")]
+    [InlineData("of another client", "invalid_request")]
+    public async Task Push_WhenWorthNothingAndTheAddressNamesARedirectUri_TellsTheClientSo(string how, string error)
+    {
+        using var browser = await world.Node.SignedInAsync();
+        var reference = how == "never was" ? "urn:ietf:params:oauth:request_uri:x" : await PushAsync(how == "of another client" ? "other" : "spa");
+        if (how == "used")
+        {
+            using var used = await browser.GetAsync(Go(reference));
+            Assert.Contains("code", RunningServer.Query(used.Headers.Location).Keys);
+        }
+        else if (how == "expired")
+        {
+            world.Time.Advance(TimeSpan.FromSeconds(61));
+        }
+
+        using var answer = await browser.GetAsync(Go(reference) + "&response_type=code&scope=openid&redirect_uri=" + Uri.EscapeDataString(Node.RedirectUri));
+        Assert.StartsWith(Node.RedirectUri, answer.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        Assert.Equal(error, RunningServer.Query(answer.Headers.Location)["error"]);
+    }
+
     [Fact]
     public async Task Push_WhenThePersonTakesLongerThanItsMinute_SurvivesSignInAndConsent()
     {
