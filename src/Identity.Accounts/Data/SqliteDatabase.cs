@@ -26,7 +26,7 @@ internal sealed class SqliteDatabase : StoreDatabase
     public SqliteDatabase(StorageSettings settings, IServiceProvider services)
     {
         _file = new SqliteConnectionStringBuilder(settings.ConnectionString).DataSource;
-        _options = ProviderOptions.Sqlite(settings.ConnectionString, services);
+        _options = new DbContextOptionsBuilder<SqliteIdentityDbContext>(ProviderOptions.Sqlite(settings.ConnectionString, services)).AddInterceptors(new PreparedStatements()).Options;
         _writer = Task.Run(WriteLoopAsync);
     }
 

@@ -110,7 +110,7 @@ public sealed class CertificationPlanTests(ConformanceWorld world)
             wantsPicture: true,
             hint => what switch
             {
-                "modified-id-token-hint" => RelyingParty.WithoutSignature(RunningServer.Payload(hint)),
+                "modified-id-token-hint" => CertificationKey.WithoutSignature(RunningServer.Payload(hint)),
                 "bad-id-token-hint" => hint[..hint.LastIndexOf('.')] + ".AAAA",
                 "no-id-token-hint" or "no-params" or "only-state" => null,
                 _ => hint,
