@@ -22,14 +22,14 @@ userinfo() {
 
 # A public client: with a secret the figure of stock OpenIddict would be that of its PBKDF2.
 code_flow() {
-    warm "$((warm / 2))" 16 "$url" code bench-app "$work/cookies"
+    warm "$warm" 16 "$url" code bench-app "$work/cookies"
     drive "$1" "code flow" "$url" code bench-app "$work/cookies"
 }
 
 # Families: each connection keeps rotating its own.
 refresh_ours() {
     people tokens "$url" "$folk" > "$work/tokens"
-    warm "$((warm / 3))" 16 "$url/api/identity/refresh-token" refresh "$json" "$work/tokens" '{"refreshToken":"' '"}'
+    warm "$warm" 16 "$url/api/identity/refresh-token" refresh "$json" "$work/tokens" '{"refreshToken":"' '"}'
     people tokens "$url" "$folk" > "$work/tokens"
     drive "$1" refresh "$url/api/identity/refresh-token" refresh "$json" "$work/tokens" '{"refreshToken":"' '"}'
 }
@@ -51,11 +51,16 @@ commits_a_flow() {
     note "$1" "commits a flow" "$(awk '/desc: COMMIT/ { n++ } END { print n / 100 }' "$work/commits")" ""
 }
 
-# Right passwords, and what services notice of it: four connections that ask for a token every ten milliseconds.
+# Right passwords, beside the hash alone in the seconds after, and what services notice of it: four connections that ask for a token every ten milliseconds.
 sign_in() {
     local time=$((seconds * 2)) crowd
     people bodies "$folk" > "$work/passwords"
+    # At a few a second the JIT takes its time, and what still waits for its hash afterwards is done before the figure begins.
+    warm "$warm" 8 "$url/api/identity/login" post "$json" "$work/passwords"
+    sleep 3
     connections=8 seconds=$time drive "$1" sign-in "$url/api/identity/login" post "$json" "$work/passwords"
+    sleep 3
+    note "$1" "password hashes alone" "$(dotnet "$work/peers/Peers.dll" hash "$time")" ""
     result=$work/crowd load $((seconds + 2)) 8 "$url/api/identity/login" post "$json" "$work/passwords" &
     crowd=$!
     sleep 1

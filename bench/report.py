@@ -20,7 +20,7 @@ FIGURES = [
 ]
 # What is to stay below.
 LIMITS = [("commits a flow", 3), ("p99 of client credentials beside sign-ins, ms", 20), ("ms to the first answer", 1000), ("ms to the first answer, empty store", 2500)]
-# Our figure, whose, their figure, how many times theirs it is to be.
+# Our figure, whose (empty: our own), their figure, how many times theirs it is to be.
 GOALS = [
     ("client credentials", "bare pipeline", "client credentials", 1), ("client credentials", "stock OpenIddict", "client credentials", 30), ("client credentials", "oidc-provider", "client credentials", 2.8),
     ("refresh", "stock OpenIddict", "refresh", 10),
@@ -28,7 +28,7 @@ GOALS = [
     ("userinfo", "stock OpenIddict", "userinfo", 10), ("userinfo", "oidc-provider", "client credentials", 1.5),
     ("code flow", "stock OpenIddict", "code flow", 5),
     ("discovery", "ceiling", "discovery", 0.6), ("JWKS", "ceiling", "JWKS", 0.6),
-    ("sign-in", "ceiling", "sign-in", 0.95),
+    ("sign-in", "", "password hashes alone", 0.95),
 ]
 if name == "large":
     GOALS = [(figure, ours[0], figure, 1) for figure, _ in FIGURES]
@@ -76,16 +76,17 @@ out = [f"Measured {datetime.date.today()}, one run, wrk with 16 connections, {se
 out += header("", servers)
 for figure, _ in FIGURES:
     out += row(figure, (cell(server, figure) for server in servers))
-for figure in ("commits a flow", "ms to the first answer", "ms to the first answer, empty store", "MB after this load"):
+for figure in ("password hashes alone", "commits a flow", "ms to the first answer", "ms to the first answer, empty store", "MB after this load"):
     out += row(figure, (cell(server, figure) for server in servers))
 if name == "results":
-    out += ["", "Eight connections sign in. Client credentials beside them come at a fixed pace, over four. The ceiling is a web server that writes as many fixed bytes, and the password hash alone."]
+    out += ["", "Eight connections sign in. Client credentials beside them come at a fixed pace, over four. The hash alone runs right after them, on as many threads as there are cores. The ceiling is a web server that writes as many fixed bytes."]
 out.append("")
 out += header("times the rate of", [*ours, "goal"])
 for figure, peer, theirs, goal in GOALS:
-    if number(peer, theirs):
-        shares = [f"{number(server, figure) / number(peer, theirs):.2f}" if number(server, figure) else "-" for server in ours]
-        out += row(f"{figure}: {peer}" + ("" if theirs == figure else f", {theirs}"), [*shares, str(goal)])
+    bases = [number(peer or server, theirs) for server in ours]
+    if any(bases):
+        shares = [f"{number(server, figure) / base:.2f}" if base and number(server, figure) else "-" for server, base in zip(ours, bases)]
+        out += row(f"{figure}: " + ", ".join(part for part in (peer, "" if theirs == figure else theirs) if part), [*shares, str(goal)])
 if name == "results":
     out += ["", *header("", [*ours, "at most"])]
     for figure, limit in LIMITS:

@@ -40,14 +40,13 @@ for store in SQLite PostgreSQL; do
     stop "$name"
 done
 
-say "What is possible here: as many fixed bytes, and the password hash alone"
+say "What is possible here: as many fixed bytes"
 # shellcheck disable=SC2086 # a size each
 peer ceiling fixed $sizes
 warm 3 16 "$url/1" ""
 drive ceiling discovery "$url/1" ""
 drive ceiling JWKS "$url/2" ""
 stop ceiling
-note ceiling sign-in "$(dotnet "$work/peers/Peers.dll" hash $((seconds * 2)))" ""
 
 say "OpenIddict's bare pipeline"
 peer "bare pipeline" bare
