@@ -230,17 +230,25 @@ internal static class Arrivals
 
     public static async Task LoadAsync(this IPage page)
     {
-        for (var attempt = 1; ; attempt++)
+        // Asked again and again: where JavaScript is off no listener of the page is ever called, and a promise that waits for one never ends.
+        var began = TimeProvider.System.GetTimestamp();
+        while (!await IsLoadedAsync(page))
         {
-            try
-            {
-                await page.EvaluateAsync("() => document.readyState === 'complete' || new Promise(done => addEventListener('load', () => done()))");
-                return;
-            }
-            catch (PlaywrightException exception) when (attempt < 10 && exception.Message.Contains("Execution context was destroyed", StringComparison.Ordinal))
-            {
-                // The document went on to another while it was looked at.
-            }
+            Assert.True(TimeProvider.System.GetElapsedTime(began) < TimeSpan.FromSeconds(20), $"{page.Url} did not load in twenty seconds.");
+            await Task.Delay(10);
+        }
+    }
+
+    private static async Task<bool> IsLoadedAsync(IPage page)
+    {
+        try
+        {
+            return await page.EvaluateAsync<bool>("() => document.readyState === 'complete'");
+        }
+        catch (PlaywrightException exception) when (exception.Message.Contains("Execution context was destroyed", StringComparison.Ordinal))
+        {
+            // The document went on to another while it was looked at.
+            return false;
         }
     }
 }
