@@ -43,7 +43,6 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<RefreshTokenHandle>();
         services.AddSingleton<VerifiedSignatures>();
         services.AddSingleton<AccessTokenValidator>();
-        services.AddSingleton<TokenSessions>();
         services.AddSingleton<IdTokenHintReader>();
         services.AddSingleton<Subjects>();
         services.AddSingleton<SignInSessions>();

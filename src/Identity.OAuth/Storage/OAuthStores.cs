@@ -6,6 +6,7 @@ using Identity.OAuth.Consents;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Refresh;
 using Identity.OAuth.Resources;
+using Identity.OAuth.Tokens;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.OAuth.Storage;
@@ -21,6 +22,7 @@ public static class OAuthStoresExtensions
         services.AddSingleton<SigningKeyStore>();
         services.AddSingleton<ConsentStore>();
         services.AddSingleton<RefreshFamilies>();
+        services.AddSingleton<TokenSessions>();
         services.AddSingleton<KeyProtector>();
         services.AddSharedMarks();
         services.AddOptions<OAuthOptions>().Configure<MasterKey>((options, masterKey) =>

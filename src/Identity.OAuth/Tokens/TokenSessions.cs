@@ -2,7 +2,7 @@
 using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
-using Identity.OAuth.Sessions;
+using Identity.Accounts.Sessions;
 using Identity.OAuth.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -18,7 +18,7 @@ public sealed class TokenSessions
 {
     private readonly StoreDatabase _database;
     private readonly IDenyList _denyList;
-    private readonly SignInSessions _sessions;
+    private readonly ISessionStore _sessions;
     private readonly TimeProvider _timeProvider;
 
     // Null where the database is in the process: a read is no round trip then.
@@ -44,7 +44,7 @@ public sealed class TokenSessions
     private readonly Func<IdentityDbContext, string[], DateTimeOffset, IAsyncEnumerable<DenyEntryRow>> _denied =
         EF.CompileAsyncQuery((IdentityDbContext context, string[] ids, DateTimeOffset now) => context.DenyEntries.Where(entry => ids.Contains(entry.Id) && entry.ExpiresAt > now));
 
-    public TokenSessions(StoreDatabase database, IDenyList denyList, SignInSessions sessions, TimeProvider timeProvider)
+    public TokenSessions(StoreDatabase database, IDenyList denyList, ISessionStore sessions, TimeProvider timeProvider)
     {
         ArgumentNullException.ThrowIfNull(database);
         (_database, _denyList, _sessions, _timeProvider) = (database, denyList, sessions, timeProvider);
@@ -62,9 +62,9 @@ public sealed class TokenSessions
         if (!_denyList.IsInDatabase || _database.SessionCache is not null || ids.Length > 3)
         {
             // Redis answers both, or the chain of exchanges is long.
-            return await _denyList.IsDeniedAsync(ids, began, cancellationToken) || await _sessions.FindLiveAsync(sessionId, cancellationToken) is not { } session
+            return await _denyList.IsDeniedAsync(ids, began, cancellationToken) || await _sessions.FindLiveAsync(sessionId, _timeProvider.GetUtcNow(), cancellationToken) is not { } session
                 ? null
-                : new TokenSession(session.Subject, Account: null);
+                : new TokenSession(session.AccountId.ToString("D"), Account: null);
         }
 
         var question = new Question(sessionId, ids, began);

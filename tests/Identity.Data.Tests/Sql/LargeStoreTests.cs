@@ -11,6 +11,7 @@ using Identity.Accounts.Profile;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Refresh;
+using Identity.OAuth.Tokens;
 using Identity.OAuth.Storage;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Conformance;
@@ -77,6 +78,10 @@ public sealed partial class LargeStoreTests(PostgresFixture fixture)
                 await Task.WhenAll(Enumerable.Repeat(id, 20).Select(one => host.Get<IMetadataStore>().FindAsync(one, Cancel)));
             }),
             ("introspection or cookie", 500, async (_, i) => Assert.NotNull(await sessions.FindLiveAsync($"sid{i}", now, Cancel))),
+            ("a person's token", 500, async (id, i) =>
+                Assert.Equal(id, (await host.Get<TokenSessions>().FindLiveAsync($"sid{i}", ["jti", "grant", "consent"], now.AddMinutes(-1), Cancel))?.Account?.Id)),
+            ("tokens that come at once", 20, async (_, i) =>
+                Assert.All(await Task.WhenAll(Enumerable.Range(i, 20).Select(other => host.Get<TokenSessions>().FindLiveAsync($"sid{other}", [$"jti{other}", "grant", "consent"], now.AddMinutes(-1), Cancel).AsTask())), Assert.NotNull)),
             ("code", 100, async (_, i) =>
             {
                 await using var scope = host.Services.CreateAsyncScope();

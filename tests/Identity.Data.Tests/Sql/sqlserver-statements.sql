@@ -416,7 +416,7 @@ SELECT TOP(1) [a].[id], [a].[application_id], [a].[client_id], [a].[concurrency_
     WHEN EXISTS (
         SELECT 1
         FROM [deny_entries] AS [d]
-        WHERE [d].[id] = @grant AND [d].[expires_at] > @now) THEN CAST(1 AS bit)
+        WHERE ([d].[id] = @grant OR [d].[id] = @consent) AND [d].[granted_until] >= @began AND [d].[expires_at] > @now) THEN CAST(1 AS bit)
     ELSE CAST(0 AS bit)
 END
 FROM [authorizations] AS [a]
@@ -505,6 +505,21 @@ WHERE [s].[id] = @id AND [s].[ended_at] IS NULL AND EXISTS (
 SELECT TOP(1) [s].[id], [s].[account_id], [s].[counter], [s].[created_at], [s].[data], [s].[kind], [s].[last_used_at], [s].[name], [s].[slot]
 FROM [second_factors] AS [s]
 WHERE [s].[slot] = @slot
+
+SELECT TOP(1) [s].[id], [s].[expires_at], [a0].[id], [a0].[access_failed_count], [a0].[claim], [a0].[created_at], [a0].[delete_after], [a0].[email], [a0].[email_verified], [a0].[first_name], [a0].[is_active], [a0].[last_login_at], [a0].[last_name], [a0].[lockout_end], [a0].[normalized_email], [a0].[normalized_user_name], [a0].[pending_email], [a0].[pending_phone_number], [a0].[phone_number], [a0].[phone_number_verified], [a0].[profile], [a0].[roles], [a0].[search_text], [a0].[security_stamp], [a0].[updated_at], [a0].[user_name], [a0].[version], CASE
+    WHEN EXISTS (
+        SELECT 1
+        FROM [deny_entries] AS [d]
+        WHERE ([d].[id] = @first OR [d].[id] = @second OR [d].[id] = @third) AND [d].[granted_until] >= @began AND [d].[expires_at] > @now) THEN CAST(1 AS bit)
+    ELSE CAST(0 AS bit)
+END
+FROM [sessions] AS [s]
+INNER JOIN (
+    SELECT [a].[id], [a].[access_failed_count], [a].[claim], [a].[created_at], [a].[delete_after], [a].[email], [a].[email_verified], [a].[first_name], [a].[is_active], [a].[last_login_at], [a].[last_name], [a].[lockout_end], [a].[normalized_email], [a].[normalized_user_name], [a].[pending_email], [a].[pending_phone_number], [a].[phone_number], [a].[phone_number_verified], [a].[profile], [a].[roles], [a].[search_text], [a].[security_stamp], [a].[updated_at], [a].[user_name], [a].[version]
+    FROM [accounts] AS [a]
+    WHERE [a].[is_active] = CAST(1 AS bit)
+) AS [a0] ON [s].[account_id] = [a0].[id]
+WHERE [s].[id] = @sid AND [s].[ended_at] IS NULL
 
 SELECT TOP(1) [s].[value]
 FROM [store_values] AS [s]
