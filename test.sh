@@ -87,7 +87,7 @@ else
 fi
 
 # Half of the time goes by waiting for brokers, databases and browsers: the tests over HTTP run beside the others, each in a process of its own.
-# Theirs is the longer half, and most of what they run runs a few times: making it fast would cost a seventh of the time. What has bounds on time is in the long suite.
+# Theirs is the longer half, and most of what they run runs a few times: making it fast would cost a seventh of the processor's time. What has bounds on time is in the long suite.
 logs=$(mktemp -d)
 run() {
     local name=$1 log status

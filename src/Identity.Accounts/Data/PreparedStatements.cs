@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 namespace Identity.Accounts.Data;
 
 /// <summary>
-/// SQLite compiles what it is sent each time anew, as EF Core makes a command for each use: a quarter of what a request costs. Statements that
+/// SQLite compiles what it is sent each time anew, as EF Core makes a command for each use: up to half of what a request costs. The first that
 /// come again are kept compiled here, with their connection. SQLite itself compiles them again after a change of the schema.
 /// </summary>
 internal sealed class PreparedStatements : DbCommandInterceptor
