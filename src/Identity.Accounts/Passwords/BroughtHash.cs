@@ -4,7 +4,8 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
-using Konscious.Security.Cryptography;
+using Org.BouncyCastle.Crypto.Generators;
+using Org.BouncyCastle.Crypto.Parameters;
 
 namespace Identity.Accounts.Passwords;
 
@@ -191,13 +192,14 @@ internal abstract partial record BroughtHash
 
     private sealed record Argon2(bool IsId, int Memory, int Passes, int Lanes, byte[] Salt, byte[] Key) : BroughtHash
     {
-        // The library takes no empty password, and nobody has one.
-        public override bool Matches(string password) => password.Length > 0 && WithMuchMemory(Memory, () =>
+        public override bool Matches(string password) => WithMuchMemory(Memory, () =>
         {
-            var bytes = Encoding.UTF8.GetBytes(password);
-            using Konscious.Security.Cryptography.Argon2 argon2 = IsId ? new Argon2id(bytes) : new Argon2i(bytes);
-            (argon2.Salt, argon2.MemorySize, argon2.Iterations, argon2.DegreeOfParallelism) = (Salt, Memory, Passes, Lanes);
-            return CryptographicOperations.FixedTimeEquals(argon2.GetBytes(Key.Length), Key);
+            var argon2 = new Argon2BytesGenerator();
+            argon2.Init(new Argon2Parameters.Builder(IsId ? Argon2Parameters.Argon2id : Argon2Parameters.Argon2i)
+                .WithVersion(Argon2Parameters.Version13).WithMemoryAsKB(Memory).WithIterations(Passes).WithParallelism(Lanes).WithSalt(Salt).Build());
+            var key = new byte[Key.Length];
+            argon2.GenerateBytes(Encoding.UTF8.GetBytes(password), key);
+            return CryptographicOperations.FixedTimeEquals(key, Key);
         });
     }
 
@@ -211,6 +213,6 @@ internal abstract partial record BroughtHash
     {
         public override bool Matches(string password) => WithMuchMemory(
             (int)((long)N * R / 8),
-            () => CryptographicOperations.FixedTimeEquals(Scrypt.DeriveKey(Encoding.UTF8.GetBytes(password), Salt, N, R, P, Key.Length), Key));
+            () => CryptographicOperations.FixedTimeEquals(SCrypt.Generate(Encoding.UTF8.GetBytes(password), Salt, N, R, P, Key.Length), Key));
     }
 }
