@@ -20,7 +20,6 @@ using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
 using OpenIddict.EntityFrameworkCore;
 using OpenIddict.Server;
-using OpenIddict.Server.AspNetCore;
 using static OpenIddict.Abstractions.OpenIddictConstants;
 using static OpenIddict.Server.OpenIddictServerEvents;
 using BuiltIn = OpenIddict.Server.OpenIddictServerHandlers;
@@ -133,12 +132,12 @@ internal static class OAuthServer
         options.RequestTokenLifetime = TimeSpan.FromSeconds(60);
     }
 
-    // Each file's first line says which built-in handler it follows or replaces, and why.
+    // A handler is in the file of its name, whose first line says which built-in it follows or replaces, and why. What is only taken out is told here.
     private static void AddHandlers(OpenIddictServerBuilder server)
     {
         // Reading requests.
         Replace(server, Host.ResolveRequestUri.Descriptor, InferEndpoint.Descriptor);
-        server.RemoveEventHandler(BuiltIn.InferEndpointType.Descriptor);
+        server.RemoveEventHandler(BuiltIn.InferEndpointType.Descriptor); // InferEndpoint does both.
         Replace(server, Host.ExtractPostRequest<ExtractTokenRequestContext>.Descriptor, ExtractTokenParameters.Descriptor);
         server.AddEventHandler(FirstPartyHasNoCredentials.Descriptor);
 
@@ -147,8 +146,10 @@ internal static class OAuthServer
         Replace(server, BuiltIn.ValidateClientCertificate.Descriptor, CertificateRules.Descriptor);
         server.AddEventHandler(GrantPermission.Descriptor);
         server.AddEventHandler(ReadProof.Descriptor);
-        server.RemoveEventHandler(BuiltIn.ValidateClientAssertionWellknownClaims.Descriptor);
+        server.RemoveEventHandler(BuiltIn.ValidateClientAssertionWellknownClaims.Descriptor); // ReadTokens has held an assertion to RFC 7523 §3, more strictly.
         Replace(server, BuiltIn.ValidateClientAssertionIssuer.Descriptor, AssertedClient.Descriptor);
+
+        // They want a secret or an assertion, which a client that is known by its certificate has not. AuthenticationRules asks each for what it is registered for.
         server.RemoveEventHandler(BuiltIn.Exchange.ValidateClientCredentialsParameters.Descriptor);
         server.RemoveEventHandler(BuiltIn.Device.ValidateClientCredentialsParameters.Descriptor);
         server.RemoveEventHandler(BuiltIn.Introspection.ValidateClientCredentialsParameters.Descriptor);
@@ -157,7 +158,7 @@ internal static class OAuthServer
         // Any token that is presented.
         server.AddEventHandler(ReadTokens.Descriptor);
         Replace(server, BuiltIn.Protection.ValidateReferenceTokenIdentifier.Descriptor, FindTokenEntry.Descriptor);
-        server.RemoveEventHandler(BuiltIn.Protection.ValidateAuthorizationEntry.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Protection.ValidateAuthorizationEntry.Descriptor); // The grants read the family, and whether it is revoked, with the token.
         server.AddEventHandler(PresenterFirst.Descriptor);
         Replace(server, BuiltIn.Protection.ValidateProofOfPossession.Descriptor, ProvePossession.Descriptor);
         server.AddEventHandler(DetectReplay.Descriptor);
@@ -167,9 +168,9 @@ internal static class OAuthServer
 
         // Authorize.
         server.AddEventHandler(OpenRequestObject<ExtractAuthorizationRequestContext>.Descriptor);
-        server.RemoveEventHandler(BuiltIn.Authentication.ValidateRequestParameter.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Authentication.ValidateRequestParameter.Descriptor); // It refuses every request object.
         server.AddEventHandler(OpenRequestObject<ExtractPushedAuthorizationRequestContext>.Descriptor);
-        server.RemoveEventHandler(BuiltIn.Authentication.ValidatePushedRequestParameter.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Authentication.ValidatePushedRequestParameter.Descriptor); // So does it.
         server.AddEventHandler(ApplyAuthorizeRules.Descriptor);
         server.AddEventHandler(ApplyPushedRules.Descriptor);
         server.AddEventHandler(RedirectErrors.Descriptor);
@@ -184,13 +185,13 @@ internal static class OAuthServer
         server.AddEventHandler(ReadUserCode.Descriptor);
         Replace(server, BuiltIn.UpdateReferenceDeviceCodeEntry.Descriptor, ApproveDeviceCode.Descriptor);
         Replace(server, BuiltIn.RejectDeviceCodeEntry.Descriptor, DenyDeviceCode.Descriptor);
-        server.RemoveEventHandler(BuiltIn.RejectUserCodeEntry.Descriptor);
+        server.RemoveEventHandler(BuiltIn.RejectUserCodeEntry.Descriptor); // DenyDeviceCode does both.
 
         // Token: what must be proven, and by whom.
         Replace(server, BuiltIn.Exchange.ValidateRedirectUri.Descriptor, CodeRules.Descriptor);
-        server.RemoveEventHandler(BuiltIn.Exchange.ValidateCodeVerifier.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Exchange.ValidateCodeVerifier.Descriptor); // CodeRules does these three.
         server.RemoveEventHandler(BuiltIn.Exchange.ValidateProofKeyForCodeExchangeRequirement.Descriptor);
-        server.RemoveEventHandler(BuiltIn.Exchange.ValidateGrantedScopes.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Exchange.ValidateGrantedScopes.Descriptor); // The grants narrow what was granted, and tell invalid_scope where more is asked.
         server.AddEventHandler(HandleGrants.Descriptor);
 
         // Token: making them.
@@ -207,19 +208,19 @@ internal static class OAuthServer
         server.AddEventHandler(TellScope.Descriptor);
 
         // Introspection, revocation, userinfo.
-        server.RemoveEventHandler(BuiltIn.Introspection.ValidateTokenType.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Introspection.ValidateTokenType.Descriptor); // MaySee does both.
         Replace(server, BuiltIn.Introspection.ValidateAuthorizedParty.Descriptor, MaySee.Descriptor);
         Replace(server, BuiltIn.Introspection.AttachMetadataClaims.Descriptor, DescribeToken.Descriptor);
-        server.RemoveEventHandler(BuiltIn.Introspection.AttachApplicationClaims.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Introspection.AttachApplicationClaims.Descriptor); // DescribeToken does both.
         server.AddEventHandler(SignedAnswer.Descriptor);
         server.AddEventHandler(Host.AttachCacheControlHeader<ApplyIntrospectionResponseContext>.Descriptor);
-        server.RemoveEventHandler(BuiltIn.Revocation.ValidateTokenType.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Revocation.ValidateTokenType.Descriptor); // RevokeTokens does these three.
         server.RemoveEventHandler(BuiltIn.Revocation.ValidateAuthorizedParty.Descriptor);
         Replace(server, BuiltIn.Revocation.RevokeToken.Descriptor, RevokeTokens.Descriptor);
         Replace(server, Host.ExtractGetOrPostRequest<ExtractUserInfoRequestContext>.Descriptor, ExtractBearer.Descriptor);
-        server.RemoveEventHandler(Host.ExtractAccessToken<ExtractUserInfoRequestContext>.Descriptor);
+        server.RemoveEventHandler(Host.ExtractAccessToken<ExtractUserInfoRequestContext>.Descriptor); // ExtractBearer does both.
         server.AddEventHandler(RequireOpenId.Descriptor);
-        server.RemoveEventHandler(BuiltIn.UserInfo.AttachAudiences.Descriptor);
+        server.RemoveEventHandler(BuiltIn.UserInfo.AttachAudiences.Descriptor); // DescribePerson does both.
         Replace(server, BuiltIn.UserInfo.AttachClaims.Descriptor, DescribePerson.Descriptor);
         server.AddEventHandler(Host.AttachCacheControlHeader<ApplyUserInfoResponseContext>.Descriptor);
         server.AddEventHandler(ChallengeByDPoP.Descriptor);

@@ -4,7 +4,6 @@ using Identity.Accounts.Audit;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Profile;
-using Identity.Accounts.Registration;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Microsoft.AspNetCore.Identity;
@@ -98,36 +97,6 @@ public sealed class AccountChangeService(
             await sessions.AuditEndedAsync(ended, reason ?? "", caller, CancellationToken.None);
             await TellAsync(account, wanted, oldEmail, oldVerified, change.ByPerson is not null, caller);
             return new AccountChangeResult.Changed(account, await metadata.FindAsync(id, cancellationToken));
-        }
-
-        return new AccountChangeResult.Conflict();
-    }
-
-    /// <summary>The OpenID Connect profile claims that have no member of their own (OpenID Connect Core §5.1); null removes one.</summary>
-    public async Task<AccountChangeResult> ChangeProfileAsync(Guid id, IReadOnlyDictionary<string, JsonNode?> claims, Caller caller, CancellationToken cancellationToken)
-    {
-        for (var attempt = 0; attempt < Attempts; attempt++)
-        {
-            if (await accounts.FindAsync(id, cancellationToken) is not { } account)
-            {
-                return new AccountChangeResult.NotFound();
-            }
-
-            foreach (var (name, value) in claims)
-            {
-                account.Profile.Remove(name);
-                if (value is not null)
-                {
-                    account.Profile[name] = value.DeepClone();
-                }
-            }
-
-            account.UpdatedAt = timeProvider.GetUtcNow();
-            if (await accounts.UpdateAsync(account, account.Version, [events.OfUser(EventTypes.UserUpdated, account)], cancellationToken) == AccountWrite.Done)
-            {
-                await audit.WriteAsync("update", "success", id, caller, sessionId: null, cancellationToken);
-                return new AccountChangeResult.Changed(account, await metadata.FindAsync(id, cancellationToken));
-            }
         }
 
         return new AccountChangeResult.Conflict();

@@ -8,8 +8,6 @@ namespace Identity.Accounts.Data;
 /// <summary>EF Core's options per provider, the same at run time and at design time.</summary>
 internal static class ProviderOptions
 {
-    public const string HistoryTable = "__EFMigrationsHistory";
-
     public static DbContextOptions<SqliteIdentityDbContext> Sqlite(string connectionString, IServiceProvider? services) =>
         Common(new DbContextOptionsBuilder<SqliteIdentityDbContext>(), services).UseSqlite(connectionString).Options;
 

@@ -1,5 +1,4 @@
 using System.Linq.Expressions;
-using Identity.Accounts;
 using Identity.Accounts.Administration;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Devices;
@@ -24,7 +23,9 @@ public sealed class StoreCleanUp
     /// </summary>
     private static readonly TimeSpan KeepRequests = TimeSpan.FromHours(1);
 
-    /// <summary>A code that comes again tells of a theft for as long as what it led to may live.</summary>
+    /// <summary>
+    /// A code that comes again tells of a theft, and ends what it led to, for as long as a refresh token lives by default. Where they live longer it is refused after that and no more.
+    /// </summary>
     private static readonly TimeSpan KeepCodes = TimeSpan.FromDays(7);
 
     private readonly StoreDatabase _database;

@@ -1,5 +1,4 @@
 // Beside OpenIddict's own validation, which knows nothing of client metadata, resources, claims and hints: RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.1, RFC 9449 §10, OpenID Connect Core §3.1.2.2: is the authorization request sound?
-using System.Text.Json;
 using Identity.Accounts.SecondFactors;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;

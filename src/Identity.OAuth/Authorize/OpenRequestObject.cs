@@ -1,7 +1,5 @@
 // RFC 9101 §6.3, RFC 9126 §3: follows OpenIddict's extraction of authorization and of pushed requests, in the place of its ValidateRequestParameter and ValidatePushedRequestParameter, which take no request object.
 using System.Collections.Immutable;
-using Identity.OAuth.Requests;
-using Identity.OAuth.Storage;
 using Microsoft.AspNetCore;
 using OpenIddict.Abstractions;
 using OpenIddict.Server;
@@ -40,31 +38,4 @@ internal sealed class RequireRequestObject : IOpenIddictServerHandlerFilter<Base
 {
     public ValueTask<bool> IsActiveAsync(BaseContext context) => new(
         RequestObjects.AreIn(context.Transaction.Request?.Request, context.EndpointType == OpenIddictServerEndpointType.Authorization ? context.Transaction.Request?.RequestUri : null));
-}
-
-/// <summary>Precedes OpenIddict's RedeemTokenEntry: an object that has an id is good for one code, or for one push.</summary>
-internal sealed class SpendRequestObject(IReplayCache replays) : IOpenIddictServerHandler<ProcessSignInContext>
-{
-    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ProcessSignInContext>()
-        .AddFilter<RequireOpenedObject>()
-        .UseSingletonHandler<SpendRequestObject>()
-        .SetOrder(OpenIddictServerHandlers.RedeemTokenEntry.Descriptor.Order - 500)
-        .Build();
-
-    public async ValueTask HandleAsync(ProcessSignInContext context)
-    {
-        var opened = RequestObject.Of(context.Transaction)!;
-        if (!await replays.TryAddAsync("request_object", context.Request.ClientId + "\n" + opened.Id, opened.UsableUntil, context.CancellationToken))
-        {
-            RefusalDetail.Set(context.Transaction, "request object: its jti was used before");
-            context.Reject(OAuthErrors.InvalidRequestObject, "The request object was used before.");
-        }
-    }
-}
-
-/// <summary>The request came as an object with an id.</summary>
-internal sealed class RequireOpenedObject : IOpenIddictServerHandlerFilter<ProcessSignInContext>
-{
-    public ValueTask<bool> IsActiveAsync(ProcessSignInContext context) =>
-        new(context.EndpointType is OpenIddictServerEndpointType.Authorization or OpenIddictServerEndpointType.PushedAuthorization && RequestObject.Of(context.Transaction)?.Id is not null);
 }

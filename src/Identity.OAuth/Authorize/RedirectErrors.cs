@@ -1,8 +1,6 @@
 // RFC 6749 §4.1.2.1 and RFC 9700 §4.11.2: follows OpenIddict's Authentication.InferResponseMode. OpenIddict keeps the errors of its validation to itself;
 // a client whose redirect_uri is right is told, unless that would make us an open redirector.
-using Identity.OAuth.Requests;
 using Microsoft.AspNetCore;
-using Microsoft.Extensions.Options;
 using OpenIddict.Server;
 using static OpenIddict.Server.OpenIddictServerEvents;
 using static OpenIddict.Server.OpenIddictServerHandlers;
@@ -41,24 +39,5 @@ internal sealed class RedirectErrors(AuthorizeRules rules, AuthorizeDecision dec
         context.RedirectUri = target.Uri;
         context.ResponseMode = target.Mode;
         context.Response.State = target.State;
-    }
-}
-
-/// <summary>RFC 9207 §2: replaces Authentication.AttachIssuer: without a trailing slash, on success and on error.</summary>
-internal sealed class AttachIssuerToAnswer(IOptions<OAuthOptions> options) : IOpenIddictServerHandler<ApplyAuthorizationResponseContext>
-{
-    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ApplyAuthorizationResponseContext>()
-        .UseSingletonHandler<AttachIssuerToAnswer>()
-        .SetOrder(Authentication.AttachIssuer.Descriptor.Order)
-        .Build();
-
-    public ValueTask HandleAsync(ApplyAuthorizationResponseContext context)
-    {
-        if (!string.IsNullOrEmpty(context.RedirectUri))
-        {
-            context.Response.Iss = options.Value.Issuer;
-        }
-
-        return default;
     }
 }

@@ -36,23 +36,3 @@ internal sealed class ExtractTokenParameters : IOpenIddictServerHandler<ExtractT
         context.Request = new OpenIddictRequest { ClientId = FirstPartyClient.ClientId, GrantType = FirstPartyClient.GrantType };
     }
 }
-
-/// <summary>Precedes Basic credentials: a header on those routes is the caller's access token, or nothing of a client's.</summary>
-internal sealed class FirstPartyHasNoCredentials : IOpenIddictServerHandler<ExtractTokenRequestContext>
-{
-    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ExtractTokenRequestContext>()
-        .UseSingletonHandler<FirstPartyHasNoCredentials>()
-        .SetOrder(OpenIddictServerAspNetCoreHandlers.ExtractBasicAuthenticationCredentials<ExtractTokenRequestContext>.Descriptor.Order + 500)
-        .Build();
-
-    public ValueTask HandleAsync(ExtractTokenRequestContext context)
-    {
-        if (context.Request is { GrantType: FirstPartyClient.GrantType } request && FirstPartyClient.IsTokenRoute(context.Transaction.GetHttpRequest()!.Path))
-        {
-            request.ClientId = FirstPartyClient.ClientId;
-            request.ClientSecret = null;
-        }
-
-        return default;
-    }
-}

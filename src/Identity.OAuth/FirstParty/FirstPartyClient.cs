@@ -1,4 +1,4 @@
-// The client of the service's own sign-in routes under /api/identity. It is in no table: it exists on those routes and nowhere else.
+// RFC 6749 §2: the client of the service's own sign-in routes under /api/identity. It is in no table: it exists on those routes and nowhere else.
 using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
 using Microsoft.AspNetCore.Http;

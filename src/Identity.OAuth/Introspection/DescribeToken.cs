@@ -1,10 +1,7 @@
-// RFC 7662 §2.2, RFC 9449 §6.2: replaces OpenIddict's Introspection.ValidateTokenType, ValidateAuthorizedParty, AttachMetadataClaims and AttachApplicationClaims: who may see a
-// token is told by the client's metadata, and then it is told as it was issued.
+// RFC 7662 §2.2, RFC 9449 §6.2: replaces OpenIddict's Introspection.AttachMetadataClaims and AttachApplicationClaims: a token is told as it was issued.
 using System.Text.Json.Nodes;
-using Identity.OAuth.Clients;
 using Identity.OAuth.DPoP;
 using Identity.OAuth.Refresh;
-using Identity.OAuth.Requests;
 using Identity.OAuth.Tokens;
 using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
@@ -13,32 +10,6 @@ using static OpenIddict.Abstractions.OpenIddictConstants;
 using static OpenIddict.Server.OpenIddictServerEvents;
 
 namespace Identity.OAuth.Introspection;
-
-/// <summary>Whether the token is the caller's business: its own client's, and that of the APIs in its audience.</summary>
-internal sealed class MaySee(ClientStore clients) : IOpenIddictServerHandler<ValidateIntrospectionRequestContext>
-{
-    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ValidateIntrospectionRequestContext>()
-        .UseSingletonHandler<MaySee>()
-        .SetOrder(OpenIddictServerHandlers.Introspection.ValidateAuthorizedParty.Descriptor.Order)
-        .Build();
-
-    public async ValueTask HandleAsync(ValidateIntrospectionRequestContext context)
-    {
-        var client = await clients.FindAsync(context.ClientId!, context.CancellationToken);
-        var principal = context.GenericTokenPrincipal!;
-        var may = client is not null && (principal.HasTokenType(TokenTypeIdentifiers.RefreshToken)
-            ? principal.HasPresenter(client.ClientId)
-            : AccessToken.Of(context.Transaction) is { } token
-                && (token.ClientId == client.ClientId
-                    || client.Introspects.Contains("*", StringComparer.Ordinal)
-                    || token.Audience.Any(audience => audience == client.ClientId || client.Introspects.Contains(audience, StringComparer.Ordinal))));
-        if (!may)
-        {
-            RefusalDetail.Set(context.Transaction, "not for the caller");
-            context.Reject(OAuthErrors.InvalidToken, "The token is not for the caller.");
-        }
-    }
-}
 
 /// <summary>The members of an active answer.</summary>
 internal sealed class DescribeToken(IOptions<OAuthOptions> options, TimeProvider timeProvider) : IOpenIddictServerHandler<HandleIntrospectionRequestContext>

@@ -1,7 +1,5 @@
-// RFC 6749 §5, in numbers: what the endpoints answered, tokens by grant, refusals by error. Follows OpenIddict's handlers of the token endpoint's answer.
+// RFC 6749 §5, in numbers: what the endpoints answered, tokens by grant, refusals by error.
 using System.Diagnostics.Metrics;
-using OpenIddict.Server;
-using static OpenIddict.Server.OpenIddictServerEvents;
 
 namespace Identity.OAuth.Requests;
 
@@ -18,23 +16,4 @@ internal static class AnswerMetrics
 
     public static void CountRefusal(string endpoint, string error) =>
         Refusals.Add(1, new KeyValuePair<string, object?>("endpoint", endpoint), new KeyValuePair<string, object?>("error", error));
-}
-
-/// <summary>Counts what the token endpoint grants.</summary>
-internal sealed class CountTokens : IOpenIddictServerHandler<ApplyTokenResponseContext>
-{
-    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ApplyTokenResponseContext>()
-        .UseSingletonHandler<CountTokens>()
-        .SetOrder(WordErrors<ApplyTokenResponseContext>.Descriptor.Order + 1)
-        .Build();
-
-    public ValueTask HandleAsync(ApplyTokenResponseContext context)
-    {
-        if (string.IsNullOrEmpty(context.Error) && context.Request?.GrantType is { } grant)
-        {
-            AnswerMetrics.CountTokens(grant);
-        }
-
-        return default;
-    }
 }

@@ -17,7 +17,7 @@ public sealed record OAuthError(string Code, string Description, int Status = 40
     public string? Challenge { get; init; }
 }
 
-/// <summary>The registered error codes. Each names where it comes from.</summary>
+/// <summary>The registered error codes that this server's own rules answer with, some of which OpenIddict's constants lack. Each names where it comes from.</summary>
 public static class OAuthErrors
 {
     // RFC 6749
@@ -25,7 +25,6 @@ public static class OAuthErrors
     public const string InvalidClient = "invalid_client";
     public const string InvalidGrant = "invalid_grant";
     public const string UnauthorizedClient = "unauthorized_client";
-    public const string UnsupportedGrantType = "unsupported_grant_type";
     public const string UnsupportedResponseType = "unsupported_response_type";
     public const string InvalidScope = "invalid_scope";
     public const string AccessDenied = "access_denied";
@@ -49,7 +48,6 @@ public static class OAuthErrors
     public const string LoginRequired = "login_required";
     public const string ConsentRequired = "consent_required";
     public const string InteractionRequired = "interaction_required";
-    public const string AccountSelectionRequired = "account_selection_required";
     public const string InvalidRequestObject = "invalid_request_object";
     public const string InvalidRequestUri = "invalid_request_uri";
     public const string RegistrationNotSupported = "registration_not_supported";

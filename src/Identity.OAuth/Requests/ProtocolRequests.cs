@@ -1,10 +1,8 @@
 // RFC 6749 §3.1, §3.2 and appendix B, RFC 9110 §9.3.2 and §15.5.6: what is told of a request before OpenIddict reads it, which takes GET where it should not,
 // keeps the last of two parameters, and throws over forms that are none.
 using System.Text.Json.Nodes;
-using Identity.OAuth.FirstParty;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Primitives;
 using Microsoft.Net.Http.Headers;

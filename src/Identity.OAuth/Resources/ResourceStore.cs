@@ -1,5 +1,5 @@
+// RFC 9728 §2: the APIs that were declared, and what they declared.
 using Identity.Accounts.Data;
-using Identity.Accounts.Data.Tables;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.OAuth.Resources;

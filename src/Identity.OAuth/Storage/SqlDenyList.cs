@@ -1,7 +1,6 @@
 // RFC 7009: read from the database at every check, so that what is acknowledged at one node holds at all.
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
-using Identity.OAuth.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.OAuth.Storage;

@@ -1,7 +1,5 @@
 // RFC 7523 §3, RFC 9449 §11.1.
 using Identity.Accounts.Data;
-using Identity.Accounts.Data.Tables;
-using Identity.OAuth.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.OAuth.Storage;

@@ -1,4 +1,4 @@
-// RFC 6749 §1.3 and §4.5: a way to ask for tokens. Adding one is one file and one registration.
+// RFC 6749 §1.3 and §4.5: a way to ask for tokens. Adding one is one file, its registration, its flow in OAuthServer.cs and its name in ClientMetadata.
 using Identity.OAuth.Clients;
 using static OpenIddict.Server.OpenIddictServerEvents;
 

@@ -187,27 +187,3 @@ internal sealed class ReadTokens(
         return new ClaimsPrincipal(identity);
     }
 }
-
-/// <summary>OpenIddict's ValidateReferenceTokenIdentifier, which looks in the token table for all that is no JWT: not for what <see cref="ReadTokens"/> has read already.</summary>
-internal sealed class FindTokenEntry(IOpenIddictTokenManager tokens) : IOpenIddictServerHandler<ValidateTokenContext>
-{
-    private readonly Protection.ValidateReferenceTokenIdentifier _builtIn = new(tokens);
-
-    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<ValidateTokenContext>()
-        .Import(Protection.ValidateReferenceTokenIdentifier.Descriptor)
-        .AddFilter<RequireUnreadToken>()
-        .UseScopedHandler<FindTokenEntry>()
-        .Build();
-
-    public ValueTask HandleAsync(ValidateTokenContext context) => _builtIn.HandleAsync(context);
-}
-
-/// <summary>What the token is was not found out yet.</summary>
-internal sealed class RequireUnreadToken : IOpenIddictServerHandlerFilter<ValidateTokenContext>
-{
-    public ValueTask<bool> IsActiveAsync(ValidateTokenContext context)
-    {
-        ArgumentNullException.ThrowIfNull(context);
-        return new(context.Principal is null);
-    }
-}

@@ -1,4 +1,4 @@
-// RFC 6749 §10.10: replaces OpenIddict's Protection.CreateTokenEntry and AttachTokenPayload, which write a row and then write it again.
+// RFC 6749 §10.10: replaces OpenIddict's Protection.AttachTokenPayload, which writes a row for the second time.
 using Identity.Accounts.Data.Tables;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Refresh;
@@ -12,22 +12,6 @@ using static OpenIddict.Server.OpenIddictServerHandlerFilters;
 using static OpenIddict.Server.OpenIddictServerHandlers;
 
 namespace Identity.OAuth.Tokens;
-
-/// <summary>Gives a token that will be a row its id: the payload names it.</summary>
-internal sealed class NameTokenEntry(TimeProvider timeProvider) : IOpenIddictServerHandler<GenerateTokenContext>
-{
-    public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<GenerateTokenContext>()
-        .AddFilter<RequireTokenEntryCreated>()
-        .UseSingletonHandler<NameTokenEntry>()
-        .SetOrder(Protection.CreateTokenEntry.Descriptor.Order)
-        .Build();
-
-    public ValueTask HandleAsync(GenerateTokenContext context)
-    {
-        context.Principal.SetTokenId(Guid.CreateVersion7(timeProvider.GetUtcNow()).ToString("D"));
-        return default;
-    }
-}
 
 /// <summary>Writes the row once, with its payload and the hash of its reference; a code together with the family it begins.</summary>
 internal sealed class WriteTokenEntry(IOpenIddictTokenStore<OAuthToken> tokens, ClientStore clients) : IOpenIddictServerHandler<GenerateTokenContext>
