@@ -52,46 +52,14 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
                 : "redirect_uri is not registered for this client.");
         }
 
-        AuthorizeValidationResult Fail(string code, string description) => new(null, new OAuthError(code, description), target);
-
-        if (parameters["response_mode"] is { } mode && !KnownModes.Contains(mode, StringComparer.Ordinal))
+        if (FindProblem(client, parameters) is { } problem)
         {
-            return Fail(OAuthErrors.InvalidRequest, "This response_mode is not supported.");
+            return new(null, problem, target);
         }
 
-        if (parameters["registration"] is not null)
+        if (!FindScopes(client, parameters).TryGet(out var scopes, out var error))
         {
-            return Fail(OAuthErrors.RegistrationNotSupported, "The registration parameter is not supported.");
-        }
-
-        if (parameters["response_type"] is not { } responseType)
-        {
-            return Fail(OAuthErrors.InvalidRequest, "response_type is missing.");
-        }
-
-        if (responseType != "code")
-        {
-            return Fail(OAuthErrors.UnsupportedResponseType, "The only response_type is code.");
-        }
-
-        if (!client.GrantTypes.Contains("authorization_code", StringComparer.Ordinal))
-        {
-            return Fail(OAuthErrors.UnauthorizedClient, "The client is not registered for the authorization code flow.");
-        }
-
-        if (PkceProblem(client, parameters) is { } pkce)
-        {
-            return Fail(OAuthErrors.InvalidRequest, pkce);
-        }
-
-        if (parameters["dpop_jkt"] is { } key && !IsDigest(key))
-        {
-            return Fail(OAuthErrors.InvalidRequest, "dpop_jkt is malformed.");
-        }
-
-        if (!FindScopes(client, parameters).TryGet(out var scopes, out var scopeError))
-        {
-            return new(null, scopeError, target);
+            return new(null, error, target);
         }
 
         var resourceValues = parameters.All("resource");
@@ -100,56 +68,21 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
             return new(null, resourceError, target);
         }
 
-        var prompts = parameters.List("prompt");
-        if (prompts.Any(prompt => !KnownPrompts.Contains(prompt, StringComparer.Ordinal)) || (prompts.Contains("none", StringComparer.Ordinal) && prompts.Count > 1))
+        if (!FindPrompts(parameters).TryGet(out var prompts, out error) || !FindMaxAge(client, parameters).TryGet(out var maxAge, out error) || !FindClaims(parameters).TryGet(out var claims, out error))
         {
-            return Fail(OAuthErrors.InvalidRequest, "prompt has an unknown value, or none with another one.");
-        }
-
-        int? maxAge = client.DefaultMaxAge;
-        if (parameters["max_age"] is { } maxAgeText)
-        {
-            if (!int.TryParse(maxAgeText, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var seconds))
-            {
-                return Fail(OAuthErrors.InvalidRequest, "max_age is not a number of seconds.");
-            }
-
-            maxAge = seconds;
-        }
-
-        var claims = ClaimsRequest.Empty;
-        if (parameters["claims"] is { } claimsText && !ClaimsRequest.TryParse(claimsText, out claims))
-        {
-            return Fail(OAuthErrors.InvalidRequest, "The claims parameter is malformed.");
+            return new(null, error, target);
         }
 
         // §5.5.1.1: an essential acr must be met; acr_values are wishes.
         IReadOnlyList<string> essentialAcr = claims.IdToken.TryGetValue("acr", out var acr) && acr.Essential ? acr.Values : [];
         if (essentialAcr.Count > 0 && !essentialAcr.Any(value => AuthenticationContexts.All.Contains(value, StringComparer.Ordinal)))
         {
-            return Fail(OAuthErrors.UnmetAuthenticationRequirements, "The authentication context asked for cannot be reached.");
+            return new(null, new OAuthError(OAuthErrors.UnmetAuthenticationRequirements, "The authentication context asked for cannot be reached."), target);
         }
 
-        string? subject = null;
-        if (parameters["id_token_hint"] is { } hintText)
+        if (!(await FindSubjectAsync(client, parameters, claims, cancellationToken)).TryGet(out var subject, out error))
         {
-            if (await hints.ReadAsync(hintText, cancellationToken) is not { } hint || hint.ClientId != client.ClientId)
-            {
-                return Fail(OAuthErrors.InvalidRequest, "id_token_hint is not an ID token that this server issued to this client.");
-            }
-
-            subject = hint.Subject;
-        }
-
-        // §5.5.1: a requested sub value means that person and nobody else.
-        if (claims.IdToken.TryGetValue("sub", out var sub) && sub.Values.Count > 0)
-        {
-            if (sub.Values.Count > 1 || (subject is not null && subject != sub.Values[0]))
-            {
-                return Fail(OAuthErrors.InvalidRequest, "The claims parameter and id_token_hint name different people.");
-            }
-
-            subject = sub.Values[0];
+            return new(null, error, target);
         }
 
         return new(
@@ -202,6 +135,88 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
     /// <summary>RFC 8707 §2.1: null: the resources are known, and the scopes are theirs.</summary>
     public ValueTask<OAuthError?> CheckResourcesAsync(IReadOnlyList<string> requested, IReadOnlyList<string> scopes, CancellationToken cancellationToken) =>
         resources.CheckAsync(requested, [], scopes, cancellationToken);
+
+    // What is wrong with the request itself, whatever it asks for.
+    private static OAuthError? FindProblem(Client client, RequestParameters parameters)
+    {
+        if (parameters["response_mode"] is { } mode && !KnownModes.Contains(mode, StringComparer.Ordinal))
+        {
+            return new OAuthError(OAuthErrors.InvalidRequest, "This response_mode is not supported.");
+        }
+
+        if (parameters["registration"] is not null)
+        {
+            return new OAuthError(OAuthErrors.RegistrationNotSupported, "The registration parameter is not supported.");
+        }
+
+        if (parameters["response_type"] is not { } responseType)
+        {
+            return new OAuthError(OAuthErrors.InvalidRequest, "response_type is missing.");
+        }
+
+        if (responseType != "code")
+        {
+            return new OAuthError(OAuthErrors.UnsupportedResponseType, "The only response_type is code.");
+        }
+
+        if (!client.GrantTypes.Contains("authorization_code", StringComparer.Ordinal))
+        {
+            return new OAuthError(OAuthErrors.UnauthorizedClient, "The client is not registered for the authorization code flow.");
+        }
+
+        if (PkceProblem(client, parameters) is { } pkce)
+        {
+            return new OAuthError(OAuthErrors.InvalidRequest, pkce);
+        }
+
+        return parameters["dpop_jkt"] is { } key && !IsDigest(key) ? new OAuthError(OAuthErrors.InvalidRequest, "dpop_jkt is malformed.") : null;
+    }
+
+    private static Outcome<IReadOnlyList<string>> FindPrompts(RequestParameters parameters)
+    {
+        var prompts = parameters.List("prompt");
+        return prompts.Any(prompt => !KnownPrompts.Contains(prompt, StringComparer.Ordinal)) || (prompts.Contains("none", StringComparer.Ordinal) && prompts.Count > 1)
+            ? new OAuthError(OAuthErrors.InvalidRequest, "prompt has an unknown value, or none with another one.")
+            : prompts.ToArray();
+    }
+
+    private static Outcome<int?> FindMaxAge(Client client, RequestParameters parameters) =>
+        parameters["max_age"] is not { } text ? client.DefaultMaxAge
+        : int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var seconds) ? seconds
+        : new OAuthError(OAuthErrors.InvalidRequest, "max_age is not a number of seconds.");
+
+    private static Outcome<ClaimsRequest> FindClaims(RequestParameters parameters) =>
+        parameters["claims"] is not { } text ? ClaimsRequest.Empty
+        : ClaimsRequest.TryParse(text, out var claims) ? claims
+        : new OAuthError(OAuthErrors.InvalidRequest, "The claims parameter is malformed.");
+
+    // Who is meant, if anybody in particular.
+    private async ValueTask<Outcome<string?>> FindSubjectAsync(Client client, RequestParameters parameters, ClaimsRequest claims, CancellationToken cancellationToken)
+    {
+        string? subject = null;
+        if (parameters["id_token_hint"] is { } hintText)
+        {
+            if (await hints.ReadAsync(hintText, cancellationToken) is not { } hint || hint.ClientId != client.ClientId)
+            {
+                return new OAuthError(OAuthErrors.InvalidRequest, "id_token_hint is not an ID token that this server issued to this client.");
+            }
+
+            subject = hint.Subject;
+        }
+
+        // §5.5.1: a requested sub value means that person and nobody else.
+        if (claims.IdToken.TryGetValue("sub", out var sub) && sub.Values.Count > 0)
+        {
+            if (sub.Values.Count > 1 || (subject is not null && subject != sub.Values[0]))
+            {
+                return new OAuthError(OAuthErrors.InvalidRequest, "The claims parameter and id_token_hint name different people.");
+            }
+
+            subject = sub.Values[0];
+        }
+
+        return subject;
+    }
 
     /// <summary>RFC 7636 §4.3 and §4.4.1, S256 only; required unless the client is registered without.</summary>
     private static string? PkceProblem(Client client, RequestParameters parameters)

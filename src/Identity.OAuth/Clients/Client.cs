@@ -85,6 +85,9 @@ public sealed record Client
     /// <summary><c>introspects</c>: audiences, besides its own, whose tokens the client may introspect; <c>*</c> for all.</summary>
     public IReadOnlyList<string> Introspects { get; init; } = [];
 
+    /// <summary><c>introspection_signed_response_alg</c> (RFC 9701 §6): how answers are signed where it asks for signed ones.</summary>
+    public string IntrospectionSignedResponseAlg { get; init; } = "RS256";
+
     /// <summary><c>allowed_origins</c>: origins, besides those of its redirect_uris, whose scripts may call us (CORS).</summary>
     public IReadOnlyList<string> AllowedOrigins { get; init; } = [];
 

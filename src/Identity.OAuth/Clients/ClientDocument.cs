@@ -63,6 +63,7 @@ public static class ClientDocument
         Flag(document, "require_signed_request_object", client.RequireSignedRequestObject, otherwise: false);
         Text(document, "request_object_signing_alg", client.RequestObjectSigningAlg);
         List(document, "request_uris", client.RequestUris);
+        Text(document, "introspection_signed_response_alg", client.IntrospectionSignedResponseAlg == "RS256" ? null : client.IntrospectionSignedResponseAlg);
         Text(document, "authorization_signed_response_alg", client.AuthorizationSignedResponseAlg == "RS256" ? null : client.AuthorizationSignedResponseAlg);
         Flag(document, "id_token_claims", client.IdTokenClaims, otherwise: true);
         List(document, "token_exchange_audiences", client.TokenExchangeAudiences);

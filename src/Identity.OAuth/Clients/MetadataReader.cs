@@ -140,6 +140,32 @@ public sealed class MetadataReader(JsonObject document)
         }
     }
 
+    /// <summary>The name that was looked for, or is one of <paramref name="others"/>, and differs by a slip of the pen; null: none is near.</summary>
+    public string? Nearest(string name, IEnumerable<string> others)
+    {
+        var nearest = _read.Concat(others).MinBy(known => Distance(known, name));
+        return nearest is not null && Distance(nearest, name) <= Math.Max(2, name.Length / 5) ? nearest : null;
+    }
+
+    // Levenshtein's, by rows.
+    private static int Distance(string one, string other)
+    {
+        var row = Enumerable.Range(0, other.Length + 1).ToArray();
+        for (var i = 1; i <= one.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= other.Length; j++)
+            {
+                var above = row[j];
+                row[j] = Math.Min(Math.Min(above, row[j - 1]) + 1, diagonal + (one[i - 1] == other[j - 1] ? 0 : 1));
+                diagonal = above;
+            }
+        }
+
+        return row[^1];
+    }
+
     private JsonNode? Member(string member)
     {
         _read.Add(member);

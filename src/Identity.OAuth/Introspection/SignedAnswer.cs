@@ -41,7 +41,7 @@ internal sealed class SignedAnswer(ClientStore clients, KeyRing keys, IOptions<O
             ["iat"] = timeProvider.GetUtcNow().ToUnixTimeSeconds(),
             ["token_introspection"] = JsonSerializer.SerializeToNode(context.Response),
         };
-        var key = await keys.GetSigningKeyAsync((string?)client.Additional?["introspection_signed_response_alg"] ?? "RS256", context.CancellationToken);
+        var key = await keys.GetSigningKeyAsync(client.IntrospectionSignedResponseAlg, context.CancellationToken);
         http.Response.ContentType = JwtMediaType;
         await http.Response.WriteAsync(
             Handler.CreateToken(claims.ToJsonString(), key.Credentials, new Dictionary<string, object>(StringComparer.Ordinal) { [JwtHeaderParameterNames.Typ] = "token-introspection+jwt" }),

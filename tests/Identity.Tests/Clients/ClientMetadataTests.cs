@@ -68,7 +68,7 @@ public sealed class ClientMetadataTests
     [InlineData("http://localhost:3000/cb")]
     [InlineData("com.example.app:/cb")]
     [InlineData("com.example.app://cb")]
-    public void RedirectUri_WhenSound_IsTaken(string uri) => Assert.Null(ClientMetadata.RedirectProblem(uri));
+    public void RedirectUri_WhenSound_IsTaken(string uri) => Assert.Null(RedirectUri.FindProblem(uri));
 
     [Theory]
     [InlineData("https://app.example/cb#frag")]
@@ -93,7 +93,7 @@ public sealed class ClientMetadataTests
     [InlineData("https://app.example/c b")]
     [InlineData("https://app.example/\u00fc")]
     [InlineData("https://app.example/\tcb")]
-    public void RedirectUri_WhenUnsafe_IsRefused(string uri) => Assert.NotNull(ClientMetadata.RedirectProblem(uri));
+    public void RedirectUri_WhenUnsafe_IsRefused(string uri) => Assert.NotNull(RedirectUri.FindProblem(uri));
 
     [Fact]
     public void Parse_OfABadRedirectUri_NamesIt() => Assert.Equal(
