@@ -68,17 +68,17 @@ internal static class OAuthServer
     private static void AddServer(OpenIddictServerBuilder server)
     {
         // Endpoints: the first address is announced, the others answer too.
-        server.SetConfigurationEndpointUris(".well-known/openid-configuration", ".well-known/oauth-authorization-server")
-            .SetJsonWebKeySetEndpointUris("connect/jwks")
-            .SetAuthorizationEndpointUris("connect/authorize")
-            .SetTokenEndpointUris(["connect/token", .. FirstPartyClient.TokenRoutes.Select(route => route[1..])])
-            .SetPushedAuthorizationEndpointUris("connect/par")
-            .SetDeviceAuthorizationEndpointUris("connect/device", "connect/deviceauthorization")
-            .SetEndUserVerificationEndpointUris("connect/verify")
-            .SetUserInfoEndpointUris("connect/userinfo")
-            .SetIntrospectionEndpointUris("connect/introspect")
-            .SetRevocationEndpointUris("connect/revoke", "connect/revocation")
-            .SetEndSessionEndpointUris("connect/endsession", "connect/logout");
+        server.SetConfigurationEndpointUris(ProtocolEndpoints.Configuration, ProtocolEndpoints.AuthorizationServer)
+            .SetJsonWebKeySetEndpointUris(ProtocolEndpoints.JsonWebKeySet)
+            .SetAuthorizationEndpointUris(ProtocolEndpoints.Authorization)
+            .SetTokenEndpointUris([ProtocolEndpoints.Token, .. FirstPartyClient.TokenRoutes.Select(route => route[1..])])
+            .SetPushedAuthorizationEndpointUris(ProtocolEndpoints.PushedAuthorization)
+            .SetDeviceAuthorizationEndpointUris(ProtocolEndpoints.DeviceAuthorization, ProtocolEndpoints.DeviceAuthorizationAlias)
+            .SetEndUserVerificationEndpointUris(ProtocolEndpoints.EndUserVerification)
+            .SetUserInfoEndpointUris(ProtocolEndpoints.UserInfo)
+            .SetIntrospectionEndpointUris(ProtocolEndpoints.Introspection)
+            .SetRevocationEndpointUris(ProtocolEndpoints.Revocation, ProtocolEndpoints.RevocationAlias)
+            .SetEndSessionEndpointUris(ProtocolEndpoints.EndSession, ProtocolEndpoints.EndSessionAlias);
 
         // Flows.
         server.AllowAuthorizationCodeFlow().AllowRefreshTokenFlow().AllowClientCredentialsFlow().AllowDeviceAuthorizationFlow().AllowTokenExchangeFlow().AllowCustomFlow(FirstPartyClient.GrantType);

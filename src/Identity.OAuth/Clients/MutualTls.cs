@@ -1,5 +1,6 @@
 // RFC 8705: what of mutual TLS OpenIddict is told. The host says where certificates come from and which authorities it trusts.
 using System.Security.Cryptography.X509Certificates;
+using Identity.OAuth.Requests;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.OAuth.Clients;
@@ -40,12 +41,12 @@ public static class MutualTls
             if (address is not null)
             {
                 services.Configure<OAuthOptions>(options => options.CertificateAddress = address);
-                server.SetMtlsTokenEndpointAliasUri(address + "/connect/token")
-                    .SetMtlsPushedAuthorizationEndpointAliasUri(address + "/connect/par")
-                    .SetMtlsDeviceAuthorizationEndpointAliasUri(address + "/connect/device")
-                    .SetMtlsUserInfoEndpointAliasUri(address + "/connect/userinfo")
-                    .SetMtlsIntrospectionEndpointAliasUri(address + "/connect/introspect")
-                    .SetMtlsRevocationEndpointAliasUri(address + "/connect/revoke");
+                server.SetMtlsTokenEndpointAliasUri(address + "/" + ProtocolEndpoints.Token)
+                    .SetMtlsPushedAuthorizationEndpointAliasUri(address + "/" + ProtocolEndpoints.PushedAuthorization)
+                    .SetMtlsDeviceAuthorizationEndpointAliasUri(address + "/" + ProtocolEndpoints.DeviceAuthorization)
+                    .SetMtlsUserInfoEndpointAliasUri(address + "/" + ProtocolEndpoints.UserInfo)
+                    .SetMtlsIntrospectionEndpointAliasUri(address + "/" + ProtocolEndpoints.Introspection)
+                    .SetMtlsRevocationEndpointAliasUri(address + "/" + ProtocolEndpoints.Revocation);
             }
         });
         return services;

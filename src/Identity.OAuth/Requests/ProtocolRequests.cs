@@ -17,60 +17,26 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
 
     private static readonly FormOptions Limits = new() { ValueCountLimit = RequestParameters.MaximumCount + 60, KeyLengthLimit = 2048, ValueLengthLimit = 64 * 1024, BufferBodyLengthLimit = MaximumBody, MemoryBufferThreshold = MaximumBody };
 
-    private enum Kind
-    {
-        /// <summary>Clients talk to it: a form by POST, JSON back.</summary>
-        Form,
-
-        /// <summary>Browsers are sent to it, by GET or POST; a page tells what is wrong.</summary>
-        Page,
-
-        /// <summary>Userinfo: GET or POST, the token in the header or in a form.</summary>
-        Resource,
-
-        /// <summary>A document: GET.</summary>
-        Document,
-    }
-
-    private static readonly Dictionary<string, Kind> Endpoints = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ["/connect/token"] = Kind.Form,
-        ["/connect/par"] = Kind.Form,
-        ["/connect/introspect"] = Kind.Form,
-        ["/connect/revoke"] = Kind.Form,
-        ["/connect/revocation"] = Kind.Form,
-        ["/connect/device"] = Kind.Form,
-        ["/connect/deviceauthorization"] = Kind.Form,
-        ["/connect/authorize"] = Kind.Page,
-        ["/connect/endsession"] = Kind.Page,
-        ["/connect/logout"] = Kind.Page,
-        ["/connect/verify"] = Kind.Page,
-        ["/connect/userinfo"] = Kind.Resource,
-        ["/connect/jwks"] = Kind.Document,
-        ["/.well-known/openid-configuration"] = Kind.Document,
-        ["/.well-known/oauth-authorization-server"] = Kind.Document,
-    };
-
     /// <summary>Whether clients prove themselves at this address (RFC 6749 §2.3).</summary>
     public static bool IsForClients(HttpRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return request.Path.Value is { } path && Endpoints.TryGetValue(path, out var kind) && kind == Kind.Form;
+        return ProtocolEndpoints.KindOf(request.Path) == EndpointKind.Form;
     }
 
     public async Task InvokeAsync(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        if (context.Request.Path.Value is not { } path || !Endpoints.TryGetValue(path, out var kind))
+        if (ProtocolEndpoints.KindOf(context.Request.Path) is not { } kind)
         {
             await next(context);
             return;
         }
 
         var method = context.Request.Method;
-        if (kind != Kind.Page)
+        if (kind != EndpointKind.Page)
         {
-            NameRoute(context, path.ToLowerInvariant());
+            NameRoute(context, context.Request.Path.Value!.ToLowerInvariant());
         }
 
         if (HttpMethods.IsOptions(method))
@@ -79,10 +45,10 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
             return;
         }
 
-        if (!(HttpMethods.IsPost(method) ? kind != Kind.Document : HttpMethods.IsGet(method) ? kind != Kind.Form : HttpMethods.IsHead(method) && kind is Kind.Document or Kind.Resource))
+        if (!(HttpMethods.IsPost(method) ? kind != EndpointKind.Document : HttpMethods.IsGet(method) ? kind != EndpointKind.Form : HttpMethods.IsHead(method) && kind is EndpointKind.Document or EndpointKind.Resource))
         {
             context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
-            context.Response.Headers.Allow = kind switch { Kind.Form => "POST", Kind.Document => "GET, HEAD", Kind.Resource => "GET, HEAD, POST", _ => "GET, POST" };
+            context.Response.Headers.Allow = kind switch { EndpointKind.Form => "POST", EndpointKind.Document => "GET, HEAD", EndpointKind.Resource => "GET, HEAD, POST", _ => "GET, POST" };
             return;
         }
 
@@ -114,7 +80,7 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
         context.Features.Get<IHttpMetricsTagsFeature>()?.Tags.Add(new KeyValuePair<string, object?>("http.route", route));
     }
 
-    private static async Task<OAuthError?> ReadAsync(HttpContext context, Kind kind)
+    private static async Task<OAuthError?> ReadAsync(HttpContext context, EndpointKind kind)
     {
         var request = context.Request;
         if (request.Headers.Authorization.Count > 1)
@@ -122,17 +88,17 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
             return new OAuthError(OAuthErrors.InvalidRequest, "More than one Authorization header was sent.");
         }
 
-        if (kind == Kind.Document)
+        if (kind == EndpointKind.Document)
         {
             return null;
         }
 
-        if (HttpMethods.IsPost(request.Method) && (kind != Kind.Resource || request.HasFormContentType))
+        if (HttpMethods.IsPost(request.Method) && (kind != EndpointKind.Resource || request.HasFormContentType))
         {
             return await ReadFormAsync(context);
         }
 
-        if (kind != Kind.Page)
+        if (kind != EndpointKind.Page)
         {
             return null;
         }
@@ -194,11 +160,11 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
             || type.Charset.Value!.Trim('"').ToUpperInvariant() is "UTF-8" or "UTF8" or "US-ASCII";
     }
 
-    private Task RefuseAsync(HttpContext context, Kind kind, OAuthError error)
+    private Task RefuseAsync(HttpContext context, EndpointKind kind, OAuthError error)
     {
         RefusalLog.Refused(loggers.CreateLogger("Identity.OAuth"), context.Request.Path, error.Code, error.Description);
         context.Response.StatusCode = error.Status;
-        if (kind == Kind.Page)
+        if (kind == EndpointKind.Page)
         {
             // The host shows a page for a status without a body.
             context.Features.Set(error);

@@ -1,6 +1,7 @@
 // RFC 6749 §3.1, OpenID Connect Core §3.1.2, RFC 9700 §4.12: behind OpenIddict's validation of /connect/authorize (its passthrough) the next step is decided here.
 using Identity.OAuth;
 using Identity.OAuth.Authorize;
+using Identity.OAuth.Requests;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Token;
 using Identity.Server.Hosting;
@@ -13,7 +14,7 @@ namespace Identity.Server.Endpoints;
 /// <summary>Sign in, register, consent, or the answer.</summary>
 internal static class Authorize
 {
-    public const string Path = "/connect/authorize";
+    public const string Path = "/" + ProtocolEndpoints.Authorization;
 
     // A request line holds 16 KB, and what is longer could not come back from a page. Long values are put away before (LongRequests).
     private const int MaximumQuery = 12 * 1024;

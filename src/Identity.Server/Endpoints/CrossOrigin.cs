@@ -3,6 +3,7 @@ using System.Text;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.DPoP;
+using Identity.OAuth.Requests;
 using Identity.OAuth.Tokens;
 
 namespace Identity.Server.Endpoints;
@@ -10,12 +11,10 @@ namespace Identity.Server.Endpoints;
 /// <summary>Discovery and keys are everybody's. Token, PAR, device authorization, userinfo and revocation answer the origins of the client concerned, never with credentials. Authorize and pages: nobody.</summary>
 internal sealed class CrossOrigin(RequestDelegate next)
 {
-    private static readonly string[] ClientEndpoints = ["/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/revoke", "/connect/revocation", "/connect/userinfo"];
-
     public async Task InvokeAsync(HttpContext context)
     {
-        var path = context.Request.Path.Value ?? "";
-        if (!ClientEndpoints.Contains(path, StringComparer.OrdinalIgnoreCase))
+        var kind = ProtocolEndpoints.KindOf(context.Request.Path);
+        if (kind is not (EndpointKind.Form or EndpointKind.Resource) || context.Request.Path.Is(ProtocolEndpoints.Introspection))
         {
             await next(context);
             return;
@@ -29,7 +28,7 @@ internal sealed class CrossOrigin(RequestDelegate next)
 
         if (context.Request.Headers.Origin.Count > 0)
         {
-            await (path.EndsWith("userinfo", StringComparison.OrdinalIgnoreCase) ? AllowForTokenAsync(context) : AllowClientAsync(context, ClaimedClient(context.Request.Form["client_id"], context.Request.Headers.Authorization)));
+            await (kind == EndpointKind.Resource ? AllowForTokenAsync(context) : AllowClientAsync(context, ClaimedClient(context.Request.Form["client_id"], context.Request.Headers.Authorization)));
         }
 
         await next(context);

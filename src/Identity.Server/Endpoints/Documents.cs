@@ -4,6 +4,7 @@ using Identity.Api.OpenApi;
 using Identity.OAuth;
 using Identity.OAuth.DPoP;
 using Identity.OAuth.Keys;
+using Identity.OAuth.Requests;
 using Identity.OAuth.Resources;
 using Microsoft.Extensions.Options;
 
@@ -13,7 +14,6 @@ namespace Identity.Server.Endpoints;
 internal sealed class Documents(RequestDelegate next, KeyRing keys, TimeProvider timeProvider)
 {
     private static readonly TimeSpan Life = TimeSpan.FromSeconds(30);
-    private static readonly string[] Paths = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/connect/jwks"];
 
     private readonly System.Collections.Concurrent.ConcurrentDictionary<string, Kept> _kept = new(StringComparer.OrdinalIgnoreCase);
 
@@ -21,8 +21,7 @@ internal sealed class Documents(RequestDelegate next, KeyRing keys, TimeProvider
 
     public async Task InvokeAsync(HttpContext context)
     {
-        var path = context.Request.Path.Value ?? "";
-        if (!HttpMethods.IsGet(context.Request.Method) || !Paths.Contains(path, StringComparer.OrdinalIgnoreCase))
+        if (!HttpMethods.IsGet(context.Request.Method) || ProtocolEndpoints.KindOf(context.Request.Path) != EndpointKind.Document)
         {
             await next(context);
             return;
@@ -30,6 +29,7 @@ internal sealed class Documents(RequestDelegate next, KeyRing keys, TimeProvider
 
         // Read again when its own time has come: a key that another node made is in the set as soon as it is in the ring.
         await keys.EnsureFreshAsync(context.RequestAborted);
+        var path = context.Request.Path.Value!;
         var now = timeProvider.GetUtcNow();
         if (_kept.TryGetValue(path, out var kept) && now - kept.At < Life && ReferenceEquals(kept.Keys, keys.Changed))
         {

@@ -2,6 +2,7 @@
 using Identity.OAuth;
 using Identity.OAuth.Clients;
 using Identity.OAuth.EndSession;
+using Identity.OAuth.Requests;
 using Identity.OAuth.Sessions;
 using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
@@ -11,8 +12,8 @@ namespace Identity.Server.Endpoints;
 /// <summary>Sign-out asked for by an application.</summary>
 internal static class EndSession
 {
-    public const string Path = "/connect/endsession";
-    public const string Alias = "/connect/logout";
+    public const string Path = "/" + ProtocolEndpoints.EndSession;
+    public const string Alias = "/" + ProtocolEndpoints.EndSessionAlias;
 
     private const int MaximumQuery = 12 * 1024;
 

@@ -4,6 +4,7 @@ using Identity.Accounts;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.Authorize;
+using Identity.OAuth.Requests;
 using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.DataProtection;
@@ -26,7 +27,7 @@ internal sealed class ExternalCompletion(
     /// <summary>A link, an unlink: only this soon after the person proved who they are.</summary>
     public static readonly TimeSpan RecentSignIn = TimeSpan.FromMinutes(10);
 
-    private const string AuthorizePath = "/connect/authorize";
+    private const string AuthorizePath = "/" + ProtocolEndpoints.Authorization;
     private readonly IDataProtector _links = protection.CreateProtector("identity.external-link.v1");
 
     /// <summary>What a browser that asks for a provider wants of it.</summary>

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Identity.OAuth.Requests;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.WebUtilities;
 
@@ -48,7 +49,7 @@ public sealed class DemoFlow(IDataProtectionProvider protection, ServerSettings 
         var state = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16));
         var verifier = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
         context.Response.Cookies.Append(CookieName, _protector.Protect(state + "/" + verifier, TimeSpan.FromMinutes(10)), Cookie());
-        return QueryHelpers.AddQueryString(settings.PublicUrl + "/connect/authorize", new Dictionary<string, string?>(StringComparer.Ordinal)
+        return QueryHelpers.AddQueryString(settings.PublicUrl + "/" + ProtocolEndpoints.Authorization, new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["client_id"] = ClientId,
             ["redirect_uri"] = RedirectUri(settings),
@@ -85,14 +86,14 @@ public sealed class DemoFlow(IDataProtectionProvider protection, ServerSettings 
                 ["redirect_uri"] = RedirectUri(settings),
                 ["code_verifier"] = verifier,
             });
-            using var answer = await _http.PostAsync(new Uri(settings.PublicUrl + "/connect/token"), form, cancellationToken);
+            using var answer = await _http.PostAsync(new Uri(settings.PublicUrl + "/" + ProtocolEndpoints.Token), form, cancellationToken);
             var tokens = JsonNode.Parse(await answer.Content.ReadAsStringAsync(cancellationToken))!.AsObject();
             if (!answer.IsSuccessStatusCode)
             {
                 return new((string?)tokens["error"] ?? $"{(int)answer.StatusCode}");
             }
 
-            using var request = new HttpRequestMessage(HttpMethod.Get, settings.PublicUrl + "/connect/userinfo");
+            using var request = new HttpRequestMessage(HttpMethod.Get, settings.PublicUrl + "/" + ProtocolEndpoints.UserInfo);
             request.Headers.Authorization = new("Bearer", (string)tokens["access_token"]!);
             using var userInfo = await _http.SendAsync(request, cancellationToken);
             return new(null, tokens, JsonNode.Parse(await userInfo.Content.ReadAsStringAsync(cancellationToken))!.AsObject());

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Identity.OAuth;
 using Identity.OAuth.Authorize;
+using Identity.OAuth.Requests;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.WebUtilities;
@@ -14,8 +15,8 @@ namespace Identity.Server.Hosting;
 public sealed class Interactions(IDataProtectionProvider protection, IBrowserMark mark) : IInteractions
 {
     public const string Parameter = "interaction";
-    private const string AuthorizePath = "/connect/authorize";
-    private const string VerifyPath = "/connect/verify";
+    private const string AuthorizePath = "/" + ProtocolEndpoints.Authorization;
+    private const string VerifyPath = "/" + ProtocolEndpoints.EndUserVerification;
     private readonly IDataProtector _protector = protection.CreateProtector("identity.interaction.v1");
 
     // Browser: the mark of the one that presented a pushed request (RFC 9126); null: it was not pushed.

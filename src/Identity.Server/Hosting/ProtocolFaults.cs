@@ -9,11 +9,9 @@ namespace Identity.Server.Hosting;
 /// <summary>Answers exceptions at the protocol's JSON endpoints. (People are told by the status page.)</summary>
 internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<ProtocolFaults> logger)
 {
-    private static readonly string[] JsonEndpoints = ["/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/userinfo", "/connect/jwks", "/.well-known"];
-
     public async Task InvokeAsync(HttpContext context)
     {
-        if (!JsonEndpoints.Any(path => context.Request.Path.StartsWithSegments(path, StringComparison.OrdinalIgnoreCase)))
+        if (ProtocolEndpoints.KindOf(context.Request.Path) is null or EndpointKind.Page && !context.Request.Path.StartsWithSegments("/.well-known", StringComparison.OrdinalIgnoreCase))
         {
             await next(context);
             return;

@@ -38,11 +38,11 @@ namespace Identity.Server.Hosting;
 /// <summary>Builds and runs the server.</summary>
 public static class ServerHost
 {
-    // Nobody looks at these with a session cookie.
+    // Nobody looks at these with a session cookie, nor at the protocol's endpoints but its pages.
     private static readonly string[] MachinePaths =
     [
         "/api", "/health", "/metrics", "/.well-known", "/openapi", "/asyncapi", "/docs", "/css", "/js",
-        "/connect/token", "/connect/par", "/connect/device", "/connect/deviceauthorization", "/connect/userinfo", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/jwks", SessionState.FramePath,
+        SessionState.FramePath,
     ];
 
     /// <summary>The process's exit code. What the operator can mend ends the start with a line each, and code 1.</summary>
@@ -359,7 +359,7 @@ public static class ServerHost
         app.UseIdentityApi();
 
         // Not for the page that tells of a fault: what failed there would fail again.
-        app.UseWhen(context => context.Features.Get<IExceptionHandlerFeature>() is null && !MachinePaths.Any(path => IsUnder(context, path)), pages => pages.Use(async (context, next) =>
+        app.UseWhen(context => context.Features.Get<IExceptionHandlerFeature>() is null && ProtocolEndpoints.KindOf(context.Request.Path) is null or EndpointKind.Page && !MachinePaths.Any(path => IsUnder(context, path)), pages => pages.Use(async (context, next) =>
         {
             await context.RequestServices.GetRequiredService<BrowserSession>().FindAsync(context);
             await next(context);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Identity.Accounts.SecondFactors;
+using Identity.OAuth.Requests;
 using Microsoft.AspNetCore.WebUtilities;
 
 namespace Identity.Server.Pages.Flow;
@@ -8,7 +9,6 @@ namespace Identity.Server.Pages.Flow;
 public static class PageUrls
 {
     public const string SignInPath = "/signin";
-    public const string RegisterPath = "/register";
     public const string ForgotPasswordPath = "/forgot-password";
     public const string ResetPasswordPath = "/reset-password";
     public const string VerifyEmailPath = "/verify-email";
@@ -23,7 +23,7 @@ public static class PageUrls
     public const string AccountPath = "/account";
     public const string SignOutPath = "/signout";
     public const string SignedOutPath = "/signed-out";
-    public const string VerifyPath = "/connect/verify";
+    public const string VerifyPath = "/" + ProtocolEndpoints.EndUserVerification;
 
     public const string ConnectionsPath = "/account/connections";
 
