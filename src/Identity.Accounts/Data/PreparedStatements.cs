@@ -6,13 +6,16 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 namespace Identity.Accounts.Data;
 
 /// <summary>
-/// SQLite compiles what it is sent each time anew, as EF Core makes a command for each use: up to half of what a request costs. The first that
-/// come again are kept compiled here, with their connection. SQLite itself compiles them again after a change of the schema.
+/// SQLite compiles what it is sent each time anew, as EF Core makes a command for each use: up to half of what a request costs. Those that come
+/// again are kept compiled here, with their connection, and give way to others once they come no more. SQLite itself compiles them again after a change of the schema.
 /// </summary>
 internal sealed class PreparedStatements : DbCommandInterceptor
 {
     /// <summary>A connection keeps no more: one takes some ten kilobytes.</summary>
     public const int MostKept = 24;
+
+    /// <summary>Commands of its connection, in none of which it was asked for.</summary>
+    public const int GivesWayAfter = 1000;
 
     // What a start or a clean-up sends a few times is not worth a place.
     private const int SentBefore = 8;
@@ -58,18 +61,16 @@ internal sealed class PreparedStatements : DbCommandInterceptor
     {
         private readonly Dictionary<string, Statement> _kept = new(StringComparer.Ordinal);
         private readonly Dictionary<string, int> _sent = new(StringComparer.Ordinal);
+        private long _uses;
 
         public Statement? Find(SqliteCommand command)
         {
             var text = command.CommandText;
+            _uses++;
             if (_kept.TryGetValue(text, out var known))
             {
+                known.LastUse = _uses;
                 return known;
-            }
-
-            if (_kept.Count == MostKept)
-            {
-                return null;
             }
 
             var sent = _sent.GetValueOrDefault(text) + 1;
@@ -84,8 +85,27 @@ internal sealed class PreparedStatements : DbCommandInterceptor
                 return null;
             }
 
+            if (_kept.Count == MostKept && !TryMakeRoom())
+            {
+                return null;
+            }
+
             _sent.Remove(text);
-            return _kept[text] = new Statement(command.Connection!, text);
+            return _kept[text] = new Statement(command.Connection!, text) { LastUse = _uses };
+        }
+
+        // Only one that was not asked for in so many turns: else two that take turns would be compiled in turns.
+        private bool TryMakeRoom()
+        {
+            var (text, oldest) = _kept.MinBy(pair => pair.Value.LastUse);
+            if (!oldest.IsFree || _uses - oldest.LastUse < GivesWayAfter)
+            {
+                return false;
+            }
+
+            _kept.Remove(text);
+            oldest.Command.Dispose();
+            return true;
         }
     }
 
@@ -95,6 +115,9 @@ internal sealed class PreparedStatements : DbCommandInterceptor
 
         // Goes with its connection, which knows its commands.
         public SqliteCommand Command { get; } = new(text, connection);
+
+        /// <summary>Which of the connection's commands it ran last as.</summary>
+        public long LastUse { get; set; }
 
         public bool IsFree => _reader is null or { IsClosed: true };
 

@@ -114,6 +114,32 @@ public sealed class PreparedStatementsTests : IAsyncLifetime
         Assert.Equal(PreparedStatements.MostKept, Compiled().Count);
     }
 
+    [Fact]
+    public async Task Statements_WhenOthersComeNow_GiveWay()
+    {
+        async Task SendAsync(string text, int times)
+        {
+            for (var i = 0; i < times; i++)
+            {
+                Assert.Equal(0, await _context.DenyEntries.TagWith(text).CountAsync());
+            }
+        }
+
+        for (var text = 0; text < PreparedStatements.MostKept; text++)
+        {
+            await SendAsync($"early {text}", Often);
+        }
+
+        // Kept ones that still come stay, and one that came once more than the others does.
+        await SendAsync("early 0", Often);
+        await SendAsync("late", PreparedStatements.GivesWayAfter);
+        var kept = Compiled();
+        Assert.Equal(PreparedStatements.MostKept, kept.Count);
+        Assert.Contains(kept, text => text.Contains("-- late", StringComparison.Ordinal));
+        Assert.Contains(kept, text => text.Contains("-- early 0\n", StringComparison.Ordinal));
+        Assert.DoesNotContain(kept, text => text.Contains("-- early 1\n", StringComparison.Ordinal));
+    }
+
     private Task<int> AddAsync(string id) => _context.Database.ExecuteSqlRawAsync("INSERT INTO deny_entries (id, granted_until, expires_at) VALUES ({0}, 1, 1)", id);
 
     private Task<List<string>> FindAsync(string id) => _context.DenyEntries.Where(entry => entry.Id == id).Select(entry => entry.Id).ToListAsync();
