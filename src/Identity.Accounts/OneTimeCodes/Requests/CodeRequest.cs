@@ -35,7 +35,6 @@ public sealed record CodeRequest(CodeRequestFraming Framing, string? EnvelopeId,
     public static CodeRequest? Parse(ReadOnlyMemory<byte> body, out CodeRequestFraming framing, out string reason)
     {
         framing = CodeRequestFraming.Bare;
-        JsonDocument document;
         try
         {
             using var document = JsonDocument.Parse(body, s_parsing);
@@ -121,7 +120,7 @@ public sealed record CodeRequest(CodeRequestFraming Framing, string? EnvelopeId,
             || !TryText(data, "email", 320, out var email, out reason)
             || !TryText(data, "phoneNumber", 32, out var phoneNumber, out reason)
             || !TryText(data, "channel", 16, out var channel, out reason)
-            || !TryText(data, "purpose", 64, out var purpose, out reason))
+            || !TryText(data, "purpose", AccountRules.LongestPurpose, out var purpose, out reason))
         {
             return null;
         }
@@ -139,9 +138,9 @@ public sealed record CodeRequest(CodeRequestFraming Framing, string? EnvelopeId,
         {
             reason = "channel is none of email, sms and push";
         }
-        else if (purpose is not null && !purpose.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.' or ':'))
+        else if (purpose is not null && !AccountRules.IsPurpose(purpose))
         {
-            reason = "purpose is not a plain name";
+            reason = "purpose " + AccountRules.PurposeRule;
         }
         else
         {
