@@ -136,6 +136,7 @@ public sealed class ServerSettings
             }
         }
 
+        StartProblem.CheckLogging(configuration, problems);
         return problems.Count > 0
             ? throw new StartFailureException(string.Join(Environment.NewLine, problems))
             : new()
