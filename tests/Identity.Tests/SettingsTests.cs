@@ -136,6 +136,40 @@ public sealed partial class SettingsTests
         Assert.Equal(TimeSpan.Zero, server.Services.GetRequiredService<IOptions<OAuthOptions>>().Value.RefreshGrace);
     }
 
+    // Those of the contract's table, for both: an .env of the older service has them.
+    [Theory]
+    [InlineData("30s", 30)]
+    [InlineData("15m", 900)]
+    [InlineData("1h", 3600)]
+    [InlineData("7d", 604800)]
+    [InlineData("120", 120)]
+    public async Task Expiry_WhenItIsOneOfTheContracts_IsTaken(string text, int seconds)
+    {
+        foreach (var (access, refresh) in new[] { (text, "7d"), ("1h", text) })
+        {
+            await using var server = await Api.ApiServer.StartAsync(new(StringComparer.Ordinal) { ["JWT_ACCESS_EXPIRY"] = access, ["JWT_REFRESH_EXPIRY"] = refresh });
+            var person = await server.RegisterAsync();
+            var answer = await server.PostAsync("login", new { email = person.Email, password = person.Password });
+            answer.AssertOk();
+            Assert.Equal(access == text ? seconds : 3600, (int)answer.Json["expiresIn"]!);
+            Assert.Equal(refresh == text ? seconds : 604800, (int)answer.Json["refreshExpiresIn"]!);
+        }
+    }
+
+    [Fact]
+    public async Task AccessToken_WhenItLivesForDays_IsGoodSoLongAndNoLongerThanItsSession()
+    {
+        await using var server = await Api.ApiServer.StartAsync(new(StringComparer.Ordinal) { ["JWT_ACCESS_EXPIRY"] = "7d", ["JWT_REFRESH_EXPIRY"] = "30s" });
+        var (person, tokens) = await server.SignedInAsync();
+        var other = await server.LoginAsync(person.Email);
+        (await server.PostAsync("logout", null, other.Access)).AssertOk();
+        server.Time.Advance(TimeSpan.FromDays(6));
+        (await server.GetAsync($"users/{person.Id}", tokens.Access)).AssertOk();
+        (await server.GetAsync($"users/{person.Id}", other.Access)).AssertFailure(401, "invalid_token");
+        server.Time.Advance(TimeSpan.FromDays(1));
+        (await server.GetAsync($"users/{person.Id}", tokens.Access)).AssertFailure(401, "invalid_token");
+    }
+
     [Fact]
     public async Task Server_WhenOutsideDevelopment_NeedsAnHttpsPublicUrl()
     {
