@@ -170,6 +170,25 @@ public sealed partial class SettingsTests
         (await server.GetAsync($"users/{person.Id}", tokens.Access)).AssertFailure(401, "invalid_token");
     }
 
+    // RFC 9068 §3 and the contract: a scope that only clients name belongs to no API, so its tokens are for the issuer.
+    [Fact]
+    public async Task ClientsFile_WhenAScopeIsNoApis_StartsAndSaysSoAndTheTokenIsForTheIssuer()
+    {
+        await using var server = await Api.ApiServer.StartAsync(new(StringComparer.Ordinal)
+        {
+            ["Clients:0:client_id"] = "billing",
+            ["Clients:0:client_secret"] = "billing-secret-of-at-least-32-characters",
+            ["Clients:0:grant_types:0"] = "client_credentials",
+            ["Clients:0:scope"] = "reports.read identity.users.raed orders.read",
+        });
+        var token = await server.ServiceTokenAsync("billing", "reports.read");
+        Assert.Equal(Api.ApiServer.Issuer, (string?)RunningServer.Payload(token)["aud"]);
+        Assert.Equal("invalid_scope", (await server.FormAsync("/connect/token", "billing", ("grant_type", "client_credentials"), ("scope", "nobodys.read"))).Value("error"));
+        var told = Assert.Single(server.Logs.Lines, line => line.Contains("billing", StringComparison.Ordinal) && line.Contains("misspelt", StringComparison.Ordinal));
+        Assert.Contains("reports.read, identity.users.raed", told, StringComparison.Ordinal);
+        Assert.DoesNotContain("orders.read", told, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Server_WhenOutsideDevelopment_NeedsAnHttpsPublicUrl()
     {
