@@ -170,6 +170,16 @@ public sealed partial class SettingsTests
         (await server.GetAsync($"users/{person.Id}", tokens.Access)).AssertFailure(401, "invalid_token");
     }
 
+    // JSON's true becomes "True" in .NET's settings.
+    [Theory]
+    [InlineData("true", true)]
+    [InlineData("True", true)]
+    [InlineData("FALSE", false)]
+    public void ApiDocs_InAnyCase_IsRead(string text, bool shown)
+    {
+        Assert.Equal(shown, ServerSettings.Read(Configuration(("API_DOCS", text)), isDevelopment: true).ShowsApiDocuments);
+    }
+
     // RFC 9068 §3 and the contract: a scope that only clients name belongs to no API, so its tokens are for the issuer.
     [Fact]
     public async Task ClientsFile_WhenAScopeIsNoApis_StartsAndSaysSoAndTheTokenIsForTheIssuer()

@@ -84,8 +84,9 @@ public sealed class ServerSettings
             problems.Add("BIND_ADDRESS: expected an IP address of this machine such as 127.0.0.1, 10.0.0.5 or ::1 (0.0.0.0 or :: for every one).");
         }
 
-        var apiDocuments = Text(configuration, "API_DOCS");
-        if (apiDocuments is not (null or "true" or "false"))
+        // In any case: .NET makes "True" of JSON's true.
+        var showsApiDocuments = isDevelopment;
+        if (Text(configuration, "API_DOCS") is { } apiDocuments && !bool.TryParse(apiDocuments, out showsApiDocuments))
         {
             problems.Add("API_DOCS: expected true or false.");
         }
@@ -144,7 +145,7 @@ public sealed class ServerSettings
                 Port = port,
                 BindAddress = bind,
                 ManagementPort = management,
-                ShowsApiDocuments = apiDocuments is null ? isDevelopment : apiDocuments == "true",
+                ShowsApiDocuments = showsApiDocuments,
                 PublicUrl = publicUrl,
                 Storage = storage!,
                 Delivery = delivery!,
