@@ -32,7 +32,7 @@ public sealed record GenerateOtpRequest
             UserId = body.Id("userId"),
             Email = body.Email("email"),
             PhoneNumber = body.PhoneNumber("phoneNumber"),
-            Channel = body.Text("channel", 16),
+            Channel = body.Text("channel", 16) is { Length: > 0 } channel ? channel : null,
             Purpose = OtpMembers.Purpose(body),
         };
         if (request.Channel is not null && !Channels.Contains(request.Channel, StringComparer.Ordinal))

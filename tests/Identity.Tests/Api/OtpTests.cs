@@ -218,6 +218,18 @@ public sealed class OtpTests(ApiServer server)
     }
 
     [Fact]
+    public async Task Members_WhenTheyAreEmptyOrNull_AreAbsent()
+    {
+        var person = await server.RegisterAsync();
+        var generated = await server.PostAsync("otp/generate", $$"""{"userId":"","email":"{{person.Email}}","phoneNumber":"","channel":"","purpose":""}""");
+        generated.AssertOk();
+        Assert.Equal("email", generated.Value("channel"));
+        (await server.PostAsync("otp/generate", """{"userId":"","email":"","phoneNumber":null}""")).AssertProblems("one of userId, email, phoneNumber should not be empty");
+        var code = await server.Messages.CodeAsync(person.Email);
+        (await server.PostAsync("otp/verify", $$"""{"otpId":"","userId":null,"email":"{{person.Email}}","purpose":null,"code":"","otp":"{{code}}"}""")).AssertOk();
+    }
+
+    [Fact]
     public async Task Verify_WhenNothingIsKnown_AnswersLikeAWrongCode()
     {
         (await server.PostAsync("otp/verify", new { otpId = Guid.NewGuid(), code = "123456" })).AssertFailure(400, "otp_invalid");

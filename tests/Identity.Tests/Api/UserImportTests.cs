@@ -48,6 +48,15 @@ public sealed class UserImportTests(ApiServer server)
     }
 
     [Fact]
+    public async Task Import_WhenMembersAreNullOrEmpty_TakesThemAsAbsent()
+    {
+        var mark = UserAdministrationTests.Mark();
+        string[] members = ["id", "userName", "username", "phoneNumber", "firstName", "lastName", "passwordHash", "password", "createdAt", "updatedAt", "lastLoginAt"];
+        var lines = members.SelectMany((member, i) => new[] { $$"""{"email":"{{mark}}{{i}}n@example.com","{{member}}":null}""", $$"""{"email":"{{mark}}{{i}}e@example.com","{{member}}":""}""" });
+        Assert.Equal((2 * members.Length, 2 * members.Length, 2 * members.Length, 0, 0), Counts(await ImportAsync(string.Join('\n', lines), (await server.AdminAsync()).Access)));
+    }
+
+    [Fact]
     public async Task Import_OfBadLines_TakesTheOthersAndReportsEachWithItsLineAndReasons()
     {
         var admin = await server.AdminAsync();
