@@ -62,11 +62,7 @@ public static class ServerHost
         }
         catch (Exception exception) when (StartProblem.Lines(exception) is { } lines)
         {
-            await Console.Error.WriteLineAsync(failure.Message);
-        }
-        catch (OptionsValidationException invalid)
-        {
-            await Console.Error.WriteLineAsync(string.Join(Environment.NewLine, invalid.Failures));
+            await Console.Error.WriteLineAsync(lines);
         }
         catch (IOException taken) when (taken.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
         {
@@ -453,8 +449,15 @@ public static class ServerHost
             return;
         }
 
+        const string Message = "https is required. Behind a TLS proxy, name the proxy in TRUSTED_PROXIES.";
+        if (IdentityApiExtensions.IsForIdentityApi(context.Request))
+        {
+            await IdentityApiExtensions.RefuseAsync(context, Message);
+            return;
+        }
+
         context.Response.StatusCode = StatusCodes.Status400BadRequest;
         context.Response.ContentType = "application/json";
-        await context.Response.WriteAsync("{\"error\":\"invalid_request\",\"error_description\":\"https is required. Behind a TLS proxy, name the proxy in TRUSTED_PROXIES.\"}");
+        await context.Response.WriteAsync("{\"error\":\"invalid_request\",\"error_description\":\"" + Message + "\"}");
     }
 }
