@@ -62,6 +62,7 @@ public sealed partial class SettingsTests
     [InlineData("OAuth__RefreshGrace", "2m")]
     [InlineData("Federation__Providers__corp__CreateAccounts", "perhaps")]
     [InlineData("Logging__LogLevel__Default", "loud")]
+    [InlineData("ADMIN_PASSWORD", "a sound pass phrase 7", "Production")]
     public async Task Setting_WhenItCannotBeUsed_StopsTheStartWithALineThatNamesIt(string name, string value, string environment = "Development")
     {
         var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
@@ -178,6 +179,14 @@ public sealed partial class SettingsTests
     public void ApiDocs_InAnyCase_IsRead(string text, bool shown)
     {
         Assert.Equal(shown, ServerSettings.Read(Configuration(("API_DOCS", text)), isDevelopment: true).ShowsApiDocuments);
+    }
+
+    [Fact]
+    public void PublicUrl_WhenSchemeAndHostAreInCapitals_IsTheUsualOne()
+    {
+        var settings = ServerSettings.Read(Configuration(("PUBLIC_URL", "HTTPS://Id.Example.COM/Identity/")), isDevelopment: true);
+        Assert.True(settings.IsHttps);
+        Assert.Equal("https://id.example.com/Identity", settings.PublicUrl);
     }
 
     // RFC 9068 §3 and the contract: a scope that only clients name belongs to no API, so its tokens are for the issuer.

@@ -57,6 +57,17 @@ public sealed class UserImportTests(ApiServer server)
     }
 
     [Fact]
+    public async Task Import_WhenItIsLargerThanAGigabyte_SaysHowMuchIsTaken()
+    {
+        using var content = new ByteArrayContent("{}"u8.ToArray());
+        content.Headers.ContentLength = (1L << 30) + 1;
+        content.Headers.ContentType = new("application/x-ndjson");
+        var answer = await server.PostAsync("users/import", content, (await server.AdminAsync()).Access);
+        answer.AssertFailure(413, "body_too_large");
+        Assert.Equal("The body is larger than 1 GB.", answer.Value("message"));
+    }
+
+    [Fact]
     public async Task Import_OfBadLines_TakesTheOthersAndReportsEachWithItsLineAndReasons()
     {
         var admin = await server.AdminAsync();
