@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -5,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.ServiceDefaults.Settings;
 
 /// <summary>What ended a start, as the operator is told.</summary>
-public static class StartProblem
+public static partial class StartProblem
 {
     /// <summary>A line for each thing that the operator can mend; null: it is something else, and its stack trace is wanted.</summary>
     public static string? Lines(Exception exception) => exception switch
@@ -16,6 +17,8 @@ public static class StartProblem
         AggregateException { InnerExceptions: { Count: > 0 } all } when all.Select(Lines).ToArray() is var lines && Array.TrueForAll(lines, line => line is not null) => Join(lines!),
         // appsettings.json, which .NET reads before anything of ours.
         InvalidDataException { InnerException: FormatException unread } => (exception.Message + " " + (unread.InnerException ?? unread).Message).ReplaceLineEndings(" "),
+        // The binder's, of a section of .NET's own.
+        InvalidOperationException when Unconverted().Match(exception.Message) is { Success: true } found => $"{found.Groups["path"].Value}: expected a value of type {found.Groups["type"].Value}.",
         _ => null,
     };
 
@@ -34,5 +37,8 @@ public static class StartProblem
         }
     }
 
-    private static string Join(IEnumerable<string> lines) => string.Join(Environment.NewLine, lines.Distinct(StringComparer.Ordinal));
+    private static string Join(IEnumerable<string> lines) => string.Join(Environment.NewLine, lines.SelectMany(line => line.Split(Environment.NewLine)).Distinct(StringComparer.Ordinal));
+
+    [GeneratedRegex(@"^Failed to convert configuration value .* at '(?<path>[^']+)' to type '(?:\w+\.)*(?<type>\w+)'\.$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
+    private static partial Regex Unconverted();
 }

@@ -67,9 +67,21 @@ public sealed class SectionValuesTests
         Assert.Equal(["A: x.", "B: y.", "C: z."], StartProblem.Lines(two)!.Split(Environment.NewLine));
         Assert.Null(StartProblem.Lines(new AggregateException(new StartFailureException("A: x."), new InvalidOperationException("a bug"))));
         Assert.Null(StartProblem.Lines(new InvalidOperationException("a bug")));
-        using var unreadable = new MemoryStream("{\n\"a\": yes }"u8.ToArray());
-        var unread = Assert.ThrowsAny<Exception>(() => new ConfigurationBuilder().AddJsonStream(unreadable).Build());
-        Assert.DoesNotContain('\n', StartProblem.Lines(new InvalidDataException("Failed to load configuration from file 'appsettings.json'.", unread))!);
+    }
+
+    // Read by .NET before anything of ours, and so in its words, but in one line and without a stack trace.
+    [Fact]
+    public void Lines_WhenDotNetItselfCannotReadASetting_AreThoseOfItToo()
+    {
+        var file = Path.GetTempFileName();
+        File.WriteAllText(file, "{\n\"a\": yes }");
+        var unread = StartProblem.Lines(Assert.Throws<InvalidDataException>(() => new ConfigurationBuilder().AddJsonFile(file).Build()))!;
+        Assert.Contains(file, unread, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', unread);
+        File.Delete(file);
+
+        var settings = new ConfigurationBuilder().AddInMemoryCollection([new("Framework:On", "canary")]).Build();
+        Assert.Equal("Framework:On: expected a value of type Boolean.", StartProblem.Lines(Assert.Throws<InvalidOperationException>(() => settings.GetSection("Framework").Bind(new Sample()))));
     }
 
     [Theory]
