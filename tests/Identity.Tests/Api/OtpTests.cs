@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using Identity.Accounts;
+using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.OneTimeCodes.Requests;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -71,6 +73,22 @@ public sealed class OtpTests(ApiServer server)
         var user = await server.GetAsync($"users/{person.Id}", tokens.Access);
         Assert.True((bool)user.Json["phoneNumberVerified"]!);
         Assert.False((bool)user.Json["emailVerified"]!);
+    }
+
+    // Whoever asks, and by whatever door: a code at the phone proves nothing of the mailbox.
+    [Fact]
+    public async Task Generate_WhenASecondFactorsCodeWouldGoAnotherWay_SendsNothing()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        var phoneNumber = "+4915" + Random.Shared.NextInt64(1_000_000_000, 9_999_999_999);
+        (await server.PutAsync($"users/{person.Id}", new { phoneNumber }, tokens.Access)).AssertOk();
+        (await server.PostAsync("otp/verify", new { phoneNumber, code = await server.Messages.CodeAsync(phoneNumber) })).AssertOk();
+        var codes = server.Services.GetRequiredService<IOneTimeCodes>();
+        Assert.IsType<GeneratedCode.Sent>(await codes.GenerateAsync(new CodeRecipient(Guid.Parse(person.Id), null, null), "sms", OneTimeCodePurposes.SecondFactor("email"), new Caller(null, null), TestContext.Current.CancellationToken));
+
+        // The next code that comes is that of the next request.
+        (await server.PostAsync("otp/generate", new { phoneNumber, purpose = "transaction" })).AssertOk();
+        (await server.PostAsync("otp/verify", new { phoneNumber, purpose = "transaction", code = await server.Messages.CodeAsync(phoneNumber, nth: 2) })).AssertOk();
     }
 
     [Fact]
