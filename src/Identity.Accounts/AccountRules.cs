@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Registration;
 using Microsoft.Extensions.Options;
 using PhoneNumbers;
@@ -24,6 +25,9 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
 
     public const int MostRoles = 50;
 
+    /// <summary>Of a one-time code.</summary>
+    public const int LongestPurpose = 64;
+
     /// <summary>Bytes of JSON.</summary>
     public const int MetadataLimit = 16 * 1024;
 
@@ -38,6 +42,8 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
     public const string MetadataRule = "must not be larger than 16384 bytes";
 
     public const string RoleRule = "must be 1 to 64 letters, digits, spaces, dots, colons, dashes or underscores";
+
+    public const string PurposeRule = "must be 1 to 64 letters, digits, dots, dashes or underscores, and none of this server's own";
 
     public const string RolesExistRule = "each value in roles must be the name of a role that exists";
 
@@ -55,6 +61,9 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
 
     /// <summary>The name of a role, as tokens carry it.</summary>
     public static bool IsRole(string text) => Roles().IsMatch(text);
+
+    /// <summary>What a one-time code may be asked for by others: a name of theirs, or one that means something here, but none that only this server uses.</summary>
+    public static bool IsPurpose(string text) => Purposes().IsMatch(text) && !OneTimeCodePurposes.IsOurs(text);
 
     public static bool FitsMetadata(JsonObject metadata)
     {
@@ -153,6 +162,9 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
 
     [GeneratedRegex(@"^[\p{L}\p{Nd}._-]{3,64}\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex UserNames();
+
+    [GeneratedRegex(@"^[A-Za-z0-9._-]{1,64}\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Purposes();
 
     [GeneratedRegex(@"^[\p{L}\p{Nd}](?:[\p{L}\p{Nd} ._:-]{0,62}[\p{L}\p{Nd}])?\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Roles();

@@ -14,6 +14,7 @@ using Identity.Accounts.Registration;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
+using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -31,9 +32,8 @@ public static class AccountsServiceCollectionExtensions
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddOptions<AccountsOptions>()
-            .BindConfiguration(AccountsOptions.Section)
-            .Configure<IConfiguration>((accounts, configuration) => accounts.DefaultRegion = configuration["DEFAULT_REGION"] is { Length: > 0 } region ? region : null)
-            .ValidateOnStart();
+            .BindSection(AccountsOptions.Section)
+            .Configure<IConfiguration>((accounts, configuration) => accounts.DefaultRegion = configuration["DEFAULT_REGION"] is { Length: > 0 } region ? region : null);
         services.AddSingleton<IValidateOptions<AccountsOptions>>(new AccountsOptionsValidation(allowWeakHash));
         services.TryAddSingleton<ILookupNormalizer, LookupNormalizer>();
         services.AddOptions<PasswordHasherOptions>().Configure<IOptions<AccountsOptions>>((hasher, accounts) => hasher.IterationCount = accounts.Value.PasswordHashIterations);

@@ -53,8 +53,18 @@ public static class IdentityApiExtensions
     /// routing, authentication and whatever else can refuse a request or throw.
     /// </summary>
     public static IApplicationBuilder UseIdentityApi(this IApplicationBuilder app) =>
-        app.UseWhen(context => context.Request.Path.StartsWithSegments(Prefix, StringComparison.OrdinalIgnoreCase), branch => branch.UseMiddleware<HeadMiddleware>().UseMiddleware<FailureMiddleware>().UseMiddleware<MessageLanguage>())
+        app.UseWhen(context => IsForIdentityApi(context.Request), branch => branch.UseMiddleware<HeadMiddleware>().UseMiddleware<FailureMiddleware>().UseMiddleware<MessageLanguage>())
             .UseWhen(context => Documents.Any(path => context.Request.Path.Equals(path, StringComparison.OrdinalIgnoreCase)), branch => branch.UseMiddleware<HeadMiddleware>());
+
+    /// <summary>Whether the request is one of those.</summary>
+    public static bool IsForIdentityApi(HttpRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return request.Path.StartsWithSegments(Prefix, StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>What the host refuses with 400 before the API sees it, in the contract's shape as well.</summary>
+    public static Task RefuseAsync(HttpContext context, string message) => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.InvalidRequest, message).WriteAsync(context);
 
     /// <summary>Maps the routes, and what RFC 9728 §3 has to say of them.</summary>
     public static void MapIdentityApi(this IEndpointRouteBuilder endpoints)

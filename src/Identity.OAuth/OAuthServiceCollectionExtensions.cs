@@ -85,16 +85,16 @@ internal sealed class OAuthOptionsValidation : IValidateOptions<OAuthOptions>
             problems.Add("PUBLIC_URL: expected https (or http in Development)");
         }
 
-        Between(options.AccessTokenLifetime, TimeSpan.FromSeconds(10), AccessTokenClaims.MaximumLifetime, "JWT_ACCESS_EXPIRY: expected 10s to 24h");
-        Between(options.RefreshTokenLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365), "JWT_REFRESH_EXPIRY: expected 1m to 365d");
-        Between(options.RefreshGrace, TimeSpan.Zero, TimeSpan.FromMinutes(1), "RefreshGrace: expected 0s to 1m");
-        Between(options.CodeLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60), "CodeLifetime: expected 1s to 60s");
-        Between(options.DeviceCodeLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(30), "DeviceCodeLifetime: expected 1m to 30m");
-        Between(options.DevicePollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60), "DevicePollInterval: expected 1s to 60s");
-        Between(options.IdTokenLifetime, TimeSpan.FromSeconds(10), AccessTokenClaims.MaximumLifetime, "IdTokenLifetime: expected 10s to 24h");
-        Between(options.ClockSkew, TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(59), "ClockSkew: expected 10s to 59s");
-        Between(options.KeyPublishAhead, TimeSpan.FromMinutes(2), TimeSpan.FromDays(90), "KeyPublishAhead: expected 2m to 90d");
-        Between(options.KeyRotation, options.KeyPublishAhead * 2, TimeSpan.FromDays(3650), "KeyRotation: expected at least twice KeyPublishAhead");
+        Between(options.AccessTokenLifetime, TimeSpan.FromSeconds(10), AccessTokenClaims.MaximumLifetime, "JWT_ACCESS_EXPIRY: expected 10s to 7d");
+        Between(options.RefreshTokenLifetime, TimeSpan.FromSeconds(10), TimeSpan.FromDays(365), "JWT_REFRESH_EXPIRY: expected 10s to 365d");
+        Between(options.RefreshGrace, TimeSpan.Zero, TimeSpan.FromMinutes(1), "OAuth:RefreshGrace: expected 0s to 1m");
+        Between(options.CodeLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60), "OAuth:CodeLifetime: expected 1s to 60s");
+        Between(options.DeviceCodeLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(30), "OAuth:DeviceCodeLifetime: expected 1m to 30m");
+        Between(options.DevicePollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60), "OAuth:DevicePollInterval: expected 1s to 60s");
+        Between(options.IdTokenLifetime, TimeSpan.FromSeconds(10), TimeSpan.FromDays(1), "OAuth:IdTokenLifetime: expected 10s to 24h");
+        Between(options.ClockSkew, TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(59), "OAuth:ClockSkew: expected 10s to 59s");
+        Between(options.KeyPublishAhead, TimeSpan.FromMinutes(2), TimeSpan.FromDays(90), "OAuth:KeyPublishAhead: expected 2m to 90d");
+        Between(options.KeyRotation, options.KeyPublishAhead * 2, TimeSpan.FromDays(3650), "OAuth:KeyRotation: expected at least twice OAuth:KeyPublishAhead, and at most 3650d");
 
         if (options.CompatibilitySecret is { Length: < 32 })
         {

@@ -23,14 +23,9 @@ public static class WorkerHost
             app.Services.GetRequiredService<IStartupValidator>().Validate();
             await app.Services.InitializeStoresAsync();
         }
-        catch (StartFailureException failure)
+        catch (Exception exception) when (StartProblem.Lines(exception) is { } lines)
         {
-            await Console.Error.WriteLineAsync(failure.Message);
-            return 1;
-        }
-        catch (OptionsValidationException invalid)
-        {
-            await Console.Error.WriteLineAsync(string.Join(Environment.NewLine, invalid.Failures));
+            await Console.Error.WriteLineAsync(lines);
             return 1;
         }
 

@@ -57,6 +57,7 @@ public sealed class WorkerSettings
             problems.Add("OTEL_EXPORTER_OTLP_ENDPOINT: expected an http or https URL.");
         }
 
+        StartProblem.CheckLogging(configuration, problems);
         return problems.Count > before
             ? null
             : new() { Port = port, PortName = portName, BindAddress = bind, Storage = storage!, Delivery = delivery!, RabbitMq = rabbitMq!, CleanUpInterval = cleanUp, OtlpEndpoint = otlp };

@@ -11,6 +11,9 @@ using Identity.Server.Hosting;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Hosting;
 using Identity.Tests.Repository;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace Identity.Tests;
 
@@ -50,14 +53,24 @@ public sealed partial class SettingsTests
     [InlineData("PushSignIn__Lifetime", "00:00:10")]
     [InlineData("PushSignIn__RequestsPerAccount", "2")]
     [InlineData("PushSignIn__DenialDelay", "00:00:01")]
-    public async Task Setting_WhenItCannotBeUsed_StopsTheStartWithALineThatNamesIt(string name, string value)
+    [InlineData("Accounts__LockoutDuration", "soon")]
+    [InlineData("Accounts__SessionLifetime", "7")]
+    [InlineData("Accounts__RequireVerifiedEmail", "yes")]
+    [InlineData("Accounts__LockoutThreshold", "ten")]
+    [InlineData("Compatibility__PostStatus", "created")]
+    [InlineData("OAuth__ClockSkew", "5s")]
+    [InlineData("OAuth__RefreshGrace", "2m")]
+    [InlineData("Federation__Providers__corp__CreateAccounts", "perhaps")]
+    [InlineData("Logging__LogLevel__Default", "loud")]
+    [InlineData("ADMIN_PASSWORD", "a sound pass phrase 7", "Production")]
+    public async Task Setting_WhenItCannotBeUsed_StopsTheStartWithALineThatNamesIt(string name, string value, string environment = "Development")
     {
         var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
         var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["DATA_DIR"] = directory.FullName };
         settings[name] = value;
-        await using var server = ServerProcess.Start(settings);
+        await using var server = ServerProcess.Start(settings, environment);
         Assert.Equal(1, await server.WaitForExitAsync());
-        Assert.Contains(name.Replace("__", ":", StringComparison.Ordinal), server.Output, StringComparison.Ordinal);
+        Assert.Contains(name.Replace("__", ":", StringComparison.Ordinal) + ":", server.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", server.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("Unhandled", server.Output, StringComparison.Ordinal);
         directory.Delete(recursive: true);
@@ -67,7 +80,6 @@ public sealed partial class SettingsTests
     [InlineData("[{\"client_id\":\"broken\",\"redirect_uris\":[\"http://evil.example.com/cb\"],\"token_endpoint_auth_method\":\"none\"}]", "broken", "redirect_uris[0]")]
     [InlineData("[{\"client_id\":\"open\",\"token_endpoint_auth_method\":\"none\",\"redirect_uris\":[\"https://a.example.com/\"],\"require_pkce\":false}]", "open", "require_pkce")]
     [InlineData("{}", "CLIENTS_FILE", "array")]
-    [InlineData("[{\"client_id\":\"billing\",\"client_secret\":\"a-secret-of-32-characters-or-more\",\"grant_types\":[\"client_credentials\"],\"scope\":\"identity.users.raed\"}]", "billing", "scope: identity.users.raed")]
     public async Task ClientsFile_WhenAnEntryIsBad_NamesTheClientAndTheMember(string json, string client, string member)
     {
         var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
@@ -78,6 +90,122 @@ public sealed partial class SettingsTests
         Assert.Contains(client, server.Output, StringComparison.Ordinal);
         Assert.Contains(member, server.Output, StringComparison.Ordinal);
         directory.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task Settings_WhenSeveralSectionsCannotBeUsed_AreToldALineEach()
+    {
+        var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
+        await using var server = ServerProcess.Start(new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["DATA_DIR"] = directory.FullName,
+            ["DEFAULT_REGION"] = "de",
+            ["Accounts__LockoutDuration"] = "soon",
+            ["Accounts__MinimumPasswordLength"] = "3",
+            ["SecondFactors__RememberedBrowserDays"] = "400",
+        });
+        Assert.Equal(1, await server.WaitForExitAsync());
+        await server.WaitOutputAsync();
+        var lines = server.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.All(
+            ["DEFAULT_REGION: ", "Accounts:LockoutDuration: expected a duration such as 30s, 15m, 1h, 7d or 00:15:00", "Accounts:MinimumPasswordLength: ", "SecondFactors:RememberedBrowserDays: "],
+            start => Assert.Single(lines, line => line.StartsWith(start, StringComparison.Ordinal)));
+        Assert.DoesNotContain("Unhandled", server.Output, StringComparison.Ordinal);
+        directory.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task Section_WhenItsValuesAreWrittenAsInOtherSettings_TakesThem()
+    {
+        await using var server = await Api.ApiServer.StartAsync(new(StringComparer.Ordinal)
+        {
+            ["Accounts:LockoutDuration"] = "30m",
+            ["Accounts:SessionLifetime"] = "7d",
+            ["Accounts:SessionIdleTimeout"] = "1.02:00:00",
+            ["Accounts:RequireVerifiedEmail"] = "True",
+            ["Accounts:AllowCodeSignIn"] = "",
+            ["Accounts:OneTimeCodeGuesses"] = " 4 ",
+            ["OAuth:RefreshGrace"] = "0s",
+        });
+        var accounts = server.Services.GetRequiredService<IOptions<AccountsOptions>>().Value;
+        Assert.Equal(TimeSpan.FromMinutes(30), accounts.LockoutDuration);
+        Assert.Equal(TimeSpan.FromDays(7), accounts.SessionLifetime);
+        Assert.Equal(TimeSpan.FromHours(26), accounts.SessionIdleTimeout);
+        Assert.True(accounts.RequireVerifiedEmail);
+        Assert.False(accounts.AllowCodeSignIn);
+        Assert.Equal(4, accounts.OneTimeCodeGuesses);
+        Assert.Equal(TimeSpan.Zero, server.Services.GetRequiredService<IOptions<OAuthOptions>>().Value.RefreshGrace);
+    }
+
+    // Those of the contract's table, for both: an .env of the older service has them.
+    [Theory]
+    [InlineData("30s", 30)]
+    [InlineData("15m", 900)]
+    [InlineData("1h", 3600)]
+    [InlineData("7d", 604800)]
+    [InlineData("120", 120)]
+    public async Task Expiry_WhenItIsOneOfTheContracts_IsTaken(string text, int seconds)
+    {
+        foreach (var (access, refresh) in new[] { (text, "7d"), ("1h", text) })
+        {
+            await using var server = await Api.ApiServer.StartAsync(new(StringComparer.Ordinal) { ["JWT_ACCESS_EXPIRY"] = access, ["JWT_REFRESH_EXPIRY"] = refresh });
+            var person = await server.RegisterAsync();
+            var answer = await server.PostAsync("login", new { email = person.Email, password = person.Password });
+            answer.AssertOk();
+            Assert.Equal(access == text ? seconds : 3600, (int)answer.Json["expiresIn"]!);
+            Assert.Equal(refresh == text ? seconds : 604800, (int)answer.Json["refreshExpiresIn"]!);
+        }
+    }
+
+    [Fact]
+    public async Task AccessToken_WhenItLivesForDays_IsGoodSoLongAndNoLongerThanItsSession()
+    {
+        await using var server = await Api.ApiServer.StartAsync(new(StringComparer.Ordinal) { ["JWT_ACCESS_EXPIRY"] = "7d", ["JWT_REFRESH_EXPIRY"] = "30s" });
+        var (person, tokens) = await server.SignedInAsync();
+        var other = await server.LoginAsync(person.Email);
+        (await server.PostAsync("logout", null, other.Access)).AssertOk();
+        server.Time.Advance(TimeSpan.FromDays(6));
+        (await server.GetAsync($"users/{person.Id}", tokens.Access)).AssertOk();
+        (await server.GetAsync($"users/{person.Id}", other.Access)).AssertFailure(401, "invalid_token");
+        server.Time.Advance(TimeSpan.FromDays(1));
+        (await server.GetAsync($"users/{person.Id}", tokens.Access)).AssertFailure(401, "invalid_token");
+    }
+
+    // JSON's true becomes "True" in .NET's settings.
+    [Theory]
+    [InlineData("true", true)]
+    [InlineData("True", true)]
+    [InlineData("FALSE", false)]
+    public void ApiDocs_InAnyCase_IsRead(string text, bool shown)
+    {
+        Assert.Equal(shown, ServerSettings.Read(Configuration(("API_DOCS", text)), isDevelopment: true).ShowsApiDocuments);
+    }
+
+    [Fact]
+    public void PublicUrl_WhenSchemeAndHostAreInCapitals_IsTheUsualOne()
+    {
+        var settings = ServerSettings.Read(Configuration(("PUBLIC_URL", "HTTPS://Id.Example.COM/Identity/")), isDevelopment: true);
+        Assert.True(settings.IsHttps);
+        Assert.Equal("https://id.example.com/Identity", settings.PublicUrl);
+    }
+
+    // RFC 9068 §3 and the contract: a scope that only clients name belongs to no API, so its tokens are for the issuer.
+    [Fact]
+    public async Task ClientsFile_WhenAScopeIsNoApis_StartsAndSaysSoAndTheTokenIsForTheIssuer()
+    {
+        await using var server = await Api.ApiServer.StartAsync(new(StringComparer.Ordinal)
+        {
+            ["Clients:0:client_id"] = "billing",
+            ["Clients:0:client_secret"] = "billing-secret-of-at-least-32-characters",
+            ["Clients:0:grant_types:0"] = "client_credentials",
+            ["Clients:0:scope"] = "reports.read identity.users.raed orders.read",
+        });
+        var token = await server.ServiceTokenAsync("billing", "reports.read");
+        Assert.Equal(Api.ApiServer.Issuer, (string?)RunningServer.Payload(token)["aud"]);
+        Assert.Equal("invalid_scope", (await server.FormAsync("/connect/token", "billing", ("grant_type", "client_credentials"), ("scope", "nobodys.read"))).Value("error"));
+        var told = Assert.Single(server.Logs.Lines, line => line.Contains("billing", StringComparison.Ordinal) && line.Contains("misspelt", StringComparison.Ordinal));
+        Assert.Contains("reports.read, identity.users.raed", told, StringComparison.Ordinal);
+        Assert.DoesNotContain("orders.read", told, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -259,6 +387,9 @@ public sealed partial class SettingsTests
             _ => Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture)!,
         };
     }
+
+    private static IConfiguration Configuration(params (string Name, string Value)[] settings) =>
+        new ConfigurationBuilder().AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Name, (string?)setting.Value))).Build();
 
     private static string Document() => File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "settings.md"));
 

@@ -55,6 +55,31 @@ public sealed class InProcessTests : IDisposable
         await host.StopAsync();
     }
 
+    // PostgreSQL takes no NUL, and an index no more than so many bytes: an id of any form is one that a store can keep.
+    [Theory]
+    [InlineData("a\0b", "a\0c")]
+    [InlineData("a\nb", "a\nc")]
+    [InlineData("LONG1", "LONG2")]
+    public async Task Requests_WhenTheirIdsAreOfAnyForm_AreToldApartByIdsThatAStoreCanKeep(string one, string other)
+    {
+        string Long(string id) => id.Replace("LONG", new string('x', 5000), StringComparison.Ordinal);
+        var issuer = new RecordingIssuer();
+        var seen = new SeenIds();
+        using var host = await StartAsync(services => services.AddSingleton<ICodeIssuer>(issuer).AddInProcessCodeRequests().AddSingleton<IProcessedMessages>(seen));
+        var requests = host.Services.GetRequiredService<InProcessCodeRequests>();
+        foreach (var id in (string[])[Long(one), Long(one), Long(other)])
+        {
+            var body = new JsonObject { ["pattern"] = "p", ["data"] = new JsonObject { ["email"] = "ann@example.com" }, ["id"] = id };
+            Assert.NotNull(JsonNode.Parse(await requests.AskAsync(Encoding.UTF8.GetBytes(body.ToJsonString()), null, default))!["response"]);
+            await requests.AskAsync(Encoding.UTF8.GetBytes("""{"email":"bob@example.com"}"""), id, default);
+        }
+
+        Assert.Equal(2, issuer.Sent.Count(sent => sent.Email == "ann@example.com"));
+        Assert.NotEmpty(seen.Ids);
+        Assert.All(seen.Ids, id => Assert.True(id.Length <= 128 && !id.Any(char.IsControl), id));
+        await host.StopAsync();
+    }
+
     [Fact]
     public async Task Delivery_WhenTheProcessStops_SendsWhatWaits()
     {
@@ -86,6 +111,23 @@ public sealed class InProcessTests : IDisposable
         await host.Services.InitializeStoresAsync();
         await host.StartAsync();
         return host;
+    }
+
+    /// <summary>Keeps claims by id, and the ids.</summary>
+    private sealed class SeenIds : IProcessedMessages
+    {
+        private readonly ConcurrentDictionary<string, string?> _answers = new(StringComparer.Ordinal);
+
+        public IEnumerable<string> Ids => _answers.Keys;
+
+        public Task<MessageClaim> ClaimAsync(string messageId, Guid claim, DateTimeOffset now, DateTimeOffset claimedUntil, DateTimeOffset expiresAt, CancellationToken cancellationToken) =>
+            Task.FromResult(_answers.TryAdd(messageId, null) ? new MessageClaim(MessageState.Claimed, Answer: null) : new MessageClaim(MessageState.Done, _answers[messageId]));
+
+        public Task<bool> TryCommitAsync(string messageId, Guid claim, string answer, DateTimeOffset expiresAt, CancellationToken cancellationToken) => Task.FromResult(_answers.TryUpdate(messageId, answer, null));
+
+        public Task ReleaseAsync(string messageId, Guid claim, DateTimeOffset now, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task ForgetAsync(string messageId, Guid claim, CancellationToken cancellationToken) => Task.CompletedTask;
     }
 
     private sealed class Subscriber : IEventSubscriber

@@ -314,6 +314,10 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
     [InlineData("FCM_ENDPOINT", "http://canary.example.com", "FCM_ENDPOINT: expected")]
     [InlineData("DB_PROVIDER", "canary", "DB_PROVIDER: expected")]
     [InlineData("Outbox__BatchSize", "0", "Outbox:BatchSize: expected")]
+    [InlineData("Outbox__IdleDelay", "canary", "Outbox:IdleDelay: expected a duration")]
+    [InlineData("Accounts__RequireVerifiedEmail", "canary", "Accounts:RequireVerifiedEmail: expected true or false")]
+    [InlineData("Logging__LogLevel__Default", "canary", "Logging:LogLevel:Default: expected")]
+    [InlineData("RABBITMQ_URIS", "amqp://u:canary:canary@127.0.0.1", "RABBITMQ_URIS: expected")]
     public async Task Start_WhenASettingCannotBeUsed_EndsWithOneLineThatNamesIt(string name, string value, string line)
     {
         var settings = new Dictionary<string, string>(Settings("amqp://guest:guest@127.0.0.1:1")) { [name] = value };

@@ -1,4 +1,5 @@
 using Identity.Accounts.Events;
+using Identity.ServiceDefaults.Settings;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -12,11 +13,10 @@ public static class EventServiceCollectionExtensions
         services.AddMetrics();
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<EventMetrics>();
-        services.AddOptions<OutboxRelayOptions>().BindConfiguration(OutboxRelayOptions.Section)
+        services.AddOptions<OutboxRelayOptions>().BindSection(OutboxRelayOptions.Section)
             .Validate(options => options.BatchSize is > 0 and <= 10_000, "Outbox:BatchSize: expected 1 to 10000.")
             .Validate(options => options.ClaimDuration >= TimeSpan.FromSeconds(1), "Outbox:ClaimDuration: expected a second or more.")
-            .Validate(options => options.IdleDelay > TimeSpan.Zero && options.LongestDelay >= options.IdleDelay, "Outbox:IdleDelay: expected more than zero and at most Outbox:LongestDelay.")
-            .ValidateOnStart();
+            .Validate(options => options.IdleDelay > TimeSpan.Zero && options.LongestDelay >= options.IdleDelay, "Outbox:IdleDelay: expected more than zero and at most Outbox:LongestDelay.");
         services.AddHostedService<OutboxRelay>();
         return services;
     }

@@ -15,10 +15,9 @@ public static class ExportServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(settings);
         services.AddSingleton(settings);
         services.AddOptions<ExportOptions>()
-            .BindConfiguration(ExportOptions.Section)
+            .BindSection(ExportOptions.Section)
             .Validate(options => options.DirectPdfRows >= 0, "Exports:DirectPdfRows: expected 0 or more.")
-            .Validate(options => options.MediaTimeout >= TimeSpan.FromSeconds(1) && options.MediaTimeout <= TimeSpan.FromMinutes(30), "Exports:MediaTimeout: expected 1 second to 30 minutes.")
-            .ValidateOnStart();
+            .Validate(options => options.MediaTimeout >= TimeSpan.FromSeconds(1) && options.MediaTimeout <= TimeSpan.FromMinutes(30), "Exports:MediaTimeout: expected 1 second to 30 minutes.");
         services.AddMetrics();
         services.AddSingleton(provider => new ExportMetrics(provider.GetRequiredService<IMeterFactory>()));
         if (settings.MediaServiceUrl is not null)

@@ -62,7 +62,7 @@ public sealed class ImportReader(AccountRules rules, ILookupNormalizer normalize
                 _problems.Add("passwordHash " + problem);
             }
 
-            Check(!root.TryGetProperty("password", out _), "password is not taken here: bring its passwordHash");
+            Check(Get("password") is null, "password is not taken here: bring its passwordHash");
             var (emailVerified, phoneVerified, isActive) = (Flag("emailVerified"), Flag("phoneNumberVerified"), Flag("isActive"));
             var roles = Roles();
             var metadata = Metadata();
@@ -110,7 +110,9 @@ public sealed class ImportReader(AccountRules rules, ILookupNormalizer normalize
             }
         }
 
-        private JsonElement? Get(string name) => root.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        // Null and an empty text are what is absent: exports write them for what nobody filled in.
+        private JsonElement? Get(string name) =>
+            root.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null && !(value.ValueKind == JsonValueKind.String && value.ValueEquals("")) ? value : null;
 
         private string? Text(string name, int longest)
         {

@@ -12,10 +12,23 @@ public static class OneTimeCodePurposes
     public const string PasswordReset = "password_reset";
     public const string Transaction = "transaction";
 
-    /// <summary>With a colon, which no route takes: only a sign-in asks for such a code, and only it can use one.</summary>
+    /// <summary>With a colon, which neither a route nor the queue takes: only a sign-in asks for such a code, and only it can use one.</summary>
     public static string SecondFactor(string channel) => SecondFactorPrefix + channel;
 
     internal static bool IsSecondFactor(string purpose) => purpose.StartsWith(SecondFactorPrefix, StringComparison.Ordinal);
+
+    // What is sent to an address or number that is not in force yet: apart from the one that is, for the same purpose to the outside.
+    internal const string NewEmail = "email_new";
+    internal const string NewPhone = "sms_new";
+
+    /// <summary>A code for an address or number that waits is kept under a name of its own.</summary>
+    internal static string Stored(string purpose, string channel) => channel is NewEmail or NewPhone ? $"{purpose}.{channel}" : purpose;
+
+    /// <summary>Whether codes are kept under this name that nobody asked for by it. In any case: not every store tells one from another.</summary>
+    internal static bool IsOurs(string purpose) =>
+        purpose.StartsWith(SecondFactorPrefix, StringComparison.OrdinalIgnoreCase)
+        || purpose.EndsWith("." + NewEmail, StringComparison.OrdinalIgnoreCase)
+        || purpose.EndsWith("." + NewPhone, StringComparison.OrdinalIgnoreCase);
 
     private const string SecondFactorPrefix = "second_factor:";
 }

@@ -41,9 +41,8 @@ public sealed class OneTimeCodeService(
     IOptions<AccountsOptions> options,
     TimeProvider timeProvider) : IOneTimeCodes, ICodeIssuer
 {
-    // What is sent to an address or number that is not in force yet: apart from the one that is, for the same purpose to the outside.
-    private const string NewEmail = "email_new";
-    private const string NewPhone = "sms_new";
+    private const string NewEmail = OneTimeCodePurposes.NewEmail;
+    private const string NewPhone = OneTimeCodePurposes.NewPhone;
 
     private static readonly TimeSpan LimitWindow = TimeSpan.FromMinutes(15);
     private static readonly Caller s_queue = new(Ip: null, UserAgent: null, ActorId: "otp_requests");
@@ -124,7 +123,7 @@ public sealed class OneTimeCodeService(
         {
             foreach (var channel in WaitingChannels(recipient, account))
             {
-                if (tried is not TriedCode.Verified && await store.FindLatestAsync(account.Id, StoredPurpose(purpose, channel), cancellationToken) is { } waiting)
+                if (tried is not TriedCode.Verified && await store.FindLatestAsync(account.Id, OneTimeCodePurposes.Stored(purpose, channel), cancellationToken) is { } waiting)
                 {
                     tried = await VerifyAsync(waiting, purpose, code, caller, cancellationToken);
                 }
@@ -158,7 +157,7 @@ public sealed class OneTimeCodeService(
             return new TriedCode.Invalid();
         }
 
-        var known = stored is not null && (purpose is null || StoredPurpose(purpose, stored.Channel) == stored.Purpose) && !OneTimeCodePurposes.IsSecondFactor(stored.Purpose);
+        var known = stored is not null && (purpose is null || OneTimeCodePurposes.Stored(purpose, stored.Channel) == stored.Purpose) && !OneTimeCodePurposes.IsSecondFactor(stored.Purpose);
         var account = await accounts.FindAsync((known ? stored!.AccountId : null) ?? Guid.Empty, cancellationToken);
         var open = account is { IsActive: true } && !lockout.IsLocked(account) && (stored!.Purpose != OneTimeCodePurposes.Login || MaySignIn(account, stored.Channel));
 
@@ -250,8 +249,6 @@ public sealed class OneTimeCodeService(
         var (email, phone) = (AccountRules.Email(recipient.Email), rules.PhoneNumber(recipient.PhoneNumber));
         return email is null && phone is null ? null : await accounts.FindByPendingAsync(email, phone, cancellationToken);
     }
-
-    private static string StoredPurpose(string purpose, string channel) => channel is NewEmail or NewPhone ? $"{purpose}.{channel}" : purpose;
 
     private static IEnumerable<string> WaitingChannels(CodeRecipient recipient, Account account)
     {
@@ -421,7 +418,7 @@ public sealed class OneTimeCodeService(
         var expiresAt = now + options.Value.OneTimeCodeLifetime;
         var code = RandomNumberGenerator.GetInt32(1_000_000).ToString("D6", CultureInfo.InvariantCulture);
         var kept = StoredChannel(recipient, account, channel, purpose);
-        var storedPurpose = StoredPurpose(purpose, kept);
+        var storedPurpose = OneTimeCodePurposes.Stored(purpose, kept);
         var destination = Destination(account, kept);
         await store.ReplaceAsync(new OneTimeCode(id, account?.Id, kept, storedPurpose, Hash(id, account?.Id, kept, destination, storedPurpose, code), now, expiresAt), cancellationToken);
         await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
@@ -451,8 +448,10 @@ public sealed class OneTimeCodeService(
         _ => account?.PhoneNumber,
     };
 
-    // A new password is the mailbox's to set: a number or a device may be somebody else's.
-    private static bool MayServe(string purpose, string channel) => purpose != OneTimeCodePurposes.PasswordReset || channel == "email";
+    // A new password is the mailbox's to set: a number or a device may be somebody else's. A second factor is the one that it was sent to.
+    private static bool MayServe(string purpose, string channel) =>
+        purpose == OneTimeCodePurposes.PasswordReset ? channel == "email"
+        : !OneTimeCodePurposes.IsSecondFactor(purpose) || purpose == OneTimeCodePurposes.SecondFactor(channel);
 
     // An address proves itself by its code, and what others set before is dropped then. A number must be known to be the person's own.
     private bool MaySignIn(Account account, string channel) =>

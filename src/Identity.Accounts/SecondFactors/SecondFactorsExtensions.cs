@@ -1,4 +1,5 @@
 using Identity.Accounts.PushSignIn;
+using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -11,9 +12,9 @@ internal static class SecondFactorsExtensions
 {
     public static IServiceCollection AddSecondFactors(this IServiceCollection services)
     {
-        services.AddOptions<SecondFactorOptions>().BindConfiguration(SecondFactorOptions.Section).ValidateOnStart();
+        services.AddOptions<SecondFactorOptions>().BindSection(SecondFactorOptions.Section);
         services.AddSingleton<IValidateOptions<SecondFactorOptions>, SecondFactorOptionsValidation>();
-        services.AddOptions<PushSignInOptions>().BindConfiguration(PushSignInOptions.Section).ValidateOnStart();
+        services.AddOptions<PushSignInOptions>().BindSection(PushSignInOptions.Section);
         services.AddSingleton<IValidateOptions<PushSignInOptions>, PushSignInOptionsValidation>();
         services.AddSingleton<FactorTickets>();
         services.AddSingleton<SecondFactorPolicy>();

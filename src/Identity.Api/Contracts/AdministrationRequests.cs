@@ -51,8 +51,8 @@ public sealed record CreateUserRequest : IBringsMetadata
         var request = new CreateUserRequest
         {
             Email = body.RequiredEmail("email"),
-            Password = body.Has("password") ? body.NewPassword("password", Formats.LongestPassword) : null,
-            PasswordHash = body.Text("passwordHash", int.MaxValue),
+            Password = body.HasValue("password") ? body.NewPassword("password", Formats.LongestPassword) : null,
+            PasswordHash = body.Text("passwordHash", int.MaxValue) is { Length: > 0 } brought ? brought : null,
             UserName = body.UserName("userName"),
             PhoneNumber = body.PhoneNumber("phoneNumber"),
             FirstName = body.PersonName("firstName"),

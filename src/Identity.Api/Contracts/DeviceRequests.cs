@@ -21,7 +21,7 @@ public sealed record RegisterDeviceRequest
     /// <summary>Android package name, or iOS bundle id.</summary>
     public string? AppId { get; init; }
 
-    /// <summary>iOS only: sandbox or production (the default).</summary>
+    /// <summary>Of iOS: sandbox or production (the default). Android has none, and what is sent is left aside: apps for both send one body.</summary>
     public string? Environment { get; init; }
 
     /// <summary>P-256, base64: SubjectPublicKeyInfo or uncompressed point. With it the device may approve sign-ins, and gets codes that sign in.</summary>
@@ -77,11 +77,7 @@ public sealed record RegisterDeviceRequest
             body.Problem("token must be a registration token, as Firebase gives it");
         }
 
-        if (!string.IsNullOrEmpty(environment) && platform == DevicePlatforms.Android)
-        {
-            body.Problem("environment must be left out for android");
-        }
-        else if (!string.IsNullOrEmpty(environment) && environment is not ("sandbox" or "production"))
+        if (platform == DevicePlatforms.Ios && !string.IsNullOrEmpty(environment) && environment is not ("sandbox" or "production"))
         {
             body.Problem("environment must be one of the following values: sandbox, production");
         }

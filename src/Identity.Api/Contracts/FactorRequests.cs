@@ -86,7 +86,7 @@ public sealed record FactorProofRequest
         var request = new FactorProofRequest
         {
             CurrentPassword = body.Text("currentPassword", Formats.LongestPassword),
-            Code = body.Text("code", 64),
+            Code = body.Code("code"),
             Method = FactorMembers.Method(body),
             PasskeyToken = body.Text("passkeyToken", FactorMembers.LongestTicket),
             Credential = body.Object("credential"),
@@ -110,7 +110,7 @@ public sealed record ConfirmTotpRequest
     /// <summary>As the person typed it.</summary>
     public required string Code { get; init; }
 
-    internal static ConfirmTotpRequest Read(JsonBody body) => new() { EnrolmentToken = body.Required("enrolmentToken", FactorMembers.LongestTicket), Code = body.Required("code", 64) };
+    internal static ConfirmTotpRequest Read(JsonBody body) => new() { EnrolmentToken = body.Required("enrolmentToken", FactorMembers.LongestTicket), Code = body.RequiredCode("code") };
 }
 
 /// <summary>Body of POST /factors/passkeys.</summary>
@@ -162,7 +162,7 @@ internal static class FactorName
     public static string? ReadOptional(JsonBody body)
     {
         var before = body.Problems.Count;
-        return body.Text("name", Longest) is { } name ? Checked(body, name, before) : null;
+        return body.Text("name", Longest) is { Length: > 0 } name ? Checked(body, name, before) : null;
     }
 
     private static string Checked(JsonBody body, string given, int before)

@@ -1,3 +1,4 @@
+using Identity.Accounts;
 using Identity.Api.Json;
 using Microsoft.AspNetCore.Mvc.ModelBinding.Validation;
 
@@ -31,7 +32,7 @@ public sealed record GenerateOtpRequest
             UserId = body.Id("userId"),
             Email = body.Email("email"),
             PhoneNumber = body.PhoneNumber("phoneNumber"),
-            Channel = body.Text("channel", 16),
+            Channel = body.Text("channel", 16) is { Length: > 0 } channel ? channel : null,
             Purpose = OtpMembers.Purpose(body),
         };
         if (request.Channel is not null && !Channels.Contains(request.Channel, StringComparer.Ordinal))
@@ -104,10 +105,10 @@ internal static class OtpMembers
     public static string? Purpose(JsonBody body)
     {
         var before = body.Problems.Count;
-        var purpose = body.Text("purpose", 32);
-        if (body.Problems.Count == before && !string.IsNullOrEmpty(purpose) && !purpose.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_'))
+        var purpose = body.Text("purpose", int.MaxValue)?.Trim();
+        if (body.Problems.Count == before && !string.IsNullOrEmpty(purpose) && !AccountRules.IsPurpose(purpose))
         {
-            body.Problem("purpose must be lower-case letters, digits and underscores");
+            body.Problem("purpose " + AccountRules.PurposeRule);
         }
 
         return string.IsNullOrEmpty(purpose) ? null : purpose;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Identity.Accounts.SecondFactors;
 using Identity.Api.Contracts;
+using Identity.Api.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.WebUtilities;
@@ -49,6 +50,10 @@ internal sealed record Failure(int StatusCode, string ErrorCode, IReadOnlyList<s
         };
     }
 
+    /// <summary>Says how much is taken at that address.</summary>
+    public static Failure BodyTooLarge(long maximumBytes) =>
+        new(StatusCodes.Status413PayloadTooLarge, ErrorCodes.BodyTooLarge, string.Create(CultureInfo.InvariantCulture, $"The body is larger than {(maximumBytes >> 30 > 0 ? $"{maximumBytes >> 30} GB" : $"{maximumBytes >> 10} KB")}."));
+
     /// <summary>What a status alone says.</summary>
     public static Failure OfStatus(int statusCode) => statusCode switch
     {
@@ -58,7 +63,7 @@ internal sealed record Failure(int StatusCode, string ErrorCode, IReadOnlyList<s
         404 => new(404, ErrorCodes.NotFound, "There is nothing at this address."),
         405 => new(405, ErrorCodes.MethodNotAllowed, "This address does not answer this method."),
         406 => new(406, ErrorCodes.NotAcceptable, "Only application/json is answered."),
-        413 => new(413, ErrorCodes.BodyTooLarge, "The body is larger than 64 KB."),
+        413 => BodyTooLarge(ContractInputFormatter.MaximumBytes),
         415 => new(415, ErrorCodes.UnsupportedMediaType, "Expected a body of type application/json in UTF-8."),
         429 => TooManyRequests(TimeSpan.FromMinutes(1)),
         503 => new(503, ErrorCodes.ServiceUnavailable, "The service cannot answer now. Try again later.") { RetryAfter = TimeSpan.FromSeconds(5) },

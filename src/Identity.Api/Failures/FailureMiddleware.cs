@@ -19,7 +19,7 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
         var maximumBytes = IsImport(context.Request) ? UserImportController.MaximumBytes : ContractInputFormatter.MaximumBytes;
         if (context.Request.ContentLength > maximumBytes)
         {
-            await Failure.OfStatus(StatusCodes.Status413PayloadTooLarge).WriteAsync(context);
+            await Failure.BodyTooLarge(maximumBytes).WriteAsync(context);
             return;
         }
 
@@ -50,7 +50,7 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
         catch (BadHttpRequestException exception) when (!context.Response.HasStarted)
         {
             context.Response.Clear();
-            await Failure.OfStatus(exception.StatusCode).WriteAsync(context);
+            await (exception.StatusCode == StatusCodes.Status413PayloadTooLarge ? Failure.BodyTooLarge(maximumBytes) : Failure.OfStatus(exception.StatusCode)).WriteAsync(context);
             return;
         }
         catch (Exception exception) when (!context.Response.HasStarted)

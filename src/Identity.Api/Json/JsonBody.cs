@@ -22,6 +22,9 @@ internal sealed class JsonBody(JsonElement root, PasswordPolicy passwords, Accou
     /// <summary>Whether the member was sent, null included.</summary>
     public bool Has(string name) => root.TryGetProperty(name, out _);
 
+    /// <summary>Whether the member was sent and holds something: forms and generated clients send null or an empty text for what was left out.</summary>
+    public bool HasValue(string name) => TryGet(name, out var value) && !(value.ValueKind == JsonValueKind.String && value.ValueEquals(""));
+
     /// <summary>A text that must be there.</summary>
     public string Required(string name, int longest)
     {
@@ -118,14 +121,15 @@ internal sealed class JsonBody(JsonElement root, PasswordPolicy passwords, Accou
         return null;
     }
 
+    /// <summary>An id; null where it is absent, null or empty.</summary>
     public Guid? Id(string name)
     {
-        if (!TryGet(name, out var value))
+        if (!HasValue(name))
         {
             return null;
         }
 
-        if (value.ValueKind == JsonValueKind.String && Guid.TryParseExact(value.GetString(), "D", out var id))
+        if (TryGet(name, out var value) && value.ValueKind == JsonValueKind.String && Guid.TryParseExact(value.GetString(), "D", out var id))
         {
             return id;
         }

@@ -209,7 +209,7 @@ public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOpti
                 }
                 else if (i < keys.Length - 1 && keys[i + 1].ActivatesAt <= now)
                 {
-                    // Its last token dies within a day. An id_token_hint is accepted after it expired, as long as its key is known: hence the rest.
+                    // Its last token dies within seven days. An id_token_hint is accepted after it expired, as long as its key is known: hence the rest.
                     var until = keys[i + 1].ActivatesAt + settings.RefreshTokenLifetime + AccessTokenClaims.MaximumLifetime;
                     await store.SetRetirementAsync(key.Kid, until, cancellationToken);
                     logger.KeyRetiring(key.Kid, algorithm, until);

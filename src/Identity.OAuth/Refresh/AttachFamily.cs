@@ -57,12 +57,13 @@ public sealed class FamilyBeginning(RefreshFamilies families, ClientStore client
         var began = AuthorizationGrant.BeganAt(grant.GrantId);
         var client = await clients.FindAsync(grant.ClientId, cancellationToken);
 
-        // Without a refresh token the session's record still has to outlive the access token: with it the token would die too early.
-        var expiresAt = began + (client is not null && RefreshDue.IsDue(client, grant.Scopes) ? options.Value.RefreshTokenLifetime : wait + options.Value.AccessTokenLifetime);
+        // Without a refresh token, or with one of a shorter life, the session's record still has to outlive the access token: with it the token would die too early.
+        var accessUntil = began + wait + options.Value.AccessTokenLifetime;
+        var expiresAt = client is not null && RefreshDue.IsDue(client, grant.Scopes) ? began + options.Value.RefreshTokenLifetime : accessUntil;
 
         // Who got no ID token knows of no sid.
         var isTold = client?.BackChannelLogoutUri is not null && grant.Scopes.Contains(OpenIddictConstants.Scopes.OpenId, StringComparer.Ordinal);
-        await sessions.AttachAsync(grant.SessionId, grant.ClientId, isTold, expiresAt, cancellationToken, known);
+        await sessions.AttachAsync(grant.SessionId, grant.ClientId, isTold, expiresAt > accessUntil ? expiresAt : accessUntil, cancellationToken, known);
         return await families.NewAsync(
             new RefreshFamily(
                 grant.GrantId,

@@ -2,7 +2,6 @@
 using System.Text.Json.Nodes;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Keys;
-using Identity.OAuth.Tokens;
 
 namespace Identity.OAuth.Resources;
 
@@ -21,6 +20,9 @@ public static class ResourceMetadata
     [
         "access_token_lifetime", "access_token_signed_response_alg", "access_token_typ", "access_token_format", "access_token_claims",
     ];
+
+    // Less than the setting for all may be: whoever names one for an API wants it short.
+    private static readonly TimeSpan LongestLifetime = TimeSpan.FromDays(1);
 
     // RFC 9728 §2: an API that was promised one of these and did not get it would be less safe than it believes.
     private static readonly string[] NotHonoured = ["tls_client_certificate_bound_access_tokens"];
@@ -47,7 +49,7 @@ public static class ResourceMetadata
         if (document["access_token_lifetime"] is { } value)
         {
             lifetime = readDuration(value.ToString());
-            if (lifetime is null || lifetime < TimeSpan.FromSeconds(10) || lifetime > AccessTokenClaims.MaximumLifetime)
+            if (lifetime is null || lifetime < TimeSpan.FromSeconds(10) || lifetime > LongestLifetime)
             {
                 reader.Problem("access_token_lifetime", "expected 10s to 24h, written like 15m, 1h or as seconds");
             }

@@ -22,7 +22,7 @@ public static class AccessTokenClaims
     public const int MaximumHops = 4;
 
     /// <summary>No access token lives longer, whatever a setting or a resource says: deny entries and old keys are kept this long.</summary>
-    public static readonly TimeSpan MaximumLifetime = TimeSpan.FromDays(1);
+    public static readonly TimeSpan MaximumLifetime = TimeSpan.FromDays(7);
 
     private static readonly string[] FirstPartyClaims = ["email", "roles"];
 

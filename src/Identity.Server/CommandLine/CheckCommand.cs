@@ -90,13 +90,9 @@ internal static class CheckCommand
             Seeding.ReadResources(settings, services.GetRequiredService<IConfiguration>());
             return null;
         }
-        catch (StartFailureException failure)
+        catch (Exception exception) when (StartProblem.Lines(exception) is { } lines)
         {
-            return failure.Message.ReplaceLineEndings(" ");
-        }
-        catch (OptionsValidationException invalid)
-        {
-            return string.Join(' ', invalid.Failures);
+            return lines.ReplaceLineEndings(" ");
         }
     }
 

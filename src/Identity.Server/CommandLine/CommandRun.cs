@@ -180,13 +180,13 @@ internal sealed class CommandRun
             });
             return await work(app.Services, parsed, cancellationToken);
         }
-        catch (Exception exception) when (exception is RefusedException or StartFailureException or NotArrivedException or CopyRefusedException)
+        catch (Exception exception) when (StartProblem.Lines(exception) is { } lines)
+        {
+            problem = lines;
+        }
+        catch (Exception exception) when (exception is RefusedException or NotArrivedException or CopyRefusedException)
         {
             problem = exception.Message;
-        }
-        catch (OptionsValidationException invalid)
-        {
-            problem = string.Join(Environment.NewLine, invalid.Failures);
         }
         catch (StoreUnavailableException outage)
         {

@@ -17,8 +17,9 @@ internal static class ExternalEndpoints
     public static void AddExternalSignIn(this WebApplicationBuilder builder, ServerSettings settings)
     {
         var services = builder.Services;
-        var options = builder.Configuration.GetSection(FederationOptions.Section).Get<FederationOptions>() ?? new FederationOptions();
-        var problems = FederationValidation.FindProblems(options, settings.IsDevelopment);
+        var options = new FederationOptions();
+        var problems = ServiceDefaults.Settings.SectionValues.Bind(builder.Configuration.GetSection(FederationOptions.Section), options)
+            .Concat(FederationValidation.FindProblems(options, settings.IsDevelopment)).ToList();
         if (problems.Count > 0)
         {
             throw new ServiceDefaults.Settings.StartFailureException(string.Join(Environment.NewLine, problems));

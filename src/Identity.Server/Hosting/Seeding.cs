@@ -97,10 +97,10 @@ internal static partial class Seeding
         var scopes = known.SelectMany(resource => resource.ScopesSupported).ToHashSet(StringComparer.Ordinal);
         foreach (var client in clients)
         {
-            // Misspelt, or for an API that was forgotten: its tokens would be for nothing, and nobody told.
-            if (client.Scopes.FirstOrDefault(scope => !scopes.Contains(scope)) is { } strange)
+            // The contract, Audience: such a scope belongs to no resource. It may also be misspelt, or its API forgotten, and then its tokens open nothing.
+            if (client.Scopes.Where(scope => !scopes.Contains(scope)).ToArray() is { Length: > 0 } nobodys)
             {
-                throw new StartFailureException($"CLIENTS_FILE: {client.ClientId}: scope: {strange} is no scope of this server, nor of an API in RESOURCES_FILE.");
+                LogNobodys(Logger(services), client.ClientId, string.Join(", ", nobodys));
             }
 
             if (client.TokenExchangeAudiences.FirstOrDefault(audience => !resources.Contains(audience)) is { } unknown)
@@ -141,6 +141,9 @@ internal static partial class Seeding
 
     [LoggerMessage(5003, LogLevel.Warning, "Client {ClientId} has left CLIENTS_FILE and the settings: it was disabled")]
     private static partial void LogGone(ILogger logger, string clientId);
+
+    [LoggerMessage(5011, LogLevel.Warning, "Client {ClientId} may ask for {Scopes}, which no API of RESOURCES_FILE has: tokens for that are this server's own. Is it misspelt, or its API missing?")]
+    private static partial void LogNobodys(ILogger logger, string clientId, string scopes);
 
     [LoggerMessage(5004, LogLevel.Warning, "Demo client {ClientId} works in Development only: it was disabled")]
     private static partial void LogDemo(ILogger logger, string clientId);

@@ -60,13 +60,9 @@ public static class ServerHost
             await app.WaitForShutdownAsync();
             return 0;
         }
-        catch (StartFailureException failure)
+        catch (Exception exception) when (StartProblem.Lines(exception) is { } lines)
         {
-            await Console.Error.WriteLineAsync(failure.Message);
-        }
-        catch (OptionsValidationException invalid)
-        {
-            await Console.Error.WriteLineAsync(string.Join(Environment.NewLine, invalid.Failures));
+            await Console.Error.WriteLineAsync(lines);
         }
         catch (IOException taken) when (taken.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
         {
@@ -222,7 +218,7 @@ public static class ServerHost
         services.AddOpenIddict().AddServer(server => server
             .RemoveEventHandler(OpenIddictServerAspNetCoreHandlers.Authentication.ProcessFormPostResponse.Descriptor)
             .AddEventHandler(FormPostAnswer.Descriptor));
-        services.AddOptions<OAuthOptions>().BindConfiguration("OAuth");
+        services.AddOptions<OAuthOptions>().BindSection("OAuth");
         if (settings.MutualTls.Support != CertificateSupport.None)
         {
             services.AddMutualTls(settings.MutualTls.Authorities, settings.MutualTls.Url);
@@ -246,7 +242,7 @@ public static class ServerHost
             services.AddTelemetry("identity-server", byOtlp: settings.OtlpEndpoint is not null, isScraped: settings.ManagementPort is not null);
         }
 
-        services.AddOptions<CompatibilityOptions>().BindConfiguration(CompatibilityOptions.Section);
+        services.AddOptions<CompatibilityOptions>().BindSection(CompatibilityOptions.Section);
         services.AddIdentityApi();
         services.Configure<ApiDocumentOptions>(options => options.AreOpen = settings.ShowsApiDocuments);
         AddOpenApiDocument(services, settings, "v1", OpenApiSpecVersion.OpenApi3_1);
@@ -265,10 +261,10 @@ public static class ServerHost
         services.AddSingleton<Interactions>();
         services.AddSingleton<IInteractions>(provider => provider.GetRequiredService<Interactions>());
         services.AddSingleton<IReturnUrls, ReturnUrls>();
-        services.AddOptions<RateLimitOptions>().BindConfiguration(RateLimitOptions.Section)
+        services.AddOptions<RateLimitOptions>().BindSection(RateLimitOptions.Section)
             .Validate(options => options.TokenFailuresPerAddress >= 1, "RateLimits:TokenFailuresPerAddress: expected 1 or more.")
             .Validate(options => options.UserCodesPerAccount >= 2, "RateLimits:UserCodesPerAccount: expected 2 or more.")
-            .Validate(options => options.UserCodesPerAddress >= 2, "RateLimits:UserCodesPerAddress: expected 2 or more.").ValidateOnStart();
+            .Validate(options => options.UserCodesPerAddress >= 2, "RateLimits:UserCodesPerAddress: expected 2 or more.");
         services.AddSingleton<FailureLimiter>();
         services.AddSingleton<LongRequests>();
         services.AddIdentityPages(builder.Configuration);
@@ -453,8 +449,15 @@ public static class ServerHost
             return;
         }
 
+        const string Message = "https is required. Behind a TLS proxy, name the proxy in TRUSTED_PROXIES.";
+        if (IdentityApiExtensions.IsForIdentityApi(context.Request))
+        {
+            await IdentityApiExtensions.RefuseAsync(context, Message);
+            return;
+        }
+
         context.Response.StatusCode = StatusCodes.Status400BadRequest;
         context.Response.ContentType = "application/json";
-        await context.Response.WriteAsync("{\"error\":\"invalid_request\",\"error_description\":\"https is required. Behind a TLS proxy, name the proxy in TRUSTED_PROXIES.\"}");
+        await context.Response.WriteAsync("{\"error\":\"invalid_request\",\"error_description\":\"" + Message + "\"}");
     }
 }

@@ -84,8 +84,9 @@ public sealed class ServerSettings
             problems.Add("BIND_ADDRESS: expected an IP address of this machine such as 127.0.0.1, 10.0.0.5 or ::1 (0.0.0.0 or :: for every one).");
         }
 
-        var apiDocuments = Text(configuration, "API_DOCS");
-        if (apiDocuments is not (null or "true" or "false"))
+        // In any case: .NET makes "True" of JSON's true.
+        var showsApiDocuments = isDevelopment;
+        if (Text(configuration, "API_DOCS") is { } apiDocuments && !bool.TryParse(apiDocuments, out showsApiDocuments))
         {
             problems.Add("API_DOCS: expected true or false.");
         }
@@ -122,6 +123,11 @@ public sealed class ServerSettings
             problems.Add("ADMIN_PASSWORD: expected a password for ADMIN_EMAIL (only in Development is one made up and printed).");
         }
 
+        if (adminPassword is not null && adminEmail is null && !isDevelopment)
+        {
+            problems.Add("ADMIN_PASSWORD: expected only together with ADMIN_EMAIL, which is unset.");
+        }
+
         Uri? otlp = null;
         if (Text(configuration, "OTEL_EXPORTER_OTLP_ENDPOINT") is { } endpoint && (!Uri.TryCreate(endpoint, UriKind.Absolute, out otlp) || otlp.Scheme is not ("http" or "https")))
         {
@@ -136,6 +142,7 @@ public sealed class ServerSettings
             }
         }
 
+        StartProblem.CheckLogging(configuration, problems);
         return problems.Count > 0
             ? throw new StartFailureException(string.Join(Environment.NewLine, problems))
             : new()
@@ -143,7 +150,7 @@ public sealed class ServerSettings
                 Port = port,
                 BindAddress = bind,
                 ManagementPort = management,
-                ShowsApiDocuments = apiDocuments is null ? isDevelopment : apiDocuments == "true",
+                ShowsApiDocuments = showsApiDocuments,
                 PublicUrl = publicUrl,
                 Storage = storage!,
                 Delivery = delivery!,
@@ -193,13 +200,19 @@ public sealed class ServerSettings
         }
 
         var url = text.TrimEnd('/');
-        if (!Uri.TryCreate(url, UriKind.Absolute, out var parsed) || parsed.Scheme is not ("http" or "https") || parsed.Query.Length > 0 || parsed.Fragment.Length > 0 || parsed.UserInfo.Length > 0)
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var parsed) || parsed.Scheme is not ("http" or "https") || !url.StartsWith(parsed.Scheme + "://", StringComparison.OrdinalIgnoreCase) || parsed.Query.Length > 0 || parsed.Fragment.Length > 0 || parsed.UserInfo.Length > 0)
         {
             problems.Add("PUBLIC_URL: expected an address like https://id.example.com, without query or fragment.");
         }
         else if (parsed.Scheme != "https" && !(isDevelopment && parsed.IsLoopback))
         {
             problems.Add("PUBLIC_URL: expected an https address; http is only for localhost in Development.");
+        }
+        else
+        {
+            // RFC 3986 §6.2.2.1: scheme and host are the same in any case, and what compares them here and elsewhere expects small letters.
+            var path = url.IndexOf('/', parsed.Scheme.Length + "://".Length);
+            return path < 0 ? url.ToLowerInvariant() : url[..path].ToLowerInvariant() + url[path..];
         }
 
         return url;

@@ -2,6 +2,7 @@ using Identity.OAuth;
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
 using Identity.Server.Pages.MyAccount;
+using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
@@ -16,7 +17,7 @@ public static class IdentityPagesExtensions
     /// <summary>Registers the pages, their texts and the brand.</summary>
     public static IServiceCollection AddIdentityPages(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddOptions<BrandingOptions>().Bind(configuration.GetSection(BrandingOptions.Section)).ValidateOnStart();
+        services.AddOptions<BrandingOptions>().BindSection(BrandingOptions.Section);
         services.AddSingleton<IValidateOptions<BrandingOptions>, BrandingValidation>();
         services.AddSingleton<Brand>();
         services.AddLocalization();

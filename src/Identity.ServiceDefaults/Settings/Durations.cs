@@ -38,6 +38,20 @@ public static class Durations
         return true;
     }
 
+    /// <summary>Likewise for sections, where 0 turns some things off, and where .NET's <c>d.hh:mm:ss</c> is taken too. A bare number is none: .NET would take it for days, and the settings above for seconds.</summary>
+    public static bool TryParseOrZero(string text, out TimeSpan duration)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        duration = TimeSpan.Zero;
+        if (text.Contains(':', StringComparison.Ordinal))
+        {
+            return TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out duration);
+        }
+
+        var number = text.TrimEnd('s', 'm', 'h', 'd');
+        return number == "0" ? text.Length <= 2 : number.Length < text.Length && TryParse(text, out duration);
+    }
+
     /// <summary>The setting <paramref name="name"/>, or <paramref name="defaultValue"/> where it is unset or empty; a bad one adds its line to <paramref name="problems"/>.</summary>
     public static TimeSpan Read(IConfiguration configuration, string name, TimeSpan defaultValue, ICollection<string> problems)
     {

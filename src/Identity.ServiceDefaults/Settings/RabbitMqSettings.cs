@@ -44,7 +44,9 @@ public sealed class RabbitMqSettings
         var uris = new List<Uri>();
         foreach (var part in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
-            if (!Uri.TryCreate(part, UriKind.Absolute, out var uri) || uri.Scheme is not ("amqp" or "amqps") || uri.Host.Length == 0 || uri.Segments.Length > 2)
+            if (!Uri.TryCreate(part, UriKind.Absolute, out var uri) || uri.Scheme is not ("amqp" or "amqps") || uri.Host.Length == 0 || uri.Segments.Length > 2
+                // The client library would split the password at its colon, and tell all of it in an exception: it is to be written %3A.
+                || uri.UserInfo.Count(character => character == ':') > 1)
             {
                 // The value is not repeated: it holds a password.
                 problems.Add(string.Create(CultureInfo.InvariantCulture, $"RABBITMQ_URIS: expected amqp://user:password@host:port/vhost or amqps://..., comma-separated; entry {uris.Count + 1} is not one."));

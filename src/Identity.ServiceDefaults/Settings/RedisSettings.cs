@@ -46,7 +46,7 @@ public sealed class RedisSettings
         var before = problems.Count;
         var userName = Value(configuration, "REDIS_USERNAME");
         var password = Value(configuration, "REDIS_PASSWORD");
-        var tls = Value(configuration, "REDIS_TLS");
+        var tls = Value(configuration, "REDIS_TLS")?.ToLowerInvariant();
         var prefix = Value(configuration, "REDIS_KEY_PREFIX") ?? "identity";
         if (Value(configuration, "REDIS_HOST") is not { } hosts)
         {

@@ -171,7 +171,7 @@ public sealed record StorageSettings
             problems.Add("DB_PASSWORD: expected the password of DB_USERNAME.");
         }
 
-        var tls = Value(configuration, "DB_TLS");
+        var tls = Value(configuration, "DB_TLS")?.ToLowerInvariant();
         if (tls is not (null or "verify" or "require" or "off"))
         {
             problems.Add("DB_TLS: expected verify, require or off.");

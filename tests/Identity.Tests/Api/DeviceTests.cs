@@ -82,10 +82,23 @@ public sealed class DeviceTests(DeviceServer server) : IClassFixture<DeviceServe
         (await Post(new { platform = "windows", token = "x" })).AssertProblems("platform must be one of the following values: android, ios");
         (await Post(new { platform = "ios", token = "not hexadecimal" })).AssertProblems("token must be hexadecimal, as APNs gives it");
         (await Post(new { platform = "android", token = "white space" })).AssertProblems("token must be a registration token, as Firebase gives it");
-        (await Post(new { platform = "android", token = "x", environment = "sandbox" })).AssertProblems("environment must be left out for android");
         (await Post(new { platform = "ios", token = DeviceServer.NewAppleToken(), environment = "test" })).AssertProblems("environment must be one of the following values: sandbox, production");
         (await Post(new { platform = "android", token = new string('x', 4097) })).AssertProblems("token must be shorter than or equal to 4096 characters");
         (await Post(new { platform = "android", token = "x", publicKey = "AAAA" })).AssertProblems("publicKey must be a P-256 public key in base64: SubjectPublicKeyInfo or an uncompressed point");
+    }
+
+    // Apps for both platforms send one body.
+    [Theory]
+    [InlineData("sandbox")]
+    [InlineData("production")]
+    [InlineData("")]
+    [InlineData("debug")]
+    public async Task Post_WhenAnAndroidDeviceNamesAnEnvironment_RegistersItWithoutOne(string environment)
+    {
+        var (_, tokens) = await server.SignedInAsync();
+        var answer = await server.PostAsync("devices", new { platform = "android", token = DeviceServer.NewToken(), environment }, tokens.Access);
+        Assert.Equal(HttpStatusCode.Created, answer.Status);
+        Assert.Null(answer.Json["environment"]);
     }
 
     [Fact]

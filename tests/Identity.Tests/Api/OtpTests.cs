@@ -1,4 +1,10 @@
 using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+using Identity.Accounts;
+using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.OneTimeCodes.Requests;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Api;
 
@@ -67,6 +73,22 @@ public sealed class OtpTests(ApiServer server)
         var user = await server.GetAsync($"users/{person.Id}", tokens.Access);
         Assert.True((bool)user.Json["phoneNumberVerified"]!);
         Assert.False((bool)user.Json["emailVerified"]!);
+    }
+
+    // Whoever asks, and by whatever door: a code at the phone proves nothing of the mailbox.
+    [Fact]
+    public async Task Generate_WhenASecondFactorsCodeWouldGoAnotherWay_SendsNothing()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        var phoneNumber = "+4915" + Random.Shared.NextInt64(1_000_000_000, 9_999_999_999);
+        (await server.PutAsync($"users/{person.Id}", new { phoneNumber }, tokens.Access)).AssertOk();
+        (await server.PostAsync("otp/verify", new { phoneNumber, code = await server.Messages.CodeAsync(phoneNumber) })).AssertOk();
+        var codes = server.Services.GetRequiredService<IOneTimeCodes>();
+        Assert.IsType<GeneratedCode.Sent>(await codes.GenerateAsync(new CodeRecipient(Guid.Parse(person.Id), null, null), "sms", OneTimeCodePurposes.SecondFactor("email"), new Caller(null, null), TestContext.Current.CancellationToken));
+
+        // The next code that comes is that of the next request.
+        (await server.PostAsync("otp/generate", new { phoneNumber, purpose = "transaction" })).AssertOk();
+        (await server.PostAsync("otp/verify", new { phoneNumber, purpose = "transaction", code = await server.Messages.CodeAsync(phoneNumber, nth: 2) })).AssertOk();
     }
 
     [Fact]
@@ -171,10 +193,58 @@ public sealed class OtpTests(ApiServer server)
         (await server.PostAsync("otp/generate", new { userId = Guid.NewGuid(), email = "a@example.com" })).AssertProblems("only one of userId, email, phoneNumber should be given");
         (await server.PostAsync("otp/generate", new { userId = 7, channel = "pigeon", purpose = "A B" })).AssertProblems(
             "userId must be a UUID",
-            "purpose must be lower-case letters, digits and underscores",
+            "purpose must be 1 to 64 letters, digits, dots, dashes or underscores, and none of this server's own",
             "channel must be one of the following values: email, sms, push");
         (await server.PostAsync("otp/verify", new { otpId = Guid.NewGuid() })).AssertProblems("code should not be empty");
         (await server.PostAsync("otp/verify", new { code = "123456" })).AssertProblems("one of otpId, userId, email, phoneNumber should not be empty");
+    }
+
+    // What one door takes, the other does: a code that the queue was asked for is tried over HTTP.
+    [Theory]
+    [InlineData("order-confirm")]
+    [InlineData("Order.Confirm")]
+    [InlineData("order_confirm_2")]
+    [InlineData("x123456789x123456789x123456789x123456789x123456789x123456789x123")]
+    public async Task Verify_WhenTheQueueWasAskedForTheCode_TakesItsPurpose(string purpose)
+    {
+        var person = await server.RegisterAsync();
+        var asked = await AskQueueAsync(new JsonObject { ["email"] = person.Email, ["purpose"] = purpose });
+        Assert.NotNull(asked["otpId"]);
+        var code = await server.Messages.CodeAsync(person.Email);
+        (await server.PostAsync("otp/verify", new { email = person.Email, code })).AssertFailure(400, "otp_invalid");
+        (await server.PostAsync("otp/verify", new { email = person.Email, purpose, code })).AssertOk();
+        (await server.PostAsync("otp/generate", new { email = person.Email, purpose })).AssertOk();
+    }
+
+    [Theory]
+    [InlineData("second_factor:email")]
+    [InlineData("second_factor:sms")]
+    [InlineData("SECOND_FACTOR:email")]
+    [InlineData("verification.email_new")]
+    [InlineData("verification.sms_new")]
+    [InlineData("Verification.Email_New")]
+    [InlineData("a:b")]
+    [InlineData("a b")]
+    [InlineData("x123456789x123456789x123456789x123456789x123456789x123456789x1234")]
+    public async Task Purpose_WhenItIsOneOfOurOwnOrNoName_IsRefusedAtEveryDoor(string purpose)
+    {
+        var person = await server.RegisterAsync();
+        Assert.Equal("error", (string?)(await AskQueueAsync(new JsonObject { ["userId"] = person.Id, ["channel"] = "email", ["purpose"] = purpose }))["status"]);
+        (await server.PostAsync("otp/generate", new { email = person.Email, purpose })).AssertFailure(400, "validation_failed");
+        (await server.PostAsync("otp/verify", new { email = person.Email, purpose, code = "123456" })).AssertFailure(400, "validation_failed");
+        Assert.Equal(0, server.Messages.CountCodesTo(person.Email));
+    }
+
+    [Fact]
+    public async Task Members_WhenTheyAreEmptyOrNull_AreAbsent()
+    {
+        var person = await server.RegisterAsync();
+        var generated = await server.PostAsync("otp/generate", $$"""{"userId":"","email":"{{person.Email}}","phoneNumber":"","channel":"","purpose":""}""");
+        generated.AssertOk();
+        Assert.Equal("email", generated.Value("channel"));
+        (await server.PostAsync("otp/generate", """{"userId":"","email":"","phoneNumber":null}""")).AssertProblems("one of userId, email, phoneNumber should not be empty");
+        var code = await server.Messages.CodeAsync(person.Email);
+        (await server.PostAsync("otp/verify", $$"""{"otpId":"","userId":null,"email":"{{person.Email}}","purpose":null,"code":"","otp":"{{code}}"}""")).AssertOk();
     }
 
     [Fact]
@@ -194,6 +264,9 @@ public sealed class OtpTests(ApiServer server)
         (await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code = "000000" })).AssertFailure(400, "otp_invalid");
         Assert.Equal(0, server.Messages.CountTo(person.Email));
     }
+
+    private async Task<JsonObject> AskQueueAsync(JsonObject request) =>
+        JsonNode.Parse(await server.Services.GetRequiredService<InProcessCodeRequests>().AskAsync(Encoding.UTF8.GetBytes(request.ToJsonString()), null, TestContext.Current.CancellationToken))!.AsObject();
 
     internal static string Wrong(string code, int i = 0) => ((int.Parse(code) + 1 + i) % 1_000_000).ToString("D6");
 }

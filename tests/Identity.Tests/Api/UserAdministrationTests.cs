@@ -124,6 +124,20 @@ public sealed class UserAdministrationTests(ApiServer server)
         await server.LoginAsync(email, "correct horse battery");
     }
 
+    [Theory]
+    [InlineData("null")]
+    [InlineData("\"\"")]
+    public async Task Create_WhenMembersAreNullOrEmpty_TakesThemAsAbsent(string nothing)
+    {
+        var admin = (await server.AdminAsync()).Access;
+        var email = Mark() + "@example.com";
+        Assert.Equal(HttpStatusCode.Created, (await server.PostAsync("users", $$"""{"email":"{{email}}","password":{{nothing}},"passwordHash":"{{Bcrypt}}","userName":{{nothing}},"phoneNumber":{{nothing}} }""", admin)).Status);
+        await server.LoginAsync(email, "correct horse battery");
+        email = Mark() + "@example.com";
+        Assert.Equal(HttpStatusCode.Created, (await server.PostAsync("users", $$"""{"email":"{{email}}","password":"{{ApiServer.Password}}","passwordHash":{{nothing}} }""", admin)).Status);
+        await server.LoginAsync(email);
+    }
+
     [Fact]
     public async Task Create_WithoutAPassword_NobodySignsInUntilACodeSetsOne()
     {

@@ -48,6 +48,26 @@ public sealed class UserImportTests(ApiServer server)
     }
 
     [Fact]
+    public async Task Import_WhenMembersAreNullOrEmpty_TakesThemAsAbsent()
+    {
+        var mark = UserAdministrationTests.Mark();
+        string[] members = ["id", "userName", "username", "phoneNumber", "firstName", "lastName", "passwordHash", "password", "createdAt", "updatedAt", "lastLoginAt"];
+        var lines = members.SelectMany((member, i) => new[] { $$"""{"email":"{{mark}}{{i}}n@example.com","{{member}}":null}""", $$"""{"email":"{{mark}}{{i}}e@example.com","{{member}}":""}""" });
+        Assert.Equal((2 * members.Length, 2 * members.Length, 2 * members.Length, 0, 0), Counts(await ImportAsync(string.Join('\n', lines), (await server.AdminAsync()).Access)));
+    }
+
+    [Fact]
+    public async Task Import_WhenItIsLargerThanAGigabyte_SaysHowMuchIsTaken()
+    {
+        using var content = new ByteArrayContent("{}"u8.ToArray());
+        content.Headers.ContentLength = (1L << 30) + 1;
+        content.Headers.ContentType = new("application/x-ndjson");
+        var answer = await server.PostAsync("users/import", content, (await server.AdminAsync()).Access);
+        answer.AssertFailure(413, "body_too_large");
+        Assert.Equal("The body is larger than 1 GB.", answer.Value("message"));
+    }
+
+    [Fact]
     public async Task Import_OfBadLines_TakesTheOthersAndReportsEachWithItsLineAndReasons()
     {
         var admin = await server.AdminAsync();

@@ -49,6 +49,17 @@ public sealed class CommandLineTests
         Assert.Empty(Directory.GetFileSystemEntries(shell.DataDirectory));
     }
 
+    [Theory]
+    [InlineData("Accounts:LockoutDuration", "soon")]
+    [InlineData("Compatibility:PostStatus", "created")]
+    [InlineData("Federation:Providers:corp:CreateAccounts", "perhaps")]
+    [InlineData("OAuth:ClockSkew", "5s")]
+    public async Task Command_WhenASettingCannotBeUsed_IsRefusedWithTheLineThatNamesIt(string name, string value)
+    {
+        using var shell = new Shell((name, value));
+        Assert.StartsWith(name + ": expected ", (await shell.RunAsync("migrate")).Refused(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Command_WhenTheDatabaseIsNotReady_IsRefusedAndMakesNone()
     {

@@ -128,7 +128,11 @@ public sealed class HttpsIssuerTests(HttpsIssuerTests.World world) : IClassFixtu
 
             using var answer = await http.SendAsync(request);
             Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
-            Assert.Contains("https is required", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+            var text = await answer.Content.ReadAsStringAsync();
+            Assert.Contains("https is required", text, StringComparison.Ordinal);
+            Assert.Equal(
+                path.StartsWith("/api/identity", StringComparison.Ordinal) ? ["statusCode", "message", "error", "errorCode"] : ["error", "error_description"],
+                JsonNode.Parse(text)!.AsObject().Select(member => member.Key));
             Assert.False(answer.Headers.Contains("Set-Cookie"));
             Assert.False(answer.Headers.Contains("Strict-Transport-Security"));
         }

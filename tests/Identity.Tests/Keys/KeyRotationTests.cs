@@ -65,8 +65,8 @@ public sealed class KeyRotationTests : IDisposable
         _time.Advance(TimeSpan.FromMinutes(2));
         Assert.Equal(second, await SigningKeyAsync(node));
 
-        // The old one goes on being published until whatever it signed is dead: a day of access tokens, seven of hints.
-        _time.Advance(TimeSpan.FromDays(8) - TimeSpan.FromMinutes(2));
+        // The old one goes on being published until whatever it signed is dead: seven days of access tokens, seven of hints.
+        _time.Advance(TimeSpan.FromDays(14) - TimeSpan.FromMinutes(2));
         Assert.Contains(first, await PublishedAsync(node));
         _time.Advance(TimeSpan.FromMinutes(4));
         Assert.Equal([second], await PublishedAsync(node));

@@ -32,6 +32,24 @@ public sealed class LoginTests(FactorServer server)
         (await server.PostAsync("login", new { mfaToken = again, code = server.Totp(ada.Secret) })).AssertFailure(401, "invalid_mfa_code");
     }
 
+    // The contract: codes as people enter them; some clients make a number of one.
+    [Fact]
+    public async Task Code_WhenItIsANumber_IsTakenWhereverACodeIs()
+    {
+        string Number(string code) => int.Parse(code, System.Globalization.CultureInfo.InvariantCulture).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var (_, fresh) = await server.SignedInAsync();
+        var begun = await server.PostAsync("factors/totp", null, fresh.Access);
+        Assert.Equal(HttpStatusCode.Created, (await server.PostAsync("factors/totp/confirm", $$"""{"enrolmentToken":"{{begun.Value("enrolmentToken")}}","code":{{Number(server.Totp(begun.Value("secret")))}}}""", fresh.Access)).Status);
+
+        var ada = await server.ArmedAsync();
+        var (mfaToken, _) = await server.BeginAsync(ada.Person);
+        (await server.PostAsync("login", $$"""{"mfaToken":"{{mfaToken}}","code":12}""")).AssertFailure(401, "invalid_mfa_code");
+        var answer = await server.PostAsync("login", $$"""{"mfaToken":"{{mfaToken}}","code":{{Number(server.Totp(ada.Secret))}}}""");
+        answer.AssertOk();
+        server.Time.Advance(TimeSpan.FromSeconds(60));
+        (await server.PostAsync("factors/proof", $$"""{"code":{{Number(server.Totp(ada.Secret))}}}""", answer.Value("accessToken"))).AssertOk();
+    }
+
     [Fact]
     public async Task Login_BeforeTheSecondFactor_LeadsToNoSession()
     {

@@ -95,6 +95,10 @@ public sealed class OtpQueueTests(RabbitMqServer broker) : IDisposable
     [InlineData("""{"pattern":"otp","id":"1"}""", "data is not a JSON object")]
     [InlineData("""{"pattern":"otp","data":"text","id":"1"}""", "data is not a JSON object")]
     [InlineData("""{"pattern":"otp","data":{"email":"a@b.c"},"id":{}}""", "id is neither")]
+    [InlineData("""{"pattern":"otp","data":{"email":"a@b.c"},"id":"\ud800"}""", "not valid text")]
+    [InlineData("""{"email":"a@b.c","\ud800":1}""", "not valid text")]
+    [InlineData("""{"email":"a@b.c","purpose":"second_factor:email"}""", "purpose")]
+    [InlineData("""{"email":"a@b.c","purpose":"verification.email_new"}""", "purpose")]
     public async Task Request_WhenItIsNotOne_IsDeadLetteredAtOnceWithTheReasonAndAnswered(string body, string reason)
     {
         var (worker, requester) = await StartAsync();

@@ -35,60 +35,22 @@ public sealed record CodeRequest(CodeRequestFraming Framing, string? EnvelopeId,
     public static CodeRequest? Parse(ReadOnlyMemory<byte> body, out CodeRequestFraming framing, out string reason)
     {
         framing = CodeRequestFraming.Bare;
-        JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(body, s_parsing);
+            using var document = JsonDocument.Parse(body, s_parsing);
+            return Read(document.RootElement, ref framing, out reason);
         }
         catch (JsonException)
         {
             reason = "not JSON";
-            return null;
         }
-
-        using (document)
+        catch (InvalidOperationException)
         {
-            var data = document.RootElement;
-            string? id = null;
-            if (data.ValueKind != JsonValueKind.Object)
-            {
-                reason = "not a JSON object";
-                return null;
-            }
-
-            if (data.TryGetProperty("pattern", out _) || data.TryGetProperty("data", out _))
-            {
-                framing = CodeRequestFraming.Envelope;
-                if (data.TryGetProperty("id", out var idElement) && idElement.ValueKind is not (JsonValueKind.String or JsonValueKind.Number or JsonValueKind.Null))
-                {
-                    reason = "id is neither a string nor a number";
-                    return null;
-                }
-
-                id = idElement.ValueKind switch
-                {
-                    JsonValueKind.String => idElement.GetString(),
-                    JsonValueKind.Number => idElement.GetRawText(),
-                    _ => null,
-                };
-                if (!data.TryGetProperty("data", out data) || data.ValueKind != JsonValueKind.Object)
-                {
-                    reason = "data is not a JSON object";
-                    return null;
-                }
-            }
-
-            try
-            {
-                return Read(data, framing, id, out reason);
-            }
-            catch (InvalidOperationException)
-            {
-                // A lone surrogate in an escape: text that is no text.
-                reason = "a member is not valid text";
-                return null;
-            }
+            // A lone surrogate in an escape, of a value or of a name: text that is no text.
+            reason = "a member is not valid text";
         }
+
+        return null;
     }
 
     /// <summary>A success in the framing of its request.</summary>
@@ -118,13 +80,47 @@ public sealed record CodeRequest(CodeRequestFraming Framing, string? EnvelopeId,
 
     private static byte[] Bytes(JsonNode node) => JsonSerializer.SerializeToUtf8Bytes(node, s_writing);
 
+    private static CodeRequest? Read(JsonElement data, ref CodeRequestFraming framing, out string reason)
+    {
+        string? id = null;
+        if (data.ValueKind != JsonValueKind.Object)
+        {
+            reason = "not a JSON object";
+            return null;
+        }
+
+        if (data.TryGetProperty("pattern", out _) || data.TryGetProperty("data", out _))
+        {
+            framing = CodeRequestFraming.Envelope;
+            if (data.TryGetProperty("id", out var idElement) && idElement.ValueKind is not (JsonValueKind.String or JsonValueKind.Number or JsonValueKind.Null))
+            {
+                reason = "id is neither a string nor a number";
+                return null;
+            }
+
+            id = idElement.ValueKind switch
+            {
+                JsonValueKind.String => idElement.GetString(),
+                JsonValueKind.Number => idElement.GetRawText(),
+                _ => null,
+            };
+            if (!data.TryGetProperty("data", out data) || data.ValueKind != JsonValueKind.Object)
+            {
+                reason = "data is not a JSON object";
+                return null;
+            }
+        }
+
+        return Read(data, framing, id, out reason);
+    }
+
     private static CodeRequest? Read(JsonElement data, CodeRequestFraming framing, string? id, out string reason)
     {
         if (!TryText(data, "userId", 64, out var userId, out reason)
             || !TryText(data, "email", 320, out var email, out reason)
             || !TryText(data, "phoneNumber", 32, out var phoneNumber, out reason)
             || !TryText(data, "channel", 16, out var channel, out reason)
-            || !TryText(data, "purpose", 64, out var purpose, out reason))
+            || !TryText(data, "purpose", AccountRules.LongestPurpose, out var purpose, out reason))
         {
             return null;
         }
@@ -142,9 +138,9 @@ public sealed record CodeRequest(CodeRequestFraming Framing, string? EnvelopeId,
         {
             reason = "channel is none of email, sms and push";
         }
-        else if (purpose is not null && !purpose.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.' or ':'))
+        else if (purpose is not null && !AccountRules.IsPurpose(purpose))
         {
-            reason = "purpose is not a plain name";
+            reason = "purpose " + AccountRules.PurposeRule;
         }
         else
         {

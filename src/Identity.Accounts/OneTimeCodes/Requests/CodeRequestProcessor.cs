@@ -45,7 +45,19 @@ public sealed partial class CodeRequestProcessor(
 
     public async Task<CodeRequestResult> ProcessAsync(ReadOnlyMemory<byte> body, string? messageId, CancellationToken cancellationToken)
     {
-        var request = CodeRequest.Parse(body, out var framing, out var reason);
+        CodeRequest? request;
+        CodeRequestFraming framing;
+        string reason;
+        try
+        {
+            request = CodeRequest.Parse(body, out framing, out reason);
+        }
+        catch (Exception exception)
+        {
+            // Whatever it is, the same body would bring it about again. Of its words none are told: they may be the body's.
+            (request, framing, reason) = (null, CodeRequestFraming.Bare, "cannot be read (" + exception.GetType().Name + ")");
+        }
+
         if (request is null)
         {
             LogInvalid(reason);
@@ -127,11 +139,11 @@ public sealed partial class CodeRequestProcessor(
 
     private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
 
-    // Ids are the senders' to choose: a long one must not be cut to another's.
+    // Ids are the senders' to choose: a long one must not be cut to another's, and not every store can keep a NUL.
     private static string? Key(string? id) => id switch
     {
         null or "" => null,
-        { Length: <= 128 } => id,
+        { Length: <= 128 } when !id.Any(char.IsControl) => id,
         _ => "sha256:" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id))),
     };
 
