@@ -14,7 +14,7 @@ internal static partial class OAuthLog
     [LoggerMessage(1003, LogLevel.Information, "Signing key {Kid} ({Algorithm}) was deleted: the last token it signed has died.")]
     public static partial void KeyDeleted(this ILogger logger, string kid, string algorithm);
 
-    [LoggerMessage(1010, LogLevel.Warning, "A refresh token of client {ClientId} was used again: its family {FamilyId} was revoked and session {SessionId} ended.")]
+    [LoggerMessage(1010, LogLevel.Warning, "A refresh token of client {ClientId} was used again: its family {FamilyId} is revoked and session {SessionId} ended.")]
     public static partial void RefreshTokenReused(this ILogger logger, string clientId, Guid familyId, string sessionId);
 
     [LoggerMessage(1011, LogLevel.Warning, "An authorization code of client {ClientId} was used again: the tokens of grant {GrantId} were revoked.")]
