@@ -41,7 +41,9 @@ internal static class MongoStoresExtensions
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<TimeProvider>()));
         services.AddHostedService(provider => provider.GetRequiredService<MongoMoves>());
-        services.AddHealthChecks().AddCheck<MongoHealthCheck>("mongodb", tags: ["ready"]);
+
+        // Degraded, not unready: much goes on without it, and all nodes lose it at once. Shorter than a probe waits, a second with Kubernetes unless it is told otherwise.
+        services.AddHealthChecks().AddCheck<MongoHealthCheck>("mongodb", HealthStatus.Degraded, tags: ["ready"], timeout: TimeSpan.FromMilliseconds(700));
     }
 
     /// <summary>
