@@ -77,7 +77,7 @@ public sealed partial class ComposeFileTests
         Assert.All(["sqlserver", "rabbitmq", "mongodb", "redis"], store => Assert.InRange(Grace(Block($"  {store}:")), 30, 120));
     }
 
-    private static int Grace(string block) => int.Parse(StopGrace().Match(block).Groups[1].Value, CultureInfo.InvariantCulture);
+    private static int Grace(string block) => int.Parse(StopGrace().Match(block).Groups["seconds"].Value, CultureInfo.InvariantCulture);
 
     [Fact]
     public void KubernetesManifests_WhenTheServerIsToldWhatTheyTell_RefuseNothingAndTrustNamedProxiesOnly()
@@ -179,7 +179,7 @@ public sealed partial class ComposeFileTests
     [GeneratedRegex("^ +(?<name>[a-z-]+): \\{ condition: (?<condition>[a-z_]+) \\}", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex DependsOn();
 
-    [GeneratedRegex("^    stop_grace_period: ([0-9]+)s$", RegexOptions.Multiline)]
+    [GeneratedRegex("^    stop_grace_period: (?<seconds>[0-9]+)s$", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex StopGrace();
 
     [GeneratedRegex(@"ShutdownTimeout = TimeSpan\.FromSeconds\(([0-9]+)\)")]
