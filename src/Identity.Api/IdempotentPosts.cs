@@ -8,11 +8,13 @@ using Identity.Accounts.OneTimeCodes.Requests;
 using Identity.Api.Authentication;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
+using Identity.OAuth.Storage;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Identity.Api;
 
@@ -46,7 +48,7 @@ internal sealed record RequestDigest(string Value);
 /// Remembers for a day what a POST with an Idempotency-Key was answered. Only what succeeded is remembered: what failed may be tried again.
 /// Request (as a hash) and answer are kept encrypted, in a row that only the key finds.
 /// </summary>
-public sealed class IdempotentPosts(IProcessedMessages requests, IDataProtectionProvider protection, TimeProvider timeProvider)
+public sealed partial class IdempotentPosts(IProcessedMessages requests, IDataProtectionProvider protection, TimeProvider timeProvider, ILogger<IdempotentPosts> logger)
 {
     internal const string Header = "Idempotency-Key";
     internal const string WrongKey = "Idempotency-Key must be sent once, with 1 to 255 characters; without an access token with 16 to 255.";
@@ -103,23 +105,36 @@ public sealed class IdempotentPosts(IProcessedMessages requests, IDataProtection
             return;
         }
 
-        var committed = false;
+        var wasDone = false;
         try
         {
             // Before the answer is written: whoever has it and asks again finds it.
             var executed = await next();
             if (executed is { Exception: null, Result: ContentResult { StatusCode: >= 200 and < 300 } made })
             {
-                await requests.TryCommitAsync(name, claim, Seal(http, name, asked, made, route, metadata), now + Kept, CancellationToken.None);
-                committed = true;
+                wasDone = true;
+                await KeepAsync(name, claim, Seal(http, name, asked, made, route, metadata), now + Kept);
             }
         }
         finally
         {
-            if (!committed)
+            if (!wasDone)
             {
                 await requests.ForgetAsync(name, claim, CancellationToken.None);
             }
+        }
+    }
+
+    // It was done, so its caller is told so whether or not the answer can be kept; while the claim holds a repeat is told to wait.
+    private async Task KeepAsync(string name, Guid claim, string answer, DateTimeOffset until)
+    {
+        try
+        {
+            await requests.TryCommitAsync(name, claim, answer, until, CancellationToken.None);
+        }
+        catch (Exception exception) when (StoreOutage.Is(exception))
+        {
+            LogNotKept(exception);
         }
     }
 
@@ -194,6 +209,9 @@ public sealed class IdempotentPosts(IProcessedMessages requests, IDataProtection
             return null;
         }
     }
+
+    [LoggerMessage(4001, LogLevel.Warning, "The answer to a request with an Idempotency-Key could not be kept: a repeat is refused for two minutes, and then done again")]
+    private partial void LogNotKept(Exception exception);
 
     private sealed record KeptAnswer(string Asked, int StatusCode, string? Location, string? ETag, string? Body);
 }

@@ -14,7 +14,10 @@ internal static partial class OAuthLog
     [LoggerMessage(1003, LogLevel.Information, "Signing key {Kid} ({Algorithm}) was deleted: the last token it signed has died.")]
     public static partial void KeyDeleted(this ILogger logger, string kid, string algorithm);
 
-    [LoggerMessage(1010, LogLevel.Warning, "A refresh token of client {ClientId} was used again: its family {FamilyId} was revoked and session {SessionId} ended.")]
+    [LoggerMessage(1004, LogLevel.Warning, "The signing keys could not be read again: those known are used for a while.")]
+    public static partial void KeysNotRead(this ILogger logger, Exception exception);
+
+    [LoggerMessage(1010, LogLevel.Warning, "A refresh token of client {ClientId} was used again: its family {FamilyId} is revoked and session {SessionId} ended.")]
     public static partial void RefreshTokenReused(this ILogger logger, string clientId, Guid familyId, string sessionId);
 
     [LoggerMessage(1011, LogLevel.Warning, "An authorization code of client {ClientId} was used again: the tokens of grant {GrantId} were revoked.")]

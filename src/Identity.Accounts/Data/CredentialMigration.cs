@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Data.Mongo;
+using Identity.ServiceDefaults.Settings;
 using Microsoft.EntityFrameworkCore;
 using MongoDB.Bson;
 using MongoDB.Driver;
@@ -45,12 +46,14 @@ public sealed class CredentialMigration
     private readonly MongoCredentialStore _credentials;
     private readonly MongoMetadataStore _metadata;
     private readonly IReadOnlyList<MongoSecrets> _secrets;
+    private readonly MongoOwner _owner;
+    private readonly MongoOrphans _orphans;
     private readonly CredentialHome _home;
     private readonly StoreDatabase _database;
     private readonly TimeProvider _timeProvider;
 
-    internal CredentialMigration(MongoServer server, MongoCredentialStore credentials, MongoMetadataStore metadata, IEnumerable<MongoSecrets> secrets, CredentialHome home, StoreDatabase database, TimeProvider timeProvider) =>
-        (_server, _credentials, _metadata, _secrets, _home, _database, _timeProvider) = (server, credentials, metadata, [.. secrets], home, database, timeProvider);
+    internal CredentialMigration(MongoServer server, MongoCredentialStore credentials, MongoMetadataStore metadata, IEnumerable<MongoSecrets> secrets, MongoOwner owner, MongoOrphans orphans, CredentialHome home, StoreDatabase database, TimeProvider timeProvider) =>
+        (_server, _credentials, _metadata, _secrets, _owner, _orphans, _home, _database, _timeProvider) = (server, credentials, metadata, [.. secrets], owner, orphans, home, database, timeProvider);
 
     /// <summary>
     /// How long nodes may still write as before after it was noted that they must not: the second for which they remember what was noted, and
@@ -74,8 +77,14 @@ public sealed class CredentialMigration
 
     /// <summary>Every node has to run with MONGO_URI before, or not at all: another would look for what was moved in the database.</summary>
     /// <exception cref="NotArrivedException">Something did not arrive as it was.</exception>
+    /// <exception cref="StartFailureException">The MongoDB is another database's.</exception>
     public async Task<CredentialMigrationReport> ToMongoAsync(Action<long>? progress, CancellationToken cancellationToken)
     {
+        if (await _owner.ClaimAsync(cancellationToken) is { } problem)
+        {
+            throw new StartFailureException(problem);
+        }
+
         if (await CredentialHome.ReadAsync(_database, cancellationToken) is not (null or CredentialHome.Mongo))
         {
             // Rows were the truth; a document beside one must not be taken for something newer.
@@ -143,6 +152,12 @@ public sealed class CredentialMigration
     }
 
     /// <summary>
+    /// Removes the documents that have no account, factor or device in this database, however many they are: to be asked for where the operator said that the two belong
+    /// together. How many.
+    /// </summary>
+    public Task<int> RemoveOrphansAsync(CancellationToken cancellationToken) => _orphans.RemoveAsync(isConfirmed: true, cancellationToken);
+
+    /// <summary>
     /// Nodes go on with MONGO_URI until it is done, and are then started without it. The documents are removed only when each of them was found
     /// in the database.
     /// </summary>
@@ -192,6 +207,7 @@ public sealed class CredentialMigration
             await secrets.RemoveAllAsync(cancellationToken);
         }
 
+        await _owner.ForgetAsync(cancellationToken);
         return await ReportRowsAsync(moved, cancellationToken);
     }
 

@@ -32,12 +32,25 @@ public static class StoreInspection
     }
 
     /// <summary>As above, for a change of where credentials live: what is noted of that is no hindrance.</summary>
+    /// <param name="services">With a MongoDB.</param>
+    /// <param name="adopts">The operator says that this database and this MongoDB belong together, whatever is noted of that.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="StartFailureException">One line for the operator.</exception>
-    public static async Task OpenStoresForMoveAsync(this IServiceProvider services, CancellationToken cancellationToken)
+    public static async Task OpenStoresForMoveAsync(this IServiceProvider services, bool adopts, CancellationToken cancellationToken)
     {
         if ((await InspectAsync(services, withHome: false, cancellationToken)).FirstOrDefault(finding => finding.Problem is not null) is { Problem: { } problem })
         {
             throw new StartFailureException(problem);
+        }
+
+        var owner = services.GetRequiredService<MongoOwner>();
+        if (adopts)
+        {
+            await owner.AdoptAsync(cancellationToken);
+        }
+        else if (await owner.FindProblemAsync(cancellationToken) is { } foreign)
+        {
+            throw new StartFailureException(foreign);
         }
     }
 
@@ -57,7 +70,8 @@ public static class StoreInspection
         var findings = new List<StoreFinding> { new("database", await FindDatabaseProblemAsync(services, withHome, cancellationToken)) };
         if (services.GetService<MongoServer>() is { } mongo)
         {
-            findings.Add(new("mongodb", (await mongo.FindProblemAsync(cancellationToken))?.Text));
+            var problem = (await mongo.FindProblemAsync(cancellationToken))?.Text;
+            findings.Add(new("mongodb", problem ?? (withHome && findings[0].Problem is null ? await services.GetRequiredService<MongoOwner>().FindProblemAsync(cancellationToken) : null)));
         }
 
         if (services.GetService<RedisServer>() is { } redis)

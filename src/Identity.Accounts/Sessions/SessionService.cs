@@ -116,13 +116,12 @@ public sealed class SessionService(
     /// <summary>Ends all sessions of the account but one, and forgets the browsers that need no second factor: whoever signs out everywhere trusts none of them.</summary>
     public async Task EndOthersAsync(Guid accountId, string? exceptSessionId, string reason, Caller caller, CancellationToken cancellationToken)
     {
-        await proofs.ForgetAsync(accountId, id: null, cancellationToken);
-        foreach (var session in await ListAsync(accountId, cancellationToken))
+        // Once begun it goes on when whoever asked hangs up. The session that asks goes last: where the store goes away in between, it can ask again.
+        var others = (await ListAsync(accountId, cancellationToken)).Where(session => session.Id != exceptSessionId).OrderBy(session => session.Id == caller.SessionId);
+        await proofs.ForgetAsync(accountId, id: null, CancellationToken.None);
+        foreach (var session in others)
         {
-            if (session.Id != exceptSessionId)
-            {
-                await EndAsync(session, reason, caller, cancellationToken);
-            }
+            await EndAsync(session, reason, caller, CancellationToken.None);
         }
     }
 
@@ -195,7 +194,7 @@ public sealed class SessionService(
     {
         if (await store.EndAsync(session.Id, timeProvider.GetUtcNow(), events.SessionDestroyed(session, reason, caller), cancellationToken))
         {
-            await AuditEndedAsync([session], reason, caller, cancellationToken);
+            await AuditEndedAsync([session], reason, caller, CancellationToken.None);
         }
     }
 }

@@ -47,8 +47,10 @@ public sealed class ConsentService(ConsentStore store, ClientStore clients, IDen
     /// <summary>Takes it back; the client's codes, refresh families and access tokens of this person die with it. What the person allows afterwards lives.</summary>
     public async Task RevokeAsync(string subject, string clientId, CancellationToken cancellationToken)
     {
+        // Both or, where a store is away, again: whoever hangs up in between would leave families that outlive the deny list's entry.
+        cancellationToken.ThrowIfCancellationRequested();
         var now = timeProvider.GetUtcNow();
-        await denyList.DenyAsync(DenyId(subject, clientId), grantedUntil: now, now + AccessTokenClaims.MaximumLifetime, cancellationToken);
-        await store.RevokeAsync(subject, clientId, now, cancellationToken);
+        await denyList.DenyAsync(DenyId(subject, clientId), grantedUntil: now, now + AccessTokenClaims.MaximumLifetime, CancellationToken.None);
+        await store.RevokeAsync(subject, clientId, now, CancellationToken.None);
     }
 }

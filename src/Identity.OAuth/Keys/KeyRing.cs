@@ -23,15 +23,25 @@ public abstract record KeyRotation
 
 /// <summary>
 /// The signing keys of all nodes. A key is published before it signs, and after it signed its last token until that token has died.
-/// The ring is read again every half minute, so a key made by one node is known to all long before it signs.
+/// The ring is read again every half minute, so a key made by one node is known to all long before it signs. While the store does not answer, what is known
+/// is used for five minutes.
 /// </summary>
 public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOptions<OAuthOptions> options, TimeProvider timeProvider, ILogger<KeyRing> logger) : IDisposable
 {
     private static readonly TimeSpan RefreshEvery = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
 
+    // As long as others may keep the key set. Keys are published long before they sign, so what is known is right for much longer.
+    private static readonly TimeSpan UsableFor = TimeSpan.FromMinutes(5);
+
+    // Far more than a read takes; a database that hangs takes its time for every one.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly Lock _turn = new();
     private volatile Ring? _ring;
+    private Reading? _reading;
+    private long? _failedAt;
     private ConfigurationReloadToken _changed = new();
 
     /// <summary>Signals that the published keys are others now.</summary>
@@ -136,23 +146,95 @@ public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOpti
         return ring is not null && timeProvider.GetUtcNow() - ring.ReadAt < RefreshEvery ? new(ring) : new(GetSlowAsync(RefreshEvery, cancellationToken));
     }
 
+    // Whoever comes while the store is being read waits for that read and shares what comes of it. Where what is known will do, nobody waits for long, and a
+    // store that failed is not asked by each: one that hangs would else hold them up one behind the other.
     private async Task<Ring> GetSlowAsync(TimeSpan maximumAge, CancellationToken cancellationToken)
     {
-        await _gate.WaitAsync(cancellationToken);
+        Ring? known;
+        Reading reading;
+        lock (_turn)
+        {
+            var age = _ring is { } ring ? timeProvider.GetUtcNow() - ring.ReadAt : TimeSpan.MaxValue;
+            if (age < maximumAge)
+            {
+                return _ring!;
+            }
+
+            // A key that nobody here knows is looked for in the store, or not at all.
+            known = maximumAge == RefreshEvery && age < UsableFor ? _ring : null;
+            if (known is not null && _failedAt is { } failedAt && timeProvider.GetElapsedTime(failedAt) < LookAgainAfter)
+            {
+                return known;
+            }
+
+            reading = _reading ??= Begin();
+        }
+
+        if (known is null)
+        {
+            return await reading.Task.WaitAsync(cancellationToken);
+        }
+
         try
         {
-            return _ring is { } ring && timeProvider.GetUtcNow() - ring.ReadAt < maximumAge ? ring : await ReadAsync(cancellationToken);
+            // The store's answer alone: making a key may take longer, and whoever waits for that has a store that answers.
+            var rest = Patience - timeProvider.GetElapsedTime(reading.StartedAt);
+            await reading.Answered.WaitAsync(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, timeProvider, cancellationToken);
+            return await reading.Task.WaitAsync(cancellationToken);
         }
-        finally
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested && (exception is TimeoutException || reading.Task.IsFaulted))
         {
-            _gate.Release();
+            return known;
         }
     }
 
-    private async Task<Ring> ReadAsync(CancellationToken cancellationToken)
+    private Reading Begin()
+    {
+        var answered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return new Reading(timeProvider.GetTimestamp(), answered.Task, ReadOnceAsync(answered));
+    }
+
+    // For all who wait, so none of them ends it by going away.
+    private async Task<Ring> ReadOnceAsync(TaskCompletionSource answered)
+    {
+        // Out of the lock that it is started in.
+        await Task.Yield();
+        var hasFailed = true;
+        try
+        {
+            await _gate.WaitAsync();
+            try
+            {
+                var ring = await ReadAsync(CancellationToken.None, answered);
+                hasFailed = false;
+                return ring;
+            }
+            finally
+            {
+                _gate.Release();
+            }
+        }
+        catch (Exception exception)
+        {
+            logger.KeysNotRead(exception);
+            throw;
+        }
+        finally
+        {
+            lock (_turn)
+            {
+                (_reading, _failedAt) = (null, hasFailed ? timeProvider.GetTimestamp() : null);
+            }
+
+            answered.TrySetResult();
+        }
+    }
+
+    private async Task<Ring> ReadAsync(CancellationToken cancellationToken, TaskCompletionSource? answered = null)
     {
         var now = timeProvider.GetUtcNow();
         var stored = await store.ListAsync(cancellationToken);
+        answered?.TrySetResult();
         if (await MaintainAsync(stored, now, cancellationToken))
         {
             stored = await store.ListAsync(cancellationToken);
@@ -233,6 +315,8 @@ public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOpti
         // Ours or another node's: there is a new one either way.
         return true;
     }
+
+    private sealed record Reading(long StartedAt, Task Answered, Task<Ring> Task);
 
     private sealed class Ring
     {

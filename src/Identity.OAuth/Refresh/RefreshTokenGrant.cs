@@ -72,7 +72,7 @@ public sealed class RefreshTokenGrant(
         // Before anything of the request is looked at: a stolen token betrays itself whatever it is sent with.
         if (generation != family.Generation && !IsInGrace(family, generation))
         {
-            return await ReuseAsync(family, cancellationToken);
+            return await ReuseAsync(family);
         }
 
         // Before anything rotates: a lockout ends, and the token it met is then still good.
@@ -124,7 +124,7 @@ public sealed class RefreshTokenGrant(
             family = current;
             if (!IsInGrace(family, generation))
             {
-                return await ReuseAsync(family, cancellationToken);
+                return await ReuseAsync(family);
             }
         }
 
@@ -146,14 +146,15 @@ public sealed class RefreshTokenGrant(
     private bool IsInGrace(RefreshFamily family, int generation) =>
         generation == family.Generation - 1 && options.Value.RefreshGrace > TimeSpan.Zero && timeProvider.GetUtcNow() < family.RotatedAt + options.Value.RefreshGrace;
 
-    // Two hold the token, and which of them is the thief cannot be told: the family, its access tokens and its session die.
-    private async Task<Outcome<TokenIssue>> ReuseAsync(RefreshFamily family, CancellationToken cancellationToken)
+    // Two hold the token, and which of them is the thief cannot be told: the family, its access tokens and its session die. The session first: its one
+    // transaction takes all of them along, and a family that was revoked alone would let a repeat go no further than that. Whoever sent it may hang up meanwhile.
+    private async Task<Outcome<TokenIssue>> ReuseAsync(RefreshFamily family)
     {
-        var now = timeProvider.GetUtcNow();
-        await families.RevokeAsync(family.Id, now, cancellationToken);
-        await denyList.DenyAsync(family.Id.ToString("N"), now + AccessTokenClaims.MaximumLifetime, cancellationToken);
-        await sessions.EndAsync(family.SessionId, "refresh_reuse", cancellationToken);
         logger.RefreshTokenReused(family.ClientId, family.Id, family.SessionId);
+        await sessions.EndAsync(family.SessionId, "refresh_reuse", CancellationToken.None);
+        var now = timeProvider.GetUtcNow();
+        await families.RevokeAsync(family.Id, now, CancellationToken.None);
+        await denyList.DenyAsync(family.Id.ToString("N"), now + AccessTokenClaims.MaximumLifetime, CancellationToken.None);
         return Invalid("reused; its family was revoked");
     }
 

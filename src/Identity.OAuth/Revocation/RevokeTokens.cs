@@ -25,15 +25,16 @@ internal sealed class RevokeTokens(RefreshFamilies families, IDenyList denyList,
             return;
         }
 
+        // Not ended by whoever hangs up: half of it would be nothing for long, as the deny list forgets and a family does not.
         if (AccessToken.Of(context.Transaction) is { } token)
         {
-            await denyList.DenyAsync(token.TokenId, token.ExpiresAt, context.CancellationToken);
+            await denyList.DenyAsync(token.TokenId, token.ExpiresAt, CancellationToken.None);
         }
         else if (Guid.TryParse(principal.GetClaim("family"), out var family))
         {
             var now = timeProvider.GetUtcNow();
-            await denyList.DenyAsync(family.ToString("N"), now + AccessTokenClaims.MaximumLifetime, context.CancellationToken);
-            await families.RevokeAsync(family, now, context.CancellationToken);
+            await denyList.DenyAsync(family.ToString("N"), now + AccessTokenClaims.MaximumLifetime, CancellationToken.None);
+            await families.RevokeAsync(family, now, CancellationToken.None);
         }
     }
 }

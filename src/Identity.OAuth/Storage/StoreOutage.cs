@@ -9,10 +9,15 @@ namespace Identity.OAuth.Storage;
 public static class StoreOutage
 {
     public static bool Is(Exception exception) =>
-        exception is StoreUnavailableException or TimeoutException or (IOException and not BadHttpRequestException) or InvalidOperationException { InnerException: TimeoutException } || IsOfDatabase(exception);
+        exception is StoreUnavailableException or TimeoutException or (IOException and not BadHttpRequestException) or InvalidOperationException { InnerException: TimeoutException } || IsFullPool(exception) || IsOfDatabase(exception);
 
     // However deep: EF Core wraps what its own exceptions wrap already.
     private static bool IsOfDatabase(Exception? exception) => exception is not null && (exception is DbException || IsOfDatabase(exception.InnerException));
+
+    // SqlClient's pool, all of whose connections wait for a server that hangs, tells it by no other kind of exception than a misuse; in English, the one language of
+    // its texts that is published with us (Directory.Build.props).
+    private static bool IsFullPool(Exception exception) =>
+        exception is InvalidOperationException { InnerException: null, Source: "Microsoft.Data.SqlClient" } && exception.Message.StartsWith("Timeout ", StringComparison.Ordinal);
 
     /// <summary>Seconds to wait, for Retry-After.</summary>
     public const string RetryAfter = "5";

@@ -23,7 +23,7 @@ internal sealed class DetectReplay(IOpenIddictTokenManager tokens, ReplayedCodes
             && await tokens.FindByIdAsync(id, context.CancellationToken) is { } token
             && await tokens.HasStatusAsync(token, Statuses.Redeemed, context.CancellationToken))
         {
-            await replayed.KillAsync(grant, context.CancellationToken);
+            await replayed.KillAsync(grant);
             context.Reject(OAuthErrors.InvalidToken, "The code was used before.");
         }
     }

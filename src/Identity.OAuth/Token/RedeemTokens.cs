@@ -33,7 +33,7 @@ internal sealed class RedeemTokens(IOpenIddictTokenManager tokens, ReplayedCodes
         // A device code never went through a browser, and devices repeat what they send: the winner keeps what it got.
         if (!context.Request.IsDeviceCodeGrantType() && GrantClaim.Read(principal) is { } grant)
         {
-            await replayed.KillAsync(grant, context.CancellationToken);
+            await replayed.KillAsync(grant);
         }
 
         context.Reject(
@@ -70,12 +70,19 @@ internal sealed class RequirePresentedToken : IOpenIddictServerHandlerFilter<Pro
 public sealed class ReplayedCodes(RefreshFamilies families, IDenyList denyList, IOptions<OAuthOptions> options, TimeProvider timeProvider, ILogger<ReplayedCodes> logger)
 {
     /// <summary>RFC 6749 §4.1.2: what the first redemption led to dies, and what a redemption still under way may yet hand out.</summary>
-    public async Task KillAsync(AuthorizationGrant grant, CancellationToken cancellationToken)
+    /// <remarks>Whoever sent it may hang up meanwhile, and one of the two stores may be away: the other half is done, and the repeat does both again.</remarks>
+    public async Task KillAsync(AuthorizationGrant grant)
     {
         ArgumentNullException.ThrowIfNull(grant);
         var now = timeProvider.GetUtcNow();
-        await denyList.DenyAsync(grant.GrantId.ToString("N"), now + options.Value.RefreshTokenLifetime + AccessTokenClaims.MaximumLifetime, cancellationToken);
-        await families.RevokeAsync(grant.GrantId, now, cancellationToken);
         logger.CodeReplayed(grant.ClientId, grant.GrantId);
+        try
+        {
+            await denyList.DenyAsync(grant.GrantId.ToString("N"), now + options.Value.RefreshTokenLifetime + AccessTokenClaims.MaximumLifetime, CancellationToken.None);
+        }
+        finally
+        {
+            await families.RevokeAsync(grant.GrantId, now, CancellationToken.None);
+        }
     }
 }

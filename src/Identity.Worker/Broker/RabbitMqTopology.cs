@@ -28,7 +28,7 @@ internal static class RabbitMqTopology
             await EnsureQueueAsync(
                 connection,
                 UnroutedQueue(exchange),
-                new Dictionary<string, object?>(StringComparer.Ordinal) { ["x-message-ttl"] = (long)s_unroutedLife.TotalMilliseconds, ["x-queue-mode"] = "lazy" },
+                new Dictionary<string, object?>(StringComparer.Ordinal) { ["x-message-ttl"] = (long)s_unroutedLife.TotalMilliseconds },
                 cancellationToken);
         }
     }
@@ -62,16 +62,21 @@ internal static class RabbitMqTopology
     // A refusal closes the channel it was asked on, so each question has one of its own.
     private static async Task EnsureAsync(IConnection connection, Func<IChannel, Task> passive, Func<IChannel, Task> declare, CancellationToken cancellationToken)
     {
-        if (await TryAsync(connection, passive, Constants.NotFound, cancellationToken))
+        if (await AskAsync(connection, passive, Constants.NotFound, cancellationToken) is null)
         {
             return;
         }
 
-        // Precondition failed: somebody else declared it in between, with other arguments.
-        await TryAsync(connection, declare, Constants.PreconditionFailed, cancellationToken);
+        // Precondition failed: somebody else declared it in between, with other arguments; or the broker does not want it like this at all.
+        var refusal = await AskAsync(connection, declare, Constants.PreconditionFailed, cancellationToken);
+        if (refusal is not null && await AskAsync(connection, passive, Constants.NotFound, cancellationToken) is not null)
+        {
+            throw refusal;
+        }
     }
 
-    private static async Task<bool> TryAsync(IConnection connection, Func<IChannel, Task> question, ushort expectedRefusal, CancellationToken cancellationToken)
+    // Null: yes.
+    private static async Task<OperationInterruptedException?> AskAsync(IConnection connection, Func<IChannel, Task> question, ushort expectedRefusal, CancellationToken cancellationToken)
     {
         var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         await using (channel)
@@ -79,11 +84,11 @@ internal static class RabbitMqTopology
             try
             {
                 await question(channel);
-                return true;
+                return null;
             }
             catch (OperationInterruptedException exception) when (exception.ShutdownReason?.ReplyCode == expectedRefusal)
             {
-                return false;
+                return exception;
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Identity.Server.Hosting;
 using Identity.ServiceDefaults.Settings;
@@ -50,6 +51,33 @@ public sealed partial class ComposeFileTests
         Assert.Contains($"CREATE DATABASE [{variables["DB_NAME"]}]", script, StringComparison.Ordinal);
         Assert.Contains($"CREATE LOGIN [{variables["DB_USERNAME"]}]", script, StringComparison.Ordinal);
     }
+
+    // RabbitMQ keeps what it holds under rabbit@<host name>, and a container's own name is its id: a new one would find nothing in the old volume.
+    [Fact]
+    public void Broker_WhenItsContainerIsMadeAnew_KeepsItsHostName()
+    {
+        var broker = Block("  rabbitmq:");
+        Assert.Contains("rabbitmq-data:/var/lib/rabbitmq", broker, StringComparison.Ordinal);
+        Assert.Matches(@"(?m)^    hostname: [a-z]+$", broker);
+    }
+
+    // A process that is killed in the midst of its end leaves requests without an answer, and messages to be done again.
+    [Fact]
+    public void Containers_WhenStopped_AreGivenLongerThanTheirProcessesTake()
+    {
+        var kubernetes = File.ReadAllText(Path.Combine(s_root, "deploy", "kubernetes", "identity.yaml"));
+        foreach (var (name, source) in new[] { ("server", "src/Identity.Server/Hosting/ServerHost.cs"), ("worker", "src/Identity.Worker/WorkerHost.cs") })
+        {
+            var takes = int.Parse(Shutdown().Match(File.ReadAllText(Path.Combine(s_root, source))).Groups[1].Value, CultureInfo.InvariantCulture);
+            Assert.InRange(Grace(Block($"  {name}:")), takes + 5, 120);
+            var deployment = kubernetes[kubernetes.IndexOf($"name: identity-{name} }}", StringComparison.Ordinal)..];
+            Assert.InRange(int.Parse(Termination().Match(deployment).Groups[1].Value, CultureInfo.InvariantCulture), takes + 5, 120);
+        }
+
+        Assert.All(["sqlserver", "rabbitmq", "mongodb", "redis"], store => Assert.InRange(Grace(Block($"  {store}:")), 30, 120));
+    }
+
+    private static int Grace(string block) => int.Parse(StopGrace().Match(block).Groups["seconds"].Value, CultureInfo.InvariantCulture);
 
     [Fact]
     public void KubernetesManifests_WhenTheServerIsToldWhatTheyTell_RefuseNothingAndTrustNamedProxiesOnly()
@@ -150,6 +178,15 @@ public sealed partial class ComposeFileTests
 
     [GeneratedRegex("^ +(?<name>[a-z-]+): \\{ condition: (?<condition>[a-z_]+) \\}", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex DependsOn();
+
+    [GeneratedRegex("^    stop_grace_period: (?<seconds>[0-9]+)s$", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    private static partial Regex StopGrace();
+
+    [GeneratedRegex(@"ShutdownTimeout = TimeSpan\.FromSeconds\(([0-9]+)\)")]
+    private static partial Regex Shutdown();
+
+    [GeneratedRegex("terminationGracePeriodSeconds: ([0-9]+)")]
+    private static partial Regex Termination();
 
     [GeneratedRegex("--from-literal=([A-Z_]+)=")]
     private static partial Regex Literal();

@@ -190,6 +190,8 @@ public sealed class CredentialMigrationTests(MongoFixture fixture)
         host.Get<MongoCredentialStore>(),
         host.Get<MongoMetadataStore>(),
         host.Services.GetServices<MongoSecrets>(),
+        host.Get<MongoOwner>(),
+        host.Get<MongoOrphans>(),
         host.Get<CredentialHome>(),
         host.Get<StoreDatabase>(),
         TimeProvider.System)

@@ -263,6 +263,8 @@ public sealed class MongoSecretTests(MongoFixture fixture)
         host.Get<MongoCredentialStore>(),
         host.Get<MongoMetadataStore>(),
         host.Services.GetServices<MongoSecrets>(),
+        host.Get<MongoOwner>(),
+        host.Get<MongoOrphans>(),
         host.Get<CredentialHome>(),
         host.Get<StoreDatabase>(),
         TimeProvider.System)

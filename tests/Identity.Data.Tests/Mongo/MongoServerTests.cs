@@ -188,7 +188,7 @@ public sealed class MongoServerTests(MongoFixture fixture)
         Assert.True(StoreOutage.Is(thrown));
         await Assert.ThrowsAsync<StoreUnavailableException>(() => host.Get<ICredentialStore>().TrySetPasswordAsync(before.Id, "hash", "x", TimeProvider.System.GetUtcNow(), Cancel));
         await Assert.ThrowsAsync<StoreUnavailableException>(() => host.Get<IMetadataStore>().FindAsync(before.Id, Cancel));
-        Assert.Equal(HealthStatus.Unhealthy, (await host.Get<HealthCheckService>().CheckHealthAsync(Cancel)).Entries["mongodb"].Status);
+        Assert.Equal(HealthStatus.Degraded, (await host.Get<HealthCheckService>().CheckHealthAsync(Cancel)).Entries["mongodb"].Status);
 
         // Acknowledged, and waiting in the database meanwhile.
         var during = await CreatedAsync(host);

@@ -94,10 +94,22 @@ public sealed partial class SqlServerStatementTests
         Assert.Equal(number == 1205, new SqlServerDialect().IsDeadlock(exception));
     }
 
-    private static SqlException Failure(int number, string message)
+    [Theory]
+    [InlineData(1205, 13, true)]
+    [InlineData(50000, 3, true)]
+    [InlineData(50000, 1, false)]
+    [InlineData(2627, 1, false)]
+    public void Deadlock_IsUnderstoodHoweverDeepItLies_AlsoOfALockByName(int number, byte state, bool isOne)
+    {
+        var wrapped = new InvalidOperationException("transient", new Microsoft.EntityFrameworkCore.DbUpdateException("x", Failure(number, "y", state)));
+        Assert.Equal(isOne, new SqlServerDialect().IsDeadlock(wrapped));
+    }
+
+    private static SqlException Failure(int number, string message, byte state = 1)
     {
         var error = (SqlError)RuntimeHelpers.GetUninitializedObject(typeof(SqlError));
         Set(error, "Number", number);
+        Set(error, "State", state);
         Set(error, "Message", message);
         var errors = (SqlErrorCollection)Activator.CreateInstance(typeof(SqlErrorCollection), nonPublic: true)!;
         typeof(SqlErrorCollection).GetMethod("Add", BindingFlags.Instance | BindingFlags.NonPublic)!.Invoke(errors, [error]);

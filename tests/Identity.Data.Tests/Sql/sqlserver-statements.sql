@@ -1,4 +1,4 @@
-DECLARE @result int; EXEC @result = sp_getapplock @Resource = @p0, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 15000; IF @result < 0 RAISERROR('The lock was not granted.', 16, 1);
+DECLARE @result int; EXEC @result = sp_getapplock @Resource = @p0, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 15000; IF @result = -3 RAISERROR('The lock was not granted: a deadlock.', 16, 3); IF @result < 0 RAISERROR('The lock was not granted.', 16, 1);
 
 DELETE FROM "access_notices" WHERE "account_id" = @p0
 

@@ -58,6 +58,36 @@ public sealed class CredentialCommandTests
         (await shell.RunAsync("users", "list")).Done();
     }
 
+    // A database beside the one that MongoDB belongs to: mistyped, or restored from before MongoDB was used.
+    [Fact]
+    public async Task Credentials_WhenTheMongoIsAnotherDatabases_AreRefusedUntilItIsAdopted()
+    {
+        await using var mongo = await MongoInstance.StartAsync();
+        if (mongo is null)
+        {
+            Assert.Skip(MongoInstance.WhatIsMissing);
+        }
+
+        var uri = mongo.Uri();
+        using var first = await Shell.MigratedAsync();
+        (await first.RunAsync(Password + "\n", ["users", "create", "ada@example.com", "--password-stdin"])).Done();
+        using var owner = new Shell(("DATA_DIR", first.DataDirectory), ("MONGO_URI", uri)) { Configure = builder => builder.Services.AddSingleton<TimeProvider>(new HastyTimeProvider()) };
+        (await owner.RunAsync("migrate-credentials", "--to", "mongodb")).Done();
+
+        using var second = await Shell.MigratedAsync();
+        using var other = new Shell(("DATA_DIR", second.DataDirectory), ("MONGO_URI", uri));
+        foreach (var command in new[] { new[] { "migrate-credentials", "--to", "mongodb" }, ["migrate-credentials", "--to", "relational"], ["users", "list"] })
+        {
+            Assert.StartsWith("MONGO_URI: expected the MongoDB of this database;", (await other.RunAsync(command)).Refused(), StringComparison.Ordinal);
+        }
+
+        Assert.Contains("MONGO_URI: expected the MongoDB of this database;", (await other.RunAsync("check")).Output, StringComparison.Ordinal);
+        var adopted = (await other.RunAsync("migrate-credentials", "--to", "mongodb", "--adopt", "--json")).Done().Json;
+        Assert.Equal(0, (int)adopted["moved"]!);
+        (await other.RunAsync("users", "list")).Done();
+        Assert.StartsWith("MONGO_URI:", (await owner.RunAsync("users", "list")).Refused(), StringComparison.Ordinal);
+    }
+
     private static string WithoutSignIns(string users) => System.Text.RegularExpressions.Regex.Replace(users, "\"lastLoginAt\":(null|\"[^\"]*\")", "", System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1));
 
     private static async Task<HttpStatusCode> SignInAsync(HostedServer server)

@@ -2,7 +2,9 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
+using Identity.Accounts.Data;
 using Identity.Accounts.ExternalSignIn;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.External;
@@ -145,6 +147,44 @@ public sealed class OidcProviderTests
         Assert.Null(await ExternalWorld.PersonAsync(browser));
         Assert.Equal(HttpStatusCode.Unauthorized, await node.UserInfoAsync((string)tokens["access_token"]!));
         Assert.Equal("invalid_grant", (string?)(await node.RefreshAsync((string)refreshed.Body["refresh_token"]!)).Body["error"]);
+    }
+
+    // A token that was noted as used before its session ended would be refused when the provider sends it again.
+    [Fact]
+    public async Task SignOut_There_WhileTheStoreFails_IsDoneWhenTheProviderSendsItAgain_AndThenNoMore()
+    {
+        using var key = new TestKey();
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"), Clients);
+        using var browser = world.NewBrowser();
+        Serve(world, key, s_time);
+        Assert.Equal("/account", (await TryAsync(world, browser)).OriginalString);
+        var token = key.Sign(new JsonObject
+        {
+            ["iss"] = ExternalWorld.Issuer,
+            ["aud"] = "rp-nocons",
+            ["realm"] = "/",
+            ["jti"] = "j2",
+            ["sid"] = "upstream-1",
+            ["iat"] = s_time.ToUnixTimeSeconds(),
+            ["exp"] = s_time.AddMinutes(5).ToUnixTimeSeconds(),
+            ["events"] = new JsonObject { ["http://schemas.openid.net/event/backchannel-logout"] = new JsonObject() },
+        });
+        var database = world.Server.Services.GetRequiredService<StoreDatabase>();
+        await database.WriteAsync((context, cancel) => context.Database.ExecuteSqlRawAsync("CREATE TRIGGER away BEFORE UPDATE OF ended_at ON sessions BEGIN SELECT RAISE(ABORT, 'away'); END", cancel), TestContext.Current.CancellationToken);
+        Assert.InRange((int)await SendAsync(), 500, 503);
+        Assert.NotNull(await ExternalWorld.PersonAsync(browser));
+        await database.WriteAsync((context, cancel) => context.Database.ExecuteSqlRawAsync("DROP TRIGGER away", cancel), TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, await SendAsync());
+        Assert.Null(await ExternalWorld.PersonAsync(browser));
+        Assert.Equal(HttpStatusCode.BadRequest, await SendAsync());
+
+        async Task<HttpStatusCode> SendAsync()
+        {
+            using var content = new FormUrlEncodedContent([new("logout_token", token)]);
+            using var http = new HttpClient();
+            using var answer = await http.PostAsync(new Uri(world.Server.Url, "/external/openam/backchannel-logout"), content);
+            return answer.StatusCode;
+        }
     }
 
     [Theory]

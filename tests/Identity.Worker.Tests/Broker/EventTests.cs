@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
+using Identity.Worker.Broker;
 using Identity.Worker.Tests.Fixtures;
 using Microsoft.Extensions.DependencyInjection;
 using RabbitMQ.Client;
@@ -66,6 +67,44 @@ public sealed class EventTests(RabbitMqServer broker) : IDisposable
         await using var requester = await Requester.ConnectAsync(uri);
         var parked = await requester.TakeAsync("identity_events.unrouted");
         Assert.Equal("user.created", Encoding.UTF8.GetString((byte[])parked.BasicProperties.Headers!["x-routing-key"]!));
+    }
+
+    // Operators set quorum queues for a virtual host; the broker then adds x-queue-type to what is declared, and refuses what does not go with it.
+    [Fact]
+    public async Task Event_WhenNobodyListensInAHostOfQuorumQueues_IsParkedToo()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync("quorum");
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer(), unroutedAfter: TimeSpan.FromMilliseconds(500), claim: TimeSpan.FromSeconds(1));
+        await CreateAsync(worker, EventTypes.UserCreated);
+        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<IOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
+        Assert.Equal("quorum", await broker.QueueTypeAsync(uri, "identity_events.unrouted"));
+        await using var requester = await Requester.ConnectAsync(uri);
+        var parked = await requester.TakeAsync("identity_events.unrouted");
+        Assert.Equal("user.created", Encoding.UTF8.GetString((byte[])parked.BasicProperties.Headers!["x-routing-key"]!));
+        await Eventually.TrueAsync(() => worker.IsConsuming, "requests for codes are taken");
+    }
+
+    [Fact]
+    public async Task Queue_WhenItExistsWithOtherArguments_IsUsedAsItIs_AndOneThatIsRefusedIsTold()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync();
+        await using (var connection = await new ConnectionFactory { Uri = new Uri(uri) }.CreateConnectionAsync())
+        {
+            await using (var channel = await connection.CreateChannelAsync())
+            {
+                // As versions before this one declared it.
+                await channel.QueueDeclareAsync("identity_events.unrouted", durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-message-ttl"] = 604_800_000L, ["x-queue-mode"] = "lazy" });
+            }
+
+            await RabbitMqTopology.DeclareEventsAsync(connection, ["identity_events"], TestContext.Current.CancellationToken);
+        }
+
+        // Longer than the broker lets a message wait.
+        await using var other = await new ConnectionFactory { Uri = new Uri(uri) }.CreateConnectionAsync();
+        var refused = await Assert.ThrowsAsync<RabbitMQ.Client.Exceptions.OperationInterruptedException>(() => RabbitMqTopology.DeclareRequestsAsync(other, [TimeSpan.FromDays(73_000)], TestContext.Current.CancellationToken));
+        Assert.Equal(Constants.PreconditionFailed, refused.ShutdownReason!.ReplyCode);
     }
 
     [Fact]

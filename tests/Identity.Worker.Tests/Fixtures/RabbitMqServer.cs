@@ -145,15 +145,19 @@ public sealed class RabbitMqServer : IAsyncLifetime
     }
 
     /// <summary>A virtual host of the test's own, as a URI.</summary>
-    public async Task<string> CreateHostAsync()
+    /// <param name="queueType">What a queue is unless it says otherwise; null: the broker's default.</param>
+    public async Task<string> CreateHostAsync(string? queueType = null)
     {
         var name = "t" + Guid.NewGuid().ToString("N")[..12];
-        using var created = await _api.PutAsync($"vhosts/{name}", JsonContent.Create(new { }));
+        using var created = await _api.PutAsync($"vhosts/{name}", JsonContent.Create(queueType is null ? new JsonObject() : new JsonObject { ["default_queue_type"] = queueType, ["defaultqueuetype"] = queueType }));
         created.EnsureSuccessStatusCode();
         using var permitted = await _api.PutAsync($"permissions/{name}/{Uri.EscapeDataString(_user)}", JsonContent.Create(new { configure = ".*", write = ".*", read = ".*" }));
         permitted.EnsureSuccessStatusCode();
         return $"amqp://{Uri.EscapeDataString(_user)}:{Uri.EscapeDataString(_password)}@{_host}:{Port}/{name}";
     }
+
+    /// <summary>classic, quorum or stream.</summary>
+    public async Task<string?> QueueTypeAsync(string uri, string queue) => (string?)(await _api.GetFromJsonAsync<JsonObject>($"queues/{new Uri(uri).AbsolutePath.Trim('/')}/{queue}"))!["type"];
 
     /// <summary>Closes every client connection, as a load balancer or a rolling upgrade does.</summary>
     public async Task<int> CloseConnectionsAsync(string uri)

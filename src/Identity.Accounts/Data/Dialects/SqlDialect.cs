@@ -52,8 +52,20 @@ public abstract class SqlDialect
 
     protected static string Parameters(int count) => string.Join(", ", Enumerable.Range(0, count).Select(i => "{" + i.ToString(System.Globalization.CultureInfo.InvariantCulture) + "}"));
 
+    /// <summary>However deep: EF Core wraps in what it calls transient what SaveChanges has wrapped already.</summary>
     protected static TException? Find<TException>(Exception exception)
-        where TException : Exception => exception as TException ?? exception.InnerException as TException;
+        where TException : Exception
+    {
+        for (var one = exception; one is not null; one = one.InnerException)
+        {
+            if (one is TException found)
+            {
+                return found;
+            }
+        }
+
+        return null;
+    }
 }
 
 /// <summary>SQLite and PostgreSQL share the upsert.</summary>
@@ -161,7 +173,7 @@ internal sealed partial class SqlServerDialect : SqlDialect
 
     public override Task LockAsync(IdentityDbContext context, string name, CancellationToken cancellationToken) =>
         context.Database.ExecuteSqlAsync(
-            $"DECLARE @result int; EXEC @result = sp_getapplock @Resource = {name}, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 15000; IF @result < 0 RAISERROR('The lock was not granted.', 16, 1);",
+            $"DECLARE @result int; EXEC @result = sp_getapplock @Resource = {name}, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 15000; IF @result = -3 RAISERROR('The lock was not granted: a deadlock.', 16, 3); IF @result < 0 RAISERROR('The lock was not granted.', 16, 1);",
             cancellationToken);
 
     public override bool IsUniqueViolation(Exception exception, [NotNullWhen(true)] out string? detail)
@@ -180,7 +192,8 @@ internal sealed partial class SqlServerDialect : SqlDialect
     // Of the transport, and Azure's "the service is being moved".
     public override bool IsBroken(Exception exception) => Find<SqlException>(exception) is { Number: 64 or 121 or 233 or 10053 or 10054 or 40197 or 40613 };
 
-    public override bool IsDeadlock(Exception exception) => Find<SqlException>(exception) is { Number: 1205 };
+    // Of a row, and of a lock by name, whose procedure says it by its result: LockAsync raises it in a state of its own.
+    public override bool IsDeadlock(Exception exception) => Find<SqlException>(exception) is { Number: 1205 } or { Number: 50000, State: 3 };
 
     [GeneratedRegex("(?:ix|pk)_[a-z_]+", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex IndexName();

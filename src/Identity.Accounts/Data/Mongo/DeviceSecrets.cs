@@ -12,6 +12,8 @@ internal sealed class DeviceSecrets(MongoServer server, StoreDatabase database, 
 {
     private static readonly byte[] s_moved = [];
 
+    public override bool OutlivesSessions => false;
+
     public static RowSecret Of(DeviceRow row) => Of(row.Id, row.TokenHash, row.SealedToken);
 
     /// <summary>The sealed token of a row, as it is or from here. Null: it was lost, or the device has gone or another token by now.</summary>

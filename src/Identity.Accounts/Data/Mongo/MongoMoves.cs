@@ -2,14 +2,12 @@ using System.Diagnostics.Metrics;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using MongoDB.Bson;
-using MongoDB.Driver;
 
 namespace Identity.Accounts.Data.Mongo;
 
 /// <summary>
 /// The repair job: carries over rows that a crash or an outage left waiting (at the first start with MONGO_URI, all there are), and
-/// removes documents whose account is gone. Every minute; any number of nodes may do it. Meter <c>Identity.Stores</c>.
+/// removes documents whose account is gone (<see cref="MongoOrphans"/>). Every minute; any number of nodes may do it. Meter <c>Identity.Stores</c>.
 /// </summary>
 internal sealed partial class MongoMoves : BackgroundService
 {
@@ -17,13 +15,10 @@ internal sealed partial class MongoMoves : BackgroundService
 
     private static readonly TimeSpan s_interval = TimeSpan.FromMinutes(1);
 
-    // An account comes before its documents, so only a removed one has none; but who removes one may be at it.
-    private static readonly TimeSpan s_orphanAge = TimeSpan.FromMinutes(10);
-
-    private readonly MongoServer _server;
     private readonly MongoCredentialStore _credentials;
     private readonly MongoMetadataStore _metadata;
     private readonly IReadOnlyList<MongoSecrets> _secrets;
+    private readonly MongoOrphans _orphans;
     private readonly CredentialHome _home;
     private readonly StoreDatabase _database;
     private readonly TimeProvider _timeProvider;
@@ -33,9 +28,9 @@ internal sealed partial class MongoMoves : BackgroundService
     private long _waiting;
     private int _turn;
 
-    public MongoMoves(MongoServer server, MongoCredentialStore credentials, MongoMetadataStore metadata, IEnumerable<MongoSecrets> secrets, CredentialHome home, StoreDatabase database, IMeterFactory meters, TimeProvider timeProvider, ILogger<MongoMoves> logger)
+    public MongoMoves(MongoCredentialStore credentials, MongoMetadataStore metadata, IEnumerable<MongoSecrets> secrets, MongoOrphans orphans, CredentialHome home, StoreDatabase database, IMeterFactory meters, TimeProvider timeProvider, ILogger<MongoMoves> logger)
     {
-        (_server, _credentials, _metadata, _home, _database, _timeProvider, _logger) = (server, credentials, metadata, home, database, timeProvider, logger);
+        (_credentials, _metadata, _orphans, _home, _database, _timeProvider, _logger) = (credentials, metadata, orphans, home, database, timeProvider, logger);
         _secrets = [.. secrets];
         _meter = meters.Create(StoreMetrics.MeterName);
         _repaired = _meter.CreateCounter<long>("identity.credentials.repaired", "{half}", "Halves finished (moved) or removed (orphan), by kind");
@@ -112,42 +107,7 @@ internal sealed partial class MongoMoves : BackgroundService
     /// <summary>Removes documents whose account is gone; how many.</summary>
     public async Task<int> RemoveOrphansAsync(CancellationToken cancellationToken)
     {
-        var removed = 0;
-        foreach (var name in (string[])["credentials", "metadata"])
-        {
-            var documents = _server.Collection(name);
-            BsonValue after = BsonMinKey.Value;
-            while (true)
-            {
-                var ids = await MongoServer.CallAsync(() => documents
-                    .Find(Builders<BsonDocument>.Filter.Gt("_id", after))
-                    .Sort(Builders<BsonDocument>.Sort.Ascending("_id"))
-                    .Project(Builders<BsonDocument>.Projection.Include("_id"))
-                    .Limit(BatchSize)
-                    .ToListAsync(cancellationToken));
-                if (ids.Count == 0)
-                {
-                    break;
-                }
-
-                after = ids[^1]["_id"];
-                var known = ids.Select(document => MongoServer.Id(document["_id"])).ToArray();
-                var alive = await _database.ReadAsync((context, token) => context.Accounts.Where(r => known.Contains(r.Id)).Select(r => r.Id).ToListAsync(token), cancellationToken);
-                var youngest = _timeProvider.GetUtcNow() - s_orphanAge;
-                var gone = known.Except(alive).Where(id => id.Version != 7 || MadeAt(id) < youngest).ToArray();
-                if (gone.Length > 0)
-                {
-                    var filter = Builders<BsonDocument>.Filter.In("_id", gone.Select(MongoServer.Id));
-                    removed += (int)(await MongoServer.CallAsync(() => documents.DeleteManyAsync(filter, cancellationToken))).DeletedCount;
-                }
-            }
-        }
-
-        foreach (var one in _secrets)
-        {
-            removed += await one.RemoveOrphansAsync(cancellationToken);
-        }
-
+        var removed = await _orphans.RemoveAsync(isConfirmed: false, cancellationToken);
         if (removed > 0)
         {
             _repaired.Add(removed, new KeyValuePair<string, object?>("kind", "orphan"));
@@ -205,19 +165,6 @@ internal sealed partial class MongoMoves : BackgroundService
         }
 
         return count;
-    }
-
-    // RFC 9562 §5.7: milliseconds since 1970 are the first 48 bits.
-    private static DateTimeOffset MadeAt(Guid id)
-    {
-        var bytes = id.ToByteArray(bigEndian: true);
-        long milliseconds = 0;
-        for (var i = 0; i < 6; i++)
-        {
-            milliseconds = (milliseconds << 8) | bytes[i];
-        }
-
-        return DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
     }
 
     [LoggerMessage(2831, LogLevel.Information, "{Count} credentials and documents were moved to MongoDB or removed with their account")]

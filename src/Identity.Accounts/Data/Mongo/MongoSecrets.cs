@@ -30,7 +30,14 @@ internal abstract class MongoSecrets(MongoServer server, string collection, Stor
     /// <summary>Whether a move of this process failed since everything was moved last.</summary>
     public bool IsBehind => _isBehind;
 
+    public string Collection => collection;
+
+    /// <summary>Whether rows end one by one. False: all of a kind may end at once, as sessions do, and leave all their documents behind.</summary>
+    public virtual bool OutlivesSessions => true;
+
     protected StoreDatabase Database => database;
+
+    private DateTime Youngest => (timeProvider.GetUtcNow() - s_orphanAge).UtcDateTime;
 
     private IMongoCollection<BsonDocument> Documents => server.Collection(collection);
 
@@ -163,12 +170,10 @@ internal abstract class MongoSecrets(MongoServer server, string collection, Stor
         return brought;
     }
 
-    /// <summary>Removes the documents that no row means any more; how many.</summary>
-    public async Task<int> RemoveOrphansAsync(CancellationToken cancellationToken)
+    /// <summary>The documents that no row means any more; null: more than so many.</summary>
+    public async Task<List<string>?> FindOrphansAsync(long most, CancellationToken cancellationToken)
     {
-        // A document that is written anew, because its row waits again, is young again: none that a row is about to mean goes.
-        var old = Builders<BsonDocument>.Filter.Lt("writtenAt", (timeProvider.GetUtcNow() - s_orphanAge).UtcDateTime);
-        var removed = 0;
+        var orphans = new List<string>();
         BsonValue after = BsonMinKey.Value;
         while (true)
         {
@@ -176,23 +181,36 @@ internal abstract class MongoSecrets(MongoServer server, string collection, Stor
             var batch = await MongoServer.CallAsync(() => Documents
                 .Find(Builders<BsonDocument>.Filter.Gt("_id", from))
                 .Sort(Builders<BsonDocument>.Sort.Ascending("_id"))
-                .Project(Builders<BsonDocument>.Projection.Include("_id"))
+                .Project(Builders<BsonDocument>.Projection.Include("_id").Include("writtenAt"))
                 .Limit(BatchSize)
                 .ToListAsync(cancellationToken));
             if (batch.Count == 0)
             {
-                return removed;
+                return orphans;
             }
 
             after = batch[^1]["_id"];
-            var keys = batch.Select(document => document["_id"].AsString).ToArray();
-            var meant = (await RowsAsync([.. keys.Select(RowOf).Distinct()], cancellationToken)).Select(row => row.Key);
-            var gone = keys.Except(meant, StringComparer.Ordinal).ToArray();
-            if (gone.Length > 0)
+            var meant = (await RowsAsync([.. batch.Select(document => RowOf(document["_id"].AsString)).Distinct()], cancellationToken)).Select(row => row.Key).ToHashSet(StringComparer.Ordinal);
+            orphans.AddRange(batch.Where(document => document["writtenAt"].ToUniversalTime() < Youngest).Select(document => document["_id"].AsString).Where(key => !meant.Contains(key)));
+            if (orphans.Count > most)
             {
-                removed += (int)(await MongoServer.CallAsync(() => Documents.DeleteManyAsync(Builders<BsonDocument>.Filter.In("_id", gone) & old, cancellationToken))).DeletedCount;
+                return null;
             }
         }
+    }
+
+    /// <summary>Removes what was found; how many.</summary>
+    public async Task<int> RemoveOrphansAsync(List<string> orphans, CancellationToken cancellationToken)
+    {
+        // Asked again: a document that is written anew, because its row waits again, is young again. None that a row is about to mean goes.
+        var old = Builders<BsonDocument>.Filter.Lt("writtenAt", Youngest);
+        var removed = 0L;
+        foreach (var keys in orphans.Chunk(BatchSize))
+        {
+            removed += (await MongoServer.CallAsync(() => Documents.DeleteManyAsync(Builders<BsonDocument>.Filter.In("_id", keys) & old, cancellationToken))).DeletedCount;
+        }
+
+        return (int)removed;
     }
 
     /// <summary>All that there are, wherever each is, in no order that stores agree on.</summary>

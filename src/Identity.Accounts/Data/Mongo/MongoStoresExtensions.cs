@@ -18,6 +18,8 @@ internal static class MongoStoresExtensions
         services.AddMetrics();
         services.AddSingleton(provider => new MongoServer(settings, provider.GetRequiredService<ILogger<MongoServer>>()));
         services.AddSingleton<CredentialHome>();
+        services.AddSingleton<MongoOwner>();
+        services.AddSingleton<MongoOrphans>();
         services.AddSingleton<MongoCredentialStore>();
         services.AddSingleton<MongoMetadataStore>();
         services.AddSingleton<FactorSecrets>();
@@ -33,18 +35,22 @@ internal static class MongoStoresExtensions
             provider.GetRequiredService<MongoCredentialStore>(),
             provider.GetRequiredService<MongoMetadataStore>(),
             provider.GetServices<MongoSecrets>(),
+            provider.GetRequiredService<MongoOwner>(),
+            provider.GetRequiredService<MongoOrphans>(),
             provider.GetRequiredService<CredentialHome>(),
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<TimeProvider>()));
         services.AddHostedService(provider => provider.GetRequiredService<MongoMoves>());
-        services.AddHealthChecks().AddCheck<MongoHealthCheck>("mongodb", tags: ["ready"]);
+
+        // Degraded, not unready: much goes on without it, and all nodes lose it at once. Shorter than a probe waits, a second with Kubernetes unless it is told otherwise.
+        services.AddHealthChecks().AddCheck<MongoHealthCheck>("mongodb", HealthStatus.Degraded, tags: ["ready"], timeout: TimeSpan.FromMilliseconds(700));
     }
 
     /// <summary>
     /// Notes in the database that its credentials live in MongoDB, or refuses a start that would look for them elsewhere: to everybody it would
     /// say that the password is wrong.
     /// </summary>
-    /// <exception cref="StartFailureException">MONGO_URI is missing, or is set though the credentials were brought back.</exception>
+    /// <exception cref="StartFailureException">MONGO_URI is missing, is another database's, or is set though the credentials were brought back.</exception>
     public static async Task StartMongoAsync(this IServiceProvider services, CancellationToken cancellationToken)
     {
         if (services.GetService<MongoServer>() is { } server)
@@ -72,11 +78,18 @@ internal static class MongoStoresExtensions
         };
     }
 
-    /// <summary>With MONGO_URI, that credentials live there; what is noted already stays.</summary>
+    /// <summary>With MONGO_URI, marks database and MongoDB as each other's, and notes that credentials live there; what is noted already stays.</summary>
+    /// <exception cref="StartFailureException">The MongoDB is another database's.</exception>
     public static async Task NoteCredentialsHomeAsync(this IServiceProvider services, CancellationToken cancellationToken)
     {
-        if (services.GetService<MongoServer>() is not null)
+        if (services.GetService<MongoOwner>() is { } owner)
         {
+            // In this order: a database that notes MongoDB as its home has marked it.
+            if (await owner.ClaimAsync(cancellationToken) is { } problem)
+            {
+                throw new StartFailureException(problem);
+            }
+
             await CredentialHome.NoteAsync(services.GetRequiredService<StoreDatabase>(), CredentialHome.Mongo, replaces: false, cancellationToken);
         }
     }

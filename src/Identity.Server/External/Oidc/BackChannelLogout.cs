@@ -71,14 +71,20 @@ internal sealed class BackChannelLogout(ExternalEntries entries, ExternalSession
             throw Refused("iat", "the token is old");
         }
 
-        if (OidcTokens.Text(jwt, "jti") is not { Length: <= 500 } id || !await entries.TryMarkAsync("logout", provider.Name + "\n" + id, issued + Longest + Longest, context.RequestAborted))
+        if (OidcTokens.Text(jwt, "jti") is not { Length: <= 500 } id || await entries.PeekAsync("logout", provider.Name + "\n" + id, context.RequestAborted) is not null)
         {
             throw Refused("jti", "the token came before, or has no jti");
         }
 
         var realm = provider.Options.IsOpenAm ? OidcTokens.Text(jwt, "realm") ?? "" : "";
         var person = subject is null || provider.Options.Subject is not (null or "sub") ? null : new ExternalSubject(provider.Name, realm, subject, provider.Options.IgnoreSubjectCase);
-        await sessions.EndAsync(provider.Name, person, session, Callers.Of(context), context.RequestAborted);
+
+        // Marked after it: what an outage leaves undone may come again, and two at once end the same sessions.
+        await sessions.EndAsync(provider.Name, person, session, Callers.Of(context), CancellationToken.None);
+        if (!await entries.TryMarkAsync("logout", provider.Name + "\n" + id, issued + Longest + Longest, CancellationToken.None))
+        {
+            throw Refused("jti", "the token came twice at once");
+        }
     }
 
     private static ExternalRefusal Refused(string reason, string detail) => new(ExternalProblem.Refused, reason, detail);

@@ -337,7 +337,7 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
     {
         var provider = await _metadata.GetAsync(context.RequestAborted);
         var asked = await WithKeysAsync(keys => _logout.ReadRequest(message, isPost, context.Request.QueryString.Value?.TrimStart('?') ?? "", keys), context.RequestAborted);
-        if (!await _entries.TryMarkAsync("logout", Name + "\n" + asked.Id, asked.ExpiresAt, context.RequestAborted))
+        if (await _entries.PeekAsync("logout", Name + "\n" + asked.Id, context.RequestAborted) is not null)
         {
             throw new ExternalRefusal(ExternalProblem.Expired, "replay", "the request to sign out came before");
         }
@@ -347,12 +347,18 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
         var caller = Callers.Of(context);
         foreach (var index in asked.SessionIndexes)
         {
-            await _sessions.EndAsync(Name, subject: null, Upstream(asked.NameId, index), caller, context.RequestAborted);
+            await _sessions.EndAsync(Name, subject: null, Upstream(asked.NameId, index), caller, CancellationToken.None);
         }
 
         if (asked.SessionIndexes.Count == 0 && bySubject)
         {
-            await _sessions.EndAsync(Name, new ExternalSubject(Name, "", asked.NameId.Value, Options.IgnoreSubjectCase), upstreamSession: null, caller, context.RequestAborted);
+            await _sessions.EndAsync(Name, new ExternalSubject(Name, "", asked.NameId.Value, Options.IgnoreSubjectCase), upstreamSession: null, caller, CancellationToken.None);
+        }
+
+        // Marked after it: what an outage leaves undone may come again, and two at once end the same sessions.
+        if (!await _entries.TryMarkAsync("logout", Name + "\n" + asked.Id, asked.ExpiresAt, CancellationToken.None))
+        {
+            throw new ExternalRefusal(ExternalProblem.Expired, "replay", "the request to sign out came twice at once");
         }
 
         var binding = provider.LogoutAnswers.ContainsKey(SamlNames.Redirect) ? SamlNames.Redirect : SamlNames.Post;
