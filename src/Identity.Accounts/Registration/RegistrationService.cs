@@ -36,13 +36,10 @@ public sealed class RegistrationService(
 
     public async Task<RegistrationResult> RegisterAsync(NewAccount account, bool conceal, Caller caller, CancellationToken cancellationToken)
     {
-        if (caller.Ip is not null)
+        var lease = await limiter.AcquireAsync("register", caller.From, options.Value.RegistrationsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+        if (!lease.Allowed)
         {
-            var lease = await limiter.AcquireAsync("register:" + caller.Ip, options.Value.RegistrationsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
-            if (!lease.Allowed)
-            {
-                return new RegistrationResult.RateLimited(lease.RetryAfter);
-            }
+            return new RegistrationResult.RateLimited(lease.RetryAfter);
         }
 
         var problems = policy.FindProblems(account.Password, [account.Email, account.UserName, account.FirstName, account.LastName]);

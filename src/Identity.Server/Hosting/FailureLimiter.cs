@@ -1,5 +1,6 @@
 // RFC 6749 §2.3.1 and RFC 9700 §4.15: guessing is bounded, by address, wherever clients bring their secrets. Success costs nothing, however much of it there is.
 using System.Collections.Concurrent;
+using Identity.Accounts.RateLimits;
 using Identity.OAuth;
 using Identity.OAuth.Requests;
 using Identity.Server.Endpoints;
@@ -32,7 +33,7 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options, TimeProvi
 {
     private static readonly TimeSpan Length = TimeSpan.FromMinutes(1);
 
-    private readonly ConcurrentDictionary<string, Window> _windows = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<CountedAddress, Window> _windows = new();
     private long _swept = timeProvider.GetUtcNow().UtcTicks;
 
     /// <summary>Around such an endpoint: refuses who guessed too often, and counts who guesses.</summary>
@@ -40,7 +41,7 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options, TimeProvi
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(next);
-        var window = Current(context.Connection.RemoteIpAddress?.ToString() ?? "");
+        var window = Current(CountedAddress.Of(context.Connection.RemoteIpAddress) ?? default);
         if (!await window.TryEnterAsync())
         {
             await RefuseAsync(context, window.End - timeProvider.GetUtcNow());
@@ -67,7 +68,7 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options, TimeProvi
         return ProtocolAnswers.WriteAsync(context, new OAuthError(OAuthErrors.TemporarilyUnavailable, "Too many refused requests from this address.", StatusCodes.Status429TooManyRequests));
     }
 
-    private Window Current(string address)
+    private Window Current(CountedAddress address)
     {
         var now = timeProvider.GetUtcNow();
         var swept = Interlocked.Read(ref _swept);

@@ -207,7 +207,7 @@ public sealed class VerifyModel(
         var lease = await limiter.AcquireAsync("user_code_for:" + account.ToString("N"), limits.Value.UserCodesPerAccount, Window, cancellationToken);
         if (lease.Allowed && Caller.Ip is { } address)
         {
-            lease = await limiter.AcquireAsync("user_code:" + address, limits.Value.UserCodesPerAddress, Window, cancellationToken);
+            lease = await limiter.AcquireAsync("user_code", Caller.From, limits.Value.UserCodesPerAddress, Window, cancellationToken);
         }
 
         return lease.Allowed ? null : lease.RetryAfter;
