@@ -24,6 +24,9 @@ public sealed class RateLimitOptions
     public int UserCodesPerAddress { get; set; } = 600;
 }
 
+
+    /// <summary>Long requests that are kept for one address at a time, an hour each. Of more nothing is kept: they go through as they came. Offices share addresses.</summary>
+    public int LongRequestsPerAddress { get; set; } = 3_000;
 /// <summary>
 /// Counts refused requests of clients by address, at this node: a guesser that spreads over nodes gains a factor of their number. A request takes its
 /// place before it is looked at and gives it back where it was no failure, so that no more are looked at than may fail, however many come at once;

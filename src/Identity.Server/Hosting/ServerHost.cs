@@ -268,7 +268,8 @@ public static class ServerHost
         services.AddOptions<RateLimitOptions>().BindConfiguration(RateLimitOptions.Section)
             .Validate(options => options.TokenFailuresPerAddress >= 1, "RateLimits:TokenFailuresPerAddress: expected 1 or more.")
             .Validate(options => options.UserCodesPerAccount >= 2, "RateLimits:UserCodesPerAccount: expected 2 or more.")
-            .Validate(options => options.UserCodesPerAddress >= 2, "RateLimits:UserCodesPerAddress: expected 2 or more.").ValidateOnStart();
+            .Validate(options => options.UserCodesPerAddress >= 2, "RateLimits:UserCodesPerAddress: expected 2 or more.")
+            .Validate(options => options.LongRequestsPerAddress >= 1, "RateLimits:LongRequestsPerAddress: expected 1 or more.").ValidateOnStart();
         services.AddSingleton<FailureLimiter>();
         services.AddSingleton<LongRequests>();
         services.AddIdentityPages(builder.Configuration);
