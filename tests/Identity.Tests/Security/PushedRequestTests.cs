@@ -188,7 +188,7 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
             await RefusesAsync(browser, Go(late) + ticket);
             await RefusesAsync(browser, back.Replace("client_id=spa", "client_id=other", StringComparison.Ordinal));
             await RefusesAsync(browser, world.TicketOfNow(browser, late));
-            await RefusesAsync(browser, world.Decline(Go(late)));
+            await RefusesAsync(browser, world.Decline(browser, Go(late)));
         }
     }
 
@@ -292,14 +292,20 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
         /// <summary>The request as it would come back to this browser if it had led to a page only now.</summary>
         public string TicketOfNow(Browser browser, string reference)
         {
-            var context = new DefaultHttpContext();
-            context.Request.Headers.Cookie = browser.Cookies.GetCookieHeader(browser.Address);
+            var context = ContextOf(browser);
             var parameters = RequestParameters.Read([KeyValuePair.Create("client_id", (IReadOnlyList<string?>)["spa"]), KeyValuePair.Create("request_uri", (IReadOnlyList<string?>)[reference])]).Value;
             return _server!.Services.GetRequiredService<Interactions>().ReturnUrl(context, parameters, Time.GetUtcNow());
         }
 
         /// <summary>Where a page leads whoever says no on the way to this address.</summary>
-        public string Decline(string returnUrl) => _server!.Services.GetRequiredService<IInteractions>().Decline(returnUrl);
+        public string Decline(Browser browser, string returnUrl) => _server!.Services.GetRequiredService<IInteractions>().Decline(ContextOf(browser), returnUrl);
+
+        private static DefaultHttpContext ContextOf(Browser browser)
+        {
+            var context = new DefaultHttpContext();
+            context.Request.Headers.Cookie = browser.Cookies.GetCookieHeader(browser.Address);
+            return context;
+        }
 
         public Task<int> CleanUpAsync() => _server!.Services.GetRequiredService<StoreCleanUp>().RunAsync(TestContext.Current.CancellationToken);
 
