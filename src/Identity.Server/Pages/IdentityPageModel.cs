@@ -51,7 +51,7 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
         Microsoft.AspNetCore.Mvc.Filters.PageHandlerExecutionDelegate next)
     {
         ReturnUrl = services.ReturnUrls.Validate(RequestedReturnUrl);
-        Context = await services.Contexts.ReadAsync(ReturnUrl, HttpContext.RequestAborted);
+        Context = await services.Contexts.ReadAsync(ReturnUrl, HttpContext);
         await next();
     }
 

@@ -151,6 +151,18 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
         Assert.Equal("access_denied", RunningServer.Query(answered.Headers.Location)["error"]);
     }
 
+    // A browser holds a form to the page's policy, also where its redirects lead: without the answer's scheme in it the button is dead.
+    [Fact]
+    public async Task Push_OfAClientWithSeveralAddresses_IsKnownToThePages()
+    {
+        var (_, body) = await world.Node.PostAsync("/connect/par", client: null, [.. Parameters("two"), ("login_hint", "ada.pushed@example.com")]);
+        using var browser = new Browser(world.Node.Address);
+        using var asked = await browser.GetAsync(Go((string)body["request_uri"]!, "two"));
+        using var page = await browser.GetAsync(asked.Headers.Location!.OriginalString);
+        Assert.Contains("form-action 'self' http:;", Assert.Single(page.Headers.GetValues("Content-Security-Policy")), StringComparison.Ordinal);
+        Assert.Contains("ada.pushed@example.com", await page.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Push_WhenThePersonComesBackAfterAnHour_IsOver()
     {
@@ -323,7 +335,9 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
             (web["token_endpoint_auth_method"], web["client_secret"]) = ("client_secret_basic", Node.Secret);
             var asks = Client("asks");
             asks["require_consent"] = true;
-            _server = await HostedServer.StartAsync(new JsonArray(Client("spa"), Client("other"), asks, web).ToJsonString(), time: Time);
+            var two = Client("two");
+            two["redirect_uris"]!.AsArray().Add("https://client.example.com/cb");
+            _server = await HostedServer.StartAsync(new JsonArray(Client("spa"), Client("other"), asks, web, two).ToJsonString(), time: Time);
             _node = new AddressedNode(_server.Url);
         }
 
