@@ -57,7 +57,7 @@ public sealed class RegistrationService(
             return new RegistrationResult.MetadataTooLarge();
         }
 
-        var hash = await hashing.HashAsync(account.Password, cancellationToken);
+        var hash = await hashing.HashForRegistrationAsync(account.Password, cancellationToken);
         var created = Create(account);
         created.Claim = AccountClaim.Unproven;
         var outcome = await accounts.CreateAsync(created, new AccountCredentials(created.Id, hash, created.CreatedAt), [events.OfUser(EventTypes.UserCreated, created)], cancellationToken);
