@@ -2,10 +2,12 @@
 using System.Collections.Concurrent;
 using Identity.Accounts.RateLimits;
 using Identity.OAuth;
+using Identity.OAuth.Clients;
 using Identity.OAuth.Requests;
 using Identity.Server.Endpoints;
 using Microsoft.AspNetCore;
 using Microsoft.Extensions.Options;
+using OpenIddict.Server.AspNetCore;
 
 namespace Identity.Server.Hosting;
 
@@ -22,11 +24,11 @@ public sealed class RateLimitOptions
 
     /// <summary>User codes looked up from one address in 15 minutes. Offices share addresses.</summary>
     public int UserCodesPerAddress { get; set; } = 600;
-}
-
 
     /// <summary>Long requests that are kept for one address at a time, an hour each. Of more nothing is kept: they go through as they came. Offices share addresses.</summary>
     public int LongRequestsPerAddress { get; set; } = 3_000;
+}
+
 /// <summary>
 /// Counts refused requests of clients by address, at this node: a guesser that spreads over nodes gains a factor of their number. A request takes its
 /// place before it is looked at and gives it back where it was no failure, so that no more are looked at than may fail, however many come at once;
@@ -57,7 +59,10 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options, TimeProvi
             await next(context);
 
             // A device that waits for its person guesses nothing, nor does a client that is told a nonce (RFC 9449 §8).
-            failed = context.Response.StatusCode is >= 400 and < 500 && context.GetOpenIddictServerResponse()?.Error is not (OAuthErrors.AuthorizationPending or OAuthErrors.UseDPoPNonce);
+            // Nor does an application's own server with a code that somebody made up and took to its redirect_uri: for that it must not lose the endpoint.
+            failed = context.Response.StatusCode is >= 400 and < 500
+                && context.GetOpenIddictServerResponse()?.Error is not (OAuthErrors.AuthorizationPending or OAuthErrors.UseDPoPNonce)
+                && !(context.Features.Get<OpenIddictServerAspNetCoreFeature>()?.Transaction is { } transaction && ConfidentialClient.WasProven(transaction));
         }
         finally
         {
