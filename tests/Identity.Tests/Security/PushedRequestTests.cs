@@ -151,6 +151,29 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
         Assert.Equal("access_denied", RunningServer.Query(answered.Headers.Location)["error"]);
     }
 
+    [Theory]
+    [InlineData("spa")]
+    [InlineData("web")]
+    public async Task Push_LongerThanWhatIsStored_IsRefused(string client)
+    {
+        (string, string)[] proof = client == "web" ? [("client_secret", Node.Secret)] : [];
+        var (status, body) = await world.Node.PostAsync("/connect/par", client: null, [.. Parameters(client), .. proof, ("nonce", new string('n', 20_000)), ("unknown", new string('x', 20_000))]);
+        Assert.Equal((HttpStatusCode.RequestEntityTooLarge, "invalid_request"), (status, (string?)body["error"]));
+    }
+
+    [Fact]
+    public async Task Push_LongAndOftenInAPublicClientsName_IsRefused()
+    {
+        (string, string)[] much = [("nonce", new string('n', 5000))];
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => world.Node.PostAsync("/connect/par", client: null, [.. Parameters("spa"), .. much])));
+        Assert.Equal(World.LongPushes, answers.Count(answer => answer.Status == HttpStatusCode.Created));
+        Assert.All(answers.Where(answer => answer.Status != HttpStatusCode.Created), answer => Assert.Equal((HttpStatusCode.TooManyRequests, "temporarily_unavailable"), (answer.Status, (string?)answer.Body["error"])));
+
+        // Short ones, and whoever proves itself, are not held up by strangers.
+        await PushAsync();
+        Assert.Equal(HttpStatusCode.Created, (await world.Node.PostAsync("/connect/par", client: null, [.. Parameters("web"), ("client_secret", Node.Secret), .. much])).Status);
+    }
+
     // A browser holds a form to the page's policy, also where its redirects lead: without the answer's scheme in it the button is dead.
     [Fact]
     public async Task Push_OfAClientWithSeveralAddresses_IsKnownToThePages()
@@ -294,6 +317,8 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
 
     public sealed class World : IAsyncLifetime
     {
+        public const int LongPushes = 7;
+
         private HostedServer? _server;
         private AddressedNode? _node;
 
@@ -337,7 +362,7 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
             asks["require_consent"] = true;
             var two = Client("two");
             two["redirect_uris"]!.AsArray().Add("https://client.example.com/cb");
-            _server = await HostedServer.StartAsync(new JsonArray(Client("spa"), Client("other"), asks, web, two).ToJsonString(), time: Time);
+            _server = await HostedServer.StartAsync(new JsonArray(Client("spa"), Client("other"), asks, web, two).ToJsonString(), time: Time, settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["OAuth:LongPushesPerAddress"] = "7" });
             _node = new AddressedNode(_server.Url);
         }
 

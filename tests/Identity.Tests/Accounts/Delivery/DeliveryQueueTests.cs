@@ -1,6 +1,3 @@
-using Identity.Accounts;
-using Identity.Accounts.Delivery;
-using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Registration;
 
 namespace Identity.Tests.Accounts.Delivery;
