@@ -1,3 +1,5 @@
+using Identity.Accounts.RateLimits;
+
 namespace Identity.Accounts;
 
 /// <summary>Where a request comes from: for the audit trail, the limits per address, and the session it may lead to. What strangers say of themselves is cut here, whoever reads it.</summary>
@@ -26,6 +28,9 @@ public sealed record Caller(
     bool TakesTokens = false)
 {
     public const int LongestUserAgent = 400;
+
+    /// <summary>What limits by address count.</summary>
+    public CountedAddress? From => CountedAddress.Of(Ip);
 
     private const int LongestName = 200;
 

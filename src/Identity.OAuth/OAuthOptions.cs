@@ -45,6 +45,9 @@ public sealed class OAuthOptions
     /// <summary>The next signing key is published this long before it signs.</summary>
     public TimeSpan KeyPublishAhead { get; set; } = TimeSpan.FromDays(2);
 
+    /// <summary>Pushed requests of more than 4 KB that clients without credentials may leave here per address and hour: anybody can push in their name.</summary>
+    public int LongPushesPerAddress { get; set; } = 3_000;
+
     /// <summary>Languages of the pages (BCP 47), for <c>ui_locales_supported</c>.</summary>
     public IList<string> UiLocales { get; } = ["en"];
 

@@ -96,6 +96,11 @@ internal sealed class OAuthOptionsValidation : IValidateOptions<OAuthOptions>
         Between(options.KeyPublishAhead, TimeSpan.FromMinutes(2), TimeSpan.FromDays(90), "OAuth:KeyPublishAhead: expected 2m to 90d");
         Between(options.KeyRotation, options.KeyPublishAhead * 2, TimeSpan.FromDays(3650), "OAuth:KeyRotation: expected at least twice OAuth:KeyPublishAhead, and at most 3650d");
 
+        if (options.LongPushesPerAddress < 1)
+        {
+            problems.Add("LongPushesPerAddress: expected 1 or more");
+        }
+
         if (options.CompatibilitySecret is { Length: < 32 })
         {
             problems.Add("JWT_SECRET: expected 32 bytes or more");

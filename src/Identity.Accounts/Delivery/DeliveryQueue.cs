@@ -18,20 +18,20 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
 
     public bool Has(string channel) => _lanes.ContainsKey(channel);
 
-    /// <summary>Queues a message. With ten thousand waiting the channel is down, and the message is dropped with a log line.</summary>
-    public void Post(string channel, PersonalMessage message)
-    {
-        if (!_lanes.TryGetValue(channel, out var lane) || !lane.Waiting.Writer.TryWrite(message))
-        {
-            LogDropped(channel);
-        }
-    }
+    /// <summary>Queues a message that its person waits for. With ten thousand in line the channel is down, and the message is dropped with a log line.</summary>
+    public void Post(string channel, PersonalMessage message) => Post(channel, message, lane => lane.Waiting);
+
+    /// <summary>
+    /// Queues what nobody waits for. It stands in a line of its own: of some of these strangers can cause as many as they like, and no code is held up
+    /// or dropped for them.
+    /// </summary>
+    public void PostNotice(string channel, PersonalMessage message) => Post(channel, message, lane => lane.Notices);
 
     /// <summary>Sends now, for callers whose own work is not done before it is sent.</summary>
     public Task SendAsync(string channel, PersonalMessage message, CancellationToken cancellationToken) => _lanes[channel].Sender.SendAsync(message, cancellationToken);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(_lanes.Values.SelectMany(lane => Enumerable.Range(0, Parallel).Select(_ => WorkAsync(lane, stoppingToken))));
+        Task.WhenAll(from lane in _lanes.Values from line in lane.Lines from _ in Enumerable.Range(0, Parallel) select WorkAsync(lane.Sender, line, stoppingToken));
 
     /// <summary>What is still queued gets one try each: people are waiting for it.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -46,7 +46,7 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
         var unsent = await Task.WhenAll(_lanes.Values.Select(async lane =>
         {
             var failed = 0;
-            while (!cancellationToken.IsCancellationRequested && lane.Waiting.Reader.TryRead(out var message))
+            while (!cancellationToken.IsCancellationRequested && (lane.Waiting.Reader.TryRead(out var message) || lane.Notices.Reader.TryRead(out message)))
             {
                 failed += await DeliverAsync(lane.Sender, message, new CancellationToken(canceled: true)) ? 0 : 1;
             }
@@ -56,13 +56,21 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
         return unsent.Sum();
     }
 
-    private async Task WorkAsync(Lane lane, CancellationToken stoppingToken)
+    private void Post(string channel, PersonalMessage message, Func<Lane, Channel<PersonalMessage>> line)
+    {
+        if (!_lanes.TryGetValue(channel, out var lane) || !line(lane).Writer.TryWrite(message))
+        {
+            LogDropped(channel);
+        }
+    }
+
+    private async Task WorkAsync(IMessageSender sender, Channel<PersonalMessage> line, CancellationToken stoppingToken)
     {
         try
         {
-            await foreach (var message in lane.Waiting.Reader.ReadAllAsync(stoppingToken))
+            await foreach (var message in line.Reader.ReadAllAsync(stoppingToken))
             {
-                await DeliverAsync(lane.Sender, message, stoppingToken);
+                await DeliverAsync(sender, message, stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -117,7 +125,13 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
 
     private sealed record Lane(IMessageSender Sender)
     {
-        public Channel<PersonalMessage> Waiting { get; } = Channel.CreateBounded<PersonalMessage>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.Wait });
+        public Channel<PersonalMessage> Waiting { get; } = Line();
+
+        public Channel<PersonalMessage> Notices { get; } = Line();
+
+        public IReadOnlyList<Channel<PersonalMessage>> Lines => [Waiting, Notices];
+
+        private static Channel<PersonalMessage> Line() => Channel.CreateBounded<PersonalMessage>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.Wait });
     }
 
     [LoggerMessage(2700, LogLevel.Error, "A message by {Channel} was dropped: too many are waiting")]

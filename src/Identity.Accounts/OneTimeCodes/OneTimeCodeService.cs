@@ -228,12 +228,7 @@ public sealed class OneTimeCodeService(
 
     private async Task<TriedCode?> LimitAsync(Caller caller, CancellationToken cancellationToken)
     {
-        if (caller.Ip is null)
-        {
-            return null;
-        }
-
-        var lease = await limiter.AcquireAsync("otp_verify:" + caller.Ip, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+        var lease = await limiter.AcquireAsync("otp_verify", caller.From, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
         return lease.Allowed ? null : new TriedCode.RateLimited(lease.RetryAfter);
     }
 
@@ -394,13 +389,10 @@ public sealed class OneTimeCodeService(
     private async Task<TimeSpan?> CountAsync(CodeRecipient recipient, Account? account, Caller caller, CancellationToken cancellationToken)
     {
         var settings = options.Value;
-        if (caller.Ip is not null)
+        var perAddress = await limiter.AcquireAsync("otp", caller.From, settings.OneTimeCodesPerAddress, LimitWindow, cancellationToken);
+        if (!perAddress.Allowed)
         {
-            var perAddress = await limiter.AcquireAsync("otp:" + caller.Ip, settings.OneTimeCodesPerAddress, LimitWindow, cancellationToken);
-            if (!perAddress.Allowed)
-            {
-                return perAddress.RetryAfter;
-            }
+            return perAddress.RetryAfter;
         }
 
         // Counted by account where there is one, so that naming it three ways does not triple the limit; by name where there is none.

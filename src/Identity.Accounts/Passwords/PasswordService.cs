@@ -104,13 +104,10 @@ public sealed class PasswordService(
 
     public async Task<PasswordChange> ResetAsync(string email, string code, string newPassword, Caller caller, CancellationToken cancellationToken)
     {
-        if (caller.Ip is not null)
+        var lease = await limiter.AcquireAsync("password_reset", caller.From, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+        if (!lease.Allowed)
         {
-            var lease = await limiter.AcquireAsync("password_reset:" + caller.Ip, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
-            if (!lease.Allowed)
-            {
-                return new PasswordChange.RateLimited(lease.RetryAfter);
-            }
+            return new PasswordChange.RateLimited(lease.RetryAfter);
         }
 
         // Judged by what was typed alone: with the account's names in it the answer would tell whether there is one.

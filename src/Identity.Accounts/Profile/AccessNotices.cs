@@ -80,7 +80,7 @@ public sealed partial class AccessNotices(IAccessNoticeStore store, DeliveryQueu
         var (subject, text) = (AccountTexts.In(culture, $"Notice.{change}.Subject"), AccountTexts.In(culture, $"Notice.{change}.Text"));
         text = detail is null ? text : string.Format(culture, text, detail(culture));
         var button = link is null ? null : new MailLink(AccountTexts.In(culture, "Notice.NotMe"), AccountTexts.In(culture, "Notice.NotMe.Button"), link);
-        delivery.Post("email", mail.Compose(to, account, new MailContent(subject, text) { Link = button }, culture));
+        delivery.PostNotice("email", mail.Compose(to, account, new MailContent(subject, text) { Link = button }, culture));
     }
 
     internal static string KeyOf(string secret) => Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));

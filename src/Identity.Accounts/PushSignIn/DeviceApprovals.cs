@@ -198,12 +198,7 @@ public sealed class DeviceApprovals
     // A signature cannot be guessed: this only stops floods.
     private async Task<TimeSpan?> LimitAsync(Caller caller, CancellationToken cancellationToken)
     {
-        if (caller.Ip is null)
-        {
-            return null;
-        }
-
-        var lease = await _limiter.AcquireAsync("device_proof:" + caller.Ip, _options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+        var lease = await _limiter.AcquireAsync("device_proof", caller.From, _options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
         return lease.Allowed ? null : lease.RetryAfter;
     }
 }

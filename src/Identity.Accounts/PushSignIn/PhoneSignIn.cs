@@ -48,13 +48,10 @@ public sealed class PhoneSignIn(
 
     public async Task<PhoneAsked> AskAsync(string login, string? clientName, Caller caller, CancellationToken cancellationToken)
     {
-        if (caller.Ip is not null)
+        var lease = await limiter.AcquireAsync("sign_in", caller.From, accountsOptions.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+        if (!lease.Allowed)
         {
-            var lease = await limiter.AcquireAsync("sign_in:" + caller.Ip, accountsOptions.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
-            if (!lease.Allowed)
-            {
-                return new PhoneAsked.RateLimited(lease.RetryAfter);
-            }
+            return new PhoneAsked.RateLimited(lease.RetryAfter);
         }
 
         // The same questions for everybody, so that none is answered sooner.

@@ -34,15 +34,15 @@ public sealed class RegistrationService(
     /// <summary>Bytes of JSON.</summary>
     public const int MetadataLimit = 16 * 1024;
 
+    // Whoever registers an address again and again must not fill its mailbox.
+    private const int MailsPerDay = 3;
+
     public async Task<RegistrationResult> RegisterAsync(NewAccount account, bool conceal, Caller caller, CancellationToken cancellationToken)
     {
-        if (caller.Ip is not null)
+        var lease = await limiter.AcquireAsync("register", caller.From, options.Value.RegistrationsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+        if (!lease.Allowed)
         {
-            var lease = await limiter.AcquireAsync("register:" + caller.Ip, options.Value.RegistrationsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
-            if (!lease.Allowed)
-            {
-                return new RegistrationResult.RateLimited(lease.RetryAfter);
-            }
+            return new RegistrationResult.RateLimited(lease.RetryAfter);
         }
 
         var problems = policy.FindProblems(account.Password, [account.Email, account.UserName, account.FirstName, account.LastName]);
@@ -57,7 +57,7 @@ public sealed class RegistrationService(
             return new RegistrationResult.MetadataTooLarge();
         }
 
-        var hash = await hashing.HashAsync(account.Password, cancellationToken);
+        var hash = await hashing.HashForRegistrationAsync(account.Password, cancellationToken);
         var created = Create(account);
         created.Claim = AccountClaim.Unproven;
         var outcome = await accounts.CreateAsync(created, new AccountCredentials(created.Id, hash, created.CreatedAt), [events.OfUser(EventTypes.UserCreated, created)], cancellationToken);
@@ -78,12 +78,17 @@ public sealed class RegistrationService(
             return new RegistrationResult.Taken(outcome);
         }
 
+        if (!await MayTellAsync(created, caller, cancellationToken))
+        {
+            return new RegistrationResult.Created(created, extra);
+        }
+
         // Whoever reads the mail of this address learns what the answer does not say: that it has an account, or why it got none.
         var owner = await accounts.FindByEmailAsync(created.NormalizedEmail, cancellationToken);
         var (name, path) = owner is null ? ("NameTaken", "/register") : ("ExistingAccount", "/signin");
         var culture = Languages.Of(owner);
         var link = options.Value.PublicUrl is { } url ? new MailLink(AccountTexts.In(culture, name + ".Lead"), AccountTexts.In(culture, name + ".Button"), url + path) : null;
-        delivery.Post("email", mail.Compose(created.Email, owner, new MailContent(AccountTexts.In(culture, name + ".Subject"), AccountTexts.In(culture, name + ".Text")) { Link = link }, culture));
+        delivery.PostNotice("email", mail.Compose(created.Email, owner, new MailContent(AccountTexts.In(culture, name + ".Subject"), AccountTexts.In(culture, name + ".Text")) { Link = link }, culture));
         return new RegistrationResult.Created(created, extra);
     }
 
@@ -108,6 +113,11 @@ public sealed class RegistrationService(
             SecurityStamp = Guid.NewGuid().ToString("N"),
         };
     }
+
+    // These mails go to whatever address a stranger names: no more of them than of codes, from one caller and to one mailbox.
+    private async Task<bool> MayTellAsync(Account named, Caller caller, CancellationToken cancellationToken) =>
+        (await limiter.AcquireAsync("register_mail", caller.From, options.Value.OneTimeCodesPerAddress, TimeSpan.FromMinutes(15), cancellationToken)).Allowed
+        && (await limiter.AcquireAsync("register_mail_to:" + named.NormalizedEmail, MailsPerDay, TimeSpan.FromDays(1), cancellationToken)).Allowed;
 
     internal static JsonObject WithoutNulls(JsonObject? source)
     {

@@ -131,13 +131,10 @@ public sealed class SecondFactorSignIn(
     /// <summary>Signs in by a passkey alone. Refused says nothing of why.</summary>
     public async Task<SecondStep> WithPasskeyAsync(string ticket, string credential, Caller caller, CancellationToken cancellationToken)
     {
-        if (caller.Ip is not null)
+        var lease = await limiter.AcquireAsync("sign_in", caller.From, accountsOptions.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+        if (!lease.Allowed)
         {
-            var lease = await limiter.AcquireAsync("sign_in:" + caller.Ip, accountsOptions.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
-            if (!lease.Allowed)
-            {
-                return new SecondStep.RateLimited(lease.RetryAfter);
-            }
+            return new SecondStep.RateLimited(lease.RetryAfter);
         }
 
         // A signature cannot be guessed, so a wrong one counts against nobody: else strangers could lock accounts with what a passkey's id tells.

@@ -36,7 +36,7 @@ public sealed class Lockout(IAccountStore accounts, LifecycleEvents events, Know
         }
 
         var slow = !(await limiter.AcquireAsync("wrong_for:" + name, WrongPerAccount, TimeSpan.FromMinutes(1), cancellationToken)).Allowed;
-        slow |= caller.Ip is not null && !(await limiter.AcquireAsync("wrong:" + caller.Ip, WrongPerAddress, TimeSpan.FromMinutes(1), cancellationToken)).Allowed;
+        slow |= !(await limiter.AcquireAsync("wrong", caller.From, WrongPerAddress, TimeSpan.FromMinutes(1), cancellationToken)).Allowed;
         if (slow)
         {
             await Task.Delay(options.Value.WrongPasswordDelay, timeProvider, cancellationToken);

@@ -26,6 +26,6 @@ public sealed class LockoutNotice(DeliveryQueue delivery, MailComposer mail, IRa
         var culture = Languages.Of(account);
         var minutes = (int)Math.Ceiling(options.Value.LockoutDuration.TotalMinutes);
         var link = options.Value.PublicUrl is { } url ? new MailLink(AccountTexts.In(culture, "Lockout.Lead"), AccountTexts.In(culture, "Lockout.Button"), url + "/forgot-password") : null;
-        delivery.Post("email", mail.Compose(account.Email, account, new MailContent(AccountTexts.In(culture, "Lockout.Subject"), AccountTexts.In(culture, "Lockout.Text", minutes)) { Link = link }, culture));
+        delivery.PostNotice("email", mail.Compose(account.Email, account, new MailContent(AccountTexts.In(culture, "Lockout.Subject"), AccountTexts.In(culture, "Lockout.Text", minutes)) { Link = link }, culture));
     }
 }

@@ -27,13 +27,10 @@ public sealed class PasswordSignIn(
 {
     public async Task<SignInAttempt> WithPasswordAsync(LoginKind kind, string login, string password, Caller caller, CancellationToken cancellationToken)
     {
-        if (caller.Ip is not null)
+        var lease = await limiter.AcquireAsync("sign_in", caller.From, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
+        if (!lease.Allowed)
         {
-            var lease = await limiter.AcquireAsync("sign_in:" + caller.Ip, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);
-            if (!lease.Allowed)
-            {
-                return new SignInAttempt.RateLimited(lease.RetryAfter);
-            }
+            return new SignInAttempt.RateLimited(lease.RetryAfter);
         }
 
         var account = await lookup.FindAsync(kind, login, cancellationToken);

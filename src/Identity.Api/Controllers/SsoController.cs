@@ -36,7 +36,7 @@ public sealed class SsoController(ExternalSignInService signIn, TokenAnswers ans
     public async Task<IActionResult> OpenAmAsync([FromBody] SsoRequest request, [FromServices] OpenAmSessionTokens tokens, CancellationToken cancellationToken)
     {
         var caller = Caller();
-        if (caller.Ip is not null && await limiter.AcquireAsync("sso:" + caller.Ip, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken) is { Allowed: false } lease)
+        if (await limiter.AcquireAsync("sso", caller.From, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken) is { Allowed: false } lease)
         {
             return Failure.TooManyRequests(lease.RetryAfter);
         }

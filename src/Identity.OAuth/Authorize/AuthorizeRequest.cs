@@ -6,11 +6,10 @@ using OpenIddict.Server;
 
 namespace Identity.OAuth.Authorize;
 
-/// <summary>What happened because of this very request: it cannot be seen from the session. The host protects it against change.</summary>
+/// <summary>What happened because of this very request, in this browser: it cannot be seen from the session. The host protects it against change and other browsers.</summary>
 /// <param name="StartedAt">When the request first led to a page.</param>
-/// <param name="Denied">The person said no.</param>
-/// <param name="IsOfThisBrowser">The request was pushed, and it was this browser that it led to a page. Of other requests it is not noted.</param>
-public sealed record Interaction(DateTimeOffset StartedAt, bool Denied, bool IsOfThisBrowser)
+/// <param name="Denied">The person said no, not long ago.</param>
+public sealed record Interaction(DateTimeOffset StartedAt, bool Denied)
 {
     /// <summary>As long as somebody may take at the pages: a registration, with a code by mail.</summary>
     public static TimeSpan Longest { get; } = TimeSpan.FromHours(1);

@@ -19,7 +19,7 @@ internal sealed class PresentedInTime : IOpenIddictServerHandler<ValidateTokenCo
     {
         // An interaction starts only with a request that was found sound, and is bound to its reference and client.
         if (context.Principal?.HasTokenType(TokenTypeIdentifiers.Private.RequestToken) == true
-            && Interaction.Of(context.Transaction) is { IsOfThisBrowser: true } interaction
+            && Interaction.Of(context.Transaction) is { } interaction
             && interaction.IsUnderWay(context.Options.TimeProvider.GetUtcNow())
             && interaction.StartedAt < context.Principal.GetExpirationDate())
         {

@@ -55,6 +55,10 @@ internal sealed class AuthenticationRules(ClientStore clients) : IOpenIddictServ
         {
             Refuse(context, "a public client cannot introspect");
         }
+        else
+        {
+            ConfidentialClient.Mark(context.Transaction, client);
+        }
     }
 
     private static void Refuse(ProcessAuthenticationContext context, string detail)

@@ -28,7 +28,40 @@ public abstract record EndSessionOutcome
 /// <summary>Decides about sign-out requests.</summary>
 public sealed class EndSessionEndpoint(ClientStore clients, IdTokenHintReader hints)
 {
+    // What a request says, once it is known to be right.
+    private sealed record Sound(IdTokenHint? Hint, Client? Client, string? RedirectTo);
+
+    /// <summary>Whether a client that there is asks, and for nothing that would be refused: for others nothing is kept.</summary>
+    public async Task<bool> IsOfClientAsync(RequestParameters parameters, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        return (await ReadAsync(parameters, cancellationToken)).TryGet(out var sound, out _) && sound.Client is not null;
+    }
+
     public async Task<EndSessionOutcome> HandleAsync(RequestParameters parameters, SessionInfo? session, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        if (!(await ReadAsync(parameters, cancellationToken)).TryGet(out var sound, out var error))
+        {
+            return new EndSessionOutcome.ErrorPage(error);
+        }
+
+        var (hint, client, redirectTo) = sound;
+
+        // A hint of the present session (or person) proves that the client is part of it. Anything less is asked about: a link must not sign people out.
+        var proven = hint is not null && session is not null && (hint.SessionId is null ? hint.Subject == session.Subject : hint.SessionId == session.Id);
+        if (session is not null && !proven)
+        {
+            return new EndSessionOutcome.Confirm(client, redirectTo);
+        }
+
+        // Nobody is signed in: with a client_id alone a redirect would be an open one, so it takes the hint.
+        return redirectTo is not null && hint is not null
+            ? new EndSessionOutcome.Redirect(session, client, redirectTo)
+            : new EndSessionOutcome.SignedOut(session, client);
+    }
+
+    private async Task<Outcome<Sound>> ReadAsync(RequestParameters parameters, CancellationToken cancellationToken)
     {
         IdTokenHint? hint = null;
         if (parameters["id_token_hint"] is { } hintText)
@@ -52,35 +85,24 @@ public sealed class EndSessionEndpoint(ClientStore clients, IdTokenHintReader hi
             return Wrong("The client is not known.");
         }
 
-        string? redirectTo = null;
-        if (parameters["post_logout_redirect_uri"] is { } uri)
+        if (parameters["post_logout_redirect_uri"] is not { } uri)
         {
-            // §3: only an exactly registered address, and only where the hint (or at least the client) is known.
-            if (client is null)
-            {
-                return Wrong("post_logout_redirect_uri needs an id_token_hint or a client_id.");
-            }
-
-            if (!RedirectUriMatcher.Matches(client.PostLogoutRedirectUris, uri))
-            {
-                return Wrong("post_logout_redirect_uri is not registered for this client.");
-            }
-
-            redirectTo = parameters["state"] is { } state ? uri + (uri.Contains('?', StringComparison.Ordinal) ? '&' : '?') + "state=" + Uri.EscapeDataString(state) : uri;
+            return new Sound(hint, client, RedirectTo: null);
         }
 
-        // A hint of the present session (or person) proves that the client is part of it. Anything less is asked about: a link must not sign people out.
-        var proven = hint is not null && session is not null && (hint.SessionId is null ? hint.Subject == session.Subject : hint.SessionId == session.Id);
-        if (session is not null && !proven)
+        // §3: only an exactly registered address, and only where the hint (or at least the client) is known.
+        if (client is null)
         {
-            return new EndSessionOutcome.Confirm(client, redirectTo);
+            return Wrong("post_logout_redirect_uri needs an id_token_hint or a client_id.");
         }
 
-        // Nobody is signed in: with a client_id alone a redirect would be an open one, so it takes the hint.
-        return redirectTo is not null && hint is not null
-            ? new EndSessionOutcome.Redirect(session, client, redirectTo)
-            : new EndSessionOutcome.SignedOut(session, client);
+        if (!RedirectUriMatcher.Matches(client.PostLogoutRedirectUris, uri))
+        {
+            return Wrong("post_logout_redirect_uri is not registered for this client.");
+        }
+
+        return new Sound(hint, client, parameters["state"] is { } state ? uri + (uri.Contains('?', StringComparison.Ordinal) ? '&' : '?') + "state=" + Uri.EscapeDataString(state) : uri);
     }
 
-    private static EndSessionOutcome.ErrorPage Wrong(string description) => new(new OAuthError(OAuthErrors.InvalidRequest, description));
+    private static OAuthError Wrong(string description) => new(OAuthErrors.InvalidRequest, description);
 }

@@ -3,12 +3,12 @@ using System.Security.Cryptography;
 using Identity.Accounts;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.Sessions;
+using Identity.OAuth;
 using Identity.OAuth.Authorize;
-using Identity.OAuth.Requests;
+using Identity.OAuth.Clients;
 using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.DataProtection;
-using Microsoft.AspNetCore.WebUtilities;
 
 namespace Identity.Server.External;
 
@@ -20,6 +20,9 @@ internal sealed class ExternalCompletion(
     ISignInCookies cookies,
     IReturnUrls returnUrls,
     IInteractions interactions,
+    LongRequests kept,
+    PushedRequests pushed,
+    ClientStore clients,
     IAccountStore accounts,
     IDataProtectionProvider protection,
     TimeProvider timeProvider)
@@ -27,7 +30,6 @@ internal sealed class ExternalCompletion(
     /// <summary>A link, an unlink: only this soon after the person proved who they are.</summary>
     public static readonly TimeSpan RecentSignIn = TimeSpan.FromMinutes(10);
 
-    private const string AuthorizePath = "/" + ProtocolEndpoints.Authorization;
     private readonly IDataProtector _links = protection.CreateProtector("identity.external-link.v1");
 
     /// <summary>What a browser that asks for a provider wants of it.</summary>
@@ -48,19 +50,32 @@ internal sealed class ExternalCompletion(
         }
 
         var returnUrl = returnUrls.Validate(requestedReturnUrl);
-        if (!returnUrl.StartsWith(AuthorizePath + "?", StringComparison.Ordinal))
+        if (!interactions.IsRequest(returnUrl))
         {
             return new ExternalFlow(provider, returnUrl, mark, now, Fresh: false, MaxAge: null, LoginHint: null, LinkSessionId: null, Retried: false);
         }
 
-        // Who is signed in and sent to sign in all the same has to prove it anew, whatever of the request (a pushed one, say) asked for that.
-        var query = QueryHelpers.ParseQuery(returnUrl[AuthorizePath.Length..]);
-        var prompts = query.GetValueOrDefault("prompt").ToString().Split(' ');
-        long? maxAge = long.TryParse(query.GetValueOrDefault("max_age").ToString(), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var seconds) ? seconds : null;
-        var fresh = session is not null || maxAge == 0 || prompts.Contains("login", StringComparer.Ordinal);
-        var started = interactions.Read(returnUrl, context)?.StartedAt ?? now;
-        var hint = query.GetValueOrDefault("login_hint").ToString() is { Length: > 0 and <= 254 } told ? told : null;
-        return new ExternalFlow(provider, returnUrl, mark, started, fresh, fresh ? null : maxAge, hint, LinkSessionId: null, Retried: false);
+        // Who is signed in and sent to sign in all the same has to prove it anew, whatever of the request asked for that. What is pushed or signed asks as what stands in the address does.
+        var interaction = interactions.Read(returnUrl, context);
+        var asked = !interactions.CanDecline(returnUrl) ? RequestParameters.Empty
+            : RequestContexts.Parameters(returnUrl) is { } sent && await kept.WholeAsync(sent, context.RequestAborted) is { } whole ? await pushed.ResolveAsync(whole, interaction, context.RequestAborted)
+            : null;
+        var maxAge = asked is null ? null : await MaxAgeAsync(asked, context.RequestAborted);
+
+        // What cannot be read now may have asked for it too.
+        var fresh = session is not null || asked is null || maxAge == 0 || asked.List("prompt").Contains("login", StringComparer.Ordinal);
+        var hint = asked?["login_hint"] is { Length: <= 254 } told ? told : null;
+        return new ExternalFlow(provider, returnUrl, mark, interaction?.StartedAt ?? now, fresh, fresh ? null : maxAge, hint, LinkSessionId: null, Retried: false);
+    }
+
+    private async Task<long?> MaxAgeAsync(RequestParameters asked, CancellationToken cancellationToken)
+    {
+        if (asked["max_age"] is { } text)
+        {
+            return long.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var seconds) ? seconds : null;
+        }
+
+        return asked["client_id"] is { } id ? (await clients.FindAsync(id, cancellationToken))?.DefaultMaxAge : null;
     }
 
     /// <summary>Lets this session's account be linked, for ten minutes. In a link, because a browser does not follow a form of ours to another server.</summary>

@@ -119,6 +119,6 @@ internal static class ExternalEndpoints
     {
         var flow = state is { Length: > 0 and <= 200 } ? await flows.TakeAsync(ExternalFlows.SignedOut, state, context.RequestAborted) : null;
         context.Response.StatusCode = StatusCodes.Status303SeeOther;
-        context.Response.Headers.Location = flow is not null && flow.Provider == provider && flows.IsFrom(context, flow) && ReturnUrls.IsLocal(flow.ReturnUrl) ? flow.ReturnUrl : Pages.Flow.PageUrls.SignedOutPath;
+        context.Response.Headers.Location = PublicPath.Rooted(context.Request, flow is not null && flow.Provider == provider && flows.IsFrom(context, flow) && ReturnUrls.IsLocal(flow.ReturnUrl) ? flow.ReturnUrl : Pages.Flow.PageUrls.SignedOutPath);
     }
 }

@@ -5,7 +5,7 @@ using Identity.Server.Pages.Flow;
 
 namespace Identity.Server.Hosting;
 
-/// <summary>A cookie of 128 random bits that outlives sessions. It signs nobody in; the store knows whose account it has been used with, and a pushed request goes on by it alone.</summary>
+/// <summary>A cookie of 128 random bits that outlives sessions. It signs nobody in; the store knows whose account it has been used with, and what somebody did because of a request counts by it alone.</summary>
 public sealed class BrowserMark(ServerSettings settings) : IBrowserMark
 {
     // The longest that browsers keep a cookie.

@@ -1,10 +1,13 @@
 // RFC 6749 §2.3.1 and RFC 9700 §4.15: guessing is bounded, by address, wherever clients bring their secrets. Success costs nothing, however much of it there is.
 using System.Collections.Concurrent;
+using Identity.Accounts.RateLimits;
 using Identity.OAuth;
+using Identity.OAuth.Clients;
 using Identity.OAuth.Requests;
 using Identity.Server.Endpoints;
 using Microsoft.AspNetCore;
 using Microsoft.Extensions.Options;
+using OpenIddict.Server.AspNetCore;
 
 namespace Identity.Server.Hosting;
 
@@ -21,6 +24,9 @@ public sealed class RateLimitOptions
 
     /// <summary>User codes looked up from one address in 15 minutes. Offices share addresses.</summary>
     public int UserCodesPerAddress { get; set; } = 600;
+
+    /// <summary>Long requests that are kept for one address at a time, an hour each. Of more nothing is kept: they go through as they came. Offices share addresses.</summary>
+    public int LongRequestsPerAddress { get; set; } = 3_000;
 }
 
 /// <summary>
@@ -32,7 +38,7 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options, TimeProvi
 {
     private static readonly TimeSpan Length = TimeSpan.FromMinutes(1);
 
-    private readonly ConcurrentDictionary<string, Window> _windows = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<CountedAddress, Window> _windows = new();
     private long _swept = timeProvider.GetUtcNow().UtcTicks;
 
     /// <summary>Around such an endpoint: refuses who guessed too often, and counts who guesses.</summary>
@@ -40,7 +46,7 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options, TimeProvi
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(next);
-        var window = Current(context.Connection.RemoteIpAddress?.ToString() ?? "");
+        var window = Current(CountedAddress.Of(context.Connection.RemoteIpAddress) ?? default);
         if (!await window.TryEnterAsync())
         {
             await RefuseAsync(context, window.End - timeProvider.GetUtcNow());
@@ -53,7 +59,10 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options, TimeProvi
             await next(context);
 
             // A device that waits for its person guesses nothing, nor does a client that is told a nonce (RFC 9449 §8).
-            failed = context.Response.StatusCode is >= 400 and < 500 && context.GetOpenIddictServerResponse()?.Error is not (OAuthErrors.AuthorizationPending or OAuthErrors.UseDPoPNonce);
+            // Nor does an application's own server with a code that somebody made up and took to its redirect_uri: for that it must not lose the endpoint.
+            failed = context.Response.StatusCode is >= 400 and < 500
+                && context.GetOpenIddictServerResponse()?.Error is not (OAuthErrors.AuthorizationPending or OAuthErrors.UseDPoPNonce)
+                && !(context.Features.Get<OpenIddictServerAspNetCoreFeature>()?.Transaction is { } transaction && ConfidentialClient.WasProven(transaction));
         }
         finally
         {
@@ -67,7 +76,7 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options, TimeProvi
         return ProtocolAnswers.WriteAsync(context, new OAuthError(OAuthErrors.TemporarilyUnavailable, "Too many refused requests from this address.", StatusCodes.Status429TooManyRequests));
     }
 
-    private Window Current(string address)
+    private Window Current(CountedAddress address)
     {
         var now = timeProvider.GetUtcNow();
         var swept = Interlocked.Read(ref _swept);

@@ -11,50 +11,46 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace Identity.Server.Hosting;
 
-/// <summary>Writes and reads the <c>interaction</c> parameter. It is bound to the other parameters: on another request it is worth nothing.</summary>
-public sealed class Interactions(IDataProtectionProvider protection, IBrowserMark mark) : IInteractions
+/// <summary>
+/// Writes and reads the <c>interaction</c> parameter. It is bound to the other parameters and to the browser: on another request, and in another browser,
+/// it is worth nothing. Else somebody could send their own no around, and all who open it would pass through here, unseen, to a client (RFC 9700 §4.11.2).
+/// </summary>
+public sealed class Interactions(IDataProtectionProvider protection, IBrowserMark mark, TimeProvider timeProvider) : IInteractions
 {
     public const string Parameter = "interaction";
     private const string AuthorizePath = "/" + ProtocolEndpoints.Authorization;
     private const string VerifyPath = "/" + ProtocolEndpoints.EndUserVerification;
     private readonly IDataProtector _protector = protection.CreateProtector("identity.interaction.v1");
 
-    // Browser: the mark of the one that presented a pushed request (RFC 9126); null: it was not pushed.
-    private sealed record Ticket(DateTimeOffset StartedAt, string Request, bool Denied, string? Browser);
+    // Browser: the mark of the one whose person it was.
+    private sealed record Ticket(DateTimeOffset StartedAt, string Request, DateTimeOffset? DeniedAt, string? Browser);
 
-    /// <summary>The authorize url of this request with a note of when its interaction began, and in which browser, where it was pushed: it outlives its minute there alone.</summary>
-    public string ReturnUrl(HttpContext context, RequestParameters parameters, DateTimeOffset startedAt)
-    {
-        if (!RequestObjects.IsPushed(parameters["request_uri"]))
-        {
-            return Write(AuthorizePath, Pairs(parameters), startedAt);
-        }
+    /// <summary>The authorize url of this request with a note of when its interaction began, and in which browser.</summary>
+    public string ReturnUrl(HttpContext context, RequestParameters parameters, DateTimeOffset startedAt) => Write(context, AuthorizePath, Pairs(parameters), startedAt);
 
-        mark.Keep(context);
-        return Write(AuthorizePath, Pairs(parameters), startedAt, browser: mark.Of(context));
-    }
+    public string VerifyUrl(HttpContext context, string? userCode, DateTimeOffset startedAt) =>
+        Write(context, VerifyPath, userCode is null ? [] : [KeyValuePair.Create("user_code", userCode)], startedAt);
 
-    public string VerifyUrl(string? userCode, DateTimeOffset startedAt) =>
-        Write(VerifyPath, userCode is null ? [] : [KeyValuePair.Create("user_code", userCode)], startedAt);
-
-    /// <summary>What the request carries; null: nothing, or nothing of ours.</summary>
+    /// <summary>What the request carries; null: nothing, or nothing of ours and of this browser.</summary>
     public Interaction? Read(RequestParameters parameters, HttpContext context) =>
-        Open(parameters) is { } ticket ? new Interaction(ticket.StartedAt, ticket.Denied, ticket.Browser is { } browser && browser == mark.Of(context)) : null;
+        Open(parameters, context) is { } ticket && (ticket.DeniedAt is null || timeProvider.GetUtcNow() - ticket.DeniedAt <= Interaction.Longest)
+            ? new Interaction(ticket.StartedAt, ticket.DeniedAt is not null)
+            : null;
 
     public bool IsRequest(string returnUrl) => CanDecline(returnUrl) || returnUrl.StartsWith(VerifyPath + "?", StringComparison.Ordinal);
 
     public bool CanDecline(string returnUrl) => returnUrl.StartsWith(AuthorizePath + "?", StringComparison.Ordinal);
 
-    public string Decline(string returnUrl)
+    public string Decline(HttpContext context, string returnUrl)
     {
         // Also a no counts only where the request came in time.
-        var before = Parse(returnUrl) is { } parameters ? Open(parameters) : null;
+        var before = Parse(returnUrl) is { } parameters ? Open(parameters, context) : null;
         var pairs = QueryHelpers.ParseQuery(returnUrl[AuthorizePath.Length..])
             .Where(pair => pair.Key != Parameter)
             .SelectMany(pair => pair.Value.Select(value => KeyValuePair.Create(pair.Key, value ?? "")))
             .Where(pair => pair.Value.Length > 0)
             .ToArray();
-        return Write(AuthorizePath, pairs, before?.StartedAt ?? DateTimeOffset.UnixEpoch, denied: true, before?.Browser);
+        return Write(context, AuthorizePath, pairs, before?.StartedAt ?? DateTimeOffset.UnixEpoch, timeProvider.GetUtcNow());
     }
 
     public Interaction? Read(string returnUrl, HttpContext context) => Parse(returnUrl) is { } parameters ? Read(parameters, context) : null;
@@ -64,7 +60,7 @@ public sealed class Interactions(IDataProtectionProvider protection, IBrowserMar
             ? parameters
             : null;
 
-    private Ticket? Open(RequestParameters parameters)
+    private Ticket? Open(RequestParameters parameters, HttpContext context)
     {
         if (parameters[Parameter] is not { } value)
         {
@@ -74,7 +70,7 @@ public sealed class Interactions(IDataProtectionProvider protection, IBrowserMar
         try
         {
             var ticket = JsonSerializer.Deserialize<Ticket>(_protector.Unprotect(value))!;
-            return ticket.Request == Hash(Pairs(parameters)) ? ticket : null;
+            return ticket.Request == Hash(Pairs(parameters)) && ticket.Browser == mark.Of(context) ? ticket : null;
         }
         catch (Exception exception) when (exception is CryptographicException or JsonException)
         {
@@ -85,9 +81,10 @@ public sealed class Interactions(IDataProtectionProvider protection, IBrowserMar
     private static KeyValuePair<string, string>[] Pairs(RequestParameters parameters) =>
         [.. parameters.Names.Where(name => name != Parameter).SelectMany(name => parameters.All(name).Select(value => KeyValuePair.Create(name, value)))];
 
-    private string Write(string path, KeyValuePair<string, string>[] pairs, DateTimeOffset startedAt, bool denied = false, string? browser = null)
+    private string Write(HttpContext context, string path, KeyValuePair<string, string>[] pairs, DateTimeOffset startedAt, DateTimeOffset? deniedAt = null)
     {
-        var ticket = _protector.Protect(JsonSerializer.Serialize(new Ticket(startedAt, Hash(pairs), denied, browser)));
+        mark.Keep(context);
+        var ticket = _protector.Protect(JsonSerializer.Serialize(new Ticket(startedAt, Hash(pairs), deniedAt, mark.Of(context))));
         return path + "?" + string.Join('&', pairs.Append(KeyValuePair.Create(Parameter, ticket)).Select(pair => Uri.EscapeDataString(pair.Key) + "=" + Uri.EscapeDataString(pair.Value)));
     }
 

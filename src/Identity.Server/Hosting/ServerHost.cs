@@ -264,7 +264,8 @@ public static class ServerHost
         services.AddOptions<RateLimitOptions>().BindSection(RateLimitOptions.Section)
             .Validate(options => options.TokenFailuresPerAddress >= 1, "RateLimits:TokenFailuresPerAddress: expected 1 or more.")
             .Validate(options => options.UserCodesPerAccount >= 2, "RateLimits:UserCodesPerAccount: expected 2 or more.")
-            .Validate(options => options.UserCodesPerAddress >= 2, "RateLimits:UserCodesPerAddress: expected 2 or more.");
+            .Validate(options => options.UserCodesPerAddress >= 2, "RateLimits:UserCodesPerAddress: expected 2 or more.")
+            .Validate(options => options.LongRequestsPerAddress >= 1, "RateLimits:LongRequestsPerAddress: expected 1 or more.");
         services.AddSingleton<FailureLimiter>();
         services.AddSingleton<LongRequests>();
         services.AddIdentityPages(builder.Configuration);

@@ -51,7 +51,7 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
         Microsoft.AspNetCore.Mvc.Filters.PageHandlerExecutionDelegate next)
     {
         ReturnUrl = services.ReturnUrls.Validate(RequestedReturnUrl);
-        Context = await services.Contexts.ReadAsync(ReturnUrl, HttpContext.RequestAborted);
+        Context = await services.Contexts.ReadAsync(ReturnUrl, HttpContext);
         await next();
     }
 
@@ -86,7 +86,7 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
     protected async ValueTask<Caller> SigningInAsync(IBrowserSession browser) => Caller with { SessionId = (await browser.FindAsync(HttpContext))?.Id, BrowserMark = services.Mark.Of(HttpContext) };
 
     /// <summary>The person says no to the application they come from: it is told.</summary>
-    protected IActionResult Declined() => SeeOther(CanDecline ? services.Interactions.Decline(ReturnUrl) : ReturnUrl);
+    protected IActionResult Declined() => SeeOther(CanDecline ? services.Interactions.Decline(HttpContext, ReturnUrl) : ReturnUrl);
 
     protected static IActionResult SeeOther(string url) => new SeeOtherResult(url);
 

@@ -31,7 +31,7 @@ internal static class StrengthEndpoint
             return;
         }
 
-        if (Callers.Of(context).Ip is { } address && !(await limiter.AcquireAsync("strength:" + address, MostPerMinute, TimeSpan.FromMinutes(1), context.RequestAborted)).Allowed)
+        if (!(await limiter.AcquireAsync("strength", Callers.Of(context).From, MostPerMinute, TimeSpan.FromMinutes(1), context.RequestAborted)).Allowed)
         {
             context.Response.StatusCode = StatusCodes.Status429TooManyRequests;
             return;

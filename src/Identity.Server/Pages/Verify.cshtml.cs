@@ -161,10 +161,10 @@ public sealed class VerifyModel(
         switch (verdict)
         {
             case AuthorizeOutcome.SignIn signIn:
-                Result = SeeOther(PageUrls.SignIn(interactions.VerifyUrl(ShownCode, signIn.StartedAt)));
+                Result = SeeOther(PageUrls.SignIn(interactions.VerifyUrl(HttpContext, ShownCode, signIn.StartedAt)));
                 return null;
             case AuthorizeOutcome.StepUp stepUp:
-                Result = SeeOther(PageUrls.SecondFactor(interactions.VerifyUrl(ShownCode, stepUp.StartedAt)));
+                Result = SeeOther(PageUrls.SecondFactor(interactions.VerifyUrl(HttpContext, ShownCode, stepUp.StartedAt)));
                 return null;
         }
 
@@ -173,7 +173,7 @@ public sealed class VerifyModel(
         return (verdict, again);
     }
 
-    private IActionResult SignInFirst() => SeeOther(PageUrls.SignIn(interactions.VerifyUrl(ShownCode.Length > 0 ? ShownCode : null, timeProvider.GetUtcNow())));
+    private IActionResult SignInFirst() => SeeOther(PageUrls.SignIn(interactions.VerifyUrl(HttpContext, ShownCode.Length > 0 ? ShownCode : null, timeProvider.GetUtcNow())));
 
     private IActionResult Wrong()
     {
@@ -205,9 +205,9 @@ public sealed class VerifyModel(
     private async Task<TimeSpan?> TooManyAsync(Guid account, CancellationToken cancellationToken)
     {
         var lease = await limiter.AcquireAsync("user_code_for:" + account.ToString("N"), limits.Value.UserCodesPerAccount, Window, cancellationToken);
-        if (lease.Allowed && Caller.Ip is { } address)
+        if (lease.Allowed)
         {
-            lease = await limiter.AcquireAsync("user_code:" + address, limits.Value.UserCodesPerAddress, Window, cancellationToken);
+            lease = await limiter.AcquireAsync("user_code", Caller.From, limits.Value.UserCodesPerAddress, Window, cancellationToken);
         }
 
         return lease.Allowed ? null : lease.RetryAfter;

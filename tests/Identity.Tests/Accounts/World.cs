@@ -198,6 +198,8 @@ public sealed class CountingHasher : IPasswordHasher<Account>
 public sealed class Sender(string channel) : IMessageSender
 {
     private readonly Channel<PersonalMessage> _sent = System.Threading.Channels.Channel.CreateUnbounded<PersonalMessage>();
+    private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Func<PersonalMessage, bool> _isHeld = _ => false;
 
     public string Channel => channel;
 
@@ -206,16 +208,21 @@ public sealed class Sender(string channel) : IMessageSender
     /// <summary>How many sends fail first.</summary>
     public int Failures { get; set; }
 
-    public Task SendAsync(PersonalMessage message, CancellationToken cancellationToken)
+    /// <summary>From now on these take until <see cref="Release"/>; null: all.</summary>
+    public void Hold(Func<PersonalMessage, bool>? which = null) => _isHeld = which ?? (_ => true);
+
+    public void Release() => _released.SetResult();
+
+    public async Task SendAsync(PersonalMessage message, CancellationToken cancellationToken)
     {
         if (Failures-- > 0)
         {
             throw new IOException("not now");
         }
 
+        await (_isHeld(message) ? _released.Task : Task.CompletedTask);
         All.Enqueue(message);
         _sent.Writer.TryWrite(message);
-        return Task.CompletedTask;
     }
 
     public ValueTask<PersonalMessage> NextAsync(CancellationToken cancellationToken) => _sent.Reader.ReadAsync(cancellationToken);

@@ -187,6 +187,48 @@ public sealed class OidcProviderTests
         }
     }
 
+    // FAPI clients push every request: what stands in it counts at the provider as it does here.
+    [Theory]
+    [InlineData("prompt", "login", "login", null)]
+    [InlineData("max_age", "0", "login", null)]
+    [InlineData("max_age", "60", null, "60")]
+    [InlineData("scope", "openid", null, "300")]
+    public async Task Freshness_AskedForInAPushedRequestOrByTheClient_IsAskedOfTheProvider_AndHeldAgainstItsAnswer(string name, string value, string? prompt, string? maxAge)
+    {
+        using var key = new TestKey();
+        var clients = JsonNode.Parse(Clients)!.AsArray();
+        if (name == "scope")
+        {
+            clients[0]!["default_max_age"] = 300;
+        }
+
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"), clients.ToJsonString());
+        using var node = new AddressedNode(world.Server.Url);
+        var fields = Node.Query(new Uri(node.AuthorizeUrl(scope: "openid"), UriKind.Relative));
+        fields["login_hint"] = "alice@example.org";
+        fields[name] = value;
+        var (_, pushed) = await node.PostAsync("/connect/par", client: null, [.. fields.Select(field => (field.Key, field.Value))]);
+        var returnUrl = $"/connect/authorize?client_id=spa&request_uri={Uri.EscapeDataString((string)pushed["request_uri"]!)}";
+        using var browser = world.NewBrowser();
+        using var led = await browser.GetAsync(returnUrl);
+        returnUrl = Node.Query(led.Headers.Location)["returnUrl"];
+
+        // The person is at the provider since an hour ago.
+        Serve(world, key, s_time, authenticated: s_time.AddHours(-1));
+        world.Time.Advance(TimeSpan.FromSeconds(5));
+        var sent = await ExternalWorld.BeginAsync(browser, returnUrl: returnUrl);
+        Assert.Equal((prompt, maxAge, "alice@example.org"), (sent.GetValueOrDefault("prompt"), sent.GetValueOrDefault("max_age"), sent["login_hint"]));
+        using var answer = await browser.GetAsync($"/cb?code=c&iss={Uri.EscapeDataString(ExternalWorld.Issuer)}&state={Uri.EscapeDataString(sent["state"])}");
+        Assert.Equal("NotFresh", await ExternalWorld.ProblemAsync(browser, answer.Headers.Location!));
+
+        // From a provider that proves them anew they go on.
+        Serve(world, key, world.Time.GetUtcNow());
+        sent = await ExternalWorld.BeginAsync(browser, returnUrl: returnUrl);
+        using var done = await browser.GetAsync($"/cb?code=c&iss={Uri.EscapeDataString(ExternalWorld.Issuer)}&state={Uri.EscapeDataString(sent["state"])}");
+        using var granted = await browser.GetAsync(done.Headers.Location!.OriginalString);
+        Assert.Contains("code", Node.Query(granted.Headers.Location).Keys);
+    }
+
     [Theory]
     [InlineData("application/json", "{\"logout_token\":\"x\"}")]
     [InlineData("application/x-www-form-urlencoded", "")]
@@ -223,7 +265,7 @@ public sealed class OidcProviderTests
     }
 
     // A recorded answer, at this hour.
-    private static void Serve(ExternalWorld world, TestKey key, DateTimeOffset now, bool documents = true)
+    private static void Serve(ExternalWorld world, TestKey key, DateTimeOffset now, bool documents = true, DateTimeOffset? authenticated = null)
     {
         if (documents)
         {
@@ -233,7 +275,7 @@ public sealed class OidcProviderTests
         var recorded = Recording.Read("oidc/variants/username-upper-token.http");
         var (json, claims) = (recorded.Json, recorded.Claims);
         claims["iat"] = now.ToUnixTimeSeconds();
-        claims["auth:time"] = now.ToUnixTimeSeconds();
+        claims["auth:time"] = (authenticated ?? now).ToUnixTimeSeconds();
         claims["exp"] = now.AddMinutes(30).ToUnixTimeSeconds();
         claims["sid"] = "upstream-1";
         json["id_token"] = key.Sign(claims);

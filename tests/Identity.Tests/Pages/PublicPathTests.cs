@@ -95,6 +95,17 @@ public sealed class PublicPathTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    public async Task SignOutAtAProvider_UnderAPath_LeadsBackIntoIt(bool strips)
+    {
+        await using var proxy = await Proxy.StartAsync(strips);
+        using var browser = new Browser(proxy.Url);
+        using var back = await browser.GetAsync(Prefix + "/external/any/signed-out?state=unknown");
+        Assert.Equal(Prefix + "/signed-out", Rooted(back).OriginalString);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
     public async Task Metadata_UnderAPath_IsFoundInsideAndBeforeIt(bool strips)
     {
         await using var proxy = await Proxy.StartAsync(strips);

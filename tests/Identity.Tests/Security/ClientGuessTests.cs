@@ -72,6 +72,49 @@ public sealed class ClientGuessTests
         Assert.Equal((5, 45), (mixed.Count(status => status == HttpStatusCode.Unauthorized), mixed.Count(status => status == HttpStatusCode.OK)));
     }
 
+    // Anybody can bring a made-up code to an application's own redirect_uri: it must not lose the token endpoint for that.
+    [Fact]
+    public async Task WrongCodes_BroughtByAClientThatProvedItself_CostNothing()
+    {
+        await using var server = await HostedServer.StartAsync(s_web, settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["RateLimits:TokenFailuresPerAddress"] = "6" });
+        using var node = new AddressedNode(server.Url);
+        for (var i = 0; i < Allowed * 3; i++)
+        {
+            var (status, body) = await node.PostAsync("/connect/token", i % 2 == 0 ? "web" : null, [.. s_wrongCode, .. i % 2 == 0 ? [] : s_post]);
+            Assert.Equal((HttpStatusCode.BadRequest, "invalid_grant"), (status, (string?)body["error"]));
+        }
+
+        var (refreshed, _) = await node.PostAsync("/connect/token", "web", ("grant_type", "refresh_token"), ("refresh_token", "a guess"));
+        Assert.Equal(HttpStatusCode.BadRequest, refreshed);
+    }
+
+    [Theory]
+    [InlineData("web", "a guess", "invalid_client")]
+    [InlineData("public", null, "invalid_grant")]
+    [InlineData("public", "a guess", null)]
+    public async Task WrongCodes_BroughtWithoutAProof_AreCounted(string client, string? secret, string? error)
+    {
+        await using var server = await HostedServer.StartAsync(s_web, settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["RateLimits:TokenFailuresPerAddress"] = "6" });
+        using var node = new AddressedNode(server.Url);
+        (string, string)[] proof = secret is null ? [("client_id", client)] : [("client_id", client), ("client_secret", secret)];
+        for (var i = 0; i < Allowed; i++)
+        {
+            var (status, body) = await node.PostAsync("/connect/token", client: null, [.. s_wrongCode, .. proof]);
+            Assert.NotEqual(HttpStatusCode.TooManyRequests, status);
+            Assert.Equal(error ?? (string?)body["error"], (string?)body["error"]);
+        }
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, (await node.PostAsync("/connect/token", client: null, [.. s_wrongCode, .. proof])).Status);
+    }
+
+    private static readonly (string, string)[] s_wrongCode = [("grant_type", "authorization_code"), ("code", "made-up"), ("redirect_uri", Node.RedirectUri), ("code_verifier", Node.Verifier)];
+
+    private static readonly (string, string)[] s_post = [("client_id", "web"), ("client_secret", Node.Secret)];
+
+    private static readonly string s_web = new JsonArray(
+        new JsonObject { ["client_id"] = "web", ["client_secret"] = Node.Secret, ["redirect_uris"] = new JsonArray(Node.RedirectUri), ["grant_types"] = new JsonArray("authorization_code", "refresh_token"), ["scope"] = "openid offline_access" },
+        new JsonObject { ["client_id"] = "public", ["token_endpoint_auth_method"] = "none", ["redirect_uris"] = new JsonArray(Node.RedirectUri), ["grant_types"] = new JsonArray("authorization_code"), ["scope"] = "openid" }).ToJsonString();
+
     private static async Task<HttpStatusCode> GuessAsync(AddressedNode node, string path) =>
         (await node.PostAsync(path, client: null, ("client_id", "service"), ("client_secret", "a guess"), ("grant_type", "client_credentials"), ("token", "x"), ("response_type", "code"))).Status;
 }

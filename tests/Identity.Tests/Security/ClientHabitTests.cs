@@ -243,12 +243,59 @@ public sealed class ClientHabitTests(ClientHabitTests.World world) : IClassFixtu
         Assert.Equal(Bye + "?state=" + Uri.EscapeDataString(state), back.Headers.Location!.OriginalString);
     }
 
+    [Theory]
+    [InlineData("/connect/authorize", "")]
+    [InlineData("/connect/endsession", "")]
+    [InlineData("/connect/logout", "")]
+    [InlineData("/connect/authorize", "state")]
+    [InlineData("/connect/endsession", "state")]
+    public async Task Request_WithLongParametersThatNobodyKnows_IsKeptWithoutThem(string path, string known)
+    {
+        var pad = new string('x', 3000);
+        using var browser = new Browser(world.Node.Address);
+        var query = path == "/connect/authorize" ? world.Node.AuthorizeUrl("plain", "openid").Split('?')[1].Replace("state=s1", "short=1", StringComparison.Ordinal) : "client_id=plain&short=1";
+        using var answer = await PostAsync(browser, path, query + string.Concat(Enumerable.Range(0, 8).Select(i => $"&a{i}={pad}")) + (known.Length > 0 ? $"&{known}={pad}" : ""));
+        var location = answer.Headers.Location!.OriginalString;
+        Assert.InRange(location.Length, 1, 2400);
+        Assert.DoesNotContain("a0=", location, StringComparison.Ordinal);
+        Assert.Contains("short=1", location, StringComparison.Ordinal);
+        Assert.Equal(known.Length > 0, location.Contains("kept=", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("&client_id=nobody")]
+    [InlineData("&client_id=nobody&post_logout_redirect_uri=http%3A%2F%2F127.0.0.1%3A4711%2Fbye")]
+    [InlineData("&id_token_hint=eyJhbGciOiJub25lIn0.e30.")]
+    public async Task SignOut_OfNoClientThatThereIs_IsNotKept(string whose)
+    {
+        using var browser = new Browser(world.Node.Address);
+        using var answer = await PostAsync(browser, "/connect/endsession", $"state={new string('x', 5000)}{whose}");
+        Assert.DoesNotContain("kept=", answer.Headers.Location?.OriginalString ?? "", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Request_LongerThanWhatIsKept_IsRefused()
+    {
+        using var browser = new Browser(world.Node.Address);
+        using var answer = await PostAsync(browser, "/connect/authorize", world.Node.AuthorizeUrl("plain", "openid", ("state", new string('x', 20_000)), ("nonce", new string('x', 20_000))).Split('?')[1]);
+        Assert.Equal((HttpStatusCode.BadRequest, null), (answer.StatusCode, answer.Headers.Location));
+        using var leaving = await PostAsync(browser, "/connect/endsession", $"client_id=plain&state={new string('x', 20_000)}&logout_hint={new string('x', 20_000)}");
+        Assert.DoesNotContain("kept=", leaving.Headers.Location?.OriginalString ?? "", StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task SampleProxy_HasRoomForLongRequestsAndAnswers_AtEachOfItsAddresses()
     {
         var servers = (await File.ReadAllTextAsync(Path.Combine(RepositoryRoot.Path, "deploy", "nginx.conf"), TestContext.Current.CancellationToken)).Split("server {").Skip(1).ToArray();
         Assert.Equal(2, servers.Length);
         Assert.All(servers, server => Assert.All((string[])["large_client_header_buffers 4 32k;", "proxy_buffer_size 16k;", "proxy_buffers 8 16k;"], line => Assert.Contains(line, server, StringComparison.Ordinal)));
+    }
+
+    private async Task<HttpResponseMessage> PostAsync(Browser browser, string path, string form)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(world.Node.Address, path)) { Content = new StringContent(form, new MediaTypeHeaderValue("application/x-www-form-urlencoded")) };
+        return await browser.SendAsync(request);
     }
 
     private async Task<Browser> EditorAsync()

@@ -151,6 +151,41 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
         Assert.Equal("access_denied", RunningServer.Query(answered.Headers.Location)["error"]);
     }
 
+    [Theory]
+    [InlineData("spa")]
+    [InlineData("web")]
+    public async Task Push_LongerThanWhatIsStored_IsRefused(string client)
+    {
+        (string, string)[] proof = client == "web" ? [("client_secret", Node.Secret)] : [];
+        var (status, body) = await world.Node.PostAsync("/connect/par", client: null, [.. Parameters(client), .. proof, ("nonce", new string('n', 20_000)), ("unknown", new string('x', 20_000))]);
+        Assert.Equal((HttpStatusCode.RequestEntityTooLarge, "invalid_request"), (status, (string?)body["error"]));
+    }
+
+    [Fact]
+    public async Task Push_LongAndOftenInAPublicClientsName_IsRefused()
+    {
+        (string, string)[] much = [("nonce", new string('n', 5000))];
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => world.Node.PostAsync("/connect/par", client: null, [.. Parameters("spa"), .. much])));
+        Assert.Equal(World.LongPushes, answers.Count(answer => answer.Status == HttpStatusCode.Created));
+        Assert.All(answers.Where(answer => answer.Status != HttpStatusCode.Created), answer => Assert.Equal((HttpStatusCode.TooManyRequests, "temporarily_unavailable"), (answer.Status, (string?)answer.Body["error"])));
+
+        // Short ones, and whoever proves itself, are not held up by strangers.
+        await PushAsync();
+        Assert.Equal(HttpStatusCode.Created, (await world.Node.PostAsync("/connect/par", client: null, [.. Parameters("web"), ("client_secret", Node.Secret), .. much])).Status);
+    }
+
+    // A browser holds a form to the page's policy, also where its redirects lead: without the answer's scheme in it the button is dead.
+    [Fact]
+    public async Task Push_OfAClientWithSeveralAddresses_IsKnownToThePages()
+    {
+        var (_, body) = await world.Node.PostAsync("/connect/par", client: null, [.. Parameters("two"), ("login_hint", "ada.pushed@example.com")]);
+        using var browser = new Browser(world.Node.Address);
+        using var asked = await browser.GetAsync(Go((string)body["request_uri"]!, "two"));
+        using var page = await browser.GetAsync(asked.Headers.Location!.OriginalString);
+        Assert.Contains("form-action 'self' http:;", Assert.Single(page.Headers.GetValues("Content-Security-Policy")), StringComparison.Ordinal);
+        Assert.Contains("ada.pushed@example.com", await page.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Push_WhenThePersonComesBackAfterAnHour_IsOver()
     {
@@ -188,7 +223,7 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
             await RefusesAsync(browser, Go(late) + ticket);
             await RefusesAsync(browser, back.Replace("client_id=spa", "client_id=other", StringComparison.Ordinal));
             await RefusesAsync(browser, world.TicketOfNow(browser, late));
-            await RefusesAsync(browser, world.Decline(Go(late)));
+            await RefusesAsync(browser, world.Decline(browser, Go(late)));
         }
     }
 
@@ -282,6 +317,8 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
 
     public sealed class World : IAsyncLifetime
     {
+        public const int LongPushes = 7;
+
         private HostedServer? _server;
         private AddressedNode? _node;
 
@@ -292,14 +329,20 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
         /// <summary>The request as it would come back to this browser if it had led to a page only now.</summary>
         public string TicketOfNow(Browser browser, string reference)
         {
-            var context = new DefaultHttpContext();
-            context.Request.Headers.Cookie = browser.Cookies.GetCookieHeader(browser.Address);
+            var context = ContextOf(browser);
             var parameters = RequestParameters.Read([KeyValuePair.Create("client_id", (IReadOnlyList<string?>)["spa"]), KeyValuePair.Create("request_uri", (IReadOnlyList<string?>)[reference])]).Value;
             return _server!.Services.GetRequiredService<Interactions>().ReturnUrl(context, parameters, Time.GetUtcNow());
         }
 
         /// <summary>Where a page leads whoever says no on the way to this address.</summary>
-        public string Decline(string returnUrl) => _server!.Services.GetRequiredService<IInteractions>().Decline(returnUrl);
+        public string Decline(Browser browser, string returnUrl) => _server!.Services.GetRequiredService<IInteractions>().Decline(ContextOf(browser), returnUrl);
+
+        private static DefaultHttpContext ContextOf(Browser browser)
+        {
+            var context = new DefaultHttpContext();
+            context.Request.Headers.Cookie = browser.Cookies.GetCookieHeader(browser.Address);
+            return context;
+        }
 
         public Task<int> CleanUpAsync() => _server!.Services.GetRequiredService<StoreCleanUp>().RunAsync(TestContext.Current.CancellationToken);
 
@@ -317,7 +360,9 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
             (web["token_endpoint_auth_method"], web["client_secret"]) = ("client_secret_basic", Node.Secret);
             var asks = Client("asks");
             asks["require_consent"] = true;
-            _server = await HostedServer.StartAsync(new JsonArray(Client("spa"), Client("other"), asks, web).ToJsonString(), time: Time);
+            var two = Client("two");
+            two["redirect_uris"]!.AsArray().Add("https://client.example.com/cb");
+            _server = await HostedServer.StartAsync(new JsonArray(Client("spa"), Client("other"), asks, web, two).ToJsonString(), time: Time, settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["OAuth:LongPushesPerAddress"] = "7" });
             _node = new AddressedNode(_server.Url);
         }
 

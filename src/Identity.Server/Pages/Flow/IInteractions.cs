@@ -10,16 +10,17 @@ public interface IInteractions
     bool IsRequest(string returnUrl);
 
     /// <summary>The address of the page for devices, with a note of when its interaction began.</summary>
+    /// <param name="context">The request: the note counts in its browser alone.</param>
     /// <param name="userCode">The code, where it is known; null: it is still to be typed.</param>
     /// <param name="startedAt">To be carried along.</param>
-    string VerifyUrl(string? userCode, DateTimeOffset startedAt);
+    string VerifyUrl(HttpContext context, string? userCode, DateTimeOffset startedAt);
 
     /// <summary>True where the validated url leads back to an authorization request, which can then be declined.</summary>
     bool CanDecline(string returnUrl);
 
-    /// <summary>The same request, with the note that the person said no: the client gets <c>access_denied</c>.</summary>
-    string Decline(string returnUrl);
+    /// <summary>The same request, with the note that the person said no: for an hour, in this browser, the client gets <c>access_denied</c>.</summary>
+    string Decline(HttpContext context, string returnUrl);
 
-    /// <summary>What already happened because of this request; null: nothing, or the note is not ours or not of this request.</summary>
+    /// <summary>What already happened because of this request; null: nothing, or the note is not ours, or not of this request and browser.</summary>
     Interaction? Read(string returnUrl, HttpContext context);
 }

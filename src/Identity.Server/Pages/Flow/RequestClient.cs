@@ -38,11 +38,13 @@ public sealed record RequestContext(RequestClient? Client, string? LoginHint, st
 }
 
 /// <summary>Reads the request out of the return address. It decides nothing: the authorize endpoint looks at everything again.</summary>
-public sealed class RequestContexts(ClientStore clients, LongRequests kept)
+public sealed class RequestContexts(ClientStore clients, LongRequests kept, PushedRequests pushed, IInteractions interactions)
 {
-    public async Task<RequestContext> ReadAsync(string returnUrl, CancellationToken cancellationToken)
+    public async Task<RequestContext> ReadAsync(string returnUrl, HttpContext context)
     {
-        var query = await WholeAsync(returnUrl, cancellationToken);
+        ArgumentNullException.ThrowIfNull(context);
+        var cancellationToken = context.RequestAborted;
+        var query = await WholeAsync(returnUrl, context);
         return new RequestContext(
             await FindAsync(Single(query, "client_id"), query, cancellationToken),
             Single(query, "login_hint"),
@@ -53,19 +55,25 @@ public sealed class RequestContexts(ClientStore clients, LongRequests kept)
     /// <summary>The client of that id, as far as pages show it; null: there is none.</summary>
     public Task<RequestClient?> FindAsync(string? clientId, CancellationToken cancellationToken) => FindAsync(clientId, [], cancellationToken);
 
-    // What a page tells of a plain request stays in its address; a request object hides it, and may itself be kept elsewhere.
-    private async Task<Dictionary<string, StringValues>> WholeAsync(string returnUrl, CancellationToken cancellationToken)
+    // What a page tells of a plain request stays in its address; a pushed request and a request object hide it, and the latter may itself be kept elsewhere.
+    private async Task<Dictionary<string, StringValues>> WholeAsync(string returnUrl, HttpContext context)
     {
         var query = Query(returnUrl);
+        if (RequestObjects.IsPushed(Single(query, "request_uri")))
+        {
+            return Parameters(returnUrl) is { } reference && await pushed.ResolveAsync(reference, interactions.Read(returnUrl, context), context.RequestAborted) is { } said ? Dictionary(said) : query;
+        }
+
         var isHidden = query.ContainsKey("request") || (query.ContainsKey(LongRequests.Parameter) && !query.ContainsKey("redirect_uri"));
-        if (!isHidden || Parameters(returnUrl) is not { } sent || await kept.WholeAsync(sent, cancellationToken) is not { } whole)
+        if (!isHidden || Parameters(returnUrl) is not { } sent || await kept.WholeAsync(sent, context.RequestAborted) is not { } whole)
         {
             return query;
         }
 
-        var told = RequestObjects.Unverified(whole);
-        return told.Names.ToDictionary(name => name, name => new StringValues([.. told.All(name)]), StringComparer.Ordinal);
+        return Dictionary(RequestObjects.Unverified(whole));
     }
+
+    private static Dictionary<string, StringValues> Dictionary(RequestParameters told) => told.Names.ToDictionary(name => name, name => new StringValues([.. told.All(name)]), StringComparer.Ordinal);
 
     private async Task<RequestClient?> FindAsync(string? clientId, Dictionary<string, StringValues> query, CancellationToken cancellationToken) =>
         clientId is { Length: > 0 and <= 200 } && await clients.FindAsync(clientId, cancellationToken) is { Disabled: false } client

@@ -74,6 +74,32 @@ public sealed class RegistrationServiceTests
         Assert.Equal((email, subject), (Assert.Single(world.Mail.All).To, world.Mail.All.First().Subject));
     }
 
+    [Theory]
+    [InlineData("ada@example.com", null)]
+    [InlineData("eve@example.com", "ADA")]
+    public async Task Register_OfWhatIsTakenFiftyTimesAtOnce_MailsItsAddressThreeTimesADay(string email, string? userName)
+    {
+        await using var world = new World(options => options.ConcealExistingAccounts = true);
+        await world.AddAsync(userName: "ada");
+        var all = await World.RaceAsync(i => world.RegisterAsync(new NewAccount(i % 2 == 0 ? email : email.ToUpperInvariant(), World.Other, userName), conceal: true));
+        Assert.All(all, result => Assert.IsType<RegistrationResult.Created>(result));
+        world.Time.Advance(TimeSpan.FromDays(1));
+        Assert.IsType<RegistrationResult.Created>(await world.RegisterAsync(new NewAccount(email, World.Other, userName)));
+        await world.StopDeliveryAsync();
+        Assert.Equal(4, world.Mail.All.Count);
+    }
+
+    [Fact]
+    public async Task Register_OfOneTakenNameWithManyAddresses_MailsNoMoreOfThemThanAreSentCodes()
+    {
+        await using var world = new World(options => (options.ConcealExistingAccounts, options.OneTimeCodesPerAddress) = (true, 7));
+        await world.AddAsync(userName: "ada");
+        var all = await World.RaceAsync(i => world.RegisterAsync(new NewAccount($"eve{i}@example.com", World.Other, "ada")));
+        Assert.All(all, result => Assert.IsType<RegistrationResult.Created>(result));
+        await world.StopDeliveryAsync();
+        Assert.Equal(7, world.Mail.All.Count);
+    }
+
     [Fact]
     public async Task Register_WhenMetadataIsOver16KB_MakesNothing()
     {

@@ -1,0 +1,80 @@
+// OWASP ASVS 5.0 §15.2.2: work that costs much is bounded, and who costs most of it does not shut out the rest.
+using Identity.Accounts.Data;
+
+namespace Identity.Accounts.Passwords;
+
+/// <summary>
+/// Who hashes next. People who have an account, or try to get into one, go before those who make one: of four places that come free while both wait, three
+/// are theirs. A line that would take longer than ten seconds takes nobody more: who is told so at once can try again, and who waits is not.
+/// </summary>
+internal sealed class HashingTurns(int places, TimeProvider timeProvider)
+{
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
+    private const int Share = 4;
+    private const double LongestWork = 1;
+
+    private readonly Lock _lock = new();
+    private readonly LinkedList<TaskCompletionSource> _first = new();
+    private readonly LinkedList<TaskCompletionSource> _registrations = new();
+    private readonly int _places = places;
+    private int _free = places;
+    private int _sinceRegistration;
+    private double _seconds;
+
+    /// <summary>When a place is free. Each is given back by <see cref="Leave"/>.</summary>
+    /// <exception cref="StoreUnavailableException">Too many wait: 503.</exception>
+    public async Task EnterAsync(bool isRegistration, CancellationToken cancellationToken)
+    {
+        var line = isRegistration ? _registrations : _first;
+        LinkedListNode<TaskCompletionSource> turn;
+        lock (_lock)
+        {
+            if (_free > 0)
+            {
+                _free--;
+                return;
+            }
+
+            if ((line.Count + 1) * _seconds * (isRegistration && _first.Count > 0 ? Share : 1) / _places > LongestWait.TotalSeconds)
+            {
+                throw new StoreUnavailableException("Too many passwords wait to be hashed.");
+            }
+
+            turn = line.AddLast(new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        }
+
+        await using var gone = cancellationToken.Register(() =>
+        {
+            lock (_lock)
+            {
+                if (turn.List is not null)
+                {
+                    line.Remove(turn);
+                    turn.Value.SetCanceled(cancellationToken);
+                }
+            }
+        });
+        await turn.Value.Task;
+    }
+
+    /// <param name="started">When the work began (<see cref="TimeProvider.GetTimestamp"/>): how long it took says how long a line is.</param>
+    public void Leave(long started)
+    {
+        // A machine that slept meanwhile was not busy.
+        var took = Math.Min(timeProvider.GetElapsedTime(started).TotalSeconds, LongestWork);
+        lock (_lock)
+        {
+            _seconds = _seconds == 0 ? took : (_seconds * 0.9) + (took * 0.1);
+            var line = _first.Count == 0 || (_registrations.Count > 0 && _sinceRegistration >= Share - 1) ? _registrations : _first;
+            if (line.First is not { } next)
+            {
+                _free++;
+                return;
+            }
+
+            _sinceRegistration = line == _registrations ? 0 : _sinceRegistration + 1;
+            line.RemoveFirst();
+            next.Value.SetResult();
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// OWASP ASVS 5.0 §15.2.2: hashing is dear, and nobody can buy all of it with requests.
+using System.Collections.Concurrent;
+using Identity.Accounts;
+using Identity.Accounts.Data;
+using Identity.Accounts.Passwords;
+using Identity.Tests.Kit;
+using Microsoft.AspNetCore.Identity;
+
+namespace Identity.Tests.Accounts.Passwords;
+
+/// <summary>Who waits for a hash, and for how long.</summary>
+public sealed class PasswordHashingTests
+{
+    private static readonly int s_places = Math.Max(1, Environment.ProcessorCount);
+
+    [Fact]
+    public async Task Hash_WhenTheLineWouldTakeLongerThanTenSeconds_IsRefusedAtOnce()
+    {
+        var time = new FakeTimeProvider();
+        var hasher = new HeldHasher(time) { Takes = TimeSpan.FromSeconds(0.5) };
+        var hashing = new PasswordHashing(hasher, time);
+        await hashing.HashAsync("first", World.Cancel);
+        hasher.Hold();
+        var waiting = Enumerable.Range(0, s_places * 21).Select(i => hashing.VerifyAsync("x", $"p{i}", World.Cancel)).ToArray();
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => hashing.VerifyAsync("x", "late", World.Cancel));
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => hashing.VerifyAsync(hash: null, "late", World.Cancel));
+        hasher.Release();
+        await Task.WhenAll(waiting);
+        Assert.Equal(PasswordVerificationResult.Failed, await hashing.VerifyAsync("x", "after", World.Cancel));
+    }
+
+    [Fact]
+    public async Task SignIns_BehindManyRegistrations_ComeFirst_AndRegistrationsComeToo()
+    {
+        var time = new FakeTimeProvider();
+        var hasher = new HeldHasher(time);
+        var hashing = new PasswordHashing(hasher, time);
+        hasher.Hold();
+        var registrations = Enumerable.Range(0, s_places + 100).Select(i => hashing.HashForRegistrationAsync("registration", World.Cancel)).ToArray<Task>();
+        var signIns = Enumerable.Range(0, 9).Select(_ => hashing.VerifyAsync("x", "sign-in", World.Cancel)).ToArray<Task>();
+        hasher.Release();
+        await Task.WhenAll([.. registrations, .. signIns]);
+        var order = hasher.Order.ToArray();
+
+        // Behind those that had a place before, at three of four; a thread may note itself a little late.
+        Assert.InRange(Array.LastIndexOf(order, "sign-in"), 9, s_places + 9 + 3 + s_places);
+        Assert.Contains("registration", order.Skip(s_places).Take(9 + 3 + s_places));
+    }
+
+    [Fact]
+    public async Task Turn_OfSomebodyWhoHungUp_IsTheNextOnes()
+    {
+        var time = new FakeTimeProvider();
+        var hasher = new HeldHasher(time);
+        var hashing = new PasswordHashing(hasher, time);
+        hasher.Hold();
+        var busy = Enumerable.Range(0, s_places).Select(_ => hashing.HashAsync("busy", World.Cancel)).ToArray();
+        using var hungUp = new CancellationTokenSource();
+        var gone = Enumerable.Range(0, World.Width).Select(_ => hashing.HashAsync("gone", hungUp.Token)).ToArray();
+        var next = hashing.HashAsync("next", World.Cancel);
+        await hungUp.CancelAsync();
+        hasher.Release();
+        await Task.WhenAll([.. busy, next]);
+        Assert.All(gone, task => Assert.True(task.IsCanceled));
+        Assert.DoesNotContain("gone", hasher.Order);
+        await hashing.HashAsync("after", World.Cancel);
+    }
+
+    /// <summary>Hashes when it may, and notes in which order.</summary>
+    private sealed class HeldHasher(FakeTimeProvider time) : IPasswordHasher<Account>
+    {
+        private readonly ManualResetEventSlim _open = new(initialState: true);
+
+        public TimeSpan Takes { get; init; }
+
+        public ConcurrentQueue<string> Order { get; } = new();
+
+        public void Hold() => _open.Reset();
+
+        public void Release() => _open.Set();
+
+        public string HashPassword(Account user, string password)
+        {
+            Work(password);
+            return password;
+        }
+
+        public PasswordVerificationResult VerifyHashedPassword(Account user, string hashedPassword, string providedPassword)
+        {
+            Work(providedPassword);
+            return PasswordVerificationResult.Failed;
+        }
+
+        private void Work(string password)
+        {
+            var held = !_open.IsSet;
+            _open.Wait(TestContext.Current.CancellationToken);
+            Order.Enqueue(password);
+            if (!held)
+            {
+                time.Advance(Takes);
+            }
+        }
+    }
+}
