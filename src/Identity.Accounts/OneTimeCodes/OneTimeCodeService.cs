@@ -320,7 +320,7 @@ public sealed class OneTimeCodeService(
     {
         for (var attempt = 0; attempt < 20; attempt++)
         {
-            var wasProven = account.EmailVerified;
+            var (wasProven, keepsRecord) = (account.EmailVerified, OwnerClaim.KeepsRecord(account));
             if (channel != "email" || account.Id == caller.AccountId || !OwnerClaim.Take(account))
             {
                 return account;
@@ -339,7 +339,7 @@ public sealed class OneTimeCodeService(
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
             if (written == AccountWrite.Done)
             {
-                await claim.ForgetRestAsync(account.Id, wasProven, CancellationToken.None);
+                await claim.ForgetRestAsync(account.Id, keepsRecord, CancellationToken.None);
                 await sessions.AuditEndedAsync(ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
                 await notices.TellAsync(account, AccessChange.AccountTakenOver);
                 return account;
@@ -362,7 +362,7 @@ public sealed class OneTimeCodeService(
                 return account;
             }
 
-            if (byMail && account.Claim == AccountClaim.Unproven)
+            if (byMail && account.Claim is AccountClaim.Unproven or AccountClaim.Brought)
             {
                 // By a code alone, of an account that somebody else may have made: a number they proved is theirs.
                 (account.Claim, account.PhoneNumberVerified) = isBrought ? (AccountClaim.Settled, account.PhoneNumberVerified) : (AccountClaim.ProvenAlone, false);
