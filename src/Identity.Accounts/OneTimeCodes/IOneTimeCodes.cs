@@ -50,7 +50,11 @@ public abstract record TriedCode
     /// Right, and used up. Purpose <c>verification</c> has marked the address or phone verified; purpose <c>login</c> has made
     /// <paramref name="Session"/> where codes may sign in.
     /// </summary>
-    public sealed record Verified(Account Account, Session? Session) : TriedCode;
+    public sealed record Verified(Account Account, Session? Session) : TriedCode
+    {
+        /// <summary>Somebody else had made the account: it is who brought the code's now, and has no password.</summary>
+        public bool IsTakenOver { get; init; }
+    }
 
     /// <summary>A login code that was right, where the account asks for a second factor as well: no session yet.</summary>
     public sealed record SecondFactorDue(Account Account, HalfSignIn Half) : TriedCode;

@@ -187,9 +187,12 @@ public sealed class OneTimeCodeService(
     private async Task<TriedCode> ActAsync(Account account, OneTimeCode code, Caller caller)
     {
         // A code on a device proves that the device is at hand, and nothing of an address.
+        var isTakenOver = false;
         if (code.Purpose == OneTimeCodePurposes.Verification && code.Channel != "push")
         {
-            account = await MarkVerifiedAsync(account, code.Channel, account.Id == caller.AccountId);
+            // Who registered the address as well, in vain, and reads its mail is its owner: whoever has the account is somebody else.
+            (account, isTakenOver) = caller.FoundTaken(account) ? await TakeAsync(account, code.Channel, caller) : (account, false);
+            account = await MarkVerifiedAsync(account, code.Channel, caller.Brings(account));
         }
         else if (code.Channel is NewEmail or NewPhone)
         {
@@ -204,7 +207,7 @@ public sealed class OneTimeCodeService(
         Session? session = null;
         if (code.Purpose == OneTimeCodePurposes.Login)
         {
-            account = await TakeAsync(account, code.Channel, caller);
+            (account, isTakenOver) = await TakeAsync(account, code.Channel, caller);
             if (await secondFactors.FindDueAsync(account, [AuthenticationMethods.OneTimeCode], code.Channel, caller, CancellationToken.None) is { } half)
             {
                 await audit.WriteAsync("sign_in", "second_factor_due", account.Id, caller, sessionId: null, CancellationToken.None);
@@ -224,7 +227,7 @@ public sealed class OneTimeCodeService(
         }
 
         await audit.WriteAsync("otp_verify", "success", account.Id, caller, session?.Id, CancellationToken.None);
-        return new TriedCode.Verified(account, session);
+        return new TriedCode.Verified(account, session) { IsTakenOver = isTakenOver };
     }
 
     private async Task<TriedCode?> LimitAsync(Caller caller, CancellationToken cancellationToken)
@@ -315,15 +318,15 @@ public sealed class OneTimeCodeService(
         throw new InvalidOperationException("A proven address could not be put in force: the account was changed by others twenty times meanwhile.");
     }
 
-    /// <summary>A code alone signs in: what somebody else set before, the password and sessions first of all, goes with it.</summary>
-    private async Task<Account> TakeAsync(Account account, string channel, Caller caller)
+    /// <summary>A code alone gives the account to who reads its mail: what somebody else set before, the password and sessions first of all, goes with it. False: it was theirs.</summary>
+    private async Task<(Account Account, bool IsTakenOver)> TakeAsync(Account account, string channel, Caller caller)
     {
         for (var attempt = 0; attempt < 20; attempt++)
         {
             var (wasProven, keepsRecord) = (account.EmailVerified, OwnerClaim.KeepsRecord(account));
             if (channel != "email" || account.Id == caller.AccountId || !OwnerClaim.Take(account))
             {
-                return account;
+                return (account, false);
             }
 
             account.SecurityStamp = Guid.NewGuid().ToString("N");
@@ -342,7 +345,7 @@ public sealed class OneTimeCodeService(
                 await claim.ForgetRestAsync(account.Id, keepsRecord, CancellationToken.None);
                 await sessions.AuditEndedAsync(ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
                 await notices.TellAsync(account, AccessChange.AccountTakenOver);
-                return account;
+                return (account, true);
             }
 
             account = await accounts.FindAsync(account.Id, CancellationToken.None) ?? throw new InvalidOperationException("The account of a code that was just used is gone.");
