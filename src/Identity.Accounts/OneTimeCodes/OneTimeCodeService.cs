@@ -412,7 +412,32 @@ public sealed class OneTimeCodeService(
         // Counted by account where there is one, so that naming it three ways does not triple the limit; by name where there is none.
         // Not by purpose: those are the callers' to make up, and each code is a message in somebody's inbox.
         var perAccount = await limiter.AcquireAsync("otp_for:" + (account?.Id.ToString("N") ?? Named(recipient)), settings.OneTimeCodesPerAccount, LimitWindow, cancellationToken);
-        return perAccount.Allowed ? null : perAccount.RetryAfter;
+        if (perAccount.Allowed)
+        {
+            return null;
+        }
+
+        // Asked for unknown ones too: else the clock would tell who exists.
+        var isKnown = await devices.IsKnownAsync(account?.Id ?? Guid.Empty, caller, cancellationToken);
+        if (account is null || !(isKnown || caller.AccountId == account.Id))
+        {
+            return perAccount.RetryAfter;
+        }
+
+        // Strangers may have asked for all of these: the account's own sessions and devices have as many more.
+        var own = await limiter.AcquireAsync("otp_own:" + account.Id.ToString("N"), settings.OneTimeCodesPerAccount, LimitWindow, cancellationToken);
+        return own.Allowed ? null : own.RetryAfter;
+    }
+
+    private async Task<TimeSpan?> CountByAddressAsync(Caller caller, CancellationToken cancellationToken)
+    {
+        if (caller.Ip is null)
+        {
+            return null;
+        }
+
+        var perAddress = await limiter.AcquireAsync("otp:" + caller.Ip, options.Value.OneTimeCodesPerAddress, LimitWindow, cancellationToken);
+        return perAddress.Allowed ? null : perAddress.RetryAfter;
     }
 
     private sealed record Made(Guid Id, string MaskedDestination, DateTimeOffset ExpiresAt, PersonalMessage? Message);

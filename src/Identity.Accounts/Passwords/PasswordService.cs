@@ -122,8 +122,10 @@ public sealed class PasswordService(
 
         var account = await lookup.FindAsync(LoginKind.Email, email, cancellationToken);
 
-        // A lock does not stop the owner of the mailbox, whoever made it; guessing codes is limited by itself.
-        var guesses = await limiter.AcquireAsync("reset_for:" + (account?.Id.ToString("N") ?? (AccountRules.Email(email) ?? email).ToUpperInvariant()), options.Value.ResetGuessesPerAccount, TimeSpan.FromDays(1), cancellationToken);
+        // A lock does not stop the owner of the mailbox, whoever made it, and nor do a stranger's guesses: they are counted by where they come from.
+        // From everywhere together a code takes five, and an account is sent few codes.
+        var name = account?.Id.ToString("N") ?? (AccountRules.Email(email) ?? email).ToUpperInvariant();
+        var guesses = await limiter.AcquireAsync($"reset_for:{name}:{CallerNetwork.Of(caller)}", options.Value.ResetGuessesPerAccount, TimeSpan.FromDays(1), cancellationToken);
         if (!guesses.Allowed)
         {
             return new PasswordChange.RateLimited(guesses.RetryAfter);

@@ -345,6 +345,27 @@ public sealed partial class SafeChangeTests(ApiServer server)
         }
     }
 
+    [Fact]
+    public async Task ResetCodes_GuessedByAStranger_StopNobodyElse()
+    {
+        await using var own = await ApiServer.StartAsync(new() { ["Accounts:ResetGuessesPerAccount"] = "10" });
+        var person = await own.RegisterAsync();
+        foreach (var email in (string[])[person.Email, "nobody@example.com"])
+        {
+            var guesses = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => own.PostAsync("password/reset", new { email, code = (100_000 + i).ToString(System.Globalization.CultureInfo.InvariantCulture), newPassword = NewPassword }, ip: "203.0.113.9")));
+            Assert.Equal(40, guesses.Count(answer => answer.Status == HttpStatusCode.TooManyRequests));
+            (await own.PostAsync("password/reset", new { email, code = "000000", newPassword = NewPassword }, ip: "198.51.100.7")).AssertFailure(400, "otp_invalid");
+        }
+
+        // One network is one guesser, however many addresses it has.
+        var network = await Task.WhenAll(Enumerable.Range(1, 50).Select(i => own.PostAsync("password/reset", new { email = person.Email, code = "000000", newPassword = NewPassword }, ip: $"2001:db8:1:2:{i:x}::1")));
+        Assert.Equal(40, network.Count(answer => answer.Status == HttpStatusCode.TooManyRequests));
+
+        await own.PostAsync("password/forgot", new { email = person.Email }, ip: "198.51.100.7");
+        (await own.PostAsync("password/reset", new { email = person.Email, code = await own.Messages.CodeAsync(person.Email), newPassword = NewPassword }, ip: "198.51.100.7")).AssertOk();
+        await own.LoginAsync(person.Email, NewPassword);
+    }
+
     private async Task<(Person Person, Tokens Tokens)> VerifiedAsync()
     {
         var (person, tokens) = await server.SignedInAsync();
