@@ -160,7 +160,7 @@ public sealed class OneTimeCodeService(
 
         var known = stored is not null && (purpose is null || StoredPurpose(purpose, stored.Channel) == stored.Purpose) && !OneTimeCodePurposes.IsSecondFactor(stored.Purpose);
         var account = await accounts.FindAsync((known ? stored!.AccountId : null) ?? Guid.Empty, cancellationToken);
-        var open = account is { IsActive: true } && !lockout.IsLocked(account) && (stored!.Purpose != OneTimeCodePurposes.Login || MaySignIn(account, stored.Channel));
+        var open = account is { IsActive: true } && !await lockout.KeepsOutAsync(account, caller, cancellationToken) && (stored!.Purpose != OneTimeCodePurposes.Login || MaySignIn(account, stored.Channel));
 
         // A guess that could not succeed spends none, but asks the store all the same: closed and unknown accounts must not answer sooner.
         var right = await store.TryUseAsync(
@@ -173,7 +173,7 @@ public sealed class OneTimeCodeService(
         {
             if ((purpose ?? stored?.Purpose) is OneTimeCodePurposes.Login or OneTimeCodePurposes.PasswordReset)
             {
-                await lockout.CountAsync(open ? account : null, cancellationToken);
+                await lockout.CountAsync(open ? account : null, caller, cancellationToken);
             }
 
             await audit.WriteAsync("otp_verify", "invalid", account?.Id, caller, sessionId: null, cancellationToken);
