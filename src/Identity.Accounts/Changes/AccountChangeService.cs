@@ -70,6 +70,9 @@ public sealed class AccountChangeService(
                 Metadata = change.Metadata,
                 GivenRoles = [.. account.Roles.Except(rolesBefore, StringComparer.Ordinal)],
                 EndSessions = reason is null ? null : sessions.EndingWith(reason, caller),
+
+                // What the old mailboxes were sent goes with them: an administrator may have moved the account away from whoever reads them.
+                VoidsNotices = change.ByPerson is null && wanted.Email is not null,
             };
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, Events(account, wasActive, rolesChanged), consequences, cancellationToken);
             switch (written)

@@ -83,7 +83,7 @@ public sealed class PasswordService(
         for (var attempt = 0; attempt < 10; attempt++)
         {
             var stored = await credentials.FindAsync(accountId, cancellationToken);
-            if (await TryFinishAsync(account, new PasswordReplacement(stored?.PasswordHash, hash, timeProvider.GetUtcNow()), "password_set", provenEmail: null, caller))
+            if (await TryFinishAsync(account, new PasswordReplacement(stored?.PasswordHash, hash, timeProvider.GetUtcNow()), "password_set", provenEmail: null, caller, isOperators: true))
             {
                 return new PasswordChange.Changed();
             }
@@ -161,7 +161,7 @@ public sealed class PasswordService(
     /// The hash, the stamp, the end of every session and the events that tell of it are one transaction: whoever knew the old password
     /// is out from the moment the new one works. False where somebody else set the password meanwhile; nothing is changed then.
     /// </summary>
-    private async Task<bool> TryFinishAsync(Account account, PasswordReplacement password, string action, string? provenEmail, Caller caller)
+    private async Task<bool> TryFinishAsync(Account account, PasswordReplacement password, string action, string? provenEmail, Caller caller, bool isOperators = false)
     {
         for (var attempt = 0; attempt < 20; attempt++)
         {
@@ -177,7 +177,7 @@ public sealed class PasswordService(
             LifecycleEvent[] told = proves
                 ? [events.OfUser(EventTypes.UserPasswordChanged, account), events.OfUser(EventTypes.UserEmailVerified, account)]
                 : [events.OfUser(EventTypes.UserPasswordChanged, account)];
-            var consequences = new AccountConsequences { Password = password, Unlocks = isReset, ForgetsDevices = isReset, EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller) };
+            var consequences = new AccountConsequences { Password = password, Unlocks = isReset, ForgetsDevices = isReset, VoidsNotices = isOperators, EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller) };
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
             switch (written)
             {

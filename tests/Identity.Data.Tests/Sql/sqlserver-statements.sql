@@ -32,6 +32,10 @@ DELETE FROM "tokens" WHERE "subject" = @p0
 
 DELETE FROM [a]
 FROM [access_notices] AS [a]
+WHERE [a].[account_id] = @row_Id
+
+DELETE FROM [a]
+FROM [access_notices] AS [a]
 WHERE [a].[expires_at] <= @until
 
 DELETE FROM [a]

@@ -366,6 +366,39 @@ public sealed partial class SafeChangeTests(ApiServer server)
         await own.LoginAsync(person.Email, NewPassword);
     }
 
+    [Theory]
+    [InlineData("email")]
+    [InlineData("password")]
+    public async Task NotMe_AfterAnAdministratorSetTheAccountRight_BringsNothingBack(string what)
+    {
+        var (person, tokens) = await VerifiedAsync();
+        var (second, third) = ("second" + person.Email, "third" + person.Email);
+        (await server.PutAsync($"users/{person.Id}", new { email = second }, tokens.Access)).AssertOk();
+        (await server.PostAsync("otp/verify", new { userId = person.Id, code = await server.Messages.CodeAsync(second) }, tokens.Access)).AssertOk();
+        var link = Link().Match((await server.Messages.WithAsync(person.Email, "was changed")).Text).Value;
+        using var http = server.CreateClient(new WebApplicationFactoryClientOptions { AllowAutoRedirect = false, BaseAddress = new Uri(ApiServer.Issuer) });
+        var (_, fields) = PageClient.Form(PageClient.Parse(await http.GetStringAsync(link, TestContext.Current.CancellationToken)));
+
+        var admin = await server.AdminAsync();
+        var email = what == "email" ? third : second;
+        if (what == "email")
+        {
+            (await server.PutAsync($"users/{person.Id}", new { email }, admin.Access)).AssertOk();
+        }
+        else
+        {
+            (await server.PostAsync($"users/{person.Id}/password", new { newPassword = NewPassword }, admin.Access)).AssertOk();
+        }
+
+        using var refused = await http.PostAsync("/not-me", new FormUrlEncodedContent(fields), TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, refused.StatusCode);
+        Assert.Equal(email, (await server.GetAsync($"users/{person.Id}", admin.Access)).Value("email"));
+        await server.LoginAsync(email, what == "email" ? person.Password : NewPassword);
+
+        // The address that is in force now has a link of its own.
+        Assert.Matches(Link(), (await server.Messages.WithAsync(email, what == "email" ? "changed for you" : "password was changed")).Text);
+    }
+
     private async Task<(Person Person, Tokens Tokens)> VerifiedAsync()
     {
         var (person, tokens) = await server.SignedInAsync();
