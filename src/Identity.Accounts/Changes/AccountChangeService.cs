@@ -50,6 +50,11 @@ public sealed class AccountChangeService(
                 proven = true;
             }
 
+            if (change.ByPerson is not null && wanted.UserName is { IsSet: true, Value: { } name } && rules.IsPhoneNumber(name))
+            {
+                return new AccountChangeResult.UserNameIsNumber();
+            }
+
             if (change.ByPerson is not null && await FindTakenAsync(account, wanted, cancellationToken) is { } taken)
             {
                 return new AccountChangeResult.Taken(taken);

@@ -1,9 +1,12 @@
 // Security catalogue, "What people and operators were bitten by elsewhere": changes, proofs and locks, as an attacker and as the owner.
 using System.Net;
 using System.Text.RegularExpressions;
+using Identity.Accounts;
+using Identity.Accounts.SignIn;
 using Identity.Tests.Api;
 using Identity.Tests.Pages;
 using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Security;
 
@@ -397,6 +400,46 @@ public sealed partial class SafeChangeTests(ApiServer server)
 
         // The address that is in force now has a link of its own.
         Assert.Matches(Link(), (await server.Messages.WithAsync(email, what == "email" ? "changed for you" : "password was changed")).Text);
+    }
+
+    [Theory]
+    [InlineData("00491511234567")]
+    [InlineData("0151.1234567")]
+    [InlineData("0151-12345-67")]
+    [InlineData("٠١٥١١٢٣٤٥٦٧")]
+    public async Task UserName_ThatReadsAsAPhoneNumber_IsNobodysToTake(string userName)
+    {
+        await using var own = await ApiServer.StartAsync(new() { ["DEFAULT_REGION"] = "DE" });
+        (await own.PostAsync("register", new { email = "mallory@example.com", password = ApiServer.Password, userName })).AssertProblems("userName must not be one that can be taken for a phone number");
+        var (person, tokens) = await own.SignedInAsync();
+        (await own.PutAsync($"users/{person.Id}", new { userName }, tokens.Access)).AssertProblems("userName must not be one that can be taken for a phone number");
+
+        // An administrator who brings it from elsewhere knows whose it is; the person may send it back as it is.
+        (await own.PutAsync($"users/{person.Id}", new { userName }, (await own.AdminAsync()).Access)).AssertOk();
+        (await own.PutAsync($"users/{person.Id}", new { userName, firstName = "Ada" }, tokens.Access)).AssertOk();
+        (await own.PostAsync("login", new { userName, password = person.Password })).AssertOk();
+    }
+
+    [Fact]
+    public async Task UserName_ThatIsSomebodysProvenNumber_LeadsWhoeverTypesItToThatPerson()
+    {
+        await using var own = await ApiServer.StartAsync(new() { ["DEFAULT_REGION"] = "DE" });
+        var admin = await own.AdminAsync();
+        var named = await own.RegisterAsync(password: "the name's own phrase 1");
+        (await own.PutAsync($"users/{named.Id}", new { userName = "01511234567" }, admin.Access)).AssertOk();
+        var numbered = await own.PostAsync("register", new { email = "ada@example.com", password = ApiServer.Password, phoneNumber = "+491511234567" });
+        var signIn = own.Services.GetRequiredService<ISignIn>();
+
+        // Anybody can write any number into a form: until it is proven, what was called so before stays.
+        Assert.Equal(named.Id, await AtThePageAsync(named.Password));
+        Assert.Null(await AtThePageAsync(ApiServer.Password));
+        (await own.PostAsync("otp/verify", new { phoneNumber = "+491511234567", code = await Sms(own, "+491511234567") })).AssertOk();
+        Assert.Equal(numbered.Value("id"), await AtThePageAsync(ApiServer.Password));
+        Assert.Null(await AtThePageAsync(named.Password));
+        (await own.PostAsync("login", new { userName = "01511234567", password = named.Password })).AssertOk();
+
+        async Task<string?> AtThePageAsync(string password) =>
+            await signIn.WithPasswordAsync(LoginKind.Any, "01511234567", password, new Caller(null, null), TestContext.Current.CancellationToken) is SignInAttempt.Succeeded succeeded ? succeeded.Account.Id.ToString("D") : null;
     }
 
     private async Task<(Person Person, Tokens Tokens)> VerifiedAsync()
