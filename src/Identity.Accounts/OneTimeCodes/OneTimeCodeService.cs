@@ -70,6 +70,36 @@ public sealed class OneTimeCodeService(
         return new GeneratedCode.Sent(made.Id, chosen, made.MaskedDestination, made.ExpiresAt);
     }
 
+    public async Task<TimeSpan?> AdmitChangeAsync(Guid accountId, int codes, Caller caller, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(caller);
+        for (var code = 0; code < codes; code++)
+        {
+            if (await CountByAddressAsync(caller, cancellationToken) is { } wait)
+            {
+                return wait;
+            }
+
+            var lease = await limiter.AcquireAsync("change_for:" + accountId.ToString("N"), options.Value.OneTimeCodesPerAccount, LimitWindow, cancellationToken);
+            if (!lease.Allowed)
+            {
+                return lease.RetryAfter;
+            }
+        }
+
+        return null;
+    }
+
+    public async Task SendChangeCodeAsync(Account account, bool isEmail, Caller caller, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        var (recipient, channel) = (new CodeRecipient(account.Id, null, null), isEmail ? "email" : "sms");
+        if (delivery.Has(channel) && (await MakeAsync(recipient, account, channel, OneTimeCodePurposes.Verification, caller, cancellationToken)).Message is { } message)
+        {
+            delivery.Post(channel, message);
+        }
+    }
+
     public async Task<CodeIssue.Refused?> AdmitAsync(CodeRequest request, CancellationToken cancellationToken)
     {
         var recipient = Recipient(request);
@@ -400,13 +430,9 @@ public sealed class OneTimeCodeService(
     private async Task<TimeSpan?> CountAsync(CodeRecipient recipient, Account? account, Caller caller, CancellationToken cancellationToken)
     {
         var settings = options.Value;
-        if (caller.Ip is not null)
+        if (await CountByAddressAsync(caller, cancellationToken) is { } wait)
         {
-            var perAddress = await limiter.AcquireAsync("otp:" + caller.Ip, settings.OneTimeCodesPerAddress, LimitWindow, cancellationToken);
-            if (!perAddress.Allowed)
-            {
-                return perAddress.RetryAfter;
-            }
+            return wait;
         }
 
         // Counted by account where there is one, so that naming it three ways does not triple the limit; by name where there is none.
@@ -492,7 +518,6 @@ public sealed class OneTimeCodeService(
     {
         if (channel == "push")
         {
-            // How many devices there are, and whether any, is nobody's business.
             return "***";
         }
 

@@ -369,6 +369,58 @@ public sealed partial class SafeChangeTests(ApiServer server)
         await own.LoginAsync(person.Email, NewPassword);
     }
 
+    [Fact]
+    public async Task Email_ChangedWhileStrangersUseUpTheAccountsCodes_StillGetsItsOwn()
+    {
+        await using var own = await ApiServer.StartAsync([]);
+        var (person, tokens) = await own.SignedInAsync();
+        for (var i = 0; i < 6; i++)
+        {
+            await own.PostAsync("otp/generate", new { email = person.Email }, ip: "203.0.113.9");
+        }
+
+        (await own.PostAsync("otp/generate", new { email = person.Email })).AssertFailure(429, "too_many_requests");
+        (await own.PutAsync($"users/{person.Id}", new { email = "new@example.com", phoneNumber = "+4915112345678" }, tokens.Access)).AssertOk();
+        (await own.PostAsync("otp/verify", new { userId = person.Id, code = await own.Messages.CodeAsync("new@example.com") }, tokens.Access)).AssertOk();
+        (await own.PostAsync("otp/verify", new { userId = person.Id, code = await own.Messages.CodeAsync("+4915112345678") }, tokens.Access)).AssertOk();
+    }
+
+    [Fact]
+    public async Task Email_ChangedMoreOftenThanCodesAreSent_IsRefusedAndStaysAsItWas()
+    {
+        await using var own = await ApiServer.StartAsync([]);
+        var (person, tokens) = await own.SignedInAsync();
+        for (var i = 0; i < 4; i++)
+        {
+            (await own.PutAsync($"users/{person.Id}", new { email = $"new{i}@example.com" }, tokens.Access)).AssertOk();
+        }
+
+        // One code is left, and two are needed: not the one without the other.
+        var both = await own.PutAsync($"users/{person.Id}", new { email = "both@example.com", phoneNumber = "+4915112345678", firstName = "Ada" }, tokens.Access);
+        both.AssertFailure(429, "too_many_requests");
+        Assert.True(int.Parse(both.Headers["Retry-After"]!, System.Globalization.CultureInfo.InvariantCulture) > 0);
+        var after = await own.GetAsync($"users/{person.Id}", tokens.Access);
+        Assert.Equal("new3@example.com", after.Value("pendingEmail"));
+        Assert.Null(after.Json["pendingPhoneNumber"]);
+        Assert.Null(after.Json["firstName"]);
+        Assert.Equal(0, own.Messages.CountTo("both@example.com") + own.Messages.CountTo("+4915112345678"));
+
+        // What needs no code goes on, and with time the rest.
+        (await own.PutAsync($"users/{person.Id}", new { firstName = "Ada" }, tokens.Access)).AssertOk();
+        own.Time.Advance(TimeSpan.FromMinutes(15));
+        (await own.PutAsync($"users/{person.Id}", new { email = "both@example.com", phoneNumber = "+4915112345678", currentPassword = person.Password }, tokens.Access)).AssertOk();
+    }
+
+    [Fact]
+    public async Task Email_ChangedFiftyTimesAtOnce_SendsNoMoreCodesThanAllowed()
+    {
+        await using var own = await ApiServer.StartAsync([]);
+        var (person, tokens) = await own.SignedInAsync();
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => own.PutAsync($"users/{person.Id}", new { email = $"new{i}@example.com" }, tokens.Access)));
+        Assert.InRange(answers.Count(answer => answer.Status == HttpStatusCode.OK), 1, 5);
+        Assert.All(answers, answer => Assert.True(answer.Status is HttpStatusCode.OK or HttpStatusCode.TooManyRequests, answer.Text));
+    }
+
     [Theory]
     [InlineData("email")]
     [InlineData("password")]
