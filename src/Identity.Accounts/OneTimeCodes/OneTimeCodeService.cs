@@ -481,7 +481,7 @@ public sealed class OneTimeCodeService(
         await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
 
         var usable = account is { IsActive: true } && destination is not null && MayServe(purpose, channel) && (purpose != OneTimeCodePurposes.Login || MaySignIn(account, channel));
-        return new(id, Mask(recipient, channel, destination, Named(recipient)), expiresAt, usable ? Message(id, destination!, account!, channel, purpose, code, caller) : null);
+        return new(id, Mask(recipient, channel, destination, Named(recipient), isInside: caller == s_queue || (account is not null && caller.AccountId == account.Id)), expiresAt, usable ? Message(id, destination!, account!, channel, purpose, code, caller) : null);
     }
 
     private string? Channel(CodeRecipient recipient, string? asked)
@@ -514,9 +514,11 @@ public sealed class OneTimeCodeService(
         && (channel == "email" || ((channel == "push" || account.PhoneNumberVerified) && (account.EmailVerified || !options.Value.RequireVerifiedEmail)));
 
     /// <summary>The same shape for an unknown recipient: from what was named, or made up from it by a keyed hash, always alike.</summary>
-    private string Mask(CodeRecipient recipient, string channel, string? destination, string named)
+    private string Mask(CodeRecipient recipient, string channel, string? destination, string named, bool isInside)
     {
-        if (channel == "push")
+        // How many devices there are, and whether any, is nobody's business; nor is a number or address that whoever asks did not name.
+        var isNamed = recipient.AccountId is not null || channel != "email" == (recipient.PhoneNumber is not null);
+        if (channel == "push" || !(isNamed || isInside))
         {
             return "***";
         }
