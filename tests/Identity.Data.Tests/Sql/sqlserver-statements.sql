@@ -644,6 +644,10 @@ SELECT [a].[normalized_email] AS [NormalizedEmail], [a].[id] AS [Id]
 FROM [accounts] AS [a]
 WHERE [a].[normalized_email] = @emails1
 
+SELECT [a].[scopes]
+FROM [authorizations] AS [a]
+WHERE [a].[subject] = @subject AND [a].[type] = N'permanent' AND [a].[client_id] = @consent_ClientId
+
 SELECT [a].[time]
 FROM [audit_log] AS [a]
 WHERE [a].[time] <= @until
