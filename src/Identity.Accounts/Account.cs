@@ -13,6 +13,9 @@ public enum AccountClaim
 
     /// <summary>The address was proven by a code alone, without the password or session of whoever registered it.</summary>
     ProvenAlone,
+
+    /// <summary>An operator brought the account with a password, and nobody has proven its address here: the record is the operator's word, but whoever knows the password may be a stranger.</summary>
+    Brought,
 }
 
 /// <summary>A person's account. Credentials and free metadata are kept apart, behind their own ports.</summary>

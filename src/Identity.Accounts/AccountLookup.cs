@@ -4,7 +4,10 @@ using Microsoft.AspNetCore.Identity;
 
 namespace Identity.Accounts;
 
-/// <summary>Finds accounts by what people type. Whatever kind of name it was said to be, each kind is tried: only an address holds '@', and only a number begins with '+'.</summary>
+/// <summary>
+/// Finds accounts by what people type. Whatever kind of name it was said to be, each kind is tried: only an address holds '@', and only a number begins with '+'. A name from elsewhere may look
+/// like a number: in a field for either, it is the number's whose number is proven, and else the name's.
+/// </summary>
 public sealed class AccountLookup(IAccountStore store, ILookupNormalizer normalizer, AccountRules rules)
 {
     public async Task<Account?> FindAsync(LoginKind kind, string login, CancellationToken cancellationToken)
@@ -18,7 +21,7 @@ public sealed class AccountLookup(IAccountStore store, ILookupNormalizer normali
         var number = rules.PhoneNumber(login);
         var named = name.StartsWith('+') ? null : await store.FindByUserNameAsync(normalizer.NormalizeName(name), cancellationToken);
         var numbered = number is null ? null : await store.FindByPhoneNumberAsync(number, cancellationToken);
-        return kind == LoginKind.PhoneNumber ? numbered ?? named : named ?? numbered;
+        return kind == LoginKind.PhoneNumber || (kind == LoginKind.Any && numbered is { PhoneNumberVerified: true }) ? numbered ?? named : named ?? numbered;
     }
 
     public Task<Account?> FindAsync(CodeRecipient recipient, CancellationToken cancellationToken) =>

@@ -35,6 +35,8 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
 
     public const string UserNameRule = "must be 3 to 64 letters, digits, dots, dashes or underscores";
 
+    public const string UserNameIsNumberRule = "must not be one that can be taken for a phone number";
+
     public const string PhoneNumberRule = "must be a phone number in E.164 form, such as +4915112345678";
 
     public const string PersonNameRule = "must not contain control characters";
@@ -55,6 +57,9 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
     /// <summary>3 to 64 letters, digits, dots, dashes and underscores, in NFC. No '@', so that no user name can be taken for somebody's address.</summary>
     public static string? UserName(string? text) =>
         text is { Length: <= 256 } && text.WithoutEdges().ToNormalForm(NormalizationForm.FormC) is var name && UserNames().IsMatch(name) ? name : null;
+
+    /// <summary>Whether a user name reads as a number, whoever's: nobody is to choose such a one, as it would stand in for that person.</summary>
+    public bool IsPhoneNumber(string userName) => PhoneNumber(userName) is not null;
 
     /// <summary>A first or last name.</summary>
     public static string? PersonName(string? text) => text is { Length: <= LongestPersonName } && !text.Any(char.IsControl) ? text : null;

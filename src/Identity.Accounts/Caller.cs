@@ -14,6 +14,7 @@ namespace Identity.Accounts;
 /// <param name="RememberedTokens">What this browser carries of second factors that it was remembered for.</param>
 /// <param name="ClientName">What that client is called, for messages to the person.</param>
 /// <param name="TakesTokens">The answer is tokens of the client at once, with no authorization request after it: what the client asks of a sign-in is asked of this one.</param>
+/// <param name="RegisteredAs">The account that this browser was told it made for the address in question; made up, where somebody had one for it already.</param>
 public sealed record Caller(
     string? Ip,
     string? UserAgent,
@@ -25,12 +26,19 @@ public sealed record Caller(
     Guid? AccountId = null,
     IReadOnlyList<string>? RememberedTokens = null,
     string? ClientName = null,
-    bool TakesTokens = false)
+    bool TakesTokens = false,
+    Guid? RegisteredAs = null)
 {
     public const int LongestUserAgent = 400;
 
     /// <summary>What limits by address count.</summary>
     public CountedAddress? From => CountedAddress.Of(Ip);
+
+    /// <summary>The account is this caller's own work, shown by more than a code.</summary>
+    public bool Brings(Account account) => account.Id == AccountId || account.Id == RegisteredAs;
+
+    /// <summary>This caller registered the account's address too, and found that somebody had it: what is on the account is not theirs.</summary>
+    public bool FoundTaken(Account account) => RegisteredAs is not null && !Brings(account);
 
     private const int LongestName = 200;
 

@@ -38,6 +38,9 @@ public sealed record AccountConsequences
     /// <summary>Devices that the account is known by are strangers from now on.</summary>
     public bool ForgetsDevices { get; init; }
 
+    /// <summary>The "this wasn't me" links that were sent so far are worth nothing from now on.</summary>
+    public bool VoidsNotices { get; init; }
+
     /// <summary>Merged into the account's metadata at top level, null removes; null: it stays.</summary>
     public JsonObject? Metadata { get; init; }
 

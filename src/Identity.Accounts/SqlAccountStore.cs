@@ -195,6 +195,11 @@ internal sealed class SqlAccountStore(StoreDatabase database, MongoCredentialSto
                         await context.Set<KnownDeviceRow>().Where(r => r.AccountId == row.Id).ExecuteDeleteAsync(token);
                     }
 
+                    if (consequences.VoidsNotices)
+                    {
+                        await context.Set<AccessNoticeRow>().Where(r => r.AccountId == row.Id).ExecuteDeleteAsync(token);
+                    }
+
                     var ended = consequences.EndSessions is { } ending ? await SqlSessionStore.EndAllAsync(database, context, row.Id, ending.Reason, ending.At, token) : [];
                     await SqlOutbox.AppendAsync(database, context, [.. events, .. ended.Select(session => consequences.EndSessions!.Destroyed(session))], token);
                     return new AccountUpdate(AccountWrite.Done, ended);

@@ -67,9 +67,9 @@ public sealed class AccountDeletion(
             var stored = await credentials.FindAsync(id, cancellationToken);
             var verified = await hashing.VerifyAsync(stored?.PasswordHash, currentPassword, cancellationToken);
             var current = await accounts.FindAsync(id, cancellationToken);
-            if (current is not { IsActive: true } || lockout.IsLocked(current) || verified == PasswordVerificationResult.Failed)
+            if (current is not { IsActive: true } || await lockout.KeepsOutAsync(current, caller, cancellationToken) || verified == PasswordVerificationResult.Failed)
             {
-                await lockout.CountAsync(current, cancellationToken);
+                await lockout.CountAsync(current, caller, cancellationToken);
                 await audit.WriteAsync("delete_request", "wrong_password", id, caller, sessionId, cancellationToken);
                 return DeletionRequest.WrongPassword;
             }

@@ -31,7 +31,7 @@ public sealed class AccountChangeService(
 
     public async Task<AccountChangeResult> ChangeAsync(Guid id, AccountChange change, long? expectedVersion, Caller caller, CancellationToken cancellationToken)
     {
-        var proven = change.ByPerson is null;
+        var (proven, admitted) = (change.ByPerson is null, change.ByPerson is null);
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
             if (await accounts.FindAsync(id, cancellationToken) is not { } account)
@@ -50,6 +50,11 @@ public sealed class AccountChangeService(
                 proven = true;
             }
 
+            if (change.ByPerson is not null && wanted.UserName is { IsSet: true, Value: { } name } && rules.IsPhoneNumber(name))
+            {
+                return new AccountChangeResult.UserNameIsNumber();
+            }
+
             if (change.ByPerson is not null && await FindTakenAsync(account, wanted, cancellationToken) is { } taken)
             {
                 return new AccountChangeResult.Taken(taken);
@@ -58,6 +63,17 @@ public sealed class AccountChangeService(
             if (expectedVersion is { } expected && expected != account.Version)
             {
                 return new AccountChangeResult.Conflict();
+            }
+
+            // Before anything changes: an address that waits for a code which was never sent would wait in vain.
+            if (!admitted && wanted.Codes > 0)
+            {
+                if (await codes.AdmitChangeAsync(id, wanted.Codes, caller, cancellationToken) is { } wait)
+                {
+                    return new AccountChangeResult.RateLimited(wait);
+                }
+
+                admitted = true;
             }
 
             var (wasActive, rolesBefore) = (account.IsActive, account.Roles);
@@ -70,6 +86,9 @@ public sealed class AccountChangeService(
                 Metadata = change.Metadata,
                 GivenRoles = [.. account.Roles.Except(rolesBefore, StringComparer.Ordinal)],
                 EndSessions = reason is null ? null : sessions.EndingWith(reason, caller),
+
+                // What the old mailboxes were sent goes with them: an administrator may have moved the account away from whoever reads them.
+                VoidsNotices = change.ByPerson is null && wanted.Email is not null,
             };
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, Events(account, wasActive, rolesChanged), consequences, cancellationToken);
             switch (written)
@@ -105,6 +124,9 @@ public sealed class AccountChangeService(
     /// <summary>What differs of what lets the person in, in its one form.</summary>
     private sealed record AccessMembers(string? Email, Change<string> UserName, Change<string> PhoneNumber)
     {
+        /// <summary>How many are to be proven by a code, where the person changes them.</summary>
+        public int Codes => (Email is null ? 0 : 1) + (PhoneNumber is { IsSet: true, Value: not null } ? 1 : 0);
+
         public bool IsAccess => Email is not null || UserName.IsSet || PhoneNumber.IsSet;
     }
 
@@ -129,7 +151,7 @@ public sealed class AccountChangeService(
     {
         if (wanted.Email is not null && byPerson)
         {
-            await codes.GenerateAsync(new CodeRecipient(account.Id, null, null), "email", OneTimeCodePurposes.Verification, caller, CancellationToken.None);
+            await codes.SendChangeCodeAsync(account, isEmail: true, caller, CancellationToken.None);
             await notices.TellAsync(account, AccessChange.EmailChangeAsked, account.Email, oldVerified ? oldEmail : null, withLink: true);
         }
         else if (wanted.Email is not null)
@@ -143,7 +165,7 @@ public sealed class AccountChangeService(
         {
             if (byPerson)
             {
-                await codes.GenerateAsync(new CodeRecipient(account.Id, null, null), "sms", OneTimeCodePurposes.Verification, caller, CancellationToken.None);
+                await codes.SendChangeCodeAsync(account, isEmail: false, caller, CancellationToken.None);
             }
 
             await notices.TellAsync(account, byPerson ? AccessChange.PhoneChangeAsked : AccessChange.PhoneChanged);

@@ -65,6 +65,12 @@ public abstract record AccountChangeResult
     /// <summary>The current password is wrong, or there was none and no sign-in of the last minutes. Nothing is changed.</summary>
     public sealed record ReauthenticationRequired : AccountChangeResult;
 
+    /// <summary>No code can be sent to what would wait for one, as too many were. Nothing is changed.</summary>
+    public sealed record RateLimited(TimeSpan RetryAfter) : AccountChangeResult;
+
+    /// <summary>The person chose a user name that could be somebody's phone number. Nothing is changed.</summary>
+    public sealed record UserNameIsNumber : AccountChangeResult;
+
     /// <summary>A role that is to be given does not exist.</summary>
     public sealed record UnknownRole : AccountChangeResult;
 

@@ -151,8 +151,8 @@ public sealed class ExternalSignInService(
     }
 
     /// <summary>
-    /// For an owner who proved the account by a code to its e-mail address. Where nobody had proved the address before, whoever set the password need
-    /// not be its owner: the password, the sessions and all else from before are dropped.
+    /// For an owner who proved the account by a code to its e-mail address. Where nobody had proved the address before, or only by a code alone,
+    /// whoever set the password need not be its owner: the password, the sessions and all else from before are dropped.
     /// </summary>
     /// <param name="before">The account as it was before the code was tried.</param>
     /// <param name="caller">From where.</param>
@@ -162,11 +162,13 @@ public sealed class ExternalSignInService(
     {
         while (await accounts.FindAsync(before.Id, cancellationToken) is { IsActive: true } account)
         {
-            if (before.EmailVerified)
+            if (before.EmailVerified && before.Claim == AccountClaim.Settled)
             {
                 return account;
             }
 
+            // By the code that was just tried it is verified and perhaps somebody's; what is to be judged is how it was before.
+            var keepsRecord = OwnerClaim.KeepsRecord(before);
             var stored = await credentials.FindAsync(account.Id, cancellationToken);
             account.SecurityStamp = Guid.NewGuid().ToString("N");
             account.UpdatedAt = timeProvider.GetUtcNow();
@@ -174,12 +176,11 @@ public sealed class ExternalSignInService(
             var wasStrangers = account.Claim != AccountClaim.Settled;
             if (wasStrangers)
             {
-                // By the code that was just tried it is verified; what is to be judged is how it was before.
-                account.EmailVerified = false;
+                (account.EmailVerified, account.Claim) = (before.EmailVerified, before.Claim);
                 OwnerClaim.Take(account);
             }
 
-            (account.EmailVerified, account.PhoneNumber, account.PhoneNumberVerified) = (true, null, false);
+            (account.EmailVerified, account.PhoneNumber, account.PhoneNumberVerified) = (true, keepsRecord ? account.PhoneNumber : null, false);
             var consequences = new AccountConsequences
             {
                 Password = new PasswordReplacement(stored?.PasswordHash, null, timeProvider.GetUtcNow()),
@@ -191,7 +192,7 @@ public sealed class ExternalSignInService(
             {
                 if (wasStrangers)
                 {
-                    await claim.ForgetRestAsync(account.Id, wasProven: false, CancellationToken.None);
+                    await claim.ForgetRestAsync(account.Id, keepsRecord, CancellationToken.None);
                 }
 
                 await sessions.AuditEndedAsync(update.Ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
@@ -341,6 +342,9 @@ public sealed class ExternalSignInService(
         var email = told ? person.Email!.Trim() : $"{person.Subject.Key[..32].ToLowerInvariant()}@{person.Subject.Provider}.invalid";
         var account = registration.Create(new NewAccount(email, "", FirstName: Cut(person.FirstName), LastName: Cut(person.LastName)));
         account.EmailVerified = told && person.EmailVerified;
+
+        // What a provider does not vouch for anybody may have written there. A name that leads nowhere is nobody's to claim.
+        account.Claim = told && !account.EmailVerified ? AccountClaim.Unproven : AccountClaim.Settled;
         account.Roles = [.. person.Roles.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         return account;
     }

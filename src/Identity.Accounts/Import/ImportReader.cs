@@ -91,6 +91,9 @@ public sealed class ImportReader(AccountRules rules, ILookupNormalizer normalize
                 UpdatedAt = updatedAt ?? created,
                 LastLoginAt = lastLoginAt,
                 SecurityStamp = Guid.NewGuid().ToString("N"),
+
+                // Without a password nobody gets in but by the mailbox: then there is no stranger to put out.
+                Claim = hash is not null && emailVerified is not true ? AccountClaim.Brought : AccountClaim.Settled,
             };
             return (new BroughtAccount(account, hash, metadata, HasOwnId: id is not null), _problems);
         }

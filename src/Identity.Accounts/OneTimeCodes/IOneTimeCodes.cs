@@ -63,7 +63,11 @@ public abstract record TriedCode
     /// Right, and used up. Purpose <c>verification</c> has marked the address or phone verified; purpose <c>login</c> has made
     /// <paramref name="Session"/> where codes may sign in.
     /// </summary>
-    public sealed record Verified(Account Account, Session? Session) : TriedCode;
+    public sealed record Verified(Account Account, Session? Session) : TriedCode
+    {
+        /// <summary>Somebody else had made the account: it is who brought the code's now, and has no password.</summary>
+        public bool IsTakenOver { get; init; }
+    }
 
     /// <summary>A login code that was right, where the account asks for a second factor as well: no session yet.</summary>
     public sealed record SecondFactorDue(Account Account, HalfSignIn Half) : TriedCode;
@@ -83,6 +87,18 @@ public interface IOneTimeCodes
     /// <param name="caller">From where.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     Task<GeneratedCode> GenerateAsync(CodeRecipient recipient, string? channel, string purpose, Caller caller, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Whether a person may be sent codes for a change that they proved: counted apart from what anybody can ask for in their name. Null: they may.
+    /// </summary>
+    /// <param name="accountId">Whose.</param>
+    /// <param name="codes">How many: all, or the change is not to be made.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    Task<TimeSpan?> AdmitChangeAsync(Guid accountId, int codes, Caller caller, CancellationToken cancellationToken);
+
+    /// <summary>Sends the code of an admitted change to the address or number that waits for it.</summary>
+    Task SendChangeCodeAsync(Account account, bool isEmail, Caller caller, CancellationToken cancellationToken);
 
     /// <summary>Tries a code by its id; <paramref name="purpose"/>, where given, must be the one it was made for.</summary>
     Task<TriedCode> VerifyAsync(Guid id, string? purpose, string code, Caller caller, CancellationToken cancellationToken);

@@ -69,6 +69,36 @@ public sealed class OneTimeCodeService(
         return new GeneratedCode.Sent(made.Id, chosen, made.MaskedDestination, made.ExpiresAt);
     }
 
+    public async Task<TimeSpan?> AdmitChangeAsync(Guid accountId, int codes, Caller caller, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(caller);
+        for (var code = 0; code < codes; code++)
+        {
+            if (await CountByAddressAsync(caller, cancellationToken) is { } wait)
+            {
+                return wait;
+            }
+
+            var lease = await limiter.AcquireAsync("change_for:" + accountId.ToString("N"), options.Value.OneTimeCodesPerAccount, LimitWindow, cancellationToken);
+            if (!lease.Allowed)
+            {
+                return lease.RetryAfter;
+            }
+        }
+
+        return null;
+    }
+
+    public async Task SendChangeCodeAsync(Account account, bool isEmail, Caller caller, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        var (recipient, channel) = (new CodeRecipient(account.Id, null, null), isEmail ? "email" : "sms");
+        if (delivery.Has(channel) && (await MakeAsync(recipient, account, channel, OneTimeCodePurposes.Verification, caller, cancellationToken)).Message is { } message)
+        {
+            delivery.Post(channel, message);
+        }
+    }
+
     public async Task<CodeIssue.Refused?> AdmitAsync(CodeRequest request, CancellationToken cancellationToken)
     {
         var recipient = Recipient(request);
@@ -159,7 +189,7 @@ public sealed class OneTimeCodeService(
 
         var known = stored is not null && (purpose is null || OneTimeCodePurposes.Stored(purpose, stored.Channel) == stored.Purpose) && !OneTimeCodePurposes.IsSecondFactor(stored.Purpose);
         var account = await accounts.FindAsync((known ? stored!.AccountId : null) ?? Guid.Empty, cancellationToken);
-        var open = account is { IsActive: true } && !lockout.IsLocked(account) && (stored!.Purpose != OneTimeCodePurposes.Login || MaySignIn(account, stored.Channel));
+        var open = account is { IsActive: true } && !await lockout.KeepsOutAsync(account, caller, cancellationToken) && (stored!.Purpose != OneTimeCodePurposes.Login || MaySignIn(account, stored.Channel));
 
         // A guess that could not succeed spends none, but asks the store all the same: closed and unknown accounts must not answer sooner.
         var right = await store.TryUseAsync(
@@ -172,7 +202,7 @@ public sealed class OneTimeCodeService(
         {
             if ((purpose ?? stored?.Purpose) is OneTimeCodePurposes.Login or OneTimeCodePurposes.PasswordReset)
             {
-                await lockout.CountAsync(open ? account : null, cancellationToken);
+                await lockout.CountAsync(open ? account : null, caller, cancellationToken);
             }
 
             await audit.WriteAsync("otp_verify", "invalid", account?.Id, caller, sessionId: null, cancellationToken);
@@ -186,9 +216,12 @@ public sealed class OneTimeCodeService(
     private async Task<TriedCode> ActAsync(Account account, OneTimeCode code, Caller caller)
     {
         // A code on a device proves that the device is at hand, and nothing of an address.
+        var isTakenOver = false;
         if (code.Purpose == OneTimeCodePurposes.Verification && code.Channel != "push")
         {
-            account = await MarkVerifiedAsync(account, code.Channel, account.Id == caller.AccountId);
+            // Who registered the address as well, in vain, and reads its mail is its owner: whoever has the account is somebody else.
+            (account, isTakenOver) = caller.FoundTaken(account) ? await TakeAsync(account, code.Channel, caller) : (account, false);
+            account = await MarkVerifiedAsync(account, code.Channel, caller.Brings(account));
         }
         else if (code.Channel is NewEmail or NewPhone)
         {
@@ -203,7 +236,7 @@ public sealed class OneTimeCodeService(
         Session? session = null;
         if (code.Purpose == OneTimeCodePurposes.Login)
         {
-            account = await TakeAsync(account, code.Channel, caller);
+            (account, isTakenOver) = await TakeAsync(account, code.Channel, caller);
             if (await secondFactors.FindDueAsync(account, [AuthenticationMethods.OneTimeCode], code.Channel, caller, CancellationToken.None) is { } half)
             {
                 await audit.WriteAsync("sign_in", "second_factor_due", account.Id, caller, sessionId: null, CancellationToken.None);
@@ -223,7 +256,7 @@ public sealed class OneTimeCodeService(
         }
 
         await audit.WriteAsync("otp_verify", "success", account.Id, caller, session?.Id, CancellationToken.None);
-        return new TriedCode.Verified(account, session);
+        return new TriedCode.Verified(account, session) { IsTakenOver = isTakenOver };
     }
 
     private async Task<TriedCode?> LimitAsync(Caller caller, CancellationToken cancellationToken)
@@ -307,15 +340,15 @@ public sealed class OneTimeCodeService(
         throw new InvalidOperationException("A proven address could not be put in force: the account was changed by others twenty times meanwhile.");
     }
 
-    /// <summary>A code alone signs in: what somebody else set before, the password and sessions first of all, goes with it.</summary>
-    private async Task<Account> TakeAsync(Account account, string channel, Caller caller)
+    /// <summary>A code alone gives the account to who reads its mail: what somebody else set before, the password and sessions first of all, goes with it. False: it was theirs.</summary>
+    private async Task<(Account Account, bool IsTakenOver)> TakeAsync(Account account, string channel, Caller caller)
     {
         for (var attempt = 0; attempt < 20; attempt++)
         {
-            var wasProven = account.EmailVerified;
+            var (wasProven, keepsRecord) = (account.EmailVerified, OwnerClaim.KeepsRecord(account));
             if (channel != "email" || account.Id == caller.AccountId || !OwnerClaim.Take(account))
             {
-                return account;
+                return (account, false);
             }
 
             account.SecurityStamp = Guid.NewGuid().ToString("N");
@@ -331,10 +364,10 @@ public sealed class OneTimeCodeService(
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
             if (written == AccountWrite.Done)
             {
-                await claim.ForgetRestAsync(account.Id, wasProven, CancellationToken.None);
+                await claim.ForgetRestAsync(account.Id, keepsRecord, CancellationToken.None);
                 await sessions.AuditEndedAsync(ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
                 await notices.TellAsync(account, AccessChange.AccountTakenOver);
-                return account;
+                return (account, true);
             }
 
             account = await accounts.FindAsync(account.Id, CancellationToken.None) ?? throw new InvalidOperationException("The account of a code that was just used is gone.");
@@ -354,7 +387,7 @@ public sealed class OneTimeCodeService(
                 return account;
             }
 
-            if (byMail && account.Claim == AccountClaim.Unproven)
+            if (byMail && account.Claim is AccountClaim.Unproven or AccountClaim.Brought)
             {
                 // By a code alone, of an account that somebody else may have made: a number they proved is theirs.
                 (account.Claim, account.PhoneNumberVerified) = isBrought ? (AccountClaim.Settled, account.PhoneNumberVerified) : (AccountClaim.ProvenAlone, false);
@@ -389,16 +422,35 @@ public sealed class OneTimeCodeService(
     private async Task<TimeSpan?> CountAsync(CodeRecipient recipient, Account? account, Caller caller, CancellationToken cancellationToken)
     {
         var settings = options.Value;
-        var perAddress = await limiter.AcquireAsync("otp", caller.From, settings.OneTimeCodesPerAddress, LimitWindow, cancellationToken);
-        if (!perAddress.Allowed)
+        if (await CountByAddressAsync(caller, cancellationToken) is { } wait)
         {
-            return perAddress.RetryAfter;
+            return wait;
         }
 
         // Counted by account where there is one, so that naming it three ways does not triple the limit; by name where there is none.
         // Not by purpose: those are the callers' to make up, and each code is a message in somebody's inbox.
         var perAccount = await limiter.AcquireAsync("otp_for:" + (account?.Id.ToString("N") ?? Named(recipient)), settings.OneTimeCodesPerAccount, LimitWindow, cancellationToken);
-        return perAccount.Allowed ? null : perAccount.RetryAfter;
+        if (perAccount.Allowed)
+        {
+            return null;
+        }
+
+        // Asked for unknown ones too: else the clock would tell who exists.
+        var isKnown = await devices.IsKnownAsync(account?.Id ?? Guid.Empty, caller, cancellationToken);
+        if (account is null || !(isKnown || caller.AccountId == account.Id))
+        {
+            return perAccount.RetryAfter;
+        }
+
+        // Strangers may have asked for all of these: the account's own sessions and devices have as many more.
+        var own = await limiter.AcquireAsync("otp_own:" + account.Id.ToString("N"), settings.OneTimeCodesPerAccount, LimitWindow, cancellationToken);
+        return own.Allowed ? null : own.RetryAfter;
+    }
+
+    private async Task<TimeSpan?> CountByAddressAsync(Caller caller, CancellationToken cancellationToken)
+    {
+        var perAddress = await limiter.AcquireAsync("otp", caller.From, options.Value.OneTimeCodesPerAddress, LimitWindow, cancellationToken);
+        return perAddress.Allowed ? null : perAddress.RetryAfter;
     }
 
     private sealed record Made(Guid Id, string MaskedDestination, DateTimeOffset ExpiresAt, PersonalMessage? Message);
@@ -416,7 +468,7 @@ public sealed class OneTimeCodeService(
         await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
 
         var usable = account is { IsActive: true } && destination is not null && MayServe(purpose, channel) && (purpose != OneTimeCodePurposes.Login || MaySignIn(account, channel));
-        return new(id, Mask(recipient, channel, destination, Named(recipient)), expiresAt, usable ? Message(id, destination!, account!, channel, purpose, code, caller) : null);
+        return new(id, Mask(recipient, channel, destination, Named(recipient), isInside: caller == s_queue || (account is not null && caller.AccountId == account.Id)), expiresAt, usable ? Message(id, destination!, account!, channel, purpose, code, caller) : null);
     }
 
     private string? Channel(CodeRecipient recipient, string? asked)
@@ -451,11 +503,12 @@ public sealed class OneTimeCodeService(
         && (channel == "email" || ((channel == "push" || account.PhoneNumberVerified) && (account.EmailVerified || !options.Value.RequireVerifiedEmail)));
 
     /// <summary>The same shape for an unknown recipient: from what was named, or made up from it by a keyed hash, always alike.</summary>
-    private string Mask(CodeRecipient recipient, string channel, string? destination, string named)
+    private string Mask(CodeRecipient recipient, string channel, string? destination, string named, bool isInside)
     {
-        if (channel == "push")
+        // How many devices there are, and whether any, is nobody's business; nor is a number or address that whoever asks did not name.
+        var isNamed = recipient.AccountId is not null || channel != "email" == (recipient.PhoneNumber is not null);
+        if (channel == "push" || !(isNamed || isInside))
         {
-            // How many devices there are, and whether any, is nobody's business.
             return "***";
         }
 

@@ -83,7 +83,7 @@ public sealed class PasswordService(
         for (var attempt = 0; attempt < 10; attempt++)
         {
             var stored = await credentials.FindAsync(accountId, cancellationToken);
-            if (await TryFinishAsync(account, new PasswordReplacement(stored?.PasswordHash, hash, timeProvider.GetUtcNow()), "password_set", provenEmail: null, caller))
+            if (await TryFinishAsync(account, new PasswordReplacement(stored?.PasswordHash, hash, timeProvider.GetUtcNow()), "password_set", provenEmail: null, caller, isOperators: true))
             {
                 return new PasswordChange.Changed();
             }
@@ -119,8 +119,10 @@ public sealed class PasswordService(
 
         var account = await lookup.FindAsync(LoginKind.Email, email, cancellationToken);
 
-        // A lock does not stop the owner of the mailbox, whoever made it; guessing codes is limited by itself.
-        var guesses = await limiter.AcquireAsync("reset_for:" + (account?.Id.ToString("N") ?? (AccountRules.Email(email) ?? email).ToUpperInvariant()), options.Value.ResetGuessesPerAccount, TimeSpan.FromDays(1), cancellationToken);
+        // A lock does not stop the owner of the mailbox, whoever made it, and nor do a stranger's guesses: they are counted by where they come from.
+        // From everywhere together a code takes five, and an account is sent few codes.
+        var name = account?.Id.ToString("N") ?? (AccountRules.Email(email) ?? email).ToUpperInvariant();
+        var guesses = await limiter.AcquireAsync("reset_for:" + name, caller.From, options.Value.ResetGuessesPerAccount, TimeSpan.FromDays(1), cancellationToken);
         if (!guesses.Allowed)
         {
             return new PasswordChange.RateLimited(guesses.RetryAfter);
@@ -156,7 +158,7 @@ public sealed class PasswordService(
     /// The hash, the stamp, the end of every session and the events that tell of it are one transaction: whoever knew the old password
     /// is out from the moment the new one works. False where somebody else set the password meanwhile; nothing is changed then.
     /// </summary>
-    private async Task<bool> TryFinishAsync(Account account, PasswordReplacement password, string action, string? provenEmail, Caller caller)
+    private async Task<bool> TryFinishAsync(Account account, PasswordReplacement password, string action, string? provenEmail, Caller caller, bool isOperators = false)
     {
         for (var attempt = 0; attempt < 20; attempt++)
         {
@@ -165,14 +167,14 @@ public sealed class PasswordService(
 
             // A reset code that came by mail also proves the address it came to; for the first time, and nothing that was set before is its owner's.
             var isReset = account.NormalizedEmail == provenEmail;
-            var wasProven = account.EmailVerified;
-            var proves = !wasProven && isReset;
+            var keepsRecord = OwnerClaim.KeepsRecord(account);
+            var proves = !account.EmailVerified && isReset;
             var takes = isReset && OwnerClaim.Take(account);
             account.EmailVerified |= proves;
             LifecycleEvent[] told = proves
                 ? [events.OfUser(EventTypes.UserPasswordChanged, account), events.OfUser(EventTypes.UserEmailVerified, account)]
                 : [events.OfUser(EventTypes.UserPasswordChanged, account)];
-            var consequences = new AccountConsequences { Password = password, Unlocks = isReset, ForgetsDevices = isReset, EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller) };
+            var consequences = new AccountConsequences { Password = password, Unlocks = isReset, ForgetsDevices = isReset, VoidsNotices = isOperators, EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller) };
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
             switch (written)
             {
@@ -181,7 +183,7 @@ public sealed class PasswordService(
                     await audit.WriteAsync(action, "success", account.Id, caller, sessionId: null, CancellationToken.None);
                     if (takes)
                     {
-                        await claim.ForgetRestAsync(account.Id, wasProven, CancellationToken.None);
+                        await claim.ForgetRestAsync(account.Id, keepsRecord, CancellationToken.None);
                     }
 
                     await notices.TellAsync(account, AccessChange.PasswordChanged);

@@ -33,8 +33,12 @@ public sealed class AccessRecovery(
     /// <summary>The address that a reset goes to; null where the link is unknown, used or expired. Of many at once one gets through.</summary>
     public async Task<string?> DisownAsync(string? ticket, Caller caller, CancellationToken cancellationToken)
     {
-        if (ticket is not { Length: > 0 and <= LongestTicket }
-            || await notices.TryTakeAsync(AccessNotices.KeyOf(ticket), timeProvider.GetUtcNow(), cancellationToken) is not { } notice)
+        // The address as it was when the link was still good: what an administrator makes of it meanwhile is not taken back.
+        var inForce = ticket is { Length: > 0 and <= LongestTicket } && await notices.FindAsync(AccessNotices.KeyOf(ticket), timeProvider.GetUtcNow(), cancellationToken) is { } found
+            ? (await accounts.FindAsync(found.AccountId, cancellationToken))?.NormalizedEmail
+            : null;
+        if (inForce is null
+            || await notices.TryTakeAsync(AccessNotices.KeyOf(ticket!), timeProvider.GetUtcNow(), cancellationToken) is not { } notice)
         {
             return null;
         }
@@ -48,6 +52,8 @@ public sealed class AccessRecovery(
                 return null;
             }
 
+            // Whoever is in there proves an address before it is in force; an administrator does not.
+            restores &= account.NormalizedEmail == inForce || account.EmailVerified;
             var stored = await credentials.FindAsync(account.Id, CancellationToken.None);
             LifecycleEvent[] told = TakeBack(account, notice, restores)
                 ? [events.OfUser(EventTypes.UserUpdated, account), events.OfUser(EventTypes.UserReactivated, account)]

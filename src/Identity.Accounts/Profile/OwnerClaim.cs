@@ -21,6 +21,9 @@ public interface IGrantedAccess
 /// </summary>
 public sealed class OwnerClaim(IMetadataStore metadata, IEnumerable<IGrantedAccess> grants)
 {
+    /// <summary>Whether names, profile and metadata stay when the account is taken: only what whoever registered the address set by themselves goes.</summary>
+    public static bool KeepsRecord(Account account) => account.EmailVerified || account.Claim != AccountClaim.Unproven;
+
     /// <summary>
     /// Notes on the account that its mailbox was proven alone, and drops what somebody else may have set; the caller stores it, and ends
     /// sessions, password and devices with it. False: everything on it is the owner's already.
@@ -32,7 +35,7 @@ public sealed class OwnerClaim(IMetadataStore metadata, IEnumerable<IGrantedAcce
             return false;
         }
 
-        if (!account.EmailVerified)
+        if (!KeepsRecord(account))
         {
             (account.UserName, account.NormalizedUserName, account.PhoneNumber) = (null, null, null);
             (account.FirstName, account.LastName, account.Profile) = (null, null, []);
@@ -46,16 +49,16 @@ public sealed class OwnerClaim(IMetadataStore metadata, IEnumerable<IGrantedAcce
 
     /// <summary>What is kept beside the account, after the account itself is stored.</summary>
     /// <param name="accountId">Whose.</param>
-    /// <param name="wasProven">The address had been proven before, by a code alone: metadata stays then.</param>
+    /// <param name="keepsRecord">What <see cref="KeepsRecord"/> said of the account before: metadata stays then.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task ForgetRestAsync(Guid accountId, bool wasProven, CancellationToken cancellationToken)
+    public async Task ForgetRestAsync(Guid accountId, bool keepsRecord, CancellationToken cancellationToken)
     {
         foreach (var grant in grants)
         {
             await grant.ForgetAsync(accountId, cancellationToken);
         }
 
-        if (!wasProven && await metadata.FindAsync(accountId, cancellationToken) is { Count: > 0 } document)
+        if (!keepsRecord && await metadata.FindAsync(accountId, cancellationToken) is { Count: > 0 } document)
         {
             var nothing = new System.Text.Json.Nodes.JsonObject();
             foreach (var (name, _) in document)

@@ -59,7 +59,7 @@ public sealed class PhoneSignIn(
         var decoy = requests.DecoyOf(login);
         var factor = await factors.FindBySlotAsync(FactorEnrolment.ChannelSlot(FactorKinds.Push, account?.Id ?? decoy), cancellationToken);
         var canAsk = await requests.CanAskAsync(account?.Id ?? decoy, cancellationToken);
-        var isAllowed = IsOffered && canAsk && FactorKinds.IsAlone(factor) && account is { IsActive: true } && !lockout.IsLocked(account) && (account.EmailVerified || !accountsOptions.Value.RequireVerifiedEmail);
+        var isAllowed = IsOffered && canAsk && FactorKinds.IsAlone(factor) && account is { IsActive: true } && !await lockout.KeepsOutAsync(account, caller, cancellationToken) && (account.EmailVerified || !accountsOptions.Value.RequireVerifiedEmail);
 
         var key = Guid.NewGuid();
         var question = new PushQuestion(isAllowed ? account!.Id : decoy, isAllowed ? account!.SecurityStamp : decoy.ToString("N"), PushSignIns.PhoneBinding(key), IsAlone: true, clientName, Languages.Of(account));

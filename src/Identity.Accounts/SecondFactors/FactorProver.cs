@@ -94,7 +94,7 @@ public sealed class FactorProver(
         }
 
         var methods = await policy.MethodsAsync(account, firstChannel, cancellationToken);
-        var proven = await IsLockedAsync(account, cancellationToken) ? null : proof switch
+        var proven = await KeepsOutAsync(account, proof, caller, cancellationToken) ? null : proof switch
         {
             FactorProof.Passkey passkey => await TryPasskeyAsync(account, passkey, cancellationToken),
             FactorProof.Push asked when methods.Contains(FactorKinds.Push, StringComparer.Ordinal) => await TryPushAsync(account, asked, cancellationToken),
@@ -109,7 +109,7 @@ public sealed class FactorProver(
 
         if (proven is null)
         {
-            await lockout.CountAsync(await accounts.FindAsync(account.Id, cancellationToken), cancellationToken);
+            await lockout.CountAsync(await accounts.FindAsync(account.Id, cancellationToken), caller, cancellationToken);
             await audit.WriteAsync("second_factor", "refused", account.Id, caller, caller.SessionId, cancellationToken);
             return new FactorTrial.Refused();
         }
@@ -142,9 +142,9 @@ public sealed class FactorProver(
         }
 
         var stored = await credentials.FindAsync(account.Id, cancellationToken);
-        if (await hashing.VerifyAsync(stored?.PasswordHash, password, cancellationToken) == PasswordVerificationResult.Failed || await IsLockedAsync(account, cancellationToken))
+        if (await hashing.VerifyAsync(stored?.PasswordHash, password, cancellationToken) == PasswordVerificationResult.Failed || await KeepsOutAsync(account, proof: null, caller, cancellationToken))
         {
-            await lockout.CountAsync(await accounts.FindAsync(account.Id, cancellationToken), cancellationToken);
+            await lockout.CountAsync(await accounts.FindAsync(account.Id, cancellationToken), caller, cancellationToken);
             await audit.WriteAsync("reauthentication", "wrong_password", account.Id, caller, caller.SessionId, cancellationToken);
             return new FactorTrial.Refused();
         }
@@ -166,8 +166,10 @@ public sealed class FactorProver(
         return lease.Allowed ? null : new FactorTrial.RateLimited(lease.RetryAfter);
     }
 
-    private async Task<bool> IsLockedAsync(Account account, CancellationToken cancellationToken) =>
-        await accounts.FindAsync(account.Id, cancellationToken) is not { IsActive: true } current || lockout.IsLocked(current);
+    // A lock is for what can be guessed: a passkey's signature cannot.
+    private async Task<bool> KeepsOutAsync(Account account, FactorProof? proof, Caller caller, CancellationToken cancellationToken) =>
+        await accounts.FindAsync(account.Id, cancellationToken) is not { IsActive: true } current
+        || (proof is FactorProof.Passkey ? lockout.IsDecided(current) : await lockout.KeepsOutAsync(current, caller, cancellationToken));
 
     private static string? Method(FactorProof.Code code, IReadOnlyList<string> methods) =>
         code.Method

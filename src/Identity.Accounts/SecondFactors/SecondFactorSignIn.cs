@@ -48,6 +48,7 @@ public sealed class SecondFactorSignIn(
     SessionService sessions,
     ExternalSignInService external,
     Lockout lockout,
+    KnownDevices devices,
     FactorNotices notices,
     AuditTrail audit,
     IRateLimiter limiter,
@@ -138,6 +139,7 @@ public sealed class SecondFactorSignIn(
         }
 
         // A signature cannot be guessed, so a wrong one counts against nobody: else strangers could lock accounts with what a passkey's id tells.
+        // Nor is a right one kept out by a lock that their wrong passwords made.
         if (await passkeys.TryAsync(ticket, credential, expected: null, cancellationToken) is not { } used)
         {
             await audit.WriteAsync("sign_in", "invalid_passkey", accountId: null, caller, sessionId: null, cancellationToken);
@@ -145,7 +147,7 @@ public sealed class SecondFactorSignIn(
         }
 
         var reason = !used.Account.IsActive ? "disabled"
-            : lockout.IsLocked(used.Account) ? "locked"
+            : lockout.IsDecided(used.Account) ? "locked"
             : accountsOptions.Value.RequireVerifiedEmail && !used.Account.EmailVerified ? "email_not_verified"
             : null;
         if (reason is not null)
@@ -160,7 +162,7 @@ public sealed class SecondFactorSignIn(
     /// <summary>A device said yes instead of the password, and asked for finger, face or PIN: as with a passkey that is two factors.</summary>
     internal async Task<SecondStep> WithPhoneAsync(Account account, Caller caller)
     {
-        if (!account.IsActive || lockout.IsLocked(account))
+        if (!account.IsActive || await lockout.KeepsOutAsync(account, caller, CancellationToken.None))
         {
             await audit.WriteAsync("sign_in", account.IsActive ? "locked" : "disabled", account.Id, caller, sessionId: null, CancellationToken.None);
             return new SecondStep.Expired();
@@ -226,6 +228,7 @@ public sealed class SecondFactorSignIn(
         }
 
         await proofs.RecordProofAsync(started.Session.Id, strength, now, CancellationToken.None);
+        await devices.RememberAsync(started.Account.Id, caller, CancellationToken.None);
         await audit.WriteAsync("sign_in", "success", account.Id, caller, started.Session.Id, CancellationToken.None);
         return new SecondStep.Succeeded(started.Account, started.Session, remember ? await RememberAsync(started.Account, caller, now) : null);
     }

@@ -11,15 +11,21 @@ public sealed class Lockout(IAccountStore accounts, LifecycleEvents events, Know
     private const int WrongPerAccount = 3;
     private const int WrongPerAddress = 30;
 
+    // Of another node's clock.
+    private static readonly TimeSpan Skew = TimeSpan.FromMinutes(1);
+
     public bool IsLocked(Account account) => account.LockoutEnd is { } end && end > timeProvider.GetUtcNow();
+
+    /// <summary>Locked for longer than guesses lock: somebody decided it, and it holds for everybody and whatever they bring.</summary>
+    public bool IsDecided(Account account) => account.LockoutEnd is { } end && end > timeProvider.GetUtcNow() + options.Value.LockoutDuration + Skew;
 
     /// <summary>Locked, and not for this device: a lock made by a stranger is not the owner's.</summary>
     public async Task<bool> KeepsOutAsync(Account account, Caller caller, CancellationToken cancellationToken) =>
-        IsLocked(account) && !await devices.IsKnownAsync(account.Id, caller, cancellationToken);
+        IsDecided(account) || (IsLocked(account) && !await devices.IsKnownAsync(account.Id, caller, cancellationToken));
 
     /// <summary>As below; what a known device gets wrong is counted against the device.</summary>
     public async Task<FailedAttempt?> CountAsync(Account? account, Caller caller, CancellationToken cancellationToken) =>
-        account is not null && await devices.TryCountFailureAsync(account.Id, caller, cancellationToken) ? null : await CountAsync(account, cancellationToken);
+        await devices.TryCountFailureAsync(account?.Id ?? Guid.Empty, caller, cancellationToken) ? null : await CountAsync(account, cancellationToken);
 
     /// <summary>
     /// Makes guessing slow before it locks: whoever has been wrong a few times waits for the next refusal, whatever was guessed at.

@@ -27,6 +27,19 @@ internal static class Formats
 
     public static string? UserName(this JsonBody body, string name) => body.Checked(name, 64, AccountRules.UserName, AccountRules.UserNameRule);
 
+    /// <summary>As a person chooses one: not what could be somebody's phone number.</summary>
+    public static string? ChosenUserName(this JsonBody body, string name)
+    {
+        var before = body.Problems.Count;
+        var userName = body.UserName(name);
+        if (userName is not null && body.Problems.Count == before && body.Rules.IsPhoneNumber(userName))
+        {
+            body.Problem($"{name} {AccountRules.UserNameIsNumberRule}");
+        }
+
+        return userName;
+    }
+
     public static string? PersonName(this JsonBody body, string name) =>
         body.Checked(name, AccountRules.LongestPersonName, AccountRules.PersonName, AccountRules.PersonNameRule);
 

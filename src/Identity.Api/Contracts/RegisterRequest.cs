@@ -33,7 +33,7 @@ public sealed record RegisterRequest : IBringsMetadata
     {
         Email = body.RequiredEmail("email"),
         Password = body.NewPassword("password", Formats.LongestPassword),
-        UserName = body.UserName("userName"),
+        UserName = body.ChosenUserName("userName"),
         PhoneNumber = body.PhoneNumber("phoneNumber"),
         FirstName = body.PersonName("firstName"),
         LastName = body.PersonName("lastName"),

@@ -1,3 +1,4 @@
+using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Api.Authentication;
 using Identity.Api.Contracts;
@@ -32,7 +33,7 @@ public sealed class OneTimeCodesController(IOneTimeCodes codes, TokenAnswers ans
             new CodeRecipient(request.UserId, request.Email, request.PhoneNumber),
             request.Channel,
             request.Purpose ?? OneTimeCodePurposes.Verification,
-            Caller(),
+            await ShownCallerAsync(),
             cancellationToken) switch
         {
             GeneratedCode.Sent sent => Posted(new OtpResponse(
@@ -58,11 +59,7 @@ public sealed class OneTimeCodesController(IOneTimeCodes codes, TokenAnswers ans
     public async Task<IActionResult> VerifyAsync([FromBody] VerifyOtpRequest request, CancellationToken cancellationToken)
     {
         var code = string.IsNullOrEmpty(request.Code) ? request.Otp! : request.Code;
-
-        // A token is not asked for; where one comes along, the code is confirmed by somebody who has the account already.
-        var caller = Request.Headers.Authorization.Count > 0 && (await HttpContext.AuthenticateAsync(AccessTokenHandler.SchemeName)).Succeeded && CallerToken.Of(HttpContext) is { IsFirstParty: true, AccountId: { } own }
-            ? Caller() with { AccountId = own }
-            : Caller();
+        var caller = await ShownCallerAsync();
         var tried = request.OtpId is { } id
             ? await codes.VerifyAsync(id, request.Purpose, code, caller, cancellationToken)
             : await codes.VerifyAsync(
@@ -81,4 +78,10 @@ public sealed class OneTimeCodesController(IOneTimeCodes codes, TokenAnswers ans
             _ => throw new InvalidOperationException("An unknown result."),
         };
     }
+
+    /// <summary>A token is not asked for; where one comes along, it is somebody who has the account already.</summary>
+    private async Task<Caller> ShownCallerAsync() =>
+        Request.Headers.Authorization.Count > 0 && (await HttpContext.AuthenticateAsync(AccessTokenHandler.SchemeName)).Succeeded && CallerToken.Of(HttpContext) is { IsFirstParty: true, AccountId: { } own }
+            ? Caller() with { AccountId = own }
+            : Caller();
 }

@@ -72,6 +72,7 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
     [Fails(409, ErrorCodes.Conflict, Changed)]
     [Fails(409, ErrorCodes.LastAdmin, LastAdmin.Message)]
     [Fails(412, ErrorCodes.PreconditionFailed, Changed)]
+    [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
     public async Task<IActionResult> PutAsync(string id, [FromBody] UpdateUserRequest request, CancellationToken cancellationToken)
     {
         var allowed = await access.CheckAsync(HttpContext, id, WriteScope);
@@ -106,6 +107,8 @@ public sealed class UsersController(IAccountChanges accounts, UserAccess access)
             AccountChangeResult.Taken taken => Taken.Failure(taken.Member),
             AccountChangeResult.MetadataTooLarge => Failure.Validation(["metadata must not be larger than 16384 bytes"]),
             AccountChangeResult.LastAdmin => LastAdmin.Failure,
+            AccountChangeResult.UserNameIsNumber => Failure.Validation(["userName " + AccountRules.UserNameIsNumberRule]),
+            AccountChangeResult.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
             AccountChangeResult.UnknownRole => Failure.Validation([AccountRules.RolesExistRule]),
             AccountChangeResult.NotFound => new Failure(StatusCodes.Status404NotFound, ErrorCodes.UserNotFound, NoUser),
             AccountChangeResult.Conflict => isConditional

@@ -35,12 +35,8 @@ public sealed class ConsentService(ConsentStore store, ClientStore clients, IDen
     }
 
     /// <summary>Remembers that the person allowed these scopes, besides what they allowed before.</summary>
-    public async Task GrantAsync(string subject, string clientId, IReadOnlyList<string> scopes, CancellationToken cancellationToken)
-    {
-        var before = await store.FindAsync(subject, clientId, cancellationToken);
-        var all = (before?.Scopes ?? []).Concat(scopes).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
-        await store.SaveAsync(new Consent(subject, clientId, all, timeProvider.GetUtcNow()), cancellationToken);
-    }
+    public Task GrantAsync(string subject, string clientId, IReadOnlyList<string> scopes, CancellationToken cancellationToken) =>
+        store.GrantAsync(new Consent(subject, clientId, scopes, timeProvider.GetUtcNow()), cancellationToken);
 
     public Task<IReadOnlyList<Consent>> ListAsync(string subject, CancellationToken cancellationToken) => store.ListAsync(subject, cancellationToken);
 

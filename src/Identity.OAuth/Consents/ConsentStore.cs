@@ -26,7 +26,12 @@ public sealed class ConsentStore(StoreDatabase database, ClientStore clients, Ti
     }
 
     /// <summary>Adds or replaces.</summary>
-    public async Task SaveAsync(Consent consent, CancellationToken cancellationToken)
+    public Task SaveAsync(Consent consent, CancellationToken cancellationToken) => SaveAsync(consent, keepsEarlier: false, cancellationToken);
+
+    /// <summary>Adds to what the person allowed before; what they take back at the same time does not come back by it.</summary>
+    public Task GrantAsync(Consent consent, CancellationToken cancellationToken) => SaveAsync(consent, keepsEarlier: true, cancellationToken);
+
+    private async Task SaveAsync(Consent consent, bool keepsEarlier, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(consent);
         var entry = await clients.FindEntryAsync(consent.ClientId, cancellationToken);
@@ -34,7 +39,9 @@ public sealed class ConsentStore(StoreDatabase database, ClientStore clients, Ti
             async (context, token) =>
             {
                 // Two tabs that say yes at once write one row: the lock ends with the transaction.
-                await database.Dialect.LockAsync(context, "consent:" + consent.Subject, token);
+                await database.Dialect.LockAsync(context, LockOf(consent.Subject), token);
+                string[] earlier = keepsEarlier ? [.. await Of(context, consent.Subject).Where(r => r.ClientId == consent.ClientId).Select(r => r.Scopes!).ToListAsync(token)] : [];
+                string[] scopes = keepsEarlier ? [.. earlier.SelectMany(Text.ParseList).Concat(consent.Scopes).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)] : [.. consent.Scopes];
                 await Of(context, consent.Subject).Where(r => r.ClientId == consent.ClientId).ExecuteDeleteAsync(token);
                 context.Add(new OAuthAuthorization
                 {
@@ -42,7 +49,7 @@ public sealed class ConsentStore(StoreDatabase database, ClientStore clients, Ti
                     ApplicationId = entry is { IsBuiltIn: false } ? entry.Application.Id : null,
                     ClientId = consent.ClientId,
                     Subject = consent.Subject,
-                    Scopes = Text.Json(consent.Scopes),
+                    Scopes = Text.Json(scopes),
                     Status = Statuses.Valid,
                     Type = AuthorizationTypes.Permanent,
                     CreationDate = consent.GrantedAt.UtcDateTime,
@@ -58,12 +65,16 @@ public sealed class ConsentStore(StoreDatabase database, ClientStore clients, Ti
     public Task RevokeAsync(string subject, string clientId, DateTimeOffset now, CancellationToken cancellationToken) => database.TransactAsync(
         async (context, token) =>
         {
+            // A yes of the same moment is either taken back with it, or begins anew.
+            await database.Dialect.LockAsync(context, LockOf(subject), token);
             await Of(context, subject).Where(r => r.ClientId == clientId).ExecuteDeleteAsync(token);
             return await context.Authorizations
                 .Where(r => r.Subject == subject && r.ClientId == clientId && r.Type == AuthorizationTypes.AdHoc && r.RevokedAt == null)
                 .ExecuteUpdateAsync(set => set.SetProperty(r => r.RevokedAt, now).SetProperty(r => r.Status, Statuses.Revoked), token);
         },
         cancellationToken);
+
+    private static string LockOf(string subject) => "consent:" + subject;
 
     private static IQueryable<OAuthAuthorization> Of(IdentityDbContext context, string subject) =>
         context.Authorizations.Where(r => r.Subject == subject && r.Type == AuthorizationTypes.Permanent);

@@ -1,12 +1,14 @@
 // NIST SP 800-63A §4: the code that comes by mail is confirmed by the browser that registered.
+using System.Buffers.Text;
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Identity.Server.Hosting;
 
-/// <summary>A cookie for an hour, encrypted and signed, with the account that this browser registered. With the code from the mail it signs in; alone it is worth nothing.</summary>
+/// <summary>A cookie for an hour, encrypted and signed, with the account that this browser registered, and for which address. With the code from the mail it signs in; alone it is worth nothing.</summary>
 public sealed class RegistrationTicket(IDataProtectionProvider protection, ServerSettings settings, TimeProvider timeProvider) : IRegistrationTicket
 {
     private static readonly TimeSpan Lifetime = TimeSpan.FromHours(1);
@@ -14,13 +16,13 @@ public sealed class RegistrationTicket(IDataProtectionProvider protection, Serve
 
     private string CookieName => settings.IsHttps ? "__Host-identity-registered" : "identity-registered";
 
-    public void Give(HttpContext context, Guid accountId)
+    public void Give(HttpContext context, Guid accountId, string email)
     {
         var until = (timeProvider.GetUtcNow() + Lifetime).ToUnixTimeSeconds();
-        context.Response.Cookies.Append(CookieName, _protector.Protect(string.Create(CultureInfo.InvariantCulture, $"{accountId:N}/{until}")), Cookie(Lifetime));
+        context.Response.Cookies.Append(CookieName, _protector.Protect(string.Create(CultureInfo.InvariantCulture, $"{accountId:N}/{until}/{Mark(email)}")), Cookie(Lifetime));
     }
 
-    public Guid? Read(HttpContext context)
+    public Guid? Read(HttpContext context, string email)
     {
         if (!context.Request.Cookies.TryGetValue(CookieName, out var cookie) || cookie is not { Length: > 0 and < 2000 })
         {
@@ -30,7 +32,7 @@ public sealed class RegistrationTicket(IDataProtectionProvider protection, Serve
         try
         {
             var parts = _protector.Unprotect(cookie).Split('/');
-            return long.Parse(parts[1], CultureInfo.InvariantCulture) > timeProvider.GetUtcNow().ToUnixTimeSeconds() ? Guid.ParseExact(parts[0], "N") : null;
+            return parts is [var id, var until, var mark] && mark == Mark(email) && long.Parse(until, CultureInfo.InvariantCulture) > timeProvider.GetUtcNow().ToUnixTimeSeconds() ? Guid.ParseExact(id, "N") : null;
         }
         catch (CryptographicException)
         {
@@ -39,6 +41,8 @@ public sealed class RegistrationTicket(IDataProtectionProvider protection, Serve
     }
 
     public void Take(HttpContext context) => context.Response.Cookies.Delete(CookieName, Cookie(maxAge: null));
+
+    private static string Mark(string email) => Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(email.ToUpperInvariant())));
 
     private CookieOptions Cookie(TimeSpan? maxAge) => new() { HttpOnly = true, Secure = settings.IsHttps, SameSite = SameSiteMode.Lax, Path = "/", IsEssential = true, MaxAge = maxAge };
 }

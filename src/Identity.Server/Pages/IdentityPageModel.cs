@@ -44,7 +44,8 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
 
     protected IStringLocalizer<Texts> T => services.Texts;
 
-    protected Caller Caller => Callers.Of(HttpContext, Client?.Id, Client?.Name);
+    /// <summary>With what this browser is known by: to the accounts that signed in with it, it is no stranger.</summary>
+    protected Caller Caller => Callers.Of(HttpContext, Client?.Id, Client?.Name) with { BrowserMark = services.Mark.Of(HttpContext) };
 
     public override async Task OnPageHandlerExecutionAsync(
         Microsoft.AspNetCore.Mvc.Filters.PageHandlerExecutingContext context,
@@ -81,9 +82,9 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
 
     /// <summary>
     /// For a sign-in: the session that this browser has goes on where it is the same person's, so that an application that asks for a fresh
-    /// sign-in signs nobody out of the others; and the browser is told apart from a stranger's.
+    /// sign-in signs nobody out of the others.
     /// </summary>
-    protected async ValueTask<Caller> SigningInAsync(IBrowserSession browser) => Caller with { SessionId = (await browser.FindAsync(HttpContext))?.Id, BrowserMark = services.Mark.Of(HttpContext) };
+    protected async ValueTask<Caller> SigningInAsync(IBrowserSession browser) => Caller with { SessionId = (await browser.FindAsync(HttpContext))?.Id };
 
     /// <summary>The person says no to the application they come from: it is told.</summary>
     protected IActionResult Declined() => SeeOther(CanDecline ? services.Interactions.Decline(HttpContext, ReturnUrl) : ReturnUrl);

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Makes an account. Whether the address already had one is told to its owner by mail, never here.</summary>
-public sealed class RegisterModel(PageServices services, IRegistration registration, IOneTimeCodes codes, IBrowserSession browser, IRegistrationTicket ticket, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class RegisterModel(PageServices services, IRegistration registration, IOneTimeCodes codes, IBrowserSession browser, IRegistrationTicket ticket, IAccountStore accounts, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty]
     public string? FirstName { get; set; }
@@ -69,7 +69,13 @@ public sealed class RegisterModel(PageServices services, IRegistration registrat
             case RegistrationResult.Created created:
                 // By id, not by address: a made-up account gets no code, and its address's owner was written to already.
                 await codes.GenerateAsync(new CodeRecipient(created.Account.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken);
-                ticket.Give(HttpContext, created.Account.Id);
+
+                // Twice in one browser: the account is the first one's, if that was made.
+                if (ticket.Read(HttpContext, email) is not { } earlier || await accounts.FindAsync(earlier, cancellationToken) is null)
+                {
+                    ticket.Give(HttpContext, created.Account.Id, email);
+                }
+
                 return SeeOther(PageUrls.VerifyEmail(email, LinkReturnUrl, sent: true));
             case RegistrationResult.PasswordRefused refused:
                 Problem(nameof(Password), T["Password.Refused", string.Join(" ", refused.Problems)]);

@@ -118,7 +118,7 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeC
                 await codes.GenerateAsync(new CodeRecipient(unverified.Account.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken);
 
                 // The password was right here: with the code from the mail nothing more is to be asked.
-                ticket.Give(HttpContext, unverified.Account.Id);
+                ticket.Give(HttpContext, unverified.Account.Id, unverified.Account.Email);
                 return SeeOther(PageUrls.VerifyEmail(unverified.Account.Email, LinkReturnUrl, sent: true));
             case SignInAttempt.RateLimited limited:
                 return Wait(limited.RetryAfter);

@@ -1,5 +1,6 @@
 using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.Passwords;
 using Identity.Accounts.Registration;
 using Identity.Accounts.SignIn;
 using Identity.Server.Pages.Flow;
@@ -9,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Proves an address with the code that was sent there. It says nothing about whether there is an account.</summary>
-public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes, IBrowserSession browser, IRegistrationTicket ticket, RegistrationSignIn signIn, ISignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes, IBrowserSession browser, IPasswords passwords, IRegistrationTicket ticket, RegistrationSignIn signIn, ISignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "Email")]
     public string? Email { get; set; }
@@ -56,12 +57,18 @@ public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes,
         }
 
         var session = await browser.FindAsync(HttpContext);
-        var caller = await SigningInAsync(browser) with { AccountId = session?.AccountId ?? ticket.Read(HttpContext), RememberedTokens = cookies.ReadRemembered(HttpContext) };
+        var caller = await SigningInAsync(browser) with { AccountId = session?.AccountId, RegisteredAs = ticket.Read(HttpContext, email), RememberedTokens = cookies.ReadRemembered(HttpContext) };
         switch (await codes.VerifyAsync(new CodeRecipient(null, email, null), OneTimeCodePurposes.Verification, code, caller, cancellationToken))
         {
+            case TriedCode.Verified { IsTakenOver: true }:
+                // It is theirs and has no password: the mailbox sets one.
+                ticket.Take(HttpContext);
+                return await passwords.ForgotAsync(email, Caller, cancellationToken) is null
+                    ? SeeOther(PageUrls.ResetPassword(email, LinkReturnUrl))
+                    : SeeOther(PageUrls.ForgotPassword(email, LinkReturnUrl));
             case TriedCode.Verified when session is not null:
                 return SeeOther(ReturnUrl);
-            case TriedCode.Verified verified when verified.Account.Id == caller.AccountId:
+            case TriedCode.Verified verified when caller.Brings(verified.Account):
                 ticket.Take(HttpContext);
                 return await SignInAsync(verified.Account, caller, cancellationToken);
             case TriedCode.Verified:

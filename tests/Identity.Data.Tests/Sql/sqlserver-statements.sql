@@ -32,6 +32,10 @@ DELETE FROM "tokens" WHERE "subject" = @p0
 
 DELETE FROM [a]
 FROM [access_notices] AS [a]
+WHERE [a].[account_id] = @row_Id
+
+DELETE FROM [a]
+FROM [access_notices] AS [a]
 WHERE [a].[expires_at] <= @until
 
 DELETE FROM [a]
@@ -639,6 +643,10 @@ WHERE 0 = 1
 SELECT [a].[normalized_email] AS [NormalizedEmail], [a].[id] AS [Id]
 FROM [accounts] AS [a]
 WHERE [a].[normalized_email] = @emails1
+
+SELECT [a].[scopes]
+FROM [authorizations] AS [a]
+WHERE [a].[subject] = @subject AND [a].[type] = N'permanent' AND [a].[client_id] = @consent_ClientId
 
 SELECT [a].[time]
 FROM [audit_log] AS [a]

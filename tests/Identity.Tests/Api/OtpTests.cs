@@ -29,6 +29,25 @@ public sealed class OtpTests(ApiServer server)
         Assert.Equal(known.Headers.Keys, unknown.Headers.Keys);
     }
 
+    [Fact]
+    public async Task Generate_ForAWayThatWasNotNamed_TellsStrangersNothingOfIt()
+    {
+        var phoneNumber = $"+49151{Random.Shared.NextInt64(10_000_000, 99_999_999)}";
+        var person = new Person("", $"p{Guid.NewGuid():N}@example.com", ApiServer.Password);
+        Assert.Equal(HttpStatusCode.Created, (await server.PostAsync("register", new { email = person.Email, password = person.Password, phoneNumber })).Status);
+        foreach (var asked in (object[])[new { email = person.Email, channel = "sms" }, new { email = "x" + person.Email, channel = "sms" }, new { phoneNumber, channel = "email" }, new { phoneNumber = "+4915100000000", channel = "email" }])
+        {
+            var answer = await server.PostAsync("otp/generate", asked);
+            answer.AssertOk();
+            Assert.Equal("***", answer.Value("destination"));
+        }
+
+        // It is sent all the same, and whoever is signed in is shown which of their own it went to.
+        await server.Messages.CodeAsync(phoneNumber);
+        var own = await server.PostAsync("otp/generate", new { email = person.Email, channel = "sms" }, (await server.LoginAsync(person.Email)).Access);
+        Assert.Equal($"+49*****{phoneNumber[^2..]}", own.Value("destination"));
+    }
+
     [Theory]
     [InlineData("otpId", "code")]
     [InlineData("otpId", "otp")]

@@ -32,6 +32,39 @@ public sealed class UserImportTests(ApiServer server)
         await server.LoginAsync(mark + "@example.com", "correct horse battery");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Import_OfAnAddressThatNobodyHasProven_IsItsOwnersOnceTheyDo_AndKeepsWhatTheOperatorSays(bool withPassword)
+    {
+        await using var own = await FactorServerAsync();
+        var admin = await own.AdminAsync();
+        var (id, email) = (Guid.NewGuid(), "brought@example.com");
+        var hash = withPassword ? $$""","passwordHash":"{{Bcrypt}}" """ : "";
+        await ImportAsync(own, $$"""{"id":"{{id}}","email":"{{email}}","userName":"brought","phoneNumber":"+4915112345678","firstName":"Zoë","phoneNumberVerified":true,"metadata":{"plan":"gold"}{{hash}}}""", admin.Access);
+        string? theirs = null;
+        if (withPassword)
+        {
+            // Where the old service asked nobody for a code, anybody may have registered it there.
+            var stranger = await own.LoginAsync(email, "correct horse battery");
+            var begun = await own.PostAsync("factors/totp", null, stranger.Access);
+            Assert.Equal(201, (int)(await own.PostAsync("factors/totp/confirm", new { enrolmentToken = begun.Value("enrolmentToken"), code = own.Totp(begun.Value("secret")) }, stranger.Access)).Status);
+            theirs = stranger.Refresh;
+        }
+
+        await own.PostAsync("password/forgot", new { email });
+        (await own.PostAsync("password/reset", new { email, code = await own.Messages.CodeAsync(email), newPassword = "another sound phrase 8" })).AssertOk();
+        var owner = await own.LoginAsync(email, "another sound phrase 8");
+        var user = await own.GetAsync($"users/{id}", owner.Access);
+        Assert.Equal(("brought", "Zoë", "gold", true), (user.Value("userName"), user.Value("firstName"), (string)user.Json["metadata"]!["plan"]!, (bool)user.Json["emailVerified"]!));
+        Assert.Equal(("+4915112345678", !withPassword), (user.Value("phoneNumber"), (bool)user.Json["phoneNumberVerified"]!));
+        if (theirs is not null)
+        {
+            (await own.PostAsync("refresh-token", new { refreshToken = theirs })).AssertFailure(401, "invalid_refresh_token");
+            Assert.Empty((await own.GetAsync("factors", owner.Access)).Json["factors"]!.AsArray());
+        }
+    }
+
     [Fact]
     public async Task Import_WhenRunAgain_ChangesNothing()
     {
@@ -240,6 +273,19 @@ public sealed class UserImportTests(ApiServer server)
 
     private static (int Lines, int Processed, int Created, int Existing, int Refused) Counts(JsonObject status) =>
         ((int)status["lines"]!, (int)status["processed"]!, (int)status["created"]!, (int)status["existing"]!, (int)status["refused"]!);
+
+    private static async Task<SecondFactors.FactorServer> FactorServerAsync()
+    {
+        var own = new SecondFactors.FactorServer();
+        await own.InitializeAsync();
+        return own;
+    }
+
+    private static async Task ImportAsync(ApiServer own, string line, string token)
+    {
+        var tests = new UserImportTests(own);
+        Assert.Equal((1, 1, 1, 0, 0), Counts(await tests.ImportAsync(line + "\n", token)));
+    }
 
     private async Task<JsonObject> ImportAsync(string lines, string token) => await DoneAsync(await PostAsync(lines, token), token);
 

@@ -384,23 +384,80 @@ public sealed class ExternalAccountTests
         var (caller, stranger) = (new Caller(null, null), new ExternalPerson { Subject = new ExternalSubject("openam", "/", "mallory", true) });
         await service.LinkAsync(stranger, victim, caller, CancellationToken.None);
         Assert.IsType<ExternalSignInResult.SignedIn>(await service.SignInAsync(stranger, caller, CancellationToken.None));
-        using var browser = world.NewBrowser();
-        if (how == "reset")
-        {
-            using var asked = await browser.SubmitAsync("/forgot-password", new() { ["Email"] = "alice@example.org" });
-            using var done = await browser.SubmitAsync(asked.Headers.Location!.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org"), ["new-password"] = "another pass phrase 8" });
-            Assert.Equal(HttpStatusCode.SeeOther, done.StatusCode);
-        }
-        else
-        {
-            var page = await SignInAsync(world, key, browser);
-            using var asked = await PostSendAsync(browser, page);
-            using var done = await browser.SubmitAsync(asked.Headers.Location!.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org") });
-            Assert.Equal("/account", done.Headers.Location?.OriginalString);
-        }
-
+        await ProveAsync(world, key, how);
         Assert.DoesNotContain(await service.ListAsync(victim.Id, CancellationToken.None), identity => identity.Subject == "mallory");
         Assert.IsNotType<ExternalSignInResult.SignedIn>(await service.SignInAsync(stranger, caller, CancellationToken.None));
+    }
+
+    [Theory]
+    [InlineData("reset")]
+    [InlineData("link")]
+    [InlineData("code, then reset")]
+    [InlineData("code, then link")]
+    public async Task Account_MadeOfAnAddressThatTheProviderDidNotProve_IsItsOwnersAloneOnceTheyDo(string how)
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        var services = world.Server.Services;
+        var service = services.GetRequiredService<ExternalSignInService>();
+
+        // At the provider anybody writes any address into their own entry.
+        var (caller, stranger) = (new Caller(null, null), new ExternalPerson { Subject = new ExternalSubject("openam", "/", "mallory", true), Email = "alice@example.org", FirstName = "Eve", MayCreateAccount = true });
+        var made = Assert.IsType<ExternalSignInResult.SignedIn>(await service.SignInAsync(stranger, caller, CancellationToken.None));
+        Assert.False(made.Account.EmailVerified);
+        string? first = null;
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        if (how.StartsWith("code", StringComparison.Ordinal))
+        {
+            // By a client of the old service, which confirms codes without a token.
+            var (codes, recipient) = (services.GetRequiredService<Identity.Accounts.OneTimeCodes.IOneTimeCodes>(), new Identity.Accounts.OneTimeCodes.CodeRecipient(made.Account.Id, null, null));
+            await codes.GenerateAsync(recipient, "email", "verification", caller, CancellationToken.None);
+            first = await world.Server.ReadCodeAsync("alice@example.org");
+            Assert.IsType<Identity.Accounts.OneTimeCodes.TriedCode.Verified>(await codes.VerifyAsync(recipient, "verification", first, caller, CancellationToken.None));
+            world.Time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        await ProveAsync(world, key, how, first);
+        Assert.DoesNotContain(await service.ListAsync(made.Account.Id, CancellationToken.None), identity => identity.Subject == "mallory");
+        Assert.Null(await services.GetRequiredService<SessionService>().FindLiveAsync(made.Session.Id, CancellationToken.None));
+        Assert.IsNotType<ExternalSignInResult.SignedIn>(await service.SignInAsync(stranger, caller, CancellationToken.None));
+        var account = await AccountAsync(world);
+        Assert.True(account.EmailVerified);
+        Assert.Equal(first is null ? null : "Eve", account.FirstName);
+    }
+
+    [Fact]
+    public async Task Account_MadeOfAnAddressThatTheProviderDidNotProve_StaysWithWhoProvesItInTheirOwnSession()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        var services = world.Server.Services;
+        var service = services.GetRequiredService<ExternalSignInService>();
+        var (caller, person) = (new Caller(null, null), new ExternalPerson { Subject = new ExternalSubject("openam", "/", "alice", true), Email = "alice@example.org", FirstName = "Alice", MayCreateAccount = true });
+        var made = Assert.IsType<ExternalSignInResult.SignedIn>(await service.SignInAsync(person, caller, CancellationToken.None));
+        var (codes, recipient) = (services.GetRequiredService<Identity.Accounts.OneTimeCodes.IOneTimeCodes>(), new Identity.Accounts.OneTimeCodes.CodeRecipient(made.Account.Id, null, null));
+        await codes.GenerateAsync(recipient, "email", "verification", caller, CancellationToken.None);
+        var code = await world.Server.ReadCodeAsync("alice@example.org");
+        Assert.IsType<Identity.Accounts.OneTimeCodes.TriedCode.Verified>(await codes.VerifyAsync(recipient, "verification", code, caller with { AccountId = made.Account.Id }, CancellationToken.None));
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        await ProveAsync(world, key, "reset", code);
+        Assert.IsType<ExternalSignInResult.SignedIn>(await service.SignInAsync(person, caller, CancellationToken.None));
+        Assert.Equal("Alice", (await AccountAsync(world)).FirstName);
+    }
+
+    [Fact]
+    public async Task Account_MadeForSomebodyWhoseProviderTellsNoAddress_KeepsTheWayInWithTheAddressTheyAreGiven()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        var services = world.Server.Services;
+        var service = services.GetRequiredService<ExternalSignInService>();
+        var (caller, person) = (new Caller(null, null), new ExternalPerson { Subject = new ExternalSubject("openam", "/", "alice", true), FirstName = "Alice", MayCreateAccount = true });
+        var made = Assert.IsType<ExternalSignInResult.SignedIn>(await service.SignInAsync(person, caller, CancellationToken.None));
+        Assert.IsType<AccountChangeResult.Changed>(await services.GetRequiredService<IAccountChanges>().ChangeAsync(made.Account.Id, new AccountChange { Email = "alice@example.org" }, null, caller, CancellationToken.None));
+        await ProveAsync(world, key, "reset");
+        Assert.IsType<ExternalSignInResult.SignedIn>(await service.SignInAsync(person, caller, CancellationToken.None));
+        Assert.Equal("Alice", (await AccountAsync(world)).FirstName);
     }
 
     [Fact]
@@ -563,6 +620,25 @@ public sealed class ExternalAccountTests
         using var browser = world.NewBrowser();
         await SignInAsync(world, key, browser);
         return await ExternalWorld.PersonAsync(browser);
+    }
+
+    /// <summary>The owner of alice@example.org comes by the mailbox alone: for a new password, or to connect their own way in.</summary>
+    private static async Task ProveAsync(ExternalWorld world, TestKey key, string how, string? before = null)
+    {
+        using var browser = world.NewBrowser();
+        if (how.EndsWith("reset", StringComparison.Ordinal))
+        {
+            using var asked = await browser.SubmitAsync("/forgot-password", new() { ["Email"] = "alice@example.org" });
+            using var done = await browser.SubmitAsync(asked.Headers.Location!.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org", before), ["new-password"] = "another pass phrase 8" });
+            Assert.Equal(HttpStatusCode.SeeOther, done.StatusCode);
+        }
+        else
+        {
+            var page = await SignInAsync(world, key, browser);
+            using var asked = await PostSendAsync(browser, page);
+            using var done = await browser.SubmitAsync(asked.Headers.Location!.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org", before) });
+            Assert.Equal("/account", done.Headers.Location?.OriginalString);
+        }
     }
 
     private static string Callback(string state) => $"/cb?code=c&iss={Uri.EscapeDataString(ExternalWorld.Issuer)}&state={Uri.EscapeDataString(state)}";

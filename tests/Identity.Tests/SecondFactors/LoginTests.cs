@@ -3,6 +3,7 @@ using System.Net;
 using Identity.Accounts;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Changes;
+using Identity.Tests.Api;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.SecondFactors;
@@ -184,6 +185,59 @@ public sealed class LoginTests(FactorServer server)
         }
 
         (await server.PostAsync("login", new { email = ada.Person.Email, password = ada.Person.Password })).AssertFailure(401, "invalid_credentials");
+    }
+
+    [Fact]
+    public async Task Lock_ByAStranger_KeepsOutNeitherAKnownDeviceWithItsSecondFactorNorAPasskey()
+    {
+        await using var own = new FactorServer();
+        await own.InitializeAsync();
+        using var passkey = new SoftwarePasskey();
+        var ada = await own.ArmedAsync();
+        var options = await own.PostAsync("factors/passkeys/options", null, ada.Tokens.Access);
+        Assert.Equal(HttpStatusCode.Created, (await own.PostAsync("factors/passkeys", new { passkeyToken = options.Value("passkeyToken"), name = "Key", credential = passkey.Create(options.Json["publicKey"]!) }, ada.Tokens.Access)).Status);
+        (await FinishAsync(await BeginAsync("the owner's phone"), own.Totp(ada.Secret), "the owner's phone")).AssertOk();
+        own.Time.Advance(TimeSpan.FromSeconds(60));
+        var elsewhere = await BeginAsync("another phone");
+        for (var i = 0; i < 10; i++)
+        {
+            (await own.PostAsync("login", new { email = ada.Person.Email, password = "stranger's guess " + i })).AssertFailure(401, "invalid_credentials");
+        }
+
+        // Strangers are kept out, whatever they have: the first half from before the lock too.
+        (await own.PostAsync("login", new { email = ada.Person.Email, password = ada.Person.Password, deviceId = "another phone" })).AssertFailure(401, "invalid_credentials");
+        (await FinishAsync(elsewhere, own.Totp(ada.Secret), "another phone")).AssertFailure(401, "invalid_mfa_code");
+        (await FinishAsync(await BeginAsync("the owner's phone"), own.Totp(ada.Secret), "the owner's phone")).AssertOk();
+
+        var request = await own.PostAsync("login/passkey", null);
+        (await own.PostAsync("login", new { passkeyToken = request.Value("passkeyToken"), credential = passkey.Get(request.Json["publicKey"]!) })).AssertOk();
+
+        async Task<string> BeginAsync(string deviceId) => FactorServer.Half(await own.PostAsync("login", new { email = ada.Person.Email, password = ada.Person.Password, deviceId })).MfaToken;
+        Task<Answer> FinishAsync(string mfaToken, string code, string deviceId) => own.PostAsync("login", new { mfaToken, code, method = "totp", deviceId });
+    }
+
+    [Fact]
+    public async Task KnownDevice_WhenItsSecondFactorIsGuessedFiftyTimesAtOnce_IsAStranger()
+    {
+        await using var own = new FactorServer();
+        await own.InitializeAsync();
+        var ada = await own.ArmedAsync();
+        var half = FactorServer.Half(await own.PostAsync("login", new { email = ada.Person.Email, password = ada.Person.Password, deviceId = "phone" })).MfaToken;
+        (await own.PostAsync("login", new { mfaToken = half, code = own.Totp(ada.Secret), deviceId = "phone" })).AssertOk();
+        own.Time.Advance(TimeSpan.FromSeconds(60));
+        half = FactorServer.Half(await own.PostAsync("login", new { email = ada.Person.Email, password = ada.Person.Password, deviceId = "phone" })).MfaToken;
+        var wrong = Wrong(own.Totp(ada.Secret));
+        var answers = await FactorServer.RaceAsync(_ => own.PostAsync("login", new { mfaToken = half, code = wrong, method = "totp", deviceId = "phone" }));
+        Assert.DoesNotContain(answers, answer => answer.Status == HttpStatusCode.OK);
+
+        // Ten were the device's own, and used up what it was trusted with.
+        own.Time.Advance(TimeSpan.FromMinutes(20));
+        for (var i = 0; i < 10; i++)
+        {
+            (await own.PostAsync("login", new { email = ada.Person.Email, password = "stranger's guess " + i })).AssertFailure(401, "invalid_credentials");
+        }
+
+        (await own.PostAsync("login", new { email = ada.Person.Email, password = ada.Person.Password, deviceId = "phone" })).AssertFailure(401, "invalid_credentials");
     }
 
     [Fact]

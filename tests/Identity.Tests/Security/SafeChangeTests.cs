@@ -1,9 +1,12 @@
 // Security catalogue, "What people and operators were bitten by elsewhere": changes, proofs and locks, as an attacker and as the owner.
 using System.Net;
 using System.Text.RegularExpressions;
+using Identity.Accounts;
+using Identity.Accounts.SignIn;
 using Identity.Tests.Api;
 using Identity.Tests.Pages;
 using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Security;
 
@@ -343,6 +346,152 @@ public sealed partial class SafeChangeTests(ApiServer server)
             Assert.Equal(10, answers.Count(answer => answer.Status == HttpStatusCode.BadRequest));
             Assert.Equal(40, answers.Count(answer => answer.Status == HttpStatusCode.TooManyRequests));
         }
+    }
+
+    [Fact]
+    public async Task ResetCodes_GuessedByAStranger_StopNobodyElse()
+    {
+        await using var own = await ApiServer.StartAsync(new() { ["Accounts:ResetGuessesPerAccount"] = "10" });
+        var person = await own.RegisterAsync();
+        foreach (var email in (string[])[person.Email, "nobody@example.com"])
+        {
+            var guesses = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => own.PostAsync("password/reset", new { email, code = (100_000 + i).ToString(System.Globalization.CultureInfo.InvariantCulture), newPassword = NewPassword }, ip: "203.0.113.9")));
+            Assert.Equal(40, guesses.Count(answer => answer.Status == HttpStatusCode.TooManyRequests));
+            (await own.PostAsync("password/reset", new { email, code = "000000", newPassword = NewPassword }, ip: "198.51.100.7")).AssertFailure(400, "otp_invalid");
+        }
+
+        // One network is one guesser, however many addresses it has.
+        var network = await Task.WhenAll(Enumerable.Range(1, 50).Select(i => own.PostAsync("password/reset", new { email = person.Email, code = "000000", newPassword = NewPassword }, ip: $"2001:db8:1:2:{i:x}::1")));
+        Assert.Equal(40, network.Count(answer => answer.Status == HttpStatusCode.TooManyRequests));
+
+        await own.PostAsync("password/forgot", new { email = person.Email }, ip: "198.51.100.7");
+        (await own.PostAsync("password/reset", new { email = person.Email, code = await own.Messages.CodeAsync(person.Email), newPassword = NewPassword }, ip: "198.51.100.7")).AssertOk();
+        await own.LoginAsync(person.Email, NewPassword);
+    }
+
+    [Fact]
+    public async Task Email_ChangedWhileStrangersUseUpTheAccountsCodes_StillGetsItsOwn()
+    {
+        await using var own = await ApiServer.StartAsync([]);
+        var (person, tokens) = await own.SignedInAsync();
+        for (var i = 0; i < 6; i++)
+        {
+            await own.PostAsync("otp/generate", new { email = person.Email }, ip: "203.0.113.9");
+        }
+
+        (await own.PostAsync("otp/generate", new { email = person.Email })).AssertFailure(429, "too_many_requests");
+        (await own.PutAsync($"users/{person.Id}", new { email = "new@example.com", phoneNumber = "+4915112345678" }, tokens.Access)).AssertOk();
+        (await own.PostAsync("otp/verify", new { userId = person.Id, code = await own.Messages.CodeAsync("new@example.com") }, tokens.Access)).AssertOk();
+        (await own.PostAsync("otp/verify", new { userId = person.Id, code = await own.Messages.CodeAsync("+4915112345678") }, tokens.Access)).AssertOk();
+    }
+
+    [Fact]
+    public async Task Email_ChangedMoreOftenThanCodesAreSent_IsRefusedAndStaysAsItWas()
+    {
+        await using var own = await ApiServer.StartAsync([]);
+        var (person, tokens) = await own.SignedInAsync();
+        for (var i = 0; i < 4; i++)
+        {
+            (await own.PutAsync($"users/{person.Id}", new { email = $"new{i}@example.com" }, tokens.Access)).AssertOk();
+        }
+
+        // One code is left, and two are needed: not the one without the other.
+        var both = await own.PutAsync($"users/{person.Id}", new { email = "both@example.com", phoneNumber = "+4915112345678", firstName = "Ada" }, tokens.Access);
+        both.AssertFailure(429, "too_many_requests");
+        Assert.True(int.Parse(both.Headers["Retry-After"]!, System.Globalization.CultureInfo.InvariantCulture) > 0);
+        var after = await own.GetAsync($"users/{person.Id}", tokens.Access);
+        Assert.Equal("new3@example.com", after.Value("pendingEmail"));
+        Assert.Null(after.Json["pendingPhoneNumber"]);
+        Assert.Null(after.Json["firstName"]);
+        Assert.Equal(0, own.Messages.CountTo("both@example.com") + own.Messages.CountTo("+4915112345678"));
+
+        // What needs no code goes on, and with time the rest.
+        (await own.PutAsync($"users/{person.Id}", new { firstName = "Ada" }, tokens.Access)).AssertOk();
+        own.Time.Advance(TimeSpan.FromMinutes(15));
+        (await own.PutAsync($"users/{person.Id}", new { email = "both@example.com", phoneNumber = "+4915112345678", currentPassword = person.Password }, tokens.Access)).AssertOk();
+    }
+
+    [Fact]
+    public async Task Email_ChangedFiftyTimesAtOnce_SendsNoMoreCodesThanAllowed()
+    {
+        await using var own = await ApiServer.StartAsync([]);
+        var (person, tokens) = await own.SignedInAsync();
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => own.PutAsync($"users/{person.Id}", new { email = $"new{i}@example.com" }, tokens.Access)));
+        Assert.InRange(answers.Count(answer => answer.Status == HttpStatusCode.OK), 1, 5);
+        Assert.All(answers, answer => Assert.True(answer.Status is HttpStatusCode.OK or HttpStatusCode.TooManyRequests, answer.Text));
+    }
+
+    [Theory]
+    [InlineData("email")]
+    [InlineData("password")]
+    public async Task NotMe_AfterAnAdministratorSetTheAccountRight_BringsNothingBack(string what)
+    {
+        var (person, tokens) = await VerifiedAsync();
+        var (second, third) = ("second" + person.Email, "third" + person.Email);
+        (await server.PutAsync($"users/{person.Id}", new { email = second }, tokens.Access)).AssertOk();
+        (await server.PostAsync("otp/verify", new { userId = person.Id, code = await server.Messages.CodeAsync(second) }, tokens.Access)).AssertOk();
+        var link = Link().Match((await server.Messages.WithAsync(person.Email, "was changed")).Text).Value;
+        using var http = server.CreateClient(new WebApplicationFactoryClientOptions { AllowAutoRedirect = false, BaseAddress = new Uri(ApiServer.Issuer) });
+        var (_, fields) = PageClient.Form(PageClient.Parse(await http.GetStringAsync(link, TestContext.Current.CancellationToken)));
+
+        var admin = await server.AdminAsync();
+        var email = what == "email" ? third : second;
+        if (what == "email")
+        {
+            (await server.PutAsync($"users/{person.Id}", new { email }, admin.Access)).AssertOk();
+        }
+        else
+        {
+            (await server.PostAsync($"users/{person.Id}/password", new { newPassword = NewPassword }, admin.Access)).AssertOk();
+        }
+
+        using var refused = await http.PostAsync("/not-me", new FormUrlEncodedContent(fields), TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, refused.StatusCode);
+        Assert.Equal(email, (await server.GetAsync($"users/{person.Id}", admin.Access)).Value("email"));
+        await server.LoginAsync(email, what == "email" ? person.Password : NewPassword);
+
+        // The address that is in force now has a link of its own.
+        Assert.Matches(Link(), (await server.Messages.WithAsync(email, what == "email" ? "changed for you" : "password was changed")).Text);
+    }
+
+    [Theory]
+    [InlineData("00491511234567")]
+    [InlineData("0151.1234567")]
+    [InlineData("0151-12345-67")]
+    [InlineData("٠١٥١١٢٣٤٥٦٧")]
+    public async Task UserName_ThatReadsAsAPhoneNumber_IsNobodysToTake(string userName)
+    {
+        await using var own = await ApiServer.StartAsync(new() { ["DEFAULT_REGION"] = "DE" });
+        (await own.PostAsync("register", new { email = "mallory@example.com", password = ApiServer.Password, userName })).AssertProblems("userName must not be one that can be taken for a phone number");
+        var (person, tokens) = await own.SignedInAsync();
+        (await own.PutAsync($"users/{person.Id}", new { userName }, tokens.Access)).AssertProblems("userName must not be one that can be taken for a phone number");
+
+        // An administrator who brings it from elsewhere knows whose it is; the person may send it back as it is.
+        (await own.PutAsync($"users/{person.Id}", new { userName }, (await own.AdminAsync()).Access)).AssertOk();
+        (await own.PutAsync($"users/{person.Id}", new { userName, firstName = "Ada" }, tokens.Access)).AssertOk();
+        (await own.PostAsync("login", new { userName, password = person.Password })).AssertOk();
+    }
+
+    [Fact]
+    public async Task UserName_ThatIsSomebodysProvenNumber_LeadsWhoeverTypesItToThatPerson()
+    {
+        await using var own = await ApiServer.StartAsync(new() { ["DEFAULT_REGION"] = "DE" });
+        var admin = await own.AdminAsync();
+        var named = await own.RegisterAsync(password: "the name's own phrase 1");
+        (await own.PutAsync($"users/{named.Id}", new { userName = "01511234567" }, admin.Access)).AssertOk();
+        var numbered = await own.PostAsync("register", new { email = "ada@example.com", password = ApiServer.Password, phoneNumber = "+491511234567" });
+        var signIn = own.Services.GetRequiredService<ISignIn>();
+
+        // Anybody can write any number into a form: until it is proven, what was called so before stays.
+        Assert.Equal(named.Id, await AtThePageAsync(named.Password));
+        Assert.Null(await AtThePageAsync(ApiServer.Password));
+        (await own.PostAsync("otp/verify", new { phoneNumber = "+491511234567", code = await Sms(own, "+491511234567") })).AssertOk();
+        Assert.Equal(numbered.Value("id"), await AtThePageAsync(ApiServer.Password));
+        Assert.Null(await AtThePageAsync(named.Password));
+        (await own.PostAsync("login", new { userName = "01511234567", password = named.Password })).AssertOk();
+
+        async Task<string?> AtThePageAsync(string password) =>
+            await signIn.WithPasswordAsync(LoginKind.Any, "01511234567", password, new Caller(null, null), TestContext.Current.CancellationToken) is SignInAttempt.Succeeded succeeded ? succeeded.Account.Id.ToString("D") : null;
     }
 
     private async Task<(Person Person, Tokens Tokens)> VerifiedAsync()

@@ -34,6 +34,26 @@ public abstract class ConsentStoreConformance(StoreFixture fixture) : StoreConfo
     }
 
     [Fact]
+    public async Task Grant_When50AreGivenAtOnce_KeepsThemAll()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(i => Store.GrantAsync(new(_subject, "c1", [$"s{i}", "openid"], Now), Cancel)));
+        Assert.Equal(51, (await Store.FindAsync(_subject, "c1", Cancel))!.Scopes.Count);
+        Assert.Single(await Store.ListAsync(_subject, Cancel));
+    }
+
+    [Fact]
+    public async Task Grant_WhileAnotherIsTakenBack_DoesNotBringThatBack()
+    {
+        for (var i = 0; i < 20; i++)
+        {
+            var subject = Unique();
+            await Store.SaveAsync(new(subject, "c1", ["a"], Now), Cancel);
+            await Task.WhenAll(Task.Run(() => Store.RevokeAsync(subject, "c1", Now, Cancel), Cancel), Task.Run(() => Store.GrantAsync(new(subject, "c1", ["b"], Now), Cancel), Cancel));
+            Assert.DoesNotContain("a", (await Store.FindAsync(subject, "c1", Cancel))?.Scopes ?? []);
+        }
+    }
+
+    [Fact]
     public async Task Revoke_WhenDone_ForgetsTheConsentAndKillsItsFamiliesOnly()
     {
         var families = Get<RefreshFamilies>();

@@ -31,7 +31,8 @@ public static class AccountStores
         .AddSingleton<IRateLimiter, InMemoryRateLimiter>()
         .AddSingleton<InMemoryKnownDevices>()
         .AddSingleton<IKnownDeviceStore>(provider => provider.GetRequiredService<InMemoryKnownDevices>())
-        .AddSingleton<IAccessNoticeStore, InMemoryAccessNotices>()
+        .AddSingleton<InMemoryAccessNotices>()
+        .AddSingleton<IAccessNoticeStore>(provider => provider.GetRequiredService<InMemoryAccessNotices>())
         .AddSingleton<ISecondFactorStore, InMemorySecondFactors>()
         .AddSingleton<IFactorProofStore, InMemoryFactorProofs>()
         .AddSingleton<IProcessedMessages, InMemoryProcessedMessages>()
@@ -73,10 +74,11 @@ public sealed class InMemoryAccounts : IAccountStore, ICredentialStore
     private readonly InMemorySessionStore _sessions;
     private readonly InMemoryMetadata _metadata;
     private readonly InMemoryKnownDevices? _devices;
+    private readonly InMemoryAccessNotices? _notices;
 
-    public InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore sessions, InMemoryMetadata metadata, InMemoryKnownDevices? devices = null)
+    public InMemoryAccounts(InMemoryEvents outbox, InMemorySessionStore sessions, InMemoryMetadata metadata, InMemoryKnownDevices? devices = null, InMemoryAccessNotices? notices = null)
     {
-        (_outbox, _sessions, _metadata, _devices) = (outbox, sessions, metadata, devices);
+        (_outbox, _sessions, _metadata, _devices, _notices) = (outbox, sessions, metadata, devices, notices);
         sessions.IsActive = id =>
         {
             lock (_lock)
@@ -185,6 +187,11 @@ public sealed class InMemoryAccounts : IAccountStore, ICredentialStore
         if (consequences.ForgetsDevices)
         {
             _devices?.ForgetAll(account.Id);
+        }
+
+        if (consequences.VoidsNotices)
+        {
+            _notices?.VoidAll(account.Id);
         }
 
         written.LastLoginAt = stored.LastLoginAt;
@@ -632,6 +639,17 @@ public sealed class InMemoryAccessNotices : IAccessNoticeStore
         lock (_lock)
         {
             return Task.FromResult(_notices.TryGetValue(key, out var notice) && notice.ExpiresAt > now ? notice : null);
+        }
+    }
+
+    public void VoidAll(Guid accountId)
+    {
+        lock (_lock)
+        {
+            foreach (var key in _notices.Where(notice => notice.Value.AccountId == accountId).Select(notice => notice.Key).ToArray())
+            {
+                _notices.Remove(key);
+            }
         }
     }
 

@@ -4,10 +4,10 @@ namespace Identity.Server.Pages.Flow;
 public interface IRegistrationTicket
 {
     /// <summary>Also for an account that was made up, so that the answers look alike.</summary>
-    void Give(HttpContext context, Guid accountId);
+    void Give(HttpContext context, Guid accountId, string email);
 
-    /// <summary>Null: this browser registered nobody within the hour.</summary>
-    Guid? Read(HttpContext context);
+    /// <summary>Null: this browser did not register this address within the hour.</summary>
+    Guid? Read(HttpContext context, string email);
 
     void Take(HttpContext context);
 }

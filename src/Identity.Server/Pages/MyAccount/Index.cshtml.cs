@@ -58,6 +58,11 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
             case AccountChangeResult.ReauthenticationRequired:
                 Problem(nameof(CurrentPassword), T[string.IsNullOrEmpty(CurrentPassword) ? "Account.ProofMissing" : "Password.CurrentWrong"]);
                 return Invalid();
+            case AccountChangeResult.UserNameIsNumber:
+                Problem("Form.UserName", T["Account.UserNameIsNumber"]);
+                return Invalid();
+            case AccountChangeResult.RateLimited limited:
+                return Wait(limited.RetryAfter);
             case AccountChangeResult.Taken { Member: AccountWrite.UserNameTaken }:
                 Problem("Form.UserName", T["Account.UserNameTaken"]);
                 return Invalid();
@@ -76,7 +81,7 @@ public sealed class ProfileModel(PageServices services, IBrowserSession browser,
     }
 
     public async Task<IActionResult> OnPostVerifyAsync(CancellationToken cancellationToken) =>
-        await codes.GenerateAsync(new CodeRecipient(null, Person.Email, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken) switch
+        await codes.GenerateAsync(new CodeRecipient(null, Person.Email, null), "email", OneTimeCodePurposes.Verification, Caller with { AccountId = Person.Id }, cancellationToken) switch
         {
             GeneratedCode.RateLimited limited => Reload(limited.RetryAfter),
             _ => SeeOther(PageUrls.VerifyEmail(Person.Email, PageUrls.AccountPath, sent: true)),

@@ -70,7 +70,7 @@ public sealed class PendingModel(PageServices services, IBrowserSession browser,
     }
 
     public async Task<IActionResult> OnPostSendAsync(CancellationToken cancellationToken) =>
-        await codes.GenerateAsync(new CodeRecipient(Person.Id, null, null), IsEmail ? "email" : "sms", OneTimeCodePurposes.Verification, Caller, cancellationToken) is GeneratedCode.RateLimited limited
+        await codes.GenerateAsync(new CodeRecipient(Person.Id, null, null), IsEmail ? "email" : "sms", OneTimeCodePurposes.Verification, Caller with { AccountId = Person.Id }, cancellationToken) is GeneratedCode.RateLimited limited
             ? Wait(limited.RetryAfter)
             : SeeOther(Request.Path + "?again=1");
 

@@ -1,6 +1,8 @@
+using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.SignIn;
 using Identity.Tests.Accounts.SignIn;
 
 namespace Identity.Tests.Accounts.OneTimeCodes;
@@ -143,6 +145,26 @@ public sealed class OneTimeCodeServiceTests
         var between = (world.Statements, world.Audit.All.Count);
         Assert.IsType<TriedCode.Invalid>(await world.Codes.VerifyAsync(new CodeRecipient(null, "nobody@example.com", null), "login", code, world.Caller, World.Cancel));
         Assert.Equal((between.Statements - before.Statements, between.Count - before.Count), (world.Statements - between.Statements, world.Audit.All.Count - between.Count));
+    }
+
+    [Fact]
+    public async Task Generate_WhenStrangersUsedTheLimitUp_StillServesTheAccountsOwnDevice()
+    {
+        await using var world = new World();
+        var account = await world.AddAsync();
+        await world.Get<KnownDevices>().RememberAsync(account.Id, world.Caller, World.Cancel);
+        var (recipient, stranger) = (new CodeRecipient(null, account.Email, null), new Caller("203.0.113.9", "curl", DeviceId: "another phone"));
+        Task<GeneratedCode> AskAsync(Caller caller) => world.Codes.GenerateAsync(recipient, null, "password_reset", caller, World.Cancel);
+        Assert.Equal(5, (await World.RaceAsync(_ => AskAsync(stranger))).OfType<GeneratedCode.Sent>().Count());
+        Assert.Equal(5, (await World.RaceAsync(_ => AskAsync(world.Caller))).OfType<GeneratedCode.Sent>().Count());
+        Assert.IsType<GeneratedCode.RateLimited>(await AskAsync(stranger));
+
+        // Who is signed in shares them; who is signed in elsewhere has none.
+        Assert.IsType<GeneratedCode.RateLimited>(await AskAsync(stranger with { AccountId = account.Id }));
+        world.Time.Advance(TimeSpan.FromMinutes(15));
+        await World.RaceAsync(_ => AskAsync(stranger));
+        Assert.IsType<GeneratedCode.RateLimited>(await AskAsync(stranger with { AccountId = Guid.NewGuid() }));
+        Assert.IsType<GeneratedCode.Sent>(await AskAsync(stranger with { AccountId = account.Id }));
     }
 
     [Fact]
