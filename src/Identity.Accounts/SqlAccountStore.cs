@@ -1,6 +1,5 @@
 using System.Linq.Expressions;
 using System.Text.Json.Nodes;
-using Identity.Accounts;
 using Identity.Accounts.Administration;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;

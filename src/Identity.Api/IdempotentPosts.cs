@@ -1,7 +1,6 @@
 // draft-ietf-httpapi-idempotency-key-header: a POST that is sent again makes and sends nothing twice.
 using System.IO.Compression;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Identity.Accounts.OneTimeCodes.Requests;

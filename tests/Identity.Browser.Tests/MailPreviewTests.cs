@@ -17,10 +17,10 @@ public sealed class MailPreviewTests(BrowserFixture fixture)
 
     private static readonly Dictionary<string, Func<IServiceProvider, Account, Task>> Mails = new(StringComparer.Ordinal)
     {
-        ["code"] = (services, account) => services.GetRequiredService<IOneTimeCodes>().GenerateAsync(new CodeRecipient(account.Id, null, null), "email", OneTimeCodePurposes.PasswordReset, new Caller(null, null, ClientName: "Atlas"), CancellationToken.None),
+        ["code"] = (services, account) => services.GetRequiredService<OneTimeCodeService>().GenerateAsync(new CodeRecipient(account.Id, null, null), "email", OneTimeCodePurposes.PasswordReset, new Caller(null, null, ClientName: "Atlas"), CancellationToken.None),
         ["notice"] = (services, account) => services.GetRequiredService<AccessNotices>().TellAsync(account, AccessChange.EmailChangeAsked),
         ["lockout"] = (services, account) => services.GetRequiredService<LockoutNotice>().TellAsync(account, CancellationToken.None),
-        ["existing"] = async (services, account) => await services.GetRequiredService<Identity.Accounts.Registration.IRegistration>().RegisterAsync(new(account.Email, BrowserFixture.Password), conceal: true, new Caller(null, null), CancellationToken.None),
+        ["existing"] = async (services, account) => await services.GetRequiredService<Identity.Accounts.Registration.RegistrationService>().RegisterAsync(new(account.Email, BrowserFixture.Password), conceal: true, new Caller(null, null), CancellationToken.None),
     };
 
     public static TheoryData<string, string> Previews

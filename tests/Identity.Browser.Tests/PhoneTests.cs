@@ -1,7 +1,6 @@
 // NIST SP 800-63B-4 §3.1.3: sign-in by a yes on a phone, end to end: a person at Chromium, and their phone that holds its key.
 using Identity.Accounts;
 using Identity.Accounts.Sessions;
-using Identity.Tests.Kit.Push;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
 

@@ -110,7 +110,7 @@ public sealed class Visit : IAsyncDisposable
         var services = _fixture.Server.Services;
         await services.GetRequiredService<RoleCatalog>().PutAsync("auditor", description: null, CancellationToken.None);
         var account = (await services.GetRequiredService<IAccountStore>().FindByEmailAsync(Email.ToUpperInvariant(), CancellationToken.None))!;
-        Assert.IsType<AccountChangeResult.Changed>(await services.GetRequiredService<IAccountChanges>().ChangeAsync(account.Id, new AccountChange { Roles = ["auditor"] }, null, new Caller(null, null), CancellationToken.None));
+        Assert.IsType<AccountChangeResult.Changed>(await services.GetRequiredService<AccountChangeService>().ChangeAsync(account.Id, new AccountChange { Roles = ["auditor"] }, null, new Caller(null, null), CancellationToken.None));
         await GotoAsync(from);
         await Page.TypeIntoAsync("E-mail address", Email);
         await Page.Keyboard.PressAsync("Enter");
@@ -155,7 +155,7 @@ public sealed class Visit : IAsyncDisposable
     {
         var services = _fixture.Server.Services;
         var account = (await services.GetRequiredService<IAccountStore>().FindByEmailAsync(Email.ToUpperInvariant(), CancellationToken.None))!;
-        var (codes, recipient) = (services.GetRequiredService<IOneTimeCodes>(), new CodeRecipient(account.Id, null, null));
+        var (codes, recipient) = (services.GetRequiredService<OneTimeCodeService>(), new CodeRecipient(account.Id, null, null));
         await codes.GenerateAsync(recipient, "email", OneTimeCodePurposes.Verification, new Caller(null, null), CancellationToken.None);
         var code = await _fixture.Server.ReadCodeAsync(Email);
         Assert.IsType<TriedCode.Verified>(await codes.VerifyAsync(recipient, OneTimeCodePurposes.Verification, code, new Caller(null, null, AccountId: account.Id), CancellationToken.None));

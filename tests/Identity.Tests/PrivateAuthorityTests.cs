@@ -3,7 +3,6 @@ using System.Net.Http.Json;
 using Identity.Tests.Kit.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Identity.Tests;

@@ -36,7 +36,7 @@ public sealed class InProcessTests : IDisposable
             default);
         await Eventually.TrueAsync(() => subscriber.Seen.Count == 3, "both events, the first of them twice");
         Assert.Equal(["user.created", "user.created", "user.email_verified"], subscriber.Seen);
-        await Eventually.TrueAsync(async () => (await host.Services.GetRequiredService<IOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
+        await Eventually.TrueAsync(async () => (await host.Services.GetRequiredService<SqlOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
         await host.StopAsync();
     }
 

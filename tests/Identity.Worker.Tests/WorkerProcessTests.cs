@@ -106,7 +106,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
 
         var mail = await File.ReadAllTextAsync(Assert.Single(Mails()));
         var code = System.Text.RegularExpressions.Regex.Match(mail, @"\b\d{6}\b").Value;
-        var verified = await store.GetRequiredService<IOneTimeCodes>().VerifyAsync(Guid.Parse((string)answer["otpId"]!), "verification", code, new Caller(null, null), default);
+        var verified = await store.GetRequiredService<OneTimeCodeService>().VerifyAsync(Guid.Parse((string)answer["otpId"]!), "verification", code, new Caller(null, null), default);
         Assert.True(Assert.IsType<TriedCode.Verified>(verified).Account.EmailVerified);
         Assert.DoesNotContain(code, answer.ToJsonString());
         Assert.DoesNotContain(code, worker.Output);

@@ -1,4 +1,3 @@
-using Identity.Accounts.Audit;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Microsoft.EntityFrameworkCore;

@@ -19,16 +19,25 @@ public sealed class AccountChangeService(
     SessionService sessions,
     FreshProof proof,
     AccessNotices notices,
-    IOneTimeCodes codes,
+    OneTimeCodeService codes,
     LifecycleEvents events,
     AuditTrail audit,
-    TimeProvider timeProvider) : IAccountChanges
+    TimeProvider timeProvider)
 {
     private const int Attempts = 20;
 
+    /// <summary>The account and its metadata; null if there is none.</summary>
     public async Task<(Account Account, JsonObject Metadata)?> FindAsync(Guid id, CancellationToken cancellationToken) =>
         await accounts.FindAsync(id, cancellationToken) is { } account ? (account, await metadata.FindAsync(id, cancellationToken)) : null;
 
+    /// <summary>
+    /// All of the change or nothing. Each change raises the account's version, one of metadata alone too.
+    /// </summary>
+    /// <param name="id">Whose account.</param>
+    /// <param name="change">What changes.</param>
+    /// <param name="expectedVersion">Null: whatever version is stored.</param>
+    /// <param name="caller">Who changes it, and from where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     public async Task<AccountChangeResult> ChangeAsync(Guid id, AccountChange change, long? expectedVersion, Caller caller, CancellationToken cancellationToken)
     {
         var (proven, admitted) = (change.ByPerson is null, change.ByPerson is null);

@@ -1,5 +1,3 @@
-using Identity.Accounts;
-using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Microsoft.EntityFrameworkCore;

@@ -1,4 +1,3 @@
-using Identity.Accounts.Data.Tables;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 

@@ -1,9 +1,7 @@
 using System.Diagnostics;
-using Identity.Accounts;
 using Identity.Accounts.Administration;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
-using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Redis;
@@ -54,7 +52,7 @@ public static partial class SqlStoresExtensions
         services.AddSingleton<IMetadataStore, SqlMetadataStore>();
         services.AddSingleton<ISessionStore, SqlSessionStore>();
         services.AddSingleton<IOneTimeCodeStore, SqlOneTimeCodeStore>();
-        services.AddSingleton<IOutbox, SqlOutbox>();
+        services.AddSingleton<SqlOutbox>();
         services.AddSingleton<IProcessedMessages, SqlProcessedMessages>();
         services.AddSingleton<IAuditLog, SqlAuditLog>();
         services.AddSingleton<IAccessNoticeStore, SqlAccessNoticeStore>();
@@ -90,7 +88,7 @@ public static partial class SqlStoresExtensions
         services.AddSingleton(provider => new ExternalEntries(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<ExternalSignInService>(provider));
         services.AddSingleton<Profile.IGrantedAccess, ExternalRevocation>();
-        services.AddSingleton(provider => new ExternalSessions(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<ISessionEnding>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new ExternalSessions(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<SessionService>(), provider.GetRequiredService<TimeProvider>()));
 
         services.AddSingleton(provider => new StoreCleanUp(
             provider.GetRequiredService<StoreDatabase>(),

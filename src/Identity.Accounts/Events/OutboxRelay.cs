@@ -31,7 +31,7 @@ public sealed class OutboxRelayOptions
 /// A crash after publishing and before completing repeats the message with the same id; nothing is forgotten before it is confirmed.
 /// </summary>
 public sealed partial class OutboxRelay(
-    IOutbox outbox,
+    SqlOutbox outbox,
     IEventPublisher publisher,
     IOptions<OutboxRelayOptions> options,
     EventMetrics metrics,

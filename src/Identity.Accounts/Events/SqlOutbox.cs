@@ -1,6 +1,5 @@
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
-using Identity.Accounts.Events;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Accounts.Events;
@@ -10,7 +9,7 @@ namespace Identity.Accounts.Events;
 /// writers take a lock per account before they append, so an account's sequence numbers are in the order of its commits;
 /// workers claim under one lock, and pass over accounts that have an earlier message in another claim.
 /// </summary>
-internal sealed class SqlOutbox(StoreDatabase database) : IOutbox
+public sealed class SqlOutbox(StoreDatabase database)
 {
     /// <summary>Appends events to the transaction that makes them true. Called last, so that its locks are held shortest.</summary>
     public static async Task AppendAsync(StoreDatabase database, IdentityDbContext context, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken)
@@ -47,6 +46,7 @@ internal sealed class SqlOutbox(StoreDatabase database) : IOutbox
     public static Task LockAsync(StoreDatabase database, IdentityDbContext context, Guid accountId, CancellationToken cancellationToken) =>
         database.Dialect.LockAsync(context, "outbox:" + accountId.ToString("N"), cancellationToken);
 
+    /// <summary>Claims up to <paramref name="limit"/> of the oldest messages until <paramref name="claimedUntil"/>; unpublished ones come back after that.</summary>
     public async Task<IReadOnlyList<OutboxMessage>> ClaimAsync(string worker, int limit, DateTimeOffset now, DateTimeOffset claimedUntil, CancellationToken cancellationToken)
     {
         // An idle worker asks often: without a lock and without a write where there is nothing.
@@ -69,6 +69,7 @@ internal sealed class SqlOutbox(StoreDatabase database) : IOutbox
             cancellationToken);
     }
 
+    /// <summary>Forgets messages that were confirmed.</summary>
     public Task CompleteAsync(string worker, IReadOnlyList<long> sequences, CancellationToken cancellationToken)
     {
         var all = sequences.ToArray();
@@ -77,6 +78,7 @@ internal sealed class SqlOutbox(StoreDatabase database) : IOutbox
             cancellationToken);
     }
 
+    /// <summary>Gives claimed messages back at once (returned, unconfirmed, shutting down).</summary>
     public Task ReleaseAsync(string worker, IReadOnlyList<long> sequences, CancellationToken cancellationToken)
     {
         var all = sequences.ToArray();

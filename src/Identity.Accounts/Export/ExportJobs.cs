@@ -4,7 +4,6 @@ using System.Threading.Channels;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Identity.Accounts.Export;

@@ -1,5 +1,4 @@
 // ECMA-376 (Office Open XML): an export as a workbook.
-using System.IO.Compression;
 using SpreadCheetah;
 using SpreadCheetah.Styling;
 using SpreadCheetah.Worksheets;

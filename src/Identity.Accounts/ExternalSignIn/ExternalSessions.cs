@@ -15,10 +15,10 @@ public sealed record SessionOrigin(string Provider, string? SignOutState);
 public sealed class ExternalSessions
 {
     private readonly StoreDatabase _database;
-    private readonly ISessionEnding _sessions;
+    private readonly SessionService _sessions;
     private readonly TimeProvider _timeProvider;
 
-    internal ExternalSessions(StoreDatabase database, ISessionEnding sessions, TimeProvider timeProvider) => (_database, _sessions, _timeProvider) = (database, sessions, timeProvider);
+    internal ExternalSessions(StoreDatabase database, SessionService sessions, TimeProvider timeProvider) => (_database, _sessions, _timeProvider) = (database, sessions, timeProvider);
 
     /// <param name="session">Ours.</param>
     /// <param name="person">Whose it is there.</param>

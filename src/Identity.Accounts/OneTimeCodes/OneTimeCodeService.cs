@@ -39,7 +39,7 @@ public sealed class OneTimeCodeService(
     MailComposer mail,
     IRateLimiter limiter,
     IOptions<AccountsOptions> options,
-    TimeProvider timeProvider) : IOneTimeCodes, ICodeIssuer
+    TimeProvider timeProvider) : ICodeIssuer
 {
     private const string NewEmail = OneTimeCodePurposes.NewEmail;
     private const string NewPhone = OneTimeCodePurposes.NewPhone;
@@ -47,6 +47,11 @@ public sealed class OneTimeCodeService(
     private static readonly TimeSpan LimitWindow = TimeSpan.FromMinutes(15);
     private static readonly Caller s_queue = new(Ip: null, UserAgent: null, ActorId: "otp_requests");
 
+    /// <param name="recipient">Whom it is for.</param>
+    /// <param name="channel">Null: what fits the recipient.</param>
+    /// <param name="purpose">What it is for; a code of one purpose is worth nothing under another.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     public async Task<GeneratedCode> GenerateAsync(CodeRecipient recipient, string? channel, string purpose, Caller caller, CancellationToken cancellationToken)
     {
         if (Channel(recipient, channel) is not { } chosen)
@@ -69,6 +74,13 @@ public sealed class OneTimeCodeService(
         return new GeneratedCode.Sent(made.Id, chosen, made.MaskedDestination, made.ExpiresAt);
     }
 
+    /// <summary>
+    /// Whether a person may be sent codes for a change that they proved: counted apart from what anybody can ask for in their name. Null: they may.
+    /// </summary>
+    /// <param name="accountId">Whose.</param>
+    /// <param name="codes">How many: all, or the change is not to be made.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     public async Task<TimeSpan?> AdmitChangeAsync(Guid accountId, int codes, Caller caller, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(caller);
@@ -89,6 +101,7 @@ public sealed class OneTimeCodeService(
         return null;
     }
 
+    /// <summary>Sends the code of an admitted change to the address or number that waits for it.</summary>
     public async Task SendChangeCodeAsync(Account account, bool isEmail, Caller caller, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(account);
@@ -135,10 +148,12 @@ public sealed class OneTimeCodeService(
         return new CodeIssue.Sent(answer);
     }
 
+    /// <summary>Tries a code by its id; <paramref name="purpose"/>, where given, must be the one it was made for.</summary>
     public async Task<TriedCode> VerifyAsync(Guid id, string? purpose, string code, Caller caller, CancellationToken cancellationToken) =>
         await LimitAsync(caller, cancellationToken) is { } limited ? limited
         : await VerifyAsync(await store.FindAsync(id, cancellationToken), purpose, code, caller, cancellationToken);
 
+    /// <summary>Tries the newest code of this recipient and purpose.</summary>
     public async Task<TriedCode> VerifyAsync(CodeRecipient recipient, string purpose, string code, Caller caller, CancellationToken cancellationToken)
     {
         if (await LimitAsync(caller, cancellationToken) is { } limited)

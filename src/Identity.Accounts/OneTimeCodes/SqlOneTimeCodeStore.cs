@@ -2,7 +2,6 @@
 using System.Security.Cryptography;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
-using Identity.Accounts.OneTimeCodes;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Accounts.OneTimeCodes;

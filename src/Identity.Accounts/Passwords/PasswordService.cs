@@ -28,7 +28,7 @@ public sealed class PasswordService(
     OwnerClaim claim,
     IRateLimiter limiter,
     IOptions<AccountsOptions> options,
-    TimeProvider timeProvider) : IPasswords
+    TimeProvider timeProvider)
 {
     public async Task<PasswordChange> ChangeAsync(Guid accountId, string currentPassword, string newPassword, Caller caller, CancellationToken cancellationToken)
     {
@@ -66,6 +66,7 @@ public sealed class PasswordService(
         return new PasswordChange.WrongProof();
     }
 
+    /// <summary>An administrator's: no proof is asked for, all sessions end, and the person is told. Null: no such account.</summary>
     public async Task<PasswordChange?> SetAsync(Guid accountId, string newPassword, Caller caller, CancellationToken cancellationToken)
     {
         if (await accounts.FindAsync(accountId, cancellationToken) is not { } account)
@@ -99,9 +100,11 @@ public sealed class PasswordService(
         throw new InvalidOperationException("A password could not be stored: it was changed by others ten times meanwhile.");
     }
 
+    /// <summary>Sends a code of purpose <c>password_reset</c> to the address if there is an account; null, or how long to wait.</summary>
     public async Task<TimeSpan?> ForgotAsync(string email, Caller caller, CancellationToken cancellationToken) =>
         await codes.GenerateAsync(new CodeRecipient(null, email, null), "email", OneTimeCodePurposes.PasswordReset, caller, cancellationToken) is GeneratedCode.RateLimited limited ? limited.RetryAfter : null;
 
+    /// <summary>A new password that breaks a rule is refused before the code is looked at: it spends no guess.</summary>
     public async Task<PasswordChange> ResetAsync(string email, string code, string newPassword, Caller caller, CancellationToken cancellationToken)
     {
         var lease = await limiter.AcquireAsync("password_reset", caller.From, options.Value.SignInsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Microsoft.EntityFrameworkCore;

@@ -2,7 +2,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using Identity.Accounts.Delivery;
-using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.RateLimits;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.SignIn;

@@ -8,7 +8,6 @@ using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Delivery.Push;
-using Identity.Accounts.Texts;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 

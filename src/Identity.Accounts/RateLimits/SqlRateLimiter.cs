@@ -1,6 +1,4 @@
 using Identity.Accounts.Data;
-using Identity.Accounts.Data.Tables;
-using Identity.Accounts.RateLimits;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Accounts.RateLimits;

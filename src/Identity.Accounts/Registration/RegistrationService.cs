@@ -29,7 +29,7 @@ public sealed class RegistrationService(
     MailComposer mail,
     IRateLimiter limiter,
     IOptions<AccountsOptions> options,
-    TimeProvider timeProvider) : IRegistration
+    TimeProvider timeProvider)
 {
     /// <summary>Bytes of JSON.</summary>
     public const int MetadataLimit = 16 * 1024;
@@ -37,6 +37,10 @@ public sealed class RegistrationService(
     // Whoever registers an address again and again must not fill its mailbox.
     private const int MailsPerDay = 3;
 
+    /// <param name="account">Who registers.</param>
+    /// <param name="conceal">Never tell that an account exists, whatever <see cref="AccountsOptions.ConcealExistingAccounts"/> says: the page.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     public async Task<RegistrationResult> RegisterAsync(NewAccount account, bool conceal, Caller caller, CancellationToken cancellationToken)
     {
         var lease = await limiter.AcquireAsync("register", caller.From, options.Value.RegistrationsPerAddress, TimeSpan.FromMinutes(1), cancellationToken);

@@ -1,5 +1,4 @@
 // NIST SP 800-63B-4 §3.2.2, OWASP ASVS 5.0 §6.3.1: guesses at any factor count together, in parallel too.
-using System.Globalization;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.OneTimeCodes;

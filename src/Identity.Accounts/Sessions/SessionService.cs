@@ -16,7 +16,7 @@ public sealed class SessionService(
     IFactorProofStore proofs,
     AuditTrail audit,
     IOptions<AccountsOptions> options,
-    TimeProvider timeProvider) : ISessionEnding
+    TimeProvider timeProvider)
 {
     /// <summary>The one authentication context class that one factor reaches.</summary>
     public const string SingleFactor = "urn:identity:acr:1fa";
@@ -90,6 +90,7 @@ public sealed class SessionService(
     public Task AttachClientAsync(string id, string clientId, bool isTold, DateTimeOffset until, CancellationToken cancellationToken) =>
         store.AttachClientAsync(id, clientId, isTold, until + AttachedLonger, cancellationToken);
 
+    /// <summary>Ending a session again does nothing.</summary>
     public async Task EndAsync(string sessionId, string reason, Caller caller, CancellationToken cancellationToken)
     {
         if (await store.FindAsync(sessionId, cancellationToken) is { } session)
@@ -98,6 +99,7 @@ public sealed class SessionService(
         }
     }
 
+    /// <summary>Ends all sessions of the account.</summary>
     public Task EndAllAsync(Guid accountId, string reason, Caller caller, CancellationToken cancellationToken) => EndOthersAsync(accountId, exceptSessionId: null, reason, caller, cancellationToken);
 
     /// <summary>For a change of the account that makes its sessions untrue: they end in the transaction that changes it.</summary>

@@ -2,7 +2,6 @@ using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
-using Identity.Accounts.Sessions;
 using Microsoft.EntityFrameworkCore;
 using OpenIddict.Abstractions;
 

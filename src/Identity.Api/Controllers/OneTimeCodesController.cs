@@ -7,14 +7,13 @@ using Identity.Api.OpenApi;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.Extensions.Options;
 
 namespace Identity.Api.Controllers;
 
 /// <summary>POST /otp/generate, /otp/verify.</summary>
 [Route("api/identity/otp")]
 [Tags("One-time codes")]
-public sealed class OneTimeCodesController(IOneTimeCodes codes, TokenAnswers answers, TimeProvider timeProvider) : ContractController
+public sealed class OneTimeCodesController(OneTimeCodeService codes, TokenAnswers answers, TimeProvider timeProvider) : ContractController
 {
     private const string WrongCode = "The code is not valid.";
     private const string NoChannel = "This channel is not available.";

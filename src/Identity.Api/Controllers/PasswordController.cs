@@ -12,7 +12,7 @@ namespace Identity.Api.Controllers;
 /// <summary>POST /password/change, /password/forgot, /password/reset.</summary>
 [Route("api/identity/password")]
 [Tags("Passwords")]
-public sealed class PasswordController(IPasswords passwords) : ContractController
+public sealed class PasswordController(PasswordService passwords) : ContractController
 {
     private const string WrongPassword = "The current password is not right.";
     private const string WrongCode = "The code is not valid.";

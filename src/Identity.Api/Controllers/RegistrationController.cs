@@ -11,7 +11,7 @@ namespace Identity.Api.Controllers;
 /// <summary>POST /register.</summary>
 [Route("api/identity/register")]
 [Tags("Accounts")]
-public sealed class RegistrationController(IRegistration registration) : ContractController
+public sealed class RegistrationController(RegistrationService registration) : ContractController
 {
     [HttpPost(Name = "register")]
     [Idempotent]

@@ -1,4 +1,3 @@
-using Identity.Accounts;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
@@ -8,7 +7,6 @@ using Identity.Api.Failures;
 using Identity.Api.OpenApi;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Resources;
-using Identity.OAuth.Sessions;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
@@ -23,7 +21,7 @@ public sealed class SignInController(
     ISignIn signIn,
     SecondFactorSignIn secondFactors,
     FirstFactor firstFactor,
-    ISessionEnding sessions,
+    SessionService sessions,
     ISessionStore sessionStore,
     FirstPartyTokens tokens,
     TokenAnswers answers,

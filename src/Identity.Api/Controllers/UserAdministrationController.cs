@@ -1,10 +1,8 @@
 // The wire contract's account work for administrators.
 using System.Buffers.Text;
 using System.Globalization;
-using System.Text.Json;
 using Identity.Accounts;
 using Identity.Accounts.Administration;
-using Identity.Accounts.Changes;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Registration;
 using Identity.Api.Authentication;
@@ -23,7 +21,7 @@ namespace Identity.Api.Controllers;
 [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
 public sealed class UserAdministrationController(
     AccountAdministration administration,
-    IPasswords passwords,
+    PasswordService passwords,
     UserAccess access) : ContractController
 {
     private const string ReadScope = "identity.users.read";

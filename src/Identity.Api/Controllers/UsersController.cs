@@ -16,7 +16,7 @@ namespace Identity.Api.Controllers;
 [Route("api/identity/users")]
 [Tags("Users")]
 [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
-public sealed class UsersController(IAccountChanges accounts, UserAccess access) : ContractController
+public sealed class UsersController(AccountChangeService accounts, UserAccess access) : ContractController
 {
     private const string ReadScope = "identity.users.read";
     private const string WriteScope = "identity.users.write";

@@ -1,9 +1,6 @@
 // RFC 7591 §2, RFC 8705 §2.1.2 and §3.4, RFC 9449 §5.2, OpenID Connect Registration 1.0 §2: reading and checking client metadata, from wherever it comes.
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Identity.OAuth.Keys;
-using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.OAuth.Clients;
 

@@ -4,7 +4,6 @@ using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Administration;
 using Identity.Accounts.Changes;
-using Identity.Accounts.Data;
 using Identity.Accounts.Import;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Registration;
@@ -137,7 +136,7 @@ internal static class UserCommands
         return run.Command(name, description, [user], async (services, parsed, cancellationToken) =>
         {
             var account = await FindAsync(services, parsed.GetValue(user)!, cancellationToken);
-            var changed = await services.GetRequiredService<IAccountChanges>().ChangeAsync(account.Id, new AccountChange { IsActive = isActive }, expectedVersion: null, CommandRun.Operator, cancellationToken) switch
+            var changed = await services.GetRequiredService<AccountChangeService>().ChangeAsync(account.Id, new AccountChange { IsActive = isActive }, expectedVersion: null, CommandRun.Operator, cancellationToken) switch
             {
                 AccountChangeResult.Changed done => done,
                 AccountChangeResult.LastAdmin => throw new RefusedException("This is the last active administrator: make another one first."),
@@ -173,7 +172,7 @@ internal static class UserCommands
         var command = run.Command("reset-password", "Give a user another password: made up and shown once, or read. Every session ends and the person is told by mail.", [user, passwordIn, mail], async (services, parsed, cancellationToken) =>
         {
             var account = await FindAsync(services, parsed.GetValue(user)!, cancellationToken);
-            var passwords = services.GetRequiredService<IPasswords>();
+            var passwords = services.GetRequiredService<PasswordService>();
             if (parsed.GetValue(mail))
             {
                 if (!account.IsActive)

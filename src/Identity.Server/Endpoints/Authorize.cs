@@ -41,7 +41,7 @@ internal static class Authorize
             return;
         }
 
-        var session = await context.RequestServices.GetRequiredService<IBrowserSession>().FindAsync(context);
+        var session = await context.RequestServices.GetRequiredService<BrowserSession>().FindAsync(context);
         var info = session is null ? null : SessionInfo.Of(session);
 
         // A session may be older than the setting, or have ended elsewhere; but to a frame of another site its cookie does not come, and nobody is signed out by that.

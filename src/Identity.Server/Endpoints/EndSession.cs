@@ -36,7 +36,7 @@ internal static class EndSession
             return;
         }
 
-        var browser = context.RequestServices.GetRequiredService<IBrowserSession>();
+        var browser = context.RequestServices.GetRequiredService<BrowserSession>();
         var session = await browser.FindAsync(context);
         switch (await context.RequestServices.GetRequiredService<EndSessionEndpoint>().HandleAsync(parameters, session is null ? null : SessionInfo.Of(session), context.RequestAborted))
         {
@@ -50,7 +50,7 @@ internal static class EndSession
                 break;
             case EndSessionOutcome.Redirect redirect:
                 await browser.EndAsync(context);
-                if (context.RequestServices.GetRequiredService<IEndedSession>().IsRemembered(context))
+                if (context.RequestServices.GetRequiredService<EndedSession>().IsRemembered(context))
                 {
                     // A page tells the session's clients first, and comes back here.
                     Authorize.SeeOther(context, PageUrls.SignedOut(Again(context, parameters, redirect.Client)) + Authorize.Locale(parameters));

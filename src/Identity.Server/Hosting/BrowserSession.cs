@@ -11,7 +11,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Hosting;
 
 /// <summary>Writes, reads and takes away the session cookie. It carries the session's id and the moment of its last sign-in, encrypted and signed: a cookie kept from before a sign-out or another sign-in is worth nothing.</summary>
-internal sealed class BrowserSession(SessionService sessions, IDataProtectionProvider protection, IBrowserMark mark, IEndedSession ended, BrowserState state, ServerSettings settings, IOptions<AccountsOptions> options) : IBrowserSession
+public sealed class BrowserSession(SessionService sessions, IDataProtectionProvider protection, BrowserMark mark, EndedSession ended, BrowserState state, ServerSettings settings, IOptions<AccountsOptions> options)
 {
     private static readonly object Key = new();
     private readonly IDataProtector _protector = protection.CreateProtector("identity.session-cookie.v2");
@@ -19,6 +19,7 @@ internal sealed class BrowserSession(SessionService sessions, IDataProtectionPro
     /// <summary>With the __Host- prefix where https is spoken: no other host or path can set it.</summary>
     private string CookieName => settings.IsHttps ? "__Host-identity" : "identity";
 
+    /// <summary>The live session; null: nobody is signed in here. Looked up in the store once a request.</summary>
     public async ValueTask<Session?> FindAsync(HttpContext context)
     {
         if (context.Items.TryGetValue(Key, out var known))
@@ -37,6 +38,7 @@ internal sealed class BrowserSession(SessionService sessions, IDataProtectionPro
         return session;
     }
 
+    /// <summary>Sets a new cookie for a session that somebody just signed in to. The cookie from before is worth nothing from then on, and another session that it stood for ends.</summary>
     public async Task StartAsync(HttpContext context, Session session)
     {
         if (await FindAsync(context) is { } before && before.Id != session.Id)
@@ -50,6 +52,7 @@ internal sealed class BrowserSession(SessionService sessions, IDataProtectionPro
         state.Show(context, SessionInfo.Of(session));
     }
 
+    /// <summary>Takes the cookie away and ends the session behind it; without one it does nothing.</summary>
     public async Task EndAsync(HttpContext context)
     {
         if (await FindAsync(context) is { } session)

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Hosting;
 
 /// <summary>Only with <c>OAuth:SessionManagement</c>. It opens nothing and names nobody: a keyed hash that scripts of ours may read, in frames of other sites too.</summary>
-internal sealed class BrowserState(SessionState state, ServerSettings settings, IOptions<OAuthOptions> options)
+public sealed class BrowserState(SessionState state, ServerSettings settings, IOptions<OAuthOptions> options)
 {
     // Longer than any session: without a cookie the frame cannot tell an end from a browser that hides it.
     private static readonly TimeSpan Lifetime = TimeSpan.FromDays(400);

@@ -2,13 +2,12 @@
 using System.Security.Cryptography;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.EndSession;
-using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Identity.Server.Hosting;
 
 /// <summary>A cookie with the id of the session, encrypted: no link of somebody else's makes a page tell clients of anything.</summary>
-internal sealed class EndedSession(FrontChannelLogout logout, IDataProtectionProvider protection, ServerSettings settings) : IEndedSession
+public sealed class EndedSession(FrontChannelLogout logout, IDataProtectionProvider protection, ServerSettings settings)
 {
     // Long enough to sign out at another provider on the way.
     private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(5);
@@ -17,6 +16,7 @@ internal sealed class EndedSession(FrontChannelLogout logout, IDataProtectionPro
 
     private string CookieName => settings.IsHttps ? "__Host-identity-ended" : "identity-ended";
 
+    /// <summary>Remembers it until a page takes it; it does nothing where no application is to be told.</summary>
     public async Task RememberAsync(HttpContext context, Session session)
     {
         if ((await logout.FindAsync(session.Id, context.RequestAborted)).Count > 0)
@@ -26,8 +26,10 @@ internal sealed class EndedSession(FrontChannelLogout logout, IDataProtectionPro
         }
     }
 
+    /// <summary>A page is still to take it.</summary>
     public bool IsRemembered(HttpContext context) => Read(context) is not null;
 
+    /// <summary>The addresses that the page has to open, each with what it says of the session; once.</summary>
     public async Task<IReadOnlyList<Uri>> TakeAsync(HttpContext context)
     {
         if (Read(context) is not { } session)

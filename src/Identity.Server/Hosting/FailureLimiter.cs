@@ -4,7 +4,6 @@ using Identity.Accounts.RateLimits;
 using Identity.OAuth;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Requests;
-using Identity.Server.Endpoints;
 using Microsoft.AspNetCore;
 using Microsoft.Extensions.Options;
 using OpenIddict.Server.AspNetCore;

@@ -5,7 +5,6 @@ using System.Text.Json;
 using Identity.OAuth;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Requests;
-using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.WebUtilities;
 
@@ -15,7 +14,7 @@ namespace Identity.Server.Hosting;
 /// Writes and reads the <c>interaction</c> parameter. It is bound to the other parameters and to the browser: on another request, and in another browser,
 /// it is worth nothing. Else somebody could send their own no around, and all who open it would pass through here, unseen, to a client (RFC 9700 §4.11.2).
 /// </summary>
-public sealed class Interactions(IDataProtectionProvider protection, IBrowserMark mark, TimeProvider timeProvider) : IInteractions
+public sealed class Interactions(IDataProtectionProvider protection, BrowserMark mark, TimeProvider timeProvider)
 {
     public const string Parameter = "interaction";
     private const string AuthorizePath = "/" + ProtocolEndpoints.Authorization;
@@ -28,6 +27,10 @@ public sealed class Interactions(IDataProtectionProvider protection, IBrowserMar
     /// <summary>The authorize url of this request with a note of when its interaction began, and in which browser.</summary>
     public string ReturnUrl(HttpContext context, RequestParameters parameters, DateTimeOffset startedAt) => Write(context, AuthorizePath, Pairs(parameters), startedAt);
 
+    /// <summary>The address of the page for devices, with a note of when its interaction began.</summary>
+    /// <param name="context">The request: the note counts in its browser alone.</param>
+    /// <param name="userCode">The code, where it is known; null: it is still to be typed.</param>
+    /// <param name="startedAt">To be carried along.</param>
     public string VerifyUrl(HttpContext context, string? userCode, DateTimeOffset startedAt) =>
         Write(context, VerifyPath, userCode is null ? [] : [KeyValuePair.Create("user_code", userCode)], startedAt);
 
@@ -37,10 +40,13 @@ public sealed class Interactions(IDataProtectionProvider protection, IBrowserMar
             ? new Interaction(ticket.StartedAt, ticket.DeniedAt is not null)
             : null;
 
+    /// <summary>True where the validated url leads back to a request of an application or a device: whether somebody has to sign in for it, though signed in, is judged there.</summary>
     public bool IsRequest(string returnUrl) => CanDecline(returnUrl) || returnUrl.StartsWith(VerifyPath + "?", StringComparison.Ordinal);
 
+    /// <summary>True where the validated url leads back to an authorization request, which can then be declined.</summary>
     public bool CanDecline(string returnUrl) => returnUrl.StartsWith(AuthorizePath + "?", StringComparison.Ordinal);
 
+    /// <summary>The same request, with the note that the person said no: for an hour, in this browser, the client gets <c>access_denied</c>.</summary>
     public string Decline(HttpContext context, string returnUrl)
     {
         // Also a no counts only where the request came in time.
@@ -53,6 +59,7 @@ public sealed class Interactions(IDataProtectionProvider protection, IBrowserMar
         return Write(context, AuthorizePath, pairs, before?.StartedAt ?? DateTimeOffset.UnixEpoch, timeProvider.GetUtcNow());
     }
 
+    /// <summary>What already happened because of this request; null: nothing, or the note is not ours, or not of this request and browser.</summary>
     public Interaction? Read(string returnUrl, HttpContext context) => Parse(returnUrl) is { } parameters ? Read(parameters, context) : null;
 
     private RequestParameters? Parse(string returnUrl) =>

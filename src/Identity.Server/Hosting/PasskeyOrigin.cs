@@ -21,7 +21,7 @@ internal static class PasskeyOrigin
         // Read as it is written: a brand that cannot be used has a line of its own at the start.
         services.AddOptions<SecondFactorOptions>().PostConfigure<IConfiguration>((factors, configuration) =>
             factors.Issuer ??= new string([.. (configuration[BrandingOptions.Section + ":" + nameof(BrandingOptions.Name)] ?? new BrandingOptions().Name).Where(letter => letter != ':').Take(64)]));
-        services.AddSingleton<Pages.Flow.ISignInCookies, SignInCookies>();
+        services.AddSingleton<SignInCookies>();
         return services;
     }
 }

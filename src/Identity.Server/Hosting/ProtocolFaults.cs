@@ -2,7 +2,6 @@
 using Identity.OAuth;
 using Identity.OAuth.Requests;
 using Identity.OAuth.Storage;
-using Identity.Server.Endpoints;
 
 namespace Identity.Server.Hosting;
 

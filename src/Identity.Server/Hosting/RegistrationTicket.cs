@@ -3,25 +3,26 @@ using System.Buffers.Text;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Identity.Server.Hosting;
 
 /// <summary>A cookie for an hour, encrypted and signed, with the account that this browser registered, and for which address. With the code from the mail it signs in; alone it is worth nothing.</summary>
-public sealed class RegistrationTicket(IDataProtectionProvider protection, ServerSettings settings, TimeProvider timeProvider) : IRegistrationTicket
+public sealed class RegistrationTicket(IDataProtectionProvider protection, ServerSettings settings, TimeProvider timeProvider)
 {
     private static readonly TimeSpan Lifetime = TimeSpan.FromHours(1);
     private readonly IDataProtector _protector = protection.CreateProtector("identity.registration.v1");
 
     private string CookieName => settings.IsHttps ? "__Host-identity-registered" : "identity-registered";
 
+    /// <summary>Also for an account that was made up, so that the answers look alike.</summary>
     public void Give(HttpContext context, Guid accountId, string email)
     {
         var until = (timeProvider.GetUtcNow() + Lifetime).ToUnixTimeSeconds();
         context.Response.Cookies.Append(CookieName, _protector.Protect(string.Create(CultureInfo.InvariantCulture, $"{accountId:N}/{until}/{Mark(email)}")), Cookie(Lifetime));
     }
 
+    /// <summary>Null: this browser did not register this address within the hour.</summary>
     public Guid? Read(HttpContext context, string email)
     {
         if (!context.Request.Cookies.TryGetValue(CookieName, out var cookie) || cookie is not { Length: > 0 and < 2000 })

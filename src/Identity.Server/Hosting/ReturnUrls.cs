@@ -1,14 +1,13 @@
 // RFC 9700 §4.11 and OWASP ASVS 5.0 §1.3.12: a return address is a path of this server, or it is not followed.
-using Identity.Server.Pages.Flow;
-
 namespace Identity.Server.Hosting;
 
 /// <summary>Decides which return addresses are local. When in doubt: none.</summary>
-public sealed class ReturnUrls : IReturnUrls
+public sealed class ReturnUrls
 {
     /// <summary>Where a page leads that came from nowhere.</summary>
     public const string Default = "/account";
 
+    /// <summary>The url itself where it is a path of this server that leads nowhere else, else the account page.</summary>
     public string Validate(string? returnUrl) => IsLocal(returnUrl) ? returnUrl! : Default;
 
     public static bool IsLocal(string? url)

@@ -2,7 +2,6 @@ using System.Security.Cryptography.X509Certificates;
 using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
-using Identity.Accounts.Events;
 using Identity.Accounts.Export;
 using Identity.Accounts.Profile;
 using Identity.Accounts.Texts;
@@ -19,7 +18,6 @@ using Identity.Server.Endpoints;
 using Identity.Server.External;
 using Identity.Server.Pages;
 using Identity.Server.Pages.Branding;
-using Identity.Server.Pages.Flow;
 using Identity.ServiceDefaults;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.Antiforgery;
@@ -253,14 +251,12 @@ public static class ServerHost
         services.AddSingleton<DemoFlow>();
         services.AddSingleton<BrowserState>();
         services.AddSingleton<BrowserSession>();
-        services.AddSingleton<IBrowserSession>(provider => provider.GetRequiredService<BrowserSession>());
-        services.AddSingleton<IBrowserMark, BrowserMark>();
-        services.AddSingleton<IEndedSession, EndedSession>();
-        services.AddSingleton<IRegistrationTicket, RegistrationTicket>();
+        services.AddSingleton<BrowserMark>();
+        services.AddSingleton<EndedSession>();
+        services.AddSingleton<RegistrationTicket>();
         services.AddSingleton<IAntiforgeryAdditionalDataProvider, FormBinding>();
         services.AddSingleton<Interactions>();
-        services.AddSingleton<IInteractions>(provider => provider.GetRequiredService<Interactions>());
-        services.AddSingleton<IReturnUrls, ReturnUrls>();
+        services.AddSingleton<ReturnUrls>();
         services.AddOptions<RateLimitOptions>().BindSection(RateLimitOptions.Section)
             .Validate(options => options.TokenFailuresPerAddress >= 1, "RateLimits:TokenFailuresPerAddress: expected 1 or more.")
             .Validate(options => options.UserCodesPerAccount >= 2, "RateLimits:UserCodesPerAccount: expected 2 or more.")

@@ -1,14 +1,13 @@
 // RFC 6265bis §4.1.3: what a browser carries besides its session: half a sign-in, and what it is remembered for.
 using System.Security.Cryptography;
 using Identity.Accounts.SecondFactors;
-using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Hosting;
 
 /// <summary>Cookies that no script reads. The remembered tokens are encrypted, so that nobody can plant one of their own choice.</summary>
-public sealed class SignInCookies(ServerSettings settings, IDataProtectionProvider protection, IOptions<SecondFactorOptions> options) : ISignInCookies
+public sealed class SignInCookies(ServerSettings settings, IDataProtectionProvider protection, IOptions<SecondFactorOptions> options)
 {
     // People at one browser: the one remembered longest ago goes.
     private const int MostAccounts = 5;
@@ -18,12 +17,14 @@ public sealed class SignInCookies(ServerSettings settings, IDataProtectionProvid
 
     private string RememberedName => settings.IsHttps ? "__Host-identity-remembered" : "identity-remembered";
 
+    /// <summary>The ticket of the first half.</summary>
     public string? ReadHalf(HttpContext context) => context.Request.Cookies.TryGetValue(HalfName, out var ticket) ? ticket : null;
 
     public void WriteHalf(HttpContext context, string ticket) => context.Response.Cookies.Append(HalfName, ticket, Cookie(FactorTickets.EnrolmentLifetime));
 
     public void DeleteHalf(HttpContext context) => context.Response.Cookies.Delete(HalfName, Cookie(maxAge: null));
 
+    /// <summary>Tokens of second factors that this browser need not prove for a while.</summary>
     public IReadOnlyList<string> ReadRemembered(HttpContext context) => [.. Entries(context).Select(entry => entry.Token)];
 
     public void Remember(HttpContext context, Guid accountId, string token)

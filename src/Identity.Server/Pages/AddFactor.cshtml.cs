@@ -1,5 +1,6 @@
 using Identity.Accounts.Changes;
 using Identity.Accounts.SecondFactors;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Identity.Server.Pages.MyAccount;
 using Microsoft.AspNetCore.Mvc;
@@ -11,9 +12,9 @@ namespace Identity.Server.Pages;
 /// person's role (SecondFactors:RequiredForRoles): they add a second factor, and go on to where they came from. The pages that add one ask for
 /// a fresh proof first.
 /// </summary>
-public sealed class AddFactorModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, ISignInCookies cookies) : FirstFactorPageModel(services, browser, changes, enrolment, signIn, cookies)
+public sealed class AddFactorModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, SignInCookies cookies) : FirstFactorPageModel(services, browser, changes, enrolment, signIn, cookies)
 {
-    private readonly ISignInCookies _cookies = cookies;
+    private readonly SignInCookies _cookies = cookies;
 
     /// <summary>Set where an authenticator app would not do.</summary>
     [BindProperty(SupportsGet = true, Name = "passkey")]

@@ -1,6 +1,5 @@
 // OpenID Connect Core §3.1.2.4: the person says yes or no, knowing to what.
 using Identity.Accounts;
-using Identity.OAuth;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Sessions;
@@ -13,7 +12,7 @@ namespace Identity.Server.Pages;
 /// <summary>
 /// Asks whether an application may have what it wants. What that is comes from the authorize endpoint's own judgement of the request, not from the address.
 /// </summary>
-public sealed class ConsentModel(PageServices services, AuthorizeRules rules, AuthorizeDecision decision, LongRequests kept, PushedRequests pushed, ConsentService consents, SignInSessions sessions, IInteractions interactions, IAccountStore accounts, IBrowserSession browser, ScopeWords words) : IdentityPageModel(services)
+public sealed class ConsentModel(PageServices services, AuthorizeRules rules, AuthorizeDecision decision, LongRequests kept, PushedRequests pushed, ConsentService consents, SignInSessions sessions, Interactions interactions, IAccountStore accounts, BrowserSession browser, ScopeWords words) : IdentityPageModel(services)
 {
     public IReadOnlyList<ScopeLine> Scopes { get; private set; } = [];
 

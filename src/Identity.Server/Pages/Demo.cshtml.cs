@@ -1,5 +1,4 @@
 using Identity.Server.Hosting;
-using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages;

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages;
 
 /// <summary>Sends a code for a new password, and says the same whether there is an account or not.</summary>
-public sealed class ForgotPasswordModel(PageServices services, IPasswords passwords) : IdentityPageModel(services)
+public sealed class ForgotPasswordModel(PageServices services, PasswordService passwords) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "Email")]
     public string? Email { get; set; }

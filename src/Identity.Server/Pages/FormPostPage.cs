@@ -1,5 +1,4 @@
 // OAuth 2.0 Form Post Response Mode 1.0 §2: the page that carries an answer back to the application by POST.
-using Identity.OAuth.Authorize;
 using Identity.Server.Pages.Branding;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Abstractions;

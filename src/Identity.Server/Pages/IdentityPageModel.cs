@@ -1,5 +1,6 @@
 using System.Globalization;
 using Identity.Accounts;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -84,7 +85,7 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
     /// For a sign-in: the session that this browser has goes on where it is the same person's, so that an application that asks for a fresh
     /// sign-in signs nobody out of the others.
     /// </summary>
-    protected async ValueTask<Caller> SigningInAsync(IBrowserSession browser) => Caller with { SessionId = (await browser.FindAsync(HttpContext))?.Id };
+    protected async ValueTask<Caller> SigningInAsync(BrowserSession browser) => Caller with { SessionId = (await browser.FindAsync(HttpContext))?.Id };
 
     /// <summary>The person says no to the application they come from: it is told.</summary>
     protected IActionResult Declined() => SeeOther(CanDecline ? services.Interactions.Decline(HttpContext, ReturnUrl) : ReturnUrl);
@@ -116,4 +117,4 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
 }
 
 /// <summary>What every page model needs, so that their constructors name only what is theirs.</summary>
-public sealed record PageServices(IReturnUrls ReturnUrls, IInteractions Interactions, RequestContexts Contexts, IBrowserMark Mark, IStringLocalizer<Texts> Texts);
+public sealed record PageServices(ReturnUrls ReturnUrls, Interactions Interactions, RequestContexts Contexts, BrowserMark Mark, IStringLocalizer<Texts> Texts);

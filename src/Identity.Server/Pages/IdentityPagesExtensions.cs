@@ -1,4 +1,5 @@
 using Identity.OAuth;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
 using Identity.Server.Pages.MyAccount;
@@ -11,7 +12,7 @@ using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Pages;
 
-/// <summary>Composition of the pages. The host adds <see cref="IBrowserSession"/>, <see cref="IReturnUrls"/> and <see cref="IInteractions"/>.</summary>
+/// <summary>Composition of the pages. The host adds <see cref="BrowserSession"/>, <see cref="ReturnUrls"/> and <see cref="Interactions"/>.</summary>
 public static class IdentityPagesExtensions
 {
     /// <summary>Registers the pages, their texts and the brand.</summary>

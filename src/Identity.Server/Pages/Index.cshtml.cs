@@ -2,7 +2,7 @@ using Identity.Accounts;
 using Identity.Api.OpenApi;
 using Identity.OAuth;
 using Identity.OAuth.Clients;
-using Identity.Server.Pages.Flow;
+using Identity.Server.Hosting;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
@@ -12,7 +12,7 @@ namespace Identity.Server.Pages;
 /// <summary>
 /// What is running, and what to try next. Outside Development it is a front door and no more: how the service is set up is nobody's business there.
 /// </summary>
-public sealed class IndexModel(PageServices services, IOptions<OAuthOptions> options, IHostEnvironment environment, IServiceProvider provider, IOptions<ApiDocumentOptions> documents, ClientStore clients, IBrowserSession browser, IAccountStore accounts) : IdentityPageModel(services)
+public sealed class IndexModel(PageServices services, IOptions<OAuthOptions> options, IHostEnvironment environment, IServiceProvider provider, IOptions<ApiDocumentOptions> documents, ClientStore clients, BrowserSession browser, IAccountStore accounts) : IdentityPageModel(services)
 {
     private const string DemoClientId = "demo";
 

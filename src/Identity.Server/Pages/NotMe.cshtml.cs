@@ -1,13 +1,14 @@
 // OWASP ASVS 5.0 §6.3.7: the page behind "this was not me" in a mail.
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Profile;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages;
 
 /// <summary>Asks first: programs open the links of a mail before people do. Then everybody is signed out of the account, and a code for a new password is sent.</summary>
-public sealed class NotMeModel(PageServices services, AccessRecovery recovery, IPasswords passwords, IBrowserSession browser) : IdentityPageModel(services)
+public sealed class NotMeModel(PageServices services, AccessRecovery recovery, PasswordService passwords, BrowserSession browser) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "ticket")]
     public string? Ticket { get; set; }

@@ -1,7 +1,6 @@
 // OWASP ASVS 5.0 §3.5.1 (antiforgery), WCAG 2.2 §3.3.1: a form that has grown old is refused, and nobody is left at a dead end.
 using Identity.Server.Hosting;
 using Microsoft.AspNetCore.Antiforgery;
-using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.AspNetCore.Mvc.ViewFeatures;
 using Microsoft.Extensions.Options;

@@ -1,7 +1,6 @@
 // Content Security Policy Level 3; security catalogue: pages refuse framing, run no inline script and no inline style.
 using Identity.Server.Pages.Branding;
 using Microsoft.AspNetCore.Mvc.Filters;
-using Microsoft.AspNetCore.Mvc.RazorPages;
 
 namespace Identity.Server.Pages;
 

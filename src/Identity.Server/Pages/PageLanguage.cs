@@ -45,7 +45,7 @@ internal sealed class PageLanguage : IAsyncResourceFilter
 
     /// <summary>Keeps a person's choice for a year, and leads back to the page it was made on.</summary>
     public static void MapLanguage(IEndpointRouteBuilder endpoints) =>
-        endpoints.MapMethods(Path, [HttpMethods.Get, HttpMethods.Head], (string? to, string? from, HttpContext context, IReturnUrls returnUrls, ServerSettings settings) =>
+        endpoints.MapMethods(Path, [HttpMethods.Get, HttpMethods.Head], (string? to, string? from, HttpContext context, ReturnUrls returnUrls, ServerSettings settings) =>
         {
             var back = returnUrls.Validate(from ?? Referrer(context.Request, settings));
             if (Languages.All.Contains(to, StringComparer.Ordinal))

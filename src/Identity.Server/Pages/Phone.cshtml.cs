@@ -1,12 +1,13 @@
 using Identity.Accounts.PushSignIn;
 using Identity.Accounts.SecondFactors;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages;
 
 /// <summary>Waits for a person's phone to let them in without the password. Whether any phone was asked does not show: no answer, a no and nobody look alike.</summary>
-public sealed class PhoneModel(PageServices services, PhoneSignIn phone, IBrowserSession browser, ISignInCookies cookies) : IdentityPageModel(services), IPushForm
+public sealed class PhoneModel(PageServices services, PhoneSignIn phone, BrowserSession browser, SignInCookies cookies) : IdentityPageModel(services), IPushForm
 {
     public PushPrompt? Push { get; private set; }
 

@@ -1,6 +1,7 @@
 using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Registration;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -8,7 +9,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Makes an account. Whether the address already had one is told to its owner by mail, never here.</summary>
-public sealed class RegisterModel(PageServices services, IRegistration registration, IOneTimeCodes codes, IBrowserSession browser, IRegistrationTicket ticket, IAccountStore accounts, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class RegisterModel(PageServices services, RegistrationService registration, OneTimeCodeService codes, BrowserSession browser, RegistrationTicket ticket, IAccountStore accounts, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty]
     public string? FirstName { get; set; }

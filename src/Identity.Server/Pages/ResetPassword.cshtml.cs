@@ -1,7 +1,7 @@
 using Identity.Accounts;
 using Identity.Accounts.Passwords;
-using Identity.Accounts.Registration;
 using Identity.Accounts.SignIn;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Sets a new password with the code from the mail.</summary>
-public sealed class ResetPasswordModel(PageServices services, IPasswords passwords, ISignIn signIn, IBrowserSession browser, ISignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class ResetPasswordModel(PageServices services, PasswordService passwords, ISignIn signIn, BrowserSession browser, SignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "Email")]
     public string? Email { get; set; }

@@ -3,6 +3,7 @@ using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.PushSignIn;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
@@ -16,8 +17,8 @@ public sealed class SecondFactorModel(
     SecondFactorSignIn signIn,
     SecondFactorPolicy policy,
     IAccountStore accounts,
-    IBrowserSession browser,
-    ISignInCookies cookies,
+    BrowserSession browser,
+    SignInCookies cookies,
     Brand brand,
     IOptions<SecondFactorOptions> options,
     IOptions<AccountsOptions> accountsOptions) : IdentityPageModel(services), IFactorForm

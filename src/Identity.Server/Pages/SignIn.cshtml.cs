@@ -4,6 +4,7 @@ using Identity.Accounts.PushSignIn;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.SignIn;
 using Identity.Server.External;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
@@ -12,7 +13,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Signs in by password. Unknown, wrong, disabled and locked look alike.</summary>
-public sealed class SignInModel(PageServices services, ISignIn signIn, IOneTimeCodes codes, IBrowserSession browser, ISignInCookies cookies, IRegistrationTicket ticket, SecondFactorSignIn secondFactors, Passkeys passkeys, PhoneSignIn phone, Brand brand, IOptions<AccountsOptions> options, ExternalButtons external) : IdentityPageModel(services)
+public sealed class SignInModel(PageServices services, ISignIn signIn, OneTimeCodeService codes, BrowserSession browser, SignInCookies cookies, RegistrationTicket ticket, SecondFactorSignIn secondFactors, Passkeys passkeys, PhoneSignIn phone, Brand brand, IOptions<AccountsOptions> options, ExternalButtons external) : IdentityPageModel(services)
 {
     private const int LongestLogin = 254;
 

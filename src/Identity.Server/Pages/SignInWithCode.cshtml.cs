@@ -1,6 +1,7 @@
 using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Registration;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -8,7 +9,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Signs in with a code sent by mail, where Accounts:AllowCodeSignIn lets it; elsewhere there is no such page.</summary>
-public sealed class SignInWithCodeModel(PageServices services, IOneTimeCodes codes, IBrowserSession browser, ISignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class SignInWithCodeModel(PageServices services, OneTimeCodeService codes, BrowserSession browser, SignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "Email")]
     public string? Email { get; set; }

@@ -1,13 +1,14 @@
 // OpenID Connect RP-Initiated Logout 1.0 §2: the person is asked where the request does not prove that they want this.
 using Identity.Accounts;
 using Identity.Server.External;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages;
 
 /// <summary>Asks, then ends the session and returns to where the request came from.</summary>
-public sealed class SignOutModel(PageServices services, IBrowserSession browser, IEndedSession ended, IAccountStore accounts, ExternalButtons external) : IdentityPageModel(services)
+public sealed class SignOutModel(PageServices services, BrowserSession browser, EndedSession ended, IAccountStore accounts, ExternalButtons external) : IdentityPageModel(services)
 {
     public Account? Account { get; private set; }
 

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages;
 
 /// <summary>Says that the session has ended, and tells applications that want to be told by the browser.</summary>
-public sealed class SignedOutModel(PageServices services, IEndedSession ended, RequestContexts contexts) : IdentityPageModel(services)
+public sealed class SignedOutModel(PageServices services, EndedSession ended, RequestContexts contexts) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "client_id")]
     public string? ClientId { get; set; }

@@ -3,6 +3,7 @@ using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Registration;
 using Identity.Accounts.SignIn;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -10,7 +11,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Proves an address with the code that was sent there. It says nothing about whether there is an account.</summary>
-public sealed class VerifyEmailModel(PageServices services, IOneTimeCodes codes, IBrowserSession browser, IPasswords passwords, IRegistrationTicket ticket, RegistrationSignIn signIn, ISignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class VerifyEmailModel(PageServices services, OneTimeCodeService codes, BrowserSession browser, PasswordService passwords, RegistrationTicket ticket, RegistrationSignIn signIn, SignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "Email")]
     public string? Email { get; set; }

@@ -3,8 +3,6 @@ using System.Globalization;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes.Requests;
 using Identity.ServiceDefaults.Settings;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 

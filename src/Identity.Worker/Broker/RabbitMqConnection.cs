@@ -2,10 +2,7 @@
 using System.Net.Security;
 using System.Net.Sockets;
 using Identity.ServiceDefaults.Settings;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
-using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
 
 namespace Identity.Worker.Broker;

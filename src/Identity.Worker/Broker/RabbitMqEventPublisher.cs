@@ -3,7 +3,6 @@ using System.Collections.Concurrent;
 using System.Text;
 using Identity.Accounts.Events;
 using Identity.ServiceDefaults.Settings;
-using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 

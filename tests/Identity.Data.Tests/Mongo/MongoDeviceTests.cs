@@ -10,7 +10,6 @@ using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;
 using Identity.Data.Tests.Sql;
-using Identity.ServiceDefaults.Settings;
 using Identity.Tests.Kit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,11 +1,9 @@
 using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Mongo;
-using Identity.Accounts.Data.Tables;
 using Identity.Accounts.SecondFactors;
 using Identity.Data.Tests.Sql;
 using Identity.ServiceDefaults.Settings;
-using Identity.Tests.Kit;
 using Microsoft.EntityFrameworkCore;
 using MongoDB.Bson;
 using MongoDB.Driver;

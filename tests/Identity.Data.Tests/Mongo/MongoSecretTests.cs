@@ -5,7 +5,6 @@ using Identity.Accounts.Events;
 using Identity.Accounts.SecondFactors;
 using Identity.Data.Tests.Sql;
 using Identity.OAuth.Storage;
-using Identity.ServiceDefaults.Settings;
 using Identity.Tests.Kit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;

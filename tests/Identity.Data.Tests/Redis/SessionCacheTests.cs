@@ -2,7 +2,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
-using Identity.Accounts.Data;
 using Identity.Accounts.Data.Redis;
 using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;

@@ -11,7 +11,6 @@ using Identity.Accounts.Profile;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Refresh;
-using Identity.OAuth.Storage;
 using Identity.OAuth.Tokens;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Conformance;

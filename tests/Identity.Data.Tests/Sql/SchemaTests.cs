@@ -1,7 +1,6 @@
 using System.Data.Common;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
-using Identity.OAuth.Storage;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;

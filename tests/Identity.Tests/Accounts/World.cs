@@ -5,7 +5,6 @@ using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Delivery;
-using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.RateLimits;
@@ -78,11 +77,11 @@ public sealed partial class World : IAsyncDisposable
 
     public ISignIn SignIn => Get<ISignIn>();
 
-    public IOneTimeCodes Codes => Get<IOneTimeCodes>();
+    public OneTimeCodeService Codes => Get<OneTimeCodeService>();
 
-    public IPasswords Passwords => Get<IPasswords>();
+    public PasswordService Passwords => Get<PasswordService>();
 
-    public IAccountChanges Changes => Get<IAccountChanges>();
+    public AccountChangeService Changes => Get<AccountChangeService>();
 
     public SessionService Sessions => Get<SessionService>();
 
@@ -93,7 +92,7 @@ public sealed partial class World : IAsyncDisposable
     public T Get<T>()
         where T : notnull => _services.GetRequiredService<T>();
 
-    public Task<RegistrationResult> RegisterAsync(NewAccount account, bool conceal = false) => Get<IRegistration>().RegisterAsync(account, conceal, Caller, Cancel);
+    public Task<RegistrationResult> RegisterAsync(NewAccount account, bool conceal = false) => Get<RegistrationService>().RegisterAsync(account, conceal, Caller, Cancel);
 
     /// <summary>ada@example.com, or another, with <see cref="Password"/>.</summary>
     public async Task<Account> AddAsync(string email = "ada@example.com", Action<Account>? change = null, string? userName = null, string? phoneNumber = null)

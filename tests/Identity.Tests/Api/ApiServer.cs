@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Identity.Accounts.Delivery;
 using Identity.Tests.Kit;
 using Microsoft.AspNetCore.Builder;

@@ -102,7 +102,7 @@ public sealed class OtpTests(ApiServer server)
         var phoneNumber = "+4915" + Random.Shared.NextInt64(1_000_000_000, 9_999_999_999);
         (await server.PutAsync($"users/{person.Id}", new { phoneNumber }, tokens.Access)).AssertOk();
         (await server.PostAsync("otp/verify", new { phoneNumber, code = await server.Messages.CodeAsync(phoneNumber) })).AssertOk();
-        var codes = server.Services.GetRequiredService<IOneTimeCodes>();
+        var codes = server.Services.GetRequiredService<OneTimeCodeService>();
         Assert.IsType<GeneratedCode.Sent>(await codes.GenerateAsync(new CodeRecipient(Guid.Parse(person.Id), null, null), "sms", OneTimeCodePurposes.SecondFactor("email"), new Caller(null, null), TestContext.Current.CancellationToken));
 
         // The next code that comes is that of the next request.

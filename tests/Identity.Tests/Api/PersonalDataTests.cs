@@ -1,7 +1,4 @@
 using System.Net;
-using System.Text.Json;
-using System.Text.Json.Nodes;
-using Identity.Accounts;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;

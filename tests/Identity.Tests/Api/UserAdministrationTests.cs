@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Identity.Accounts;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Api;

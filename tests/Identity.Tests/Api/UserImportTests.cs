@@ -2,8 +2,6 @@ using System.Diagnostics;
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
-using Identity.Accounts;
-using Identity.Accounts.Credentials;
 using Identity.Accounts.Import;
 using Microsoft.Extensions.DependencyInjection;
 

@@ -1,7 +1,4 @@
-using Identity.Server.External;
 using Identity.Tests.External;
-using Identity.Tests.Kit;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.CommandLine;
 

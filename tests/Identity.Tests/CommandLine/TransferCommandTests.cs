@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Identity.Tests.Kit;
-using Identity.Tests.Kit.Hosting;
 
 namespace Identity.Tests.CommandLine;
 

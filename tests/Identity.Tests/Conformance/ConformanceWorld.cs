@@ -50,7 +50,7 @@ public sealed class ConformanceWorld : IAsyncLifetime
     private static async Task<string> AddPersonAsync(HostedServer server)
     {
         var account = await server.RegisterAsync(Email, Password);
-        var changed = await server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(
+        var changed = await server.Services.GetRequiredService<AccountChangeService>().ChangeAsync(
             account.Id,
             new AccountChange
             {

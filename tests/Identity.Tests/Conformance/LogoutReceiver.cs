@@ -1,5 +1,4 @@
 // OpenID Connect Back-Channel Logout 1.0 §2.5: a client's address for logout tokens.
-using System.Net;
 using System.Threading.Channels;
 using Identity.Tests.External;
 using Microsoft.AspNetCore.WebUtilities;

@@ -135,7 +135,7 @@ public sealed class ExternalAccountTests
         using var key = new TestKey();
         await using var world = await StartAsync(key);
         var alice = await world.Server.RegisterAsync("alice@example.org", Password);
-        var codes = world.Server.Services.GetRequiredService<Identity.Accounts.OneTimeCodes.IOneTimeCodes>();
+        var codes = world.Server.Services.GetRequiredService<Identity.Accounts.OneTimeCodes.OneTimeCodeService>();
         var recipient = new Identity.Accounts.OneTimeCodes.CodeRecipient(alice.Id, null, null);
         await codes.GenerateAsync(recipient, "email", "verification", new Caller(null, null), CancellationToken.None);
         var first = await world.Server.ReadCodeAsync("alice@example.org");
@@ -234,7 +234,7 @@ public sealed class ExternalAccountTests
         using var browser = world.NewBrowser();
         await SignInAsync(world, key, browser);
         var account = await AccountAsync(world);
-        await world.Server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(account.Id, new AccountChange { IsActive = false }, null, new Caller(null, null), CancellationToken.None);
+        await world.Server.Services.GetRequiredService<AccountChangeService>().ChangeAsync(account.Id, new AccountChange { IsActive = false }, null, new Caller(null, null), CancellationToken.None);
         Assert.Null(await ExternalWorld.PersonAsync(browser));
         Assert.Equal("Disabled", await ExternalWorld.ProblemAsync(browser, await SignInAsync(world, key, browser)));
     }
@@ -277,7 +277,7 @@ public sealed class ExternalAccountTests
         var roles = world.Server.Services.GetRequiredService<RoleCatalog>();
         await roles.PutAsync("editor", description: null, CancellationToken.None);
         await roles.PutAsync("auditor", description: null, CancellationToken.None);
-        await world.Server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(account.Id, new AccountChange { Roles = ["editor", "auditor"] }, null, new Caller(null, null), CancellationToken.None);
+        await world.Server.Services.GetRequiredService<AccountChangeService>().ChangeAsync(account.Id, new AccountChange { Roles = ["editor", "auditor"] }, null, new Caller(null, null), CancellationToken.None);
         claims["groups"] = new JsonArray("staff");
         await SignInAsync(world, key, browser, claims);
         Assert.Equal(["auditor"], (await AccountAsync(world)).Roles);
@@ -410,7 +410,7 @@ public sealed class ExternalAccountTests
         if (how.StartsWith("code", StringComparison.Ordinal))
         {
             // By a client of the old service, which confirms codes without a token.
-            var (codes, recipient) = (services.GetRequiredService<Identity.Accounts.OneTimeCodes.IOneTimeCodes>(), new Identity.Accounts.OneTimeCodes.CodeRecipient(made.Account.Id, null, null));
+            var (codes, recipient) = (services.GetRequiredService<Identity.Accounts.OneTimeCodes.OneTimeCodeService>(), new Identity.Accounts.OneTimeCodes.CodeRecipient(made.Account.Id, null, null));
             await codes.GenerateAsync(recipient, "email", "verification", caller, CancellationToken.None);
             first = await world.Server.ReadCodeAsync("alice@example.org");
             Assert.IsType<Identity.Accounts.OneTimeCodes.TriedCode.Verified>(await codes.VerifyAsync(recipient, "verification", first, caller, CancellationToken.None));
@@ -435,7 +435,7 @@ public sealed class ExternalAccountTests
         var service = services.GetRequiredService<ExternalSignInService>();
         var (caller, person) = (new Caller(null, null), new ExternalPerson { Subject = new ExternalSubject("openam", "/", "alice", true), Email = "alice@example.org", FirstName = "Alice", MayCreateAccount = true });
         var made = Assert.IsType<ExternalSignInResult.SignedIn>(await service.SignInAsync(person, caller, CancellationToken.None));
-        var (codes, recipient) = (services.GetRequiredService<Identity.Accounts.OneTimeCodes.IOneTimeCodes>(), new Identity.Accounts.OneTimeCodes.CodeRecipient(made.Account.Id, null, null));
+        var (codes, recipient) = (services.GetRequiredService<Identity.Accounts.OneTimeCodes.OneTimeCodeService>(), new Identity.Accounts.OneTimeCodes.CodeRecipient(made.Account.Id, null, null));
         await codes.GenerateAsync(recipient, "email", "verification", caller, CancellationToken.None);
         var code = await world.Server.ReadCodeAsync("alice@example.org");
         Assert.IsType<Identity.Accounts.OneTimeCodes.TriedCode.Verified>(await codes.VerifyAsync(recipient, "verification", code, caller with { AccountId = made.Account.Id }, CancellationToken.None));
@@ -454,7 +454,7 @@ public sealed class ExternalAccountTests
         var service = services.GetRequiredService<ExternalSignInService>();
         var (caller, person) = (new Caller(null, null), new ExternalPerson { Subject = new ExternalSubject("openam", "/", "alice", true), FirstName = "Alice", MayCreateAccount = true });
         var made = Assert.IsType<ExternalSignInResult.SignedIn>(await service.SignInAsync(person, caller, CancellationToken.None));
-        Assert.IsType<AccountChangeResult.Changed>(await services.GetRequiredService<IAccountChanges>().ChangeAsync(made.Account.Id, new AccountChange { Email = "alice@example.org" }, null, caller, CancellationToken.None));
+        Assert.IsType<AccountChangeResult.Changed>(await services.GetRequiredService<AccountChangeService>().ChangeAsync(made.Account.Id, new AccountChange { Email = "alice@example.org" }, null, caller, CancellationToken.None));
         await ProveAsync(world, key, "reset");
         Assert.IsType<ExternalSignInResult.SignedIn>(await service.SignInAsync(person, caller, CancellationToken.None));
         Assert.Equal("Alice", (await AccountAsync(world)).FirstName);

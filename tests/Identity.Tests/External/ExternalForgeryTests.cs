@@ -1,5 +1,4 @@
 // RFC 8725, RFC 9700 §4.4 and §4.5, OpenID Connect Core §3.1.3.7: what nobody gets in by.
-using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;

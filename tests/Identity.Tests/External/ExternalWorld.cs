@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
-using System.Text.Json.Nodes;
 using AngleSharp.Html.Parser;
 using Identity.Server.External;
 using Identity.Tests.Api;

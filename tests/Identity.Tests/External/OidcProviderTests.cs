@@ -1,9 +1,7 @@
 // OpenID Connect Discovery 1.0 §4, RFC 7517 §5, Back-Channel Logout 1.0 §2.7: a provider that is away, slow or talks nonsense, and one that ends its sessions.
 using System.Net;
 using System.Text.Json.Nodes;
-using Identity.Accounts;
 using Identity.Accounts.Data;
-using Identity.Accounts.ExternalSignIn;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 

@@ -37,7 +37,7 @@ public sealed class OpenAmExchangeTests
 
         // It ends with its account here, whatever OpenAM says.
         Assert.True(await IsActiveAsync(node, (string)body["access_token"]!));
-        await world.Server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(Guid.Parse((string)claims["sub"]!), new AccountChange { IsActive = false }, null, new(null, null), CancellationToken.None);
+        await world.Server.Services.GetRequiredService<AccountChangeService>().ChangeAsync(Guid.Parse((string)claims["sub"]!), new AccountChange { IsActive = false }, null, new(null, null), CancellationToken.None);
         Assert.False(await IsActiveAsync(node, (string)body["access_token"]!));
         Assert.Equal("invalid_request", (string?)(await ExchangeAsync(node, ("audience", Orders))).Body["error"]);
     }
@@ -73,7 +73,7 @@ public sealed class OpenAmExchangeTests
         Assert.NotEqual(first.Session, (string?)RunningServer.Payload((string)own["accessToken"]!)["sid"]);
 
         // One that has ended is not taken up again: neither by its time nor by anybody's word.
-        var sessions = world.Server.Services.GetRequiredService<ISessionEnding>();
+        var sessions = world.Server.Services.GetRequiredService<SessionService>();
         await sessions.EndAsync(first.Session, SessionEndReasons.Logout, new(null, null), CancellationToken.None);
         Assert.False(await IsActiveAsync(node, second.Token));
         var third = await GetAsync();

@@ -1,6 +1,5 @@
 // OpenID Connect Core 1.0, and what OpenAM 16.0.5 does beside it: its recorded answers, at their time.
 using System.Net;
-using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.ExternalSignIn;
 using Microsoft.AspNetCore.Identity;

@@ -1,6 +1,5 @@
 // SAML 2.0 Web Browser SSO, and what OpenAM 16.0.5 does beside it: its recorded answers, at their time.
 using System.Xml;
-using Identity.Tests.Kit;
 
 namespace Identity.Tests.External;
 

@@ -157,7 +157,7 @@ public sealed class OpenAmSessionTests
         await using var world = await StartAsync();
         world.Provider.On(Validate, StubAnswer.Of(Recording.Read("session/disabled-user/validate.http")));
         var (_, body, _) = await PostAsync(world, Token);
-        await world.Server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(Guid.Parse((string)body["user"]!["id"]!), new AccountChange { IsActive = false }, null, new(null, null), CancellationToken.None);
+        await world.Server.Services.GetRequiredService<AccountChangeService>().ChangeAsync(Guid.Parse((string)body["user"]!["id"]!), new AccountChange { IsActive = false }, null, new(null, null), CancellationToken.None);
         Assert.Equal(HttpStatusCode.Unauthorized, (await PostAsync(world, Token)).Status);
         Assert.Equal(HttpStatusCode.Unauthorized, await world.Server.UserAsync(body));
     }

@@ -1,12 +1,7 @@
 // SAML 2.0 Core §3.4.1 (ForceAuthn), Profiles §4.4 (Single Logout), Metadata Interoperability Profile (keys), Core §1.3.3 (times): one provider and what becomes of it.
-using System.Globalization;
-using System.Net;
 using System.Security.Cryptography;
-using System.Security.Cryptography.Xml;
 using System.Text;
 using AngleSharp.Html.Parser;
-using Identity.Accounts;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.External;
 

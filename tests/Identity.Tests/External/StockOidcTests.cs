@@ -1,5 +1,4 @@
 // OpenID Connect Core 1.0 as a relying party of npm oidc-provider: as it is, and with each thing that OpenAM does otherwise (docs/openam.md).
-using System.Net;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;

@@ -187,7 +187,7 @@ public sealed class ForgivingPageTests(PagesFixture fixture)
         var email = PagesFixture.NewEmail();
         var account = await fixture.RegisterAsync(email);
         var change = new Identity.Accounts.Changes.AccountChange { Profile = new() { ["locale"] = "de-AT", ["zoneinfo"] = "Etc/GMT+3" } };
-        await fixture.Server.Services.GetRequiredService<Identity.Accounts.Changes.IAccountChanges>().ChangeAsync(account.Id, change, null, new Caller(null, null), CancellationToken.None);
+        await fixture.Server.Services.GetRequiredService<Identity.Accounts.Changes.AccountChangeService>().ChangeAsync(account.Id, change, null, new Caller(null, null), CancellationToken.None);
         using var browser = fixture.Browser();
         await browser.SignInAsync(email, PagesFixture.Password);
         var page = await browser.ReadAsync("/account");
@@ -292,7 +292,7 @@ public sealed class ForgivingPageTests(PagesFixture fixture)
     private async Task VerifiedAsync(string email)
     {
         var account = await fixture.RegisterAsync(email);
-        var codes = fixture.Server.Services.GetRequiredService<IOneTimeCodes>();
+        var codes = fixture.Server.Services.GetRequiredService<OneTimeCodeService>();
         await codes.GenerateAsync(new CodeRecipient(account.Id, null, null), "email", OneTimeCodePurposes.Verification, new Caller(null, null), CancellationToken.None);
         Assert.IsType<TriedCode.Verified>(await codes.VerifyAsync(new CodeRecipient(account.Id, null, null), OneTimeCodePurposes.Verification, await fixture.Server.ReadCodeAsync(email), new Caller(null, null, AccountId: account.Id), CancellationToken.None));
     }

@@ -19,7 +19,7 @@ public sealed partial class SignInPageTests(PagesFixture fixture)
         await fixture.RegisterAsync(wrong);
         await fixture.RegisterAsync(locked);
         var account = await fixture.RegisterAsync(disabled);
-        await fixture.Server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(account.Id, new AccountChange { IsActive = false }, null, new Caller(null, null), CancellationToken.None);
+        await fixture.Server.Services.GetRequiredService<AccountChangeService>().ChangeAsync(account.Id, new AccountChange { IsActive = false }, null, new Caller(null, null), CancellationToken.None);
         var created = fixture.Server.Services.GetRequiredService<RegistrationService>().Create(new NewAccount(passwordless, ""));
         await fixture.Server.Services.GetRequiredService<IAccountStore>().CreateAsync(created, new AccountCredentials(created.Id, null, null), [], CancellationToken.None);
         using (var attacker = fixture.Browser())

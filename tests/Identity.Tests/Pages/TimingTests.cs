@@ -127,7 +127,7 @@ public sealed class TimingTests(TimingTests.World world) : IClassFixture<TimingT
                     var account = await _server.RegisterAsync(email, PagesFixture.Password);
                     if (kind == "disabled")
                     {
-                        await _server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(account.Id, new AccountChange { IsActive = false }, null, new Caller(null, null), CancellationToken.None);
+                        await _server.Services.GetRequiredService<AccountChangeService>().ChangeAsync(account.Id, new AccountChange { IsActive = false }, null, new Caller(null, null), CancellationToken.None);
                     }
                     else if (kind == "locked")
                     {

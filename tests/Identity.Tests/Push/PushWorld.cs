@@ -7,7 +7,6 @@ using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Delivery.Push;
 using Identity.Accounts.Devices;
-using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.Storage;
 using Identity.ServiceDefaults.Settings;

@@ -198,7 +198,7 @@ public sealed class FirstFactorByApiTests(FirstFactorByApiTests.PolicyServer ser
     {
         var person = await server.RegisterAsync();
         await server.Services.GetRequiredService<RoleCatalog>().PutAsync("auditor", description: null, CancellationToken.None);
-        Assert.IsType<AccountChangeResult.Changed>(await server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(Guid.Parse(person.Id), new AccountChange { Roles = ["auditor"] }, null, new Caller(null, null), CancellationToken.None));
+        Assert.IsType<AccountChangeResult.Changed>(await server.Services.GetRequiredService<AccountChangeService>().ChangeAsync(Guid.Parse(person.Id), new AccountChange { Roles = ["auditor"] }, null, new Caller(null, null), CancellationToken.None));
         return person;
     }
 

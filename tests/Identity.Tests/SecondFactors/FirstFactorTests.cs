@@ -163,7 +163,7 @@ public sealed class FirstFactorTests
     {
         var account = await server.RegisterAsync(email, Password);
         await server.Services.GetRequiredService<RoleCatalog>().PutAsync("auditor", description: null, CancellationToken.None);
-        var changed = await server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(account.Id, new AccountChange { Roles = ["auditor"] }, null, new Caller(null, null), CancellationToken.None);
+        var changed = await server.Services.GetRequiredService<AccountChangeService>().ChangeAsync(account.Id, new AccountChange { Roles = ["auditor"] }, null, new Caller(null, null), CancellationToken.None);
         Assert.IsType<AccountChangeResult.Changed>(changed);
         return account;
     }

@@ -95,7 +95,7 @@ public sealed class LoginTests(FactorServer server)
     {
         var ada = await server.ArmedAsync();
         var (mfaToken, _) = await server.BeginAsync(ada.Person);
-        await server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(Guid.Parse(ada.Person.Id), new AccountChange { IsActive = false }, null, new Caller(null, null), TestContext.Current.CancellationToken);
+        await server.Services.GetRequiredService<AccountChangeService>().ChangeAsync(Guid.Parse(ada.Person.Id), new AccountChange { IsActive = false }, null, new Caller(null, null), TestContext.Current.CancellationToken);
         (await server.PostAsync("login", new { mfaToken, code = server.Totp(ada.Secret) })).AssertFailure(401, "invalid_mfa_token");
     }
 

@@ -1,6 +1,5 @@
 // Security catalogue, Web: no session before the second factor; remembered browsers; the account's own page asks for fresh proof.
 using System.Net;
-using AngleSharp.Html.Dom;
 using Identity.Accounts;
 using Identity.Accounts.Sessions;
 using Identity.Tests.Pages;
@@ -230,7 +229,7 @@ public sealed class SecondFactorPageTests(PagesFixture fixture)
 
     private async Task VerifyAsync(string email)
     {
-        var codes = fixture.Server.Services.GetRequiredService<Identity.Accounts.OneTimeCodes.IOneTimeCodes>();
+        var codes = fixture.Server.Services.GetRequiredService<Identity.Accounts.OneTimeCodes.OneTimeCodeService>();
         var recipient = new Identity.Accounts.OneTimeCodes.CodeRecipient(null, email, null);
         await codes.GenerateAsync(recipient, "email", "verification", new Caller(null, null), TestContext.Current.CancellationToken);
         Assert.IsType<Identity.Accounts.OneTimeCodes.TriedCode.Verified>(await codes.VerifyAsync(recipient, "verification", await fixture.Server.ReadCodeAsync(email), new Caller(null, null), TestContext.Current.CancellationToken));

@@ -47,10 +47,10 @@ public sealed class BackChannelLogoutTests
                     }
 
                 case "session":
-                    await services.GetRequiredService<ISessionEnding>().EndAsync(session, SessionEndReasons.Revoked, caller, CancellationToken.None);
+                    await services.GetRequiredService<SessionService>().EndAsync(session, SessionEndReasons.Revoked, caller, CancellationToken.None);
                     break;
                 case "everywhere":
-                    await services.GetRequiredService<ISessionEnding>().EndAllAsync(id, SessionEndReasons.Logout, caller, CancellationToken.None);
+                    await services.GetRequiredService<SessionService>().EndAllAsync(id, SessionEndReasons.Logout, caller, CancellationToken.None);
                     break;
                 case "password":
                     using (var request = new HttpRequestMessage(HttpMethod.Post, new Uri(world.Server.Url, "/api/identity/password/change")) { Content = JsonContent.Create(new { currentPassword = Node.Password, newPassword = "another sound pass phrase 8" }) })
@@ -70,7 +70,7 @@ public sealed class BackChannelLogoutTests
                     await world.Node.RefreshAsync(first);
                     break;
                 case "disabled":
-                    Assert.IsType<AccountChangeResult.Changed>(await services.GetRequiredService<IAccountChanges>().ChangeAsync(id, new AccountChange { IsActive = false }, expectedVersion: null, caller, CancellationToken.None));
+                    Assert.IsType<AccountChangeResult.Changed>(await services.GetRequiredService<AccountChangeService>().ChangeAsync(id, new AccountChange { IsActive = false }, expectedVersion: null, caller, CancellationToken.None));
                     break;
                 default:
                     Assert.Equal(Erasure.Done, await services.GetRequiredService<AccountErasure>().EraseAsync(id, expectedVersion: null, caller, CancellationToken.None));
@@ -239,7 +239,7 @@ public sealed class BackChannelLogoutTests
         {
             var session = (string)RunningServer.Payload((string)tokens["id_token"]!)["sid"]!;
             await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(() =>
-                world.Server.Services.GetRequiredService<ISessionEnding>().EndAsync(session, SessionEndReasons.Logout, new Caller(Ip: null, UserAgent: null), CancellationToken.None))));
+                world.Server.Services.GetRequiredService<SessionService>().EndAsync(session, SessionEndReasons.Logout, new Caller(Ip: null, UserAgent: null), CancellationToken.None))));
             Assert.Equal(1, await world.NoticesAsync());
             var queue = world.Server.Services.GetRequiredService<Identity.OAuth.EndSession.LogoutNotices>();
             world.First.IsDown(true);

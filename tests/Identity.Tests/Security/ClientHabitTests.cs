@@ -303,7 +303,7 @@ public sealed class ClientHabitTests(ClientHabitTests.World world) : IClassFixtu
         var (id, email) = await world.Node.RegisterAsync();
         var services = world.Server.Services;
         await services.GetRequiredService<RoleCatalog>().PutAsync("editor", description: null, CancellationToken.None);
-        Assert.IsType<AccountChangeResult.Changed>(await services.GetRequiredService<IAccountChanges>().ChangeAsync(Guid.Parse(id), new AccountChange { Roles = ["editor"] }, null, new Caller(null, null), CancellationToken.None));
+        Assert.IsType<AccountChangeResult.Changed>(await services.GetRequiredService<AccountChangeService>().ChangeAsync(Guid.Parse(id), new AccountChange { Roles = ["editor"] }, null, new Caller(null, null), CancellationToken.None));
         var browser = new Browser(world.Node.Address);
         await browser.SignInAsync(email, Node.Password);
         return browser;

@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using Identity.Tests.Kit;
 
 namespace Identity.Tests.Security;
 

@@ -192,7 +192,7 @@ public sealed class PageMatrixTests
     {
         await server.RegisterAsync("person@example.com", Password);
         var admin = await server.RegisterAsync("chief@example.com", Password);
-        Assert.IsType<AccountChangeResult.Changed>(await server.Services.GetRequiredService<IAccountChanges>().ChangeAsync(admin.Id, new AccountChange { Roles = [RoleCatalog.Admin] }, null, new Caller(null, null), TestContext.Current.CancellationToken));
+        Assert.IsType<AccountChangeResult.Changed>(await server.Services.GetRequiredService<AccountChangeService>().ChangeAsync(admin.Id, new AccountChange { Roles = [RoleCatalog.Admin] }, null, new Caller(null, null), TestContext.Current.CancellationToken));
         var (person, chief) = (new PageClient(server.Url), new PageClient(server.Url));
         await person.SignInAsync("person@example.com", Password);
         await chief.SignInAsync("chief@example.com", Password);

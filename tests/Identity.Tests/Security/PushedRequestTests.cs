@@ -4,7 +4,6 @@ using System.Text.Json.Nodes;
 using Identity.Accounts.Data;
 using Identity.OAuth;
 using Identity.Server.Hosting;
-using Identity.Server.Pages.Flow;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -335,7 +334,7 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
         }
 
         /// <summary>Where a page leads whoever says no on the way to this address.</summary>
-        public string Decline(Browser browser, string returnUrl) => _server!.Services.GetRequiredService<IInteractions>().Decline(ContextOf(browser), returnUrl);
+        public string Decline(Browser browser, string returnUrl) => _server!.Services.GetRequiredService<Interactions>().Decline(ContextOf(browser), returnUrl);
 
         private static DefaultHttpContext ContextOf(Browser browser)
         {

@@ -5,7 +5,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Sessions;
-using Identity.Server.Pages.Flow;
+using Identity.Server.Hosting;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -119,7 +119,7 @@ public sealed class SessionManagementTests
         using var browser = await node.SignedInAsync();
         var sid = (string)Node.Payload((string)(await node.TokensAsync(browser, "spa", "openid"))["id_token"]!)["sid"]!;
         var before = State(browser);
-        await server.Services.GetRequiredService<ISessionEnding>().EndAsync(sid, SessionEndReasons.Revoked, new Caller(null, null), TestContext.Current.CancellationToken);
+        await server.Services.GetRequiredService<SessionService>().EndAsync(sid, SessionEndReasons.Revoked, new Caller(null, null), TestContext.Current.CancellationToken);
         using var request = new HttpRequestMessage(HttpMethod.Get, node.AuthorizeUrl("spa", "openid", ("prompt", "none")));
         request.Headers.Add("Sec-Fetch-Dest", destination);
         using (await browser.SendAsync(request))
@@ -136,7 +136,7 @@ public sealed class SessionManagementTests
         var account = await server.RegisterAsync("ada@example.com", Node.Password);
         var (session, _) = (await server.Services.GetRequiredService<SessionService>().StartAsync(account, ["pwd"], new Caller(null, null), TestContext.Current.CancellationToken))!.Value;
         var context = new DefaultHttpContext { RequestServices = server.Services };
-        await server.Services.GetRequiredService<IBrowserSession>().StartAsync(context, session);
+        await server.Services.GetRequiredService<BrowserSession>().StartAsync(context, session);
         var lines = context.Response.Headers.SetCookie.Select(line => line!.ToLowerInvariant()).ToArray();
         var shown = Assert.Single(lines, line => line.StartsWith("__host-identity-state=", StringComparison.Ordinal));
         Assert.Equal(["max-age=34560000", "path=/", "secure", "samesite=none"], shown.Split("; ")[1..]);

@@ -37,7 +37,7 @@ public sealed class EventTests(RabbitMqServer broker) : IDisposable
         Assert.Equal("user.created", (string)body["pattern"]!);
         Assert.Equal("1.0", (string)body["specversion"]!);
         Assert.Equal(account.ToString(), (string)body["subject"]!);
-        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<IOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
+        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<SqlOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
     }
 
     [Fact]
@@ -63,7 +63,7 @@ public sealed class EventTests(RabbitMqServer broker) : IDisposable
         var uri = await broker.CreateHostAsync();
         await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer(), unroutedAfter: TimeSpan.FromMilliseconds(500), claim: TimeSpan.FromSeconds(1));
         await CreateAsync(worker, EventTypes.UserCreated);
-        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<IOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
+        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<SqlOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
         await using var requester = await Requester.ConnectAsync(uri);
         var parked = await requester.TakeAsync("identity_events.unrouted");
         Assert.Equal("user.created", Encoding.UTF8.GetString((byte[])parked.BasicProperties.Headers!["x-routing-key"]!));
@@ -77,7 +77,7 @@ public sealed class EventTests(RabbitMqServer broker) : IDisposable
         var uri = await broker.CreateHostAsync("quorum");
         await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer(), unroutedAfter: TimeSpan.FromMilliseconds(500), claim: TimeSpan.FromSeconds(1));
         await CreateAsync(worker, EventTypes.UserCreated);
-        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<IOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
+        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<SqlOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
         Assert.Equal("quorum", await broker.QueueTypeAsync(uri, "identity_events.unrouted"));
         await using var requester = await Requester.ConnectAsync(uri);
         var parked = await requester.TakeAsync("identity_events.unrouted");
@@ -174,7 +174,7 @@ public sealed class EventTests(RabbitMqServer broker) : IDisposable
 
     private static async Task<bool> ClaimedAsync(TestWorker worker)
     {
-        var outbox = worker.Services.GetRequiredService<IOutbox>();
+        var outbox = worker.Services.GetRequiredService<SqlOutbox>();
         var free = await outbox.ClaimAsync("test", 1, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow.AddMilliseconds(1), default);
         await outbox.ReleaseAsync("test", [.. free.Select(message => message.Sequence)], default);
         return free.Count == 0;

@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json.Nodes;
 using Identity.Worker.Tests.Fixtures;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;

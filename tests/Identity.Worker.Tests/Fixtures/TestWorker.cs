@@ -6,9 +6,7 @@ using Identity.ServiceDefaults.Settings;
 using Identity.Worker.Broker;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace Identity.Worker.Tests.Fixtures;
 

@@ -1,6 +1,5 @@
 using Identity.OAuth.Consents;
 using Identity.OAuth.Refresh;
-using Identity.OAuth.Storage;
 
 namespace Identity.Tests.Kit.Conformance;
 

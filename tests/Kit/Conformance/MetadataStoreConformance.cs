@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Identity.Accounts;
 using Identity.Accounts.Profile;
 
 namespace Identity.Tests.Kit.Conformance;

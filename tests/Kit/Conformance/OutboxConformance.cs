@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Identity.Tests.Kit.Conformance;
 
 /// <summary>The outbox, written as the stores write it and read by competing workers.</summary>
-public abstract class OutboxConformance(StoreFixture fixture) : StoreConformance<IOutbox>(fixture)
+public abstract class OutboxConformance(StoreFixture fixture) : StoreConformance<SqlOutbox>(fixture)
 {
     private static readonly TimeSpan s_lease = TimeSpan.FromMinutes(1);
 
@@ -136,10 +136,10 @@ public abstract class OutboxConformance(StoreFixture fixture) : StoreConformance
         const int Accounts = 5;
         const int Updates = 20;
         var accounts = Enumerable.Range(0, Accounts).Select(_ => NewAccount()).ToArray();
-        var nodes = new List<IOutbox> { Store };
+        var nodes = new List<SqlOutbox> { Store };
         if (_fixture.HasNodes)
         {
-            nodes.Add((await OpenNodeAsync()).GetRequiredService<IOutbox>());
+            nodes.Add((await OpenNodeAsync()).GetRequiredService<SqlOutbox>());
         }
 
         var writing = Task.WhenAll(accounts.Select(account => Task.Run(async () =>

@@ -1,5 +1,4 @@
 using Identity.OAuth.Refresh;
-using Identity.OAuth.Storage;
 
 namespace Identity.Tests.Kit.Conformance;
 

@@ -3,7 +3,6 @@ using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.Refresh;
-using Identity.OAuth.Storage;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Kit.Conformance;

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Identity.Accounts;
 using Identity.Accounts.Registration;
@@ -86,7 +84,7 @@ public sealed partial class HostedServer : IAsyncDisposable
     /// <summary>An account with this address and password.</summary>
     public async Task<Account> RegisterAsync(string email, string password, string? firstName = null, string? lastName = null)
     {
-        var result = await Services.GetRequiredService<IRegistration>().RegisterAsync(new NewAccount(email, password, FirstName: firstName, LastName: lastName), conceal: false, new Caller(null, null), CancellationToken.None);
+        var result = await Services.GetRequiredService<RegistrationService>().RegisterAsync(new NewAccount(email, password, FirstName: firstName, LastName: lastName), conceal: false, new Caller(null, null), CancellationToken.None);
         return Assert.IsType<RegistrationResult.Created>(result).Account;
     }
 

@@ -1,7 +1,6 @@
 // RFC 5869 (HKDF): one secret outside the database, from which every key that must not be in it is derived.
 using System.Security.Cryptography;
 using System.Text;
-using Identity.Accounts.Data;
 using Identity.ServiceDefaults.Settings;
 
 namespace Identity.Accounts.Data.Keys;

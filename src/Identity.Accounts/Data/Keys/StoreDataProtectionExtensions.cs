@@ -1,5 +1,3 @@
-using Identity.Accounts;
-using Identity.Accounts.Data;
 using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Profile;
@@ -7,7 +5,6 @@ using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 
 namespace Identity.Accounts.Data.Keys;
 

@@ -1,7 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Identity.Accounts.Data;
-using Identity.Accounts.Data.Tables;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.EntityFrameworkCore;

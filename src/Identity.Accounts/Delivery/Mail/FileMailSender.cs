@@ -1,4 +1,3 @@
-using Identity.Accounts.Delivery;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.Extensions.Logging;
 using MimeKit;

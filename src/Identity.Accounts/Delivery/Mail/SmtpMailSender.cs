@@ -1,6 +1,5 @@
 // RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 §3.3 (TLS from the first byte), by MailKit.
 using System.Globalization;
-using Identity.Accounts.Delivery;
 using Identity.ServiceDefaults.Settings;
 using MailKit.Net.Smtp;
 using MailKit.Security;

@@ -5,7 +5,6 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Identity.Accounts.Delivery;
 using Identity.Accounts.Delivery.Mail;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.Extensions.Logging;

@@ -4,7 +4,6 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Xml;
 using Identity.Accounts.ExternalSignIn;
-using Identity.OAuth.Authorize;
 using Identity.Server.Hosting;
 using Identity.Server.Pages;
 using Identity.Server.Pages.Flow;
@@ -47,7 +46,7 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
     private readonly ExternalCompletion _completion;
     private readonly ExternalFailures _failures;
     private readonly ExternalIds _ids;
-    private readonly IReturnUrls _returnUrls;
+    private readonly ReturnUrls _returnUrls;
     private readonly FormPostPage _formPost;
     private readonly IDataProtector _protector;
     private readonly TimeProvider _timeProvider;
@@ -72,7 +71,7 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
         _completion = services.GetRequiredService<ExternalCompletion>();
         _failures = services.GetRequiredService<ExternalFailures>();
         _ids = services.GetRequiredService<ExternalIds>();
-        _returnUrls = services.GetRequiredService<IReturnUrls>();
+        _returnUrls = services.GetRequiredService<ReturnUrls>();
         _formPost = services.GetRequiredService<FormPostPage>();
         _protector = services.GetRequiredService<IDataProtectionProvider>().CreateProtector("identity.external-sign-out.v1", name);
         _timeProvider = services.GetRequiredService<TimeProvider>();

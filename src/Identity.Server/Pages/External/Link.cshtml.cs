@@ -5,6 +5,7 @@ using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.SignIn;
 using Identity.Server.External;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.AspNetCore.Mvc;
@@ -20,11 +21,11 @@ public sealed class LinkModel : IdentityPageModel
     private readonly ExternalFailures _failures;
     private readonly ExternalButtons _buttons;
     private readonly ISignIn _signIn;
-    private readonly IOneTimeCodes _codes;
+    private readonly OneTimeCodeService _codes;
     private readonly IAccountStore _accounts;
     private readonly ILookupNormalizer _normalizer;
-    private readonly IBrowserSession _browser;
-    private readonly ISignInCookies _cookies;
+    private readonly BrowserSession _browser;
+    private readonly SignInCookies _cookies;
     private ExternalTicket _ticket = null!;
     private Account _account = null!;
 
@@ -36,11 +37,11 @@ public sealed class LinkModel : IdentityPageModel
         _failures = all.GetRequiredService<ExternalFailures>();
         _buttons = all.GetRequiredService<ExternalButtons>();
         _signIn = all.GetRequiredService<ISignIn>();
-        _codes = all.GetRequiredService<IOneTimeCodes>();
+        _codes = all.GetRequiredService<OneTimeCodeService>();
         _accounts = all.GetRequiredService<IAccountStore>();
         _normalizer = all.GetRequiredService<ILookupNormalizer>();
-        _browser = all.GetRequiredService<IBrowserSession>();
-        _cookies = all.GetRequiredService<ISignInCookies>();
+        _browser = all.GetRequiredService<BrowserSession>();
+        _cookies = all.GetRequiredService<SignInCookies>();
     }
 
     [BindProperty(SupportsGet = true, Name = "id")]

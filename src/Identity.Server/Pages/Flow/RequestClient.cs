@@ -38,7 +38,7 @@ public sealed record RequestContext(RequestClient? Client, string? LoginHint, st
 }
 
 /// <summary>Reads the request out of the return address. It decides nothing: the authorize endpoint looks at everything again.</summary>
-public sealed class RequestContexts(ClientStore clients, LongRequests kept, PushedRequests pushed, IInteractions interactions)
+public sealed class RequestContexts(ClientStore clients, LongRequests kept, PushedRequests pushed, Interactions interactions)
 {
     public async Task<RequestContext> ReadAsync(string returnUrl, HttpContext context)
     {

@@ -1,5 +1,6 @@
 using Identity.Accounts.Changes;
 using Identity.Accounts.Sessions;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
@@ -7,15 +8,15 @@ using Microsoft.AspNetCore.Mvc.Filters;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>A page for somebody who is signed in: others are sent to sign in, and come back.</summary>
-public abstract class AccountPageModel(PageServices services, IBrowserSession browser, IAccountChanges changes) : IdentityPageModel(services)
+public abstract class AccountPageModel(PageServices services, BrowserSession browser, AccountChangeService changes) : IdentityPageModel(services)
 {
     /// <summary>What was just done, as a key of its text.</summary>
     [BindProperty(SupportsGet = true, Name = "done")]
     public string? Done { get; set; }
 
-    protected IAccountChanges Changes => changes;
+    protected AccountChangeService Changes => changes;
 
-    protected IBrowserSession Browser => browser;
+    protected BrowserSession Browser => browser;
 
     public Session Session { get; private set; } = null!;
 

@@ -1,5 +1,6 @@
 using Identity.Accounts.Changes;
 using Identity.OAuth.Consents;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
@@ -9,7 +10,7 @@ namespace Identity.Server.Pages.MyAccount;
 public sealed record AppLine(RequestClient Client, string Since, IReadOnlyList<ScopeLine> Scopes);
 
 /// <summary>Connected applications, and how to disconnect them.</summary>
-public sealed class AppsModel(PageServices services, IBrowserSession browser, IAccountChanges changes, ConsentService consents, RequestContexts contexts, ScopeWords words, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class AppsModel(PageServices services, BrowserSession browser, AccountChangeService changes, ConsentService consents, RequestContexts contexts, ScopeWords words, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     public IReadOnlyList<AppLine> Apps { get; private set; } = [];
 

@@ -1,12 +1,13 @@
 using Identity.Accounts.Changes;
 using Identity.Accounts.SecondFactors;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>Adds an authenticator app: the secret as a QR code and as text, in force once a code of it has come back.</summary>
-public sealed class AuthenticatorModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, ISignInCookies cookies) : FirstFactorPageModel(services, browser, changes, enrolment, signIn, cookies)
+public sealed class AuthenticatorModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, SignInCookies cookies) : FirstFactorPageModel(services, browser, changes, enrolment, signIn, cookies)
 {
     [BindProperty]
     public string? Ticket { get; set; }

@@ -3,6 +3,7 @@ using Identity.Accounts.Changes;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.PushSignIn;
 using Identity.Accounts.SecondFactors;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
@@ -13,8 +14,8 @@ namespace Identity.Server.Pages.MyAccount;
 /// <summary>Asks somebody who is signed in to prove it again, before what would hurt if it were somebody else.</summary>
 public sealed class ConfirmModel(
     PageServices services,
-    IBrowserSession browser,
-    IAccountChanges changes,
+    BrowserSession browser,
+    AccountChangeService changes,
     FactorEnrolment enrolment,
     FactorProver prover,
     Passkeys passkeys,

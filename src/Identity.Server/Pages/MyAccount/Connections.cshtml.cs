@@ -4,6 +4,7 @@ using Identity.Accounts.Credentials;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.SignIn;
 using Identity.Server.External;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
@@ -22,7 +23,7 @@ public sealed class ConnectionsModel : AccountPageModel
     private readonly ISignIn _signIn;
     private readonly TimeProvider _time;
 
-    public ConnectionsModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IServiceProvider all)
+    public ConnectionsModel(PageServices services, BrowserSession browser, AccountChangeService changes, IServiceProvider all)
         : base(services, browser, changes)
     {
         _external = all.GetRequiredService<ExternalSignInService>();

@@ -1,5 +1,6 @@
 using Identity.Accounts.Changes;
 using Identity.Accounts.Devices;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
@@ -9,7 +10,7 @@ namespace Identity.Server.Pages.MyAccount;
 public sealed record DeviceLine(Guid Id, string Name, string? App, string LastSeen, string Added);
 
 /// <summary>Which devices get a person's messages and codes, and how to take one out.</summary>
-public sealed class DevicesModel(PageServices services, IBrowserSession browser, IAccountChanges changes, DeviceRegistry registry, DeviceWithdrawal withdrawal, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class DevicesModel(PageServices services, BrowserSession browser, AccountChangeService changes, DeviceRegistry registry, DeviceWithdrawal withdrawal, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     public IReadOnlyList<DeviceLine> Devices { get; private set; } = [];
 

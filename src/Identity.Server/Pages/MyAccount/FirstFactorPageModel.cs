@@ -2,6 +2,7 @@
 using Identity.Accounts.Changes;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
@@ -9,7 +10,7 @@ using Microsoft.AspNetCore.Mvc.Filters;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>A page that adds a factor: for somebody who is signed in, and for somebody whose sign-in only a first factor finishes.</summary>
-public abstract class FirstFactorPageModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, ISignInCookies cookies) : SecurityPageModel(services, browser, changes, enrolment, signIn)
+public abstract class FirstFactorPageModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, SignInCookies cookies) : SecurityPageModel(services, browser, changes, enrolment, signIn)
 {
     private readonly PageServices _services = services;
     private string? _half;

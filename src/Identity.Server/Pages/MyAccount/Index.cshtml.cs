@@ -4,13 +4,14 @@ using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.SignIn;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>The profile.</summary>
-public sealed class ProfileModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IOneTimeCodes codes, AccountRules rules, FreshProof proof, ProfileChoices choices, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class ProfileModel(PageServices services, BrowserSession browser, AccountChangeService changes, OneTimeCodeService codes, AccountRules rules, FreshProof proof, ProfileChoices choices, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     private const int LongestText = 200;
     private const int LongestUrl = 2000;

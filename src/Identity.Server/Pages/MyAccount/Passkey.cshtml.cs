@@ -1,12 +1,13 @@
 using Identity.Accounts.Changes;
 using Identity.Accounts.SecondFactors;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>Adds a passkey, with a name.</summary>
-public sealed class PasskeyModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, ISignInCookies cookies) : FirstFactorPageModel(services, browser, changes, enrolment, signIn, cookies)
+public sealed class PasskeyModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, SignInCookies cookies) : FirstFactorPageModel(services, browser, changes, enrolment, signIn, cookies)
 {
     [BindProperty]
     public string? Name { get; set; }

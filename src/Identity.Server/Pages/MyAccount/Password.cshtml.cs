@@ -2,6 +2,7 @@ using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Sessions;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -9,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>A new password for somebody who knows the current one. It signs out everywhere else: this browser goes on with a session of its own.</summary>
-public sealed class PasswordModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IPasswords passwords, SessionService sessions, IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes)
+public sealed class PasswordModel(PageServices services, BrowserSession browser, AccountChangeService changes, PasswordService passwords, SessionService sessions, IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes)
 {
     [BindProperty]
     public string? CurrentPassword { get; set; }

@@ -2,6 +2,7 @@
 using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
@@ -10,7 +11,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>Confirms, sends again or drops the address (email) or number (phone) that waits.</summary>
-public sealed class PendingModel(PageServices services, IBrowserSession browser, IAccountChanges changes, IOneTimeCodes codes, IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes)
+public sealed class PendingModel(PageServices services, BrowserSession browser, AccountChangeService changes, OneTimeCodeService codes, IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes)
 {
     [FromRoute(Name = "what")]
     public string? What { get; set; }

@@ -1,6 +1,7 @@
 using Identity.Accounts.Changes;
 using Identity.Accounts.PushSignIn;
 using Identity.Accounts.SecondFactors;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
@@ -14,7 +15,7 @@ public sealed record FactorLine(Guid Id, string Kind, string Name, string Added,
 public sealed record RememberedLine(Guid Id, string Device, bool IsPhone, string? Place, string LastUsed, string Until);
 
 /// <summary>What an account proves itself with besides the password, and how to change it.</summary>
-public sealed class SecurityModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, ISignInCookies cookies, IOptions<PushSignInOptions> push, TimeProvider time) : SecurityPageModel(services, browser, changes, enrolment, signIn)
+public sealed class SecurityModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, SignInCookies cookies, IOptions<PushSignInOptions> push, TimeProvider time) : SecurityPageModel(services, browser, changes, enrolment, signIn)
 {
     public const int LongestName = 60;
 

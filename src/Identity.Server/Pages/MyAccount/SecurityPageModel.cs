@@ -1,12 +1,13 @@
 using Identity.Accounts.Changes;
 using Identity.Accounts.SecondFactors;
+using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>A page that changes how somebody proves who they are: it asks for a fresh proof first.</summary>
-public abstract class SecurityPageModel(PageServices services, IBrowserSession browser, IAccountChanges changes, FactorEnrolment enrolment, SecondFactorSignIn signIn) : AccountPageModel(services, browser, changes)
+public abstract class SecurityPageModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn) : AccountPageModel(services, browser, changes)
 {
     /// <summary>Shown this once.</summary>
     public IReadOnlyList<string> NewRecoveryCodes { get; private set; } = [];

@@ -2,7 +2,6 @@ using System.Globalization;
 using Identity.Accounts;
 using Identity.Accounts.Passwords;
 using Microsoft.AspNetCore.Identity;
-using Microsoft.Extensions.Options;
 
 namespace Identity.Tests.Accounts.Passwords;
 

@@ -1,6 +1,4 @@
 // OWASP ASVS 5.0 §6.3.5: whose account is locked is told, once for each lock, and not without end.
-using Identity.Accounts;
-
 namespace Identity.Tests.Accounts.SignIn;
 
 public sealed class LockoutNoticeTests

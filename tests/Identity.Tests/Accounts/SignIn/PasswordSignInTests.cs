@@ -3,7 +3,6 @@ using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Passwords;
-using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 
 namespace Identity.Tests.Accounts.SignIn;

@@ -35,13 +35,3 @@ public abstract record RegistrationResult
 
     public sealed record RateLimited(TimeSpan RetryAfter) : RegistrationResult;
 }
-
-/// <summary>Makes accounts: by /api/identity/register and the registration page alike.</summary>
-public interface IRegistration
-{
-    /// <param name="account">Who registers.</param>
-    /// <param name="conceal">Never tell that an account exists, whatever <see cref="AccountsOptions.ConcealExistingAccounts"/> says: the page.</param>
-    /// <param name="caller">From where.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    Task<RegistrationResult> RegisterAsync(NewAccount account, bool conceal, Caller caller, CancellationToken cancellationToken);
-}

@@ -13,24 +13,6 @@ public sealed record OutboxMessage(long Sequence, string Exchange, string Routin
 /// <summary>Depth of the outbox and age of its oldest message.</summary>
 public sealed record OutboxStatus(long Depth, DateTimeOffset? Oldest);
 
-/// <summary>
-/// The reading end of the outbox; stores write it inside their own transactions.
-/// Any number of workers: a message is claimed by one at a time, and of one account only in order.
-/// </summary>
-public interface IOutbox
-{
-    /// <summary>Claims up to <paramref name="limit"/> of the oldest messages until <paramref name="claimedUntil"/>; unpublished ones come back after that.</summary>
-    Task<IReadOnlyList<OutboxMessage>> ClaimAsync(string worker, int limit, DateTimeOffset now, DateTimeOffset claimedUntil, CancellationToken cancellationToken);
-
-    /// <summary>Forgets messages that were confirmed.</summary>
-    Task CompleteAsync(string worker, IReadOnlyList<long> sequences, CancellationToken cancellationToken);
-
-    /// <summary>Gives claimed messages back at once (returned, unconfirmed, shutting down).</summary>
-    Task ReleaseAsync(string worker, IReadOnlyList<long> sequences, CancellationToken cancellationToken);
-
-    Task<OutboxStatus> StatusAsync(CancellationToken cancellationToken);
-}
-
 /// <summary>What became of a batch. Messages in neither list were not confirmed and are tried again at once.</summary>
 /// <param name="Confirmed">Safe with the receiver: may be forgotten.</param>
 /// <param name="Unroutable">Handed back because nobody listens yet: tried again, but only after their claim has run out.</param>

@@ -79,20 +79,3 @@ public abstract record AccountChangeResult
 
     public sealed record NotFound : AccountChangeResult;
 }
-
-/// <summary>Reads and changes accounts. Who may is decided before.</summary>
-public interface IAccountChanges
-{
-    /// <summary>The account and its metadata; null if there is none.</summary>
-    Task<(Account Account, JsonObject Metadata)?> FindAsync(Guid id, CancellationToken cancellationToken);
-
-    /// <summary>
-    /// All of the change or nothing. Each change raises the account's version, one of metadata alone too.
-    /// </summary>
-    /// <param name="id">Whose account.</param>
-    /// <param name="change">What changes.</param>
-    /// <param name="expectedVersion">Null: whatever version is stored.</param>
-    /// <param name="caller">Who changes it, and from where.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    Task<AccountChangeResult> ChangeAsync(Guid id, AccountChange change, long? expectedVersion, Caller caller, CancellationToken cancellationToken);
-}

@@ -77,32 +77,3 @@ public abstract record TriedCode
 
     public sealed record RateLimited(TimeSpan RetryAfter) : TriedCode;
 }
-
-/// <summary>One-time codes for the API, the pages and the worker.</summary>
-public interface IOneTimeCodes
-{
-    /// <param name="recipient">Whom it is for.</param>
-    /// <param name="channel">Null: what fits the recipient.</param>
-    /// <param name="purpose">What it is for; a code of one purpose is worth nothing under another.</param>
-    /// <param name="caller">From where.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    Task<GeneratedCode> GenerateAsync(CodeRecipient recipient, string? channel, string purpose, Caller caller, CancellationToken cancellationToken);
-
-    /// <summary>
-    /// Whether a person may be sent codes for a change that they proved: counted apart from what anybody can ask for in their name. Null: they may.
-    /// </summary>
-    /// <param name="accountId">Whose.</param>
-    /// <param name="codes">How many: all, or the change is not to be made.</param>
-    /// <param name="caller">From where.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    Task<TimeSpan?> AdmitChangeAsync(Guid accountId, int codes, Caller caller, CancellationToken cancellationToken);
-
-    /// <summary>Sends the code of an admitted change to the address or number that waits for it.</summary>
-    Task SendChangeCodeAsync(Account account, bool isEmail, Caller caller, CancellationToken cancellationToken);
-
-    /// <summary>Tries a code by its id; <paramref name="purpose"/>, where given, must be the one it was made for.</summary>
-    Task<TriedCode> VerifyAsync(Guid id, string? purpose, string code, Caller caller, CancellationToken cancellationToken);
-
-    /// <summary>Tries the newest code of this recipient and purpose.</summary>
-    Task<TriedCode> VerifyAsync(CodeRecipient recipient, string purpose, string code, Caller caller, CancellationToken cancellationToken);
-}
