@@ -58,8 +58,11 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
     public static string? UserName(string? text) =>
         text is { Length: <= 256 } && text.WithoutEdges().ToNormalForm(NormalizationForm.FormC) is var name && UserNames().IsMatch(name) ? name : null;
 
-    /// <summary>Whether a user name reads as a number, whoever's: nobody is to choose such a one, as it would stand in for that person.</summary>
-    public bool IsPhoneNumber(string userName) => PhoneNumber(userName) is not null;
+    /// <summary>
+    /// Whether a user name reads as a number that somebody can have: nobody is to choose such a one, as it would stand in for that person.
+    /// A staff number, of fewer than the eight digits that the shortest mobile numbers have, is a name as any other.
+    /// </summary>
+    public bool IsPhoneNumber(string userName) => Phone(userName) is { NationalNumber: >= 10_000_000 };
 
     /// <summary>A first or last name.</summary>
     public static string? PersonName(string? text) => text is { Length: <= LongestPersonName } && !text.Any(char.IsControl) ? text : null;
@@ -104,7 +107,9 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
     }
 
     /// <summary>E.164. A number without country code is one of DEFAULT_REGION, where that is set; 00 stands for + everywhere.</summary>
-    public string? PhoneNumber(string? text)
+    public string? PhoneNumber(string? text) => Phone(text) is { } number ? Phones.Format(number, PhoneNumberFormat.E164) : null;
+
+    private PhoneNumber? Phone(string? text)
     {
         if (text is null or { Length: > 64 } || Dialled(text) is not { } dialled)
         {
@@ -120,7 +125,7 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
         try
         {
             var number = Phones.Parse(international ?? dialled, international is null ? options.Value.DefaultRegion : "ZZ");
-            return Phones.IsPossibleNumberWithReason(number) == PhoneNumberUtil.ValidationResult.IS_POSSIBLE ? Phones.Format(number, PhoneNumberFormat.E164) : null;
+            return Phones.IsPossibleNumberWithReason(number) == PhoneNumberUtil.ValidationResult.IS_POSSIBLE ? number : null;
         }
         catch (NumberParseException)
         {

@@ -10,8 +10,8 @@ public sealed class AccountUserValidator(IdentityErrorDescriber errors) : IUserV
     {
         ArgumentNullException.ThrowIfNull(user);
         return Task.FromResult(
-            user.Email.IndexOf('@', StringComparison.Ordinal) is var at && (at < 1 || at == user.Email.Length - 1 || user.Email.Any(char.IsControl)) ? IdentityResult.Failed(errors.InvalidEmail(user.Email))
-            : user.UserName is { } name && (string.IsNullOrWhiteSpace(name) || name.Contains('@', StringComparison.Ordinal) || name.Any(char.IsControl)) ? IdentityResult.Failed(errors.InvalidUserName(name))
+            AccountRules.Email(user.Email) is null ? IdentityResult.Failed(errors.InvalidEmail(user.Email))
+            : user.UserName is { } name && AccountRules.UserName(name) is null ? IdentityResult.Failed(errors.InvalidUserName(name))
             : IdentityResult.Success);
     }
 }

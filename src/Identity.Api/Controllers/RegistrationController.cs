@@ -33,7 +33,7 @@ public sealed class RegistrationController(RegistrationService registration) : C
             RegistrationResult.Created created => Created(created.Account, created.Metadata),
             RegistrationResult.Taken taken => Taken.Failure(taken.Member),
             RegistrationResult.PasswordRefused refused => Failure.Validation([.. refused.Problems.Select(problem => "password " + problem)]),
-            RegistrationResult.MetadataTooLarge => Failure.Validation(["metadata must not be larger than 16384 bytes"]),
+            RegistrationResult.MetadataTooLarge => Failure.Validation(["metadata " + AccountRules.MetadataRule]),
             RegistrationResult.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
             _ => throw new InvalidOperationException("An unknown result."),
         };

@@ -105,7 +105,7 @@ public sealed class UsersController(AccountChangeService accounts, UserAccess ac
             AccountChangeResult.ReauthenticationRequired => new Failure(StatusCodes.Status403Forbidden, ErrorCodes.ReauthenticationRequired, NotFresh),
             AccountChangeResult.Changed changed => Show(changed.Account, changed.Metadata),
             AccountChangeResult.Taken taken => Taken.Failure(taken.Member),
-            AccountChangeResult.MetadataTooLarge => Failure.Validation(["metadata must not be larger than 16384 bytes"]),
+            AccountChangeResult.MetadataTooLarge => Failure.Validation(["metadata " + AccountRules.MetadataRule]),
             AccountChangeResult.LastAdmin => LastAdmin.Failure,
             AccountChangeResult.UserNameIsNumber => Failure.Validation(["userName " + AccountRules.UserNameIsNumberRule]),
             AccountChangeResult.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),

@@ -472,6 +472,16 @@ public sealed partial class SafeChangeTests(ApiServer server)
         (await own.PostAsync("login", new { userName, password = person.Password })).AssertOk();
     }
 
+    [Theory]
+    [InlineData("10234")]
+    [InlineData("2024001")]
+    public async Task UserName_OfAFewDigits_IsANameAsAnyOther(string userName)
+    {
+        await using var own = await ApiServer.StartAsync(new() { ["DEFAULT_REGION"] = "DE" });
+        Assert.Equal(HttpStatusCode.Created, (await own.PostAsync("register", new { email = "ada@example.com", password = ApiServer.Password, userName })).Status);
+        (await own.PostAsync("login", new { userName, password = ApiServer.Password })).AssertOk();
+    }
+
     [Fact]
     public async Task UserName_ThatIsSomebodysProvenNumber_LeadsWhoeverTypesItToThatPerson()
     {
