@@ -1,5 +1,4 @@
 // RFC 7517 and OpenID Connect Core §10.1.1: signing keys made by themselves, rotated ahead of time and published early.
-using System.Text.Json.Nodes;
 using Identity.OAuth.Tokens;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
@@ -88,9 +87,6 @@ public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOpti
             ? (await GetSlowAsync(LookAgainAfter, cancellationToken)).ByKid.GetValueOrDefault(kid)
             : null;
     }
-
-    /// <summary>The JWK set as UTF-8 JSON: public members only.</summary>
-    public async ValueTask<ReadOnlyMemory<byte>> GetJwksAsync(CancellationToken cancellationToken) => (await GetAsync(cancellationToken)).Jwks;
 
     /// <summary>Reads the store again where the last look is half a minute old.</summary>
     public async ValueTask EnsureFreshAsync(CancellationToken cancellationToken) => await GetAsync(cancellationToken);
@@ -325,8 +321,6 @@ public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOpti
             ReadAt = readAt;
             Keys = keys;
             ByKid = keys.ToDictionary(pair => pair.Key.Kid, pair => pair.Key, StringComparer.Ordinal);
-            var jwks = new JsonObject { ["keys"] = new JsonArray([.. keys.Select(pair => pair.Key.PublicJwk.DeepClone())]) };
-            Jwks = System.Text.Encoding.UTF8.GetBytes(jwks.ToJsonString());
         }
 
         public DateTimeOffset ReadAt { get; }
@@ -334,7 +328,5 @@ public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOpti
         public (StoredSigningKey Stored, SigningKey Key)[] Keys { get; }
 
         public Dictionary<string, SigningKey> ByKid { get; }
-
-        public ReadOnlyMemory<byte> Jwks { get; }
     }
 }

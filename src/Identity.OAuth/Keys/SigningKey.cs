@@ -1,18 +1,16 @@
 // RFC 7517 (JWK), RFC 7638 (thumbprint), RFC 7518 (algorithms): a key we sign with.
 using System.Security.Cryptography;
-using System.Text.Json.Nodes;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.OAuth.Keys;
 
-/// <summary>A signing key in memory: its credentials, and the public JWK that is published.</summary>
+/// <summary>A signing key in memory, and its credentials. Its public half is published by OpenIddict.</summary>
 public sealed class SigningKey
 {
-    private SigningKey(string algorithm, AsymmetricSecurityKey key, JsonObject publicJwk)
+    private SigningKey(string algorithm, AsymmetricSecurityKey key)
     {
         Algorithm = algorithm;
         Key = key;
-        PublicJwk = publicJwk;
         Credentials = new SigningCredentials(key, algorithm) { CryptoProviderFactory = new CryptoProviderFactory { CacheSignatureProviders = true } };
     }
 
@@ -24,9 +22,6 @@ public sealed class SigningKey
     public AsymmetricSecurityKey Key { get; }
 
     public SigningCredentials Credentials { get; }
-
-    /// <summary>Public members only, with kid, use and alg.</summary>
-    public JsonObject PublicJwk { get; }
 
     /// <summary>The algorithms this platform signs with.</summary>
     public static IReadOnlyList<string> SupportedAlgorithms { get; } = [SecurityAlgorithms.EcdsaSha256, SecurityAlgorithms.RsaSha256, SecurityAlgorithms.RsaSsaPssSha256];
@@ -50,23 +45,17 @@ public sealed class SigningKey
         {
             var ec = ECDsa.Create();
             ec.ImportPkcs8PrivateKey(pkcs8, out _);
-            var point = ec.ExportParameters(includePrivateParameters: false).Q;
-            var jwk = new JsonObject { ["kty"] = "EC", ["crv"] = "P-256", ["x"] = Base64UrlEncoder.Encode(point.X), ["y"] = Base64UrlEncoder.Encode(point.Y) };
-            return Create(algorithm, new ECDsaSecurityKey(ec), jwk);
+            return Create(algorithm, new ECDsaSecurityKey(ec));
         }
 
         var rsa = RSA.Create();
         rsa.ImportPkcs8PrivateKey(pkcs8, out _);
-        var parameters = rsa.ExportParameters(includePrivateParameters: false);
-        return Create(algorithm, new RsaSecurityKey(rsa), new JsonObject { ["kty"] = "RSA", ["e"] = Base64UrlEncoder.Encode(parameters.Exponent), ["n"] = Base64UrlEncoder.Encode(parameters.Modulus) });
+        return Create(algorithm, new RsaSecurityKey(rsa));
     }
 
-    private static SigningKey Create(string algorithm, AsymmetricSecurityKey key, JsonObject jwk)
+    private static SigningKey Create(string algorithm, AsymmetricSecurityKey key)
     {
         key.KeyId = Base64UrlEncoder.Encode(key.ComputeJwkThumbprint());
-        jwk["kid"] = key.KeyId;
-        jwk["use"] = "sig";
-        jwk["alg"] = algorithm;
-        return new SigningKey(algorithm, key, jwk);
+        return new SigningKey(algorithm, key);
     }
 }

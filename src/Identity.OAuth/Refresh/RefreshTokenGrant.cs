@@ -1,4 +1,5 @@
 // RFC 6749 §6 and RFC 9700 §4.14: rotation with reuse detection, and a short window in which parallel tabs get the same successor.
+using Identity.Accounts.Sessions;
 using System.Text.Json;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
@@ -151,7 +152,7 @@ public sealed class RefreshTokenGrant(
     private async Task<Outcome<TokenIssue>> ReuseAsync(RefreshFamily family)
     {
         logger.RefreshTokenReused(family.ClientId, family.Id, family.SessionId);
-        await sessions.EndAsync(family.SessionId, "refresh_reuse", CancellationToken.None);
+        await sessions.EndAsync(family.SessionId, SessionEndReasons.RefreshReuse, CancellationToken.None);
         var now = timeProvider.GetUtcNow();
         await families.RevokeAsync(family.Id, now, CancellationToken.None);
         await denyList.DenyAsync(family.Id.ToString("N"), now + AccessTokenClaims.MaximumLifetime, CancellationToken.None);

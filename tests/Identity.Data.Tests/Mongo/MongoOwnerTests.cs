@@ -111,7 +111,7 @@ public sealed class MongoOwnerTests(MongoFixture fixture)
         await FilledAsync(host, 60);
         var factor = new SecondFactor(Guid.CreateVersion7(), Guid.NewGuid(), FactorKinds.Totp, "totp:x", "App", "the secret", 0, TimeProvider.System.GetUtcNow(), null);
         await host.Get<MongoServer>().Collection("second_factors").InsertOneAsync(
-            new BsonDocument { ["_id"] = FactorSecrets.Key(factor.Id), ["schema"] = MongoServer.SchemaVersion, ["secret"] = "x", ["writtenAt"] = DateTime.UtcNow.AddHours(-1) }, cancellationToken: Cancel);
+            new BsonDocument { ["_id"] = FactorSecrets.Key(factor.Id), ["schema"] = MongoServer.SchemaVersion, ["secret"] = "x", ["writtenAt"] = host.Get<TimeProvider>().GetUtcNow().UtcDateTime.AddHours(-1) }, cancellationToken: Cancel);
         await GoneAsync(host, MongoOrphans.Few + 1);
         Assert.Equal(0, await host.Get<MongoMoves>().RemoveOrphansAsync(Cancel));
         Assert.Equal((60, 1), (await CountAsync(host, "credentials"), await CountAsync(host, "second_factors")));

@@ -10,21 +10,8 @@ namespace Identity.Tests.Security;
 public sealed class RedisOutageTests
 {
     [Fact]
-    public async Task Server_WhenRedisIsAway_Answers503AndGoesOnWhenItIsBack()
+    public Task Server_WhenRedisIsAway_Answers503AndGoesOnWhenItIsBack() => RunAsync(async (redis, process) =>
     {
-        var directory = Directory.CreateTempSubdirectory("identity-redis-outage-test-");
-        await using var redis = await RedisInstance.StartAsync();
-        if (redis is null)
-        {
-            Assert.Skip(RedisInstance.WhatIsMissing);
-        }
-
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var settings = await RunningServer.WriteClientsAsync(directory.FullName, key);
-        settings["DATA_DIR"] = Path.Combine(directory.FullName, "data");
-        settings["REDIS_HOST"] = redis.Host;
-        await using var process = ServerProcess.Start(settings);
-        await process.WaitReadyAsync();
         using var node = new AddressedNode(process.Address);
         var (_, email) = await node.RegisterAsync();
         using var browser = new Browser(node.Address);
@@ -60,16 +47,36 @@ public sealed class RedisOutageTests
         {
             Assert.True(login.IsSuccessStatusCode);
         }
-
-        await process.KillAsync();
-        directory.Delete(recursive: true);
-    }
+    });
 
     // As while min-replicas-to-write is not met, when its memory is full, or at a replica: questions are answered, changes are not.
     [Fact]
-    public async Task ReuseOfARefreshToken_WhileRedisRefusesToWrite_EndsTheSessionAllTheSame()
+    public Task ReuseOfARefreshToken_WhileRedisRefusesToWrite_EndsTheSessionAllTheSame() => RunAsync(async (redis, process) =>
     {
-        var directory = Directory.CreateTempSubdirectory("identity-redis-refusal-test-");
+        using var node = new AddressedNode(process.Address);
+        using var browser = await node.SignedInAsync();
+        var first = (string)(await node.TokensAsync(browser))["refresh_token"]!;
+        var second = (string)(await node.RefreshAsync(first)).Body["refresh_token"]!;
+        var third = (await node.RefreshAsync(second)).Body;
+        Assert.Equal(HttpStatusCode.OK, await node.UserInfoAsync((string)third["access_token"]!));
+
+        await redis.CommandAsync("CONFIG SET min-replicas-to-write 1");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await node.RefreshAsync(first)).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, await node.UserInfoAsync((string)third["access_token"]!));
+        using (var again = await browser.GetAsync(node.AuthorizeUrl("spa", "openid", ("prompt", "none"))))
+        {
+            Assert.Equal("login_required", Node.Query(again.Headers.Location).GetValueOrDefault("error"));
+        }
+
+        await redis.CommandAsync("CONFIG SET min-replicas-to-write 0");
+        Assert.Equal("invalid_grant", (string?)(await node.RefreshAsync((string)third["refresh_token"]!)).Body["error"]);
+        await process.KillAsync();
+        Assert.Contains("RefreshTokenGrant[1010]", process.Output, StringComparison.Ordinal);
+    });
+
+    private static async Task RunAsync(Func<RedisInstance, ServerProcess, Task> test)
+    {
+        var directory = Directory.CreateTempSubdirectory("identity-redis-outage-test-");
         await using var redis = await RedisInstance.StartAsync();
         if (redis is null)
         {
@@ -83,25 +90,7 @@ public sealed class RedisOutageTests
         await using (var process = ServerProcess.Start(settings))
         {
             await process.WaitReadyAsync();
-            using var node = new AddressedNode(process.Address);
-            using var browser = await node.SignedInAsync();
-            var first = (string)(await node.TokensAsync(browser))["refresh_token"]!;
-            var second = (string)(await node.RefreshAsync(first)).Body["refresh_token"]!;
-            var third = (await node.RefreshAsync(second)).Body;
-            Assert.Equal(HttpStatusCode.OK, await node.UserInfoAsync((string)third["access_token"]!));
-
-            await redis.CommandAsync("CONFIG SET min-replicas-to-write 1");
-            Assert.Equal(HttpStatusCode.ServiceUnavailable, (await node.RefreshAsync(first)).Status);
-            Assert.Equal(HttpStatusCode.Unauthorized, await node.UserInfoAsync((string)third["access_token"]!));
-            using (var again = await browser.GetAsync(node.AuthorizeUrl("spa", "openid", ("prompt", "none"))))
-            {
-                Assert.Equal("login_required", Node.Query(again.Headers.Location).GetValueOrDefault("error"));
-            }
-
-            await redis.CommandAsync("CONFIG SET min-replicas-to-write 0");
-            Assert.Equal("invalid_grant", (string?)(await node.RefreshAsync((string)third["refresh_token"]!)).Body["error"]);
-            await process.KillAsync();
-            Assert.Contains("RefreshTokenGrant[1010]", process.Output, StringComparison.Ordinal);
+            await test(redis, process);
         }
 
         directory.Delete(recursive: true);
