@@ -1,6 +1,6 @@
 // RFC 6749 §6 and RFC 9700 §4.14: rotation with reuse detection, and a short window in which parallel tabs get the same successor.
-using Identity.Accounts.Sessions;
 using System.Text.Json;
+using Identity.Accounts.Sessions;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.DPoP;
