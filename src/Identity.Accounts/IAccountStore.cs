@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Credentials;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;
 
@@ -46,6 +47,9 @@ public sealed record AccountConsequences
 
     /// <summary>Roles that the account did not have before: they must exist, and go on to until this is written.</summary>
     public IReadOnlyList<string> GivenRoles { get; init; } = [];
+
+    /// <summary>What its owner is told of it by mail, with links that are written after those of before are void.</summary>
+    public IReadOnlyList<Notice> Notices { get; init; } = [];
 
     /// <summary>Ends every live session of the account with its refresh families, and tells of each; null: they live on.</summary>
     public SessionEnding? EndSessions { get; init; }

@@ -5,6 +5,7 @@ using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.Profile;
 using Identity.Accounts.Sessions;
@@ -13,9 +14,10 @@ using Microsoft.EntityFrameworkCore;
 namespace Identity.Accounts;
 
 /// <param name="database">Where accounts are.</param>
+/// <param name="mail">Where notices wait.</param>
 /// <param name="credentials">The other home of credentials; null: they are here too.</param>
 /// <param name="metadata">The other home of metadata; null: it is here too.</param>
-internal sealed class SqlAccountStore(StoreDatabase database, MongoCredentialStore? credentials = null, MongoMetadataStore? metadata = null) : IAccountStore
+internal sealed class SqlAccountStore(StoreDatabase database, MailOutbox mail, MongoCredentialStore? credentials = null, MongoMetadataStore? metadata = null) : IAccountStore
 {
     // Asked at nearly every request that acts for somebody.
     private readonly RowsByKey<Guid, AccountRow> _rows = new(
@@ -200,7 +202,11 @@ internal sealed class SqlAccountStore(StoreDatabase database, MongoCredentialSto
                     }
 
                     var ended = consequences.EndSessions is { } ending ? await SqlSessionStore.EndAllAsync(database, context, row.Id, ending.Reason, ending.At, token) : [];
+
+                    // Saved with the first event, where there is one.
+                    mail.Add(context, consequences.Notices);
                     await SqlOutbox.AppendAsync(database, context, [.. events, .. ended.Select(session => consequences.EndSessions!.Destroyed(session))], token);
+                    await context.SaveChangesAsync(token);
                     return new AccountUpdate(AccountWrite.Done, ended);
                 },
                 cancellationToken);

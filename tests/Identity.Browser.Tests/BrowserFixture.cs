@@ -147,7 +147,7 @@ public sealed class BrowserFixture : IAsyncLifetime
         foreach (var (platform, environment) in new (string, string?)[] { (DevicePlatforms.Android, null), (DevicePlatforms.Ios, "production") })
         {
             var device = new NewDevice(platform, Guid.NewGuid().ToString("N"), AppId: "com.example.atlas", Environment: environment);
-            Assert.IsType<DeviceRegistration.Registered>(await Server.Services.GetRequiredService<DeviceRegistry>().RegisterAsync(account.Id, session.Id, device, new Caller(null, null), CancellationToken.None));
+            Assert.IsType<DeviceRegistration.Registered>(await Server.Services.GetRequiredService<DeviceRegistry>().RegisterAsync(account.Id, session.Id, device, new Caller(null, null), notice: null, CancellationToken.None));
         }
     }
 

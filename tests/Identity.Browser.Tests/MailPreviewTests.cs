@@ -18,7 +18,7 @@ public sealed class MailPreviewTests(BrowserFixture fixture)
     private static readonly Dictionary<string, Func<IServiceProvider, Account, Task>> Mails = new(StringComparer.Ordinal)
     {
         ["code"] = (services, account) => services.GetRequiredService<OneTimeCodeService>().GenerateAsync(new CodeRecipient(account.Id, null, null), "email", OneTimeCodePurposes.PasswordReset, new Caller(null, null, ClientName: "Atlas"), CancellationToken.None),
-        ["notice"] = (services, account) => services.GetRequiredService<AccessNotices>().TellAsync(account, AccessChange.EmailChangeAsked),
+        ["notice"] = (services, account) => services.GetRequiredService<IAccessNoticeStore>().AddAsync(services.GetRequiredService<AccessNotices>().Write(account, AccessChange.EmailChangeAsked), CancellationToken.None),
         ["lockout"] = (services, account) => services.GetRequiredService<LockoutNotice>().TellAsync(account, CancellationToken.None),
         ["existing"] = async (services, account) => await services.GetRequiredService<Identity.Accounts.Registration.RegistrationService>().RegisterAsync(new(account.Email, BrowserFixture.Password), conceal: true, new Caller(null, null), CancellationToken.None),
     };

@@ -168,7 +168,7 @@ public sealed class Visit : IAsyncDisposable
         await RegisterAccountAsync();
         var services = _fixture.Server.Services;
         var account = (await services.GetRequiredService<IAccountStore>().FindByEmailAsync(Email.ToUpperInvariant(), CancellationToken.None))!;
-        await services.GetRequiredService<AccessNotices>().TellAsync(account, AccessChange.PasswordChanged);
+        await services.GetRequiredService<IAccessNoticeStore>().AddAsync(services.GetRequiredService<AccessNotices>().Write(account, AccessChange.PasswordChanged), CancellationToken.None);
         return "/not-me?ticket=" + await _fixture.Server.ReadTicketAsync(Email, "password");
     }
 

@@ -197,7 +197,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
         await store.GetRequiredService<IAccountStore>().CreateAsync(account, new AccountCredentials(account.Id, null, null), [], default);
         var session = new Session("0123456789abcdef-app", account.Id, now, now, ["pwd"], "1", now.AddDays(1), now, now.AddDays(1), null, ["shop"], null, null, null);
         await store.GetRequiredService<ISessionStore>().CreateAsync(session, s_events.SessionCreated(session), default);
-        var registered = await store.GetRequiredService<DeviceRegistry>().RegisterAsync(account.Id, session.Id, new NewDevice("android", "token-1"), new Caller(null, null), default);
+        var registered = await store.GetRequiredService<DeviceRegistry>().RegisterAsync(account.Id, session.Id, new NewDevice("android", "token-1"), new Caller(null, null), notice: null, default);
         Assert.IsType<DeviceRegistration.Registered>(registered);
         fcm.Plan("token-1", StandInFcm.Error(503, "UNAVAILABLE", retryAfter: "1"));
         await store.GetServices<IMessageSender>().Single(sender => sender.Channel == "push").SendAsync(new PersonalMessage(account.Id.ToString("N"), "Your code", "123456", Id: Guid.CreateVersion7(now)), default);

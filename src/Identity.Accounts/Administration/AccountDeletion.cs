@@ -91,13 +91,17 @@ public sealed class AccountDeletion(
             var now = timeProvider.GetUtcNow();
             (account.IsActive, account.DeleteAfter, account.UpdatedAt, account.SecurityStamp) = (false, now + options.Value.DeletionGrace, now, Guid.NewGuid().ToString("N"));
             LifecycleEvent[] told = [events.OfUser(EventTypes.UserUpdated, account), events.OfUser(EventTypes.UserDeactivated, account)];
-            var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, new AccountConsequences { EndSessions = sessions.EndingWith(SessionEndReasons.Deactivated, caller) }, CancellationToken.None);
+            var until = account.DeleteAfter.Value;
+            var consequences = new AccountConsequences
+            {
+                EndSessions = sessions.EndingWith(SessionEndReasons.Deactivated, caller),
+                Notices = [notices.Write(account, AccessChange.DeletionAsked, culture => until.ToString("d", culture))],
+            };
+            var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
             if (written == AccountWrite.Done)
             {
                 await audit.WriteAsync("delete_request", "success", id, caller, sessionId, CancellationToken.None);
                 await sessions.AuditEndedAsync(ended, SessionEndReasons.Deactivated, caller, CancellationToken.None);
-                var until = account.DeleteAfter.Value;
-                await notices.TellAsync(account, AccessChange.DeletionAsked, culture => until.ToString("d", culture));
                 return DeletionRequest.Done;
             }
 

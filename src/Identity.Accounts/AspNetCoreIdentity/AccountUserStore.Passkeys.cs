@@ -22,6 +22,7 @@ public sealed partial class AccountUserStore : IUserPasskeyStore<Account>
         await factors.AddAsync(
             new SecondFactor(Guid.CreateVersion7(now), user.Id, FactorKinds.Passkey, StoredPasskey.Slot(passkey.CredentialId), passkey.Name ?? "", JsonSerializer.Serialize(StoredPasskey.Of(passkey)), passkey.SignCount, now, null),
             events.OfUser(EventTypes.UserFactorAdded, user),
+            notice: null,
             cancellationToken);
     }
 
@@ -38,7 +39,7 @@ public sealed partial class AccountUserStore : IUserPasskeyStore<Account>
     {
         if (await FindFactorAsync(user, credentialId, cancellationToken) is { } factor)
         {
-            await factors.RemoveAsync(user.Id, factor.Id, events.OfUser(EventTypes.UserFactorRemoved, user), cancellationToken);
+            await factors.RemoveAsync(user.Id, factor.Id, events.OfUser(EventTypes.UserFactorRemoved, user), notice: null, cancellationToken);
         }
     }
 

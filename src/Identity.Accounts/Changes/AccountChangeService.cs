@@ -1,6 +1,7 @@
 // The wire contract's PUT /users/{id}, and the account page: changing accounts under optimistic concurrency (RFC 9110 §13.1.1).
 using System.Text.Json.Nodes;
 using Identity.Accounts.Audit;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Profile;
@@ -98,6 +99,7 @@ public sealed class AccountChangeService(
 
                 // What the old mailboxes were sent goes with them: an administrator may have moved the account away from whoever reads them.
                 VoidsNotices = change.ByPerson is null && wanted.Email is not null,
+                Notices = [.. Notices(account, wanted, oldEmail, oldVerified, change.ByPerson is not null)],
             };
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, Events(account, wasActive, rolesChanged), consequences, cancellationToken);
             switch (written)
@@ -123,7 +125,7 @@ public sealed class AccountChangeService(
             // Written: the trail tells of all of it although the caller may have hung up.
             await AuditAsync(account, wasActive, rolesChanged, caller);
             await sessions.AuditEndedAsync(ended, reason ?? "", caller, CancellationToken.None);
-            await TellAsync(account, wanted, oldEmail, oldVerified, change.ByPerson is not null, caller);
+            await SendCodesAsync(account, wanted, change.ByPerson is not null, caller);
             return new AccountChangeResult.Changed(account, await metadata.FindAsync(id, cancellationToken));
         }
 
@@ -156,37 +158,40 @@ public sealed class AccountChangeService(
         : wanted.PhoneNumber is { IsSet: true, Value: { } phone } && await accounts.FindByPhoneNumberAsync(phone, cancellationToken) is { } byPhone && byPhone.Id != account.Id ? AccountWrite.PhoneNumberTaken
         : null;
 
-    private async Task TellAsync(Account account, AccessMembers wanted, string oldEmail, bool oldVerified, bool byPerson, Caller caller)
+    private IEnumerable<Notice> Notices(Account account, AccessMembers wanted, string oldEmail, bool oldVerified, bool byPerson)
     {
         if (wanted.Email is not null && byPerson)
         {
-            await codes.SendChangeCodeAsync(account, isEmail: true, caller, CancellationToken.None);
-            await notices.TellAsync(account, AccessChange.EmailChangeAsked, account.Email, oldVerified ? oldEmail : null, withLink: true);
+            yield return notices.Write(account, AccessChange.EmailChangeAsked, account.Email, oldVerified ? oldEmail : null, withLink: true);
         }
         else if (wanted.Email is not null)
         {
             // Both: the new address gets the link, as the account's; the old one is out of force, and so may be whoever reads its mail.
-            await notices.TellAsync(account, AccessChange.EmailReplaced, oldEmail, emailBefore: null, withLink: false);
-            await notices.TellAsync(account, AccessChange.EmailReplaced);
+            yield return notices.Write(account, AccessChange.EmailReplaced, oldEmail, emailBefore: null, withLink: false);
+            yield return notices.Write(account, AccessChange.EmailReplaced);
         }
 
-        if (wanted.PhoneNumber is { IsSet: true, Value: { } number })
+        if (wanted.PhoneNumber.IsSet)
         {
-            if (byPerson)
-            {
-                await codes.SendChangeCodeAsync(account, isEmail: false, caller, CancellationToken.None);
-            }
-
-            await notices.TellAsync(account, byPerson ? AccessChange.PhoneChangeAsked : AccessChange.PhoneChanged);
-        }
-        else if (wanted.PhoneNumber.IsSet)
-        {
-            await notices.TellAsync(account, AccessChange.PhoneRemoved);
+            yield return notices.Write(account, wanted.PhoneNumber.Value is null ? AccessChange.PhoneRemoved : byPerson ? AccessChange.PhoneChangeAsked : AccessChange.PhoneChanged);
         }
 
         if (wanted.UserName.IsSet)
         {
-            await notices.TellAsync(account, AccessChange.UserNameChanged);
+            yield return notices.Write(account, AccessChange.UserNameChanged);
+        }
+    }
+
+    private async Task SendCodesAsync(Account account, AccessMembers wanted, bool byPerson, Caller caller)
+    {
+        if (wanted.Email is not null && byPerson)
+        {
+            await codes.SendChangeCodeAsync(account, isEmail: true, caller, CancellationToken.None);
+        }
+
+        if (wanted.PhoneNumber is { IsSet: true, Value: not null } && byPerson)
+        {
+            await codes.SendChangeCodeAsync(account, isEmail: false, caller, CancellationToken.None);
         }
     }
 

@@ -44,7 +44,7 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
             }
             finally
             {
-                await TellSessionsAsync(context);
+                await TellAsync(context);
             }
         });
 
@@ -66,7 +66,7 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
             }
             finally
             {
-                await TellSessionsAsync(context);
+                await TellAsync(context);
             }
         });
     }

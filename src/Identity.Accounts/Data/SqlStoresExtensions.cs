@@ -6,6 +6,7 @@ using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Redis;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Delivery.Push;
 using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
@@ -47,6 +48,7 @@ public static partial class SqlStoresExtensions
             _ => throw new InvalidOperationException($"No database provider {settings.Provider}."),
         });
 
+        services.AddSingleton(provider => new MailOutbox(new Lazy<SealedText>(() => new SealedText(provider.GetRequiredService<MasterKey>(), MailOutbox.Purpose))));
         services.AddSingleton<IAccountStore, SqlAccountStore>();
         services.AddSingleton<ICredentialStore, SqlCredentialStore>();
         services.AddSingleton<IMetadataStore, SqlMetadataStore>();
@@ -66,6 +68,7 @@ public static partial class SqlStoresExtensions
         services.AddSingleton(provider => new DeviceRegistry(
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<MasterKey>(),
+            provider.GetRequiredService<MailOutbox>(),
             provider.GetRequiredService<AuditTrail>(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetService<DeviceSecrets>()));
@@ -84,7 +87,7 @@ public static partial class SqlStoresExtensions
             provider.GetRequiredService<IRateLimiter>(),
             provider.GetRequiredService<IOptions<AccountsOptions>>(),
             provider.GetRequiredService<TimeProvider>()));
-        services.AddSingleton(provider => new ExternalIdentities(provider.GetRequiredService<StoreDatabase>()));
+        services.AddSingleton(provider => new ExternalIdentities(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<MailOutbox>()));
         services.AddSingleton(provider => new ExternalEntries(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<ExternalSignInService>(provider));
         services.AddSingleton<Profile.IGrantedAccess, ExternalRevocation>();

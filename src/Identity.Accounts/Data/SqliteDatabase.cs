@@ -220,7 +220,7 @@ internal sealed class SqliteDatabase : StoreDatabase
         }
 
         // The writer does not wait for the other nodes; those who asked for the writes do.
-        var telling = TellSessionsAsync(context);
+        var telling = TellAsync(context);
         if (telling.IsCompletedSuccessfully)
         {
             group.ForEach(work => work.Complete());

@@ -28,6 +28,11 @@ public sealed class StoreCleanUp
     /// </summary>
     private static readonly TimeSpan KeepCodes = TimeSpan.FromDays(7);
 
+    /// <summary>
+    /// Whoever delivers it gives it up, and counts and logs that. Where nobody has for a week, nobody delivers any more, and it is no place to keep addresses.
+    /// </summary>
+    private static readonly TimeSpan KeepMail = TimeSpan.FromDays(7);
+
     private readonly StoreDatabase _database;
     private readonly TimeProvider _timeProvider;
     private readonly AccountsOptions _options;
@@ -66,6 +71,7 @@ public sealed class StoreCleanUp
             + await DeleteAsync(c => c.Set<FactorProofRow>(), r => r.At, now - SecondFactors.FactorEnrolment.Fresh, cancellationToken)
             + await DeviceRegistry.RemoveStaleAsync(_database, now, cancellationToken)
             + await DeleteAsync(c => c.Set<PushMessageRow>(), r => r.ExpiresAt, now, cancellationToken)
+            + await DeleteAsync(c => c.Set<MailMessageRow>(), r => r.ExpiresAt, now - KeepMail, cancellationToken)
             + await DeleteAsync(c => c.Set<PushSignInRow>(), r => r.ExpiresAt, now - PushSignIn.PushSignIns.RememberDenials, cancellationToken)
             + await DeleteAsync(c => c.Set<ExternalEntryRow>(), r => r.ExpiresAt, now, cancellationToken)
             + await DeleteAsync(c => c.Set<ExternalSessionRow>(), r => r.ExpiresAt, now, cancellationToken)

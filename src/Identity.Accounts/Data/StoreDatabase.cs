@@ -19,6 +19,9 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
     /// <summary>In this process: a read is no round trip.</summary>
     public virtual bool IsEmbedded => false;
 
+    /// <summary>Says when a mail was committed here.</summary>
+    internal MailSignal NewMail { get; } = new();
+
     /// <summary>Where sessions are remembered at all nodes; null: nowhere.</summary>
     internal RedisSessionCache? SessionCache { get; init; }
 
@@ -109,12 +112,17 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// To be awaited after a commit, and before whoever asked for it hears of it: what is acknowledged is told to all nodes. After a failure too,
-    /// since a commit whose answer was lost may have been made.
+    /// To be awaited after a commit, and before whoever asked for it hears of it: what is acknowledged is told to all nodes, and mail in it to its delivery.
+    /// After a failure too, since a commit whose answer was lost may have been made.
     /// </summary>
-    protected Task TellSessionsAsync(IdentityDbContext context)
+    protected Task TellAsync(IdentityDbContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
+        if (context.TakeMailAdded())
+        {
+            NewMail.Set();
+        }
+
         var changed = context.TakeChangedSessions();
         return changed.Count == 0 || SessionCache is null ? Task.CompletedTask : SessionCache.InvalidateAsync(changed);
     }

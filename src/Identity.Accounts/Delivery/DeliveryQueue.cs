@@ -6,7 +6,7 @@ namespace Identity.Accounts.Delivery;
 
 /// <summary>
 /// Sends messages after the request that caused them is answered: whether there was anybody to send to must not show in how long that took.
-/// A message that is lost with the process is one that its person asks for again.
+/// A message that is lost with the process is one that its person asks for again; what tells of a change is not sent by this (<see cref="Mail.MailDelivery"/>).
 /// </summary>
 public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, TimeProvider timeProvider, ILogger<DeliveryQueue> logger) : BackgroundService
 {

@@ -7,6 +7,7 @@ using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Microsoft.EntityFrameworkCore;
 
@@ -36,17 +37,24 @@ public sealed class DeviceRegistry
     private readonly TimeProvider _timeProvider;
     private readonly SealedText _tokens;
     private readonly byte[] _hashKey;
+    private readonly MailOutbox _mail;
     private readonly DeviceSecrets? _secrets;
 
-    internal DeviceRegistry(StoreDatabase database, MasterKey masterKey, AuditTrail audit, TimeProvider timeProvider, DeviceSecrets? secrets)
+    internal DeviceRegistry(StoreDatabase database, MasterKey masterKey, MailOutbox mail, AuditTrail audit, TimeProvider timeProvider, DeviceSecrets? secrets)
     {
-        (_database, _audit, _timeProvider, _secrets) = (database, audit, timeProvider, secrets);
+        (_database, _mail, _audit, _timeProvider, _secrets) = (database, mail, audit, timeProvider, secrets);
         _tokens = new SealedText(masterKey, TokenPurpose);
         _hashKey = masterKey.Derive(TokenPurpose + "-hash");
     }
 
     /// <summary>Registers a device for an account, or notes that it is still there; takes the token from whoever had it.</summary>
-    public async Task<DeviceRegistration> RegisterAsync(Guid accountId, string sessionId, NewDevice device, Caller caller, CancellationToken cancellationToken)
+    /// <param name="accountId">Whose.</param>
+    /// <param name="sessionId">The session that registers it.</param>
+    /// <param name="device">As its app tells.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="notice">What the owner is told where the device brings a new key, written with it.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<DeviceRegistration> RegisterAsync(Guid accountId, string sessionId, NewDevice device, Caller caller, Func<Account, Notice>? notice, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(caller);
@@ -65,7 +73,8 @@ public sealed class DeviceRegistry
 
                 // Under the lock that ending a session takes: a device is registered before its sign-out, which then detaches it, or not at all.
                 var session = await context.Sessions.FirstOrDefaultAsync(r => r.Id == sessionId && r.AccountId == accountId && r.EndedAt == null && r.ExpiresAt > now, token);
-                if (session is null || !await context.Accounts.AnyAsync(r => r.Id == accountId && r.IsActive, token))
+                var account = session is null ? null : await context.Accounts.AsNoTracking().FirstOrDefaultAsync(r => r.Id == accountId && r.IsActive, token);
+                if (session is null || account is null)
                 {
                     return (new DeviceRegistration.SessionOver(), null, []);
                 }
@@ -99,6 +108,7 @@ public sealed class DeviceRegistry
                 row.UserAgent = caller.UserAgent is { Length: > 400 } agent ? agent[..400] : caller.UserAgent;
                 row.RegisteredAt = row.LastSeenAt = now;
                 context.Entry(row).State = own is null ? EntityState.Added : EntityState.Modified;
+                _mail.Add(context, keyIsNew ? notice?.Invoke(SqlAccountStore.Map(account)) : null);
                 await context.SaveChangesAsync(token);
                 if (own is null)
                 {
@@ -152,9 +162,14 @@ public sealed class DeviceRegistry
     }
 
     /// <summary>The device as it was; null: the account has none of that id.</summary>
-    public async Task<Device?> RemoveAsync(Guid accountId, Guid id, Caller caller, CancellationToken cancellationToken)
+    /// <param name="accountId">Whose.</param>
+    /// <param name="id">Which.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="notice">What the owner is told of it, written with it; null: nothing.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<Device?> RemoveAsync(Guid accountId, Guid id, Caller caller, Func<Device, Notice?>? notice, CancellationToken cancellationToken)
     {
-        var removed = await RemoveAsync(accountId, r => r.Id == id, DeviceRemovalReasons.Requested, cancellationToken);
+        var removed = await RemoveAsync(accountId, r => r.Id == id, DeviceRemovalReasons.Requested, notice, cancellationToken);
         if (removed is not null)
         {
             await _audit.WriteAsync("device_remove", DeviceRemovalReasons.Requested, accountId, caller, caller.SessionId, CancellationToken.None);
@@ -169,7 +184,7 @@ public sealed class DeviceRegistry
     /// </summary>
     internal async Task<bool> RemoveRefusedAsync(Guid accountId, Guid id, DateTimeOffset asOf, CancellationToken cancellationToken)
     {
-        var removed = await RemoveAsync(accountId, r => r.Id == id && r.RegisteredAt <= asOf, DeviceRemovalReasons.Unregistered, cancellationToken) is not null;
+        var removed = await RemoveAsync(accountId, r => r.Id == id && r.RegisteredAt <= asOf, DeviceRemovalReasons.Unregistered, notice: null, cancellationToken) is not null;
         if (removed)
         {
             await _audit.WriteAsync("device_remove", DeviceRemovalReasons.Unregistered, accountId, new Caller(Ip: null, UserAgent: null, ActorId: "push"), sessionId: null, CancellationToken.None);
@@ -196,7 +211,7 @@ public sealed class DeviceRegistry
                 cancellationToken);
             foreach (var device in stale)
             {
-                total += await RemoveAsync(database, device.AccountId, r => r.Id == device.Id && r.LastSeenAt <= cutoff, DeviceRemovalReasons.Stale, now, cancellationToken) is not null ? 1 : 0;
+                total += await RemoveAsync(database, device.AccountId, r => r.Id == device.Id && r.LastSeenAt <= cutoff, DeviceRemovalReasons.Stale, now, alongside: null, cancellationToken) is not null ? 1 : 0;
             }
 
             if (stale.Count < BatchSize)
@@ -207,9 +222,9 @@ public sealed class DeviceRegistry
     }
 
     // The first that went; null: none.
-    private async Task<DeviceRow?> RemoveAsync(Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, CancellationToken cancellationToken)
+    private async Task<DeviceRow?> RemoveAsync(Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, Func<Device, Notice?>? notice, CancellationToken cancellationToken)
     {
-        var removed = await RemoveAsync(_database, accountId, which, reason, _timeProvider.GetUtcNow(), cancellationToken);
+        var removed = await RemoveAsync(_database, accountId, which, reason, _timeProvider.GetUtcNow(), (context, row) => _mail.Add(context, notice?.Invoke(Map(row))), cancellationToken);
         await ForgetAsync(removed is null ? [] : [removed]);
         return removed;
     }
@@ -228,11 +243,18 @@ public sealed class DeviceRegistry
         }
     }
 
-    private static Task<DeviceRow?> RemoveAsync(StoreDatabase database, Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, DateTimeOffset now, CancellationToken cancellationToken) => database.TransactAsync(
+    private static Task<DeviceRow?> RemoveAsync(StoreDatabase database, Guid accountId, System.Linq.Expressions.Expression<Func<DeviceRow, bool>> which, string reason, DateTimeOffset now, Action<IdentityDbContext, DeviceRow>? alongside, CancellationToken cancellationToken) => database.TransactAsync(
         async (context, token) =>
         {
             await SqlOutbox.LockAsync(database, context, accountId, token);
-            return await DeviceDetachment.RemoveAsync(database, context, context.Set<DeviceRow>().Where(r => r.AccountId == accountId).Where(which), reason, now, token) is [var first, ..] ? first : null;
+            if (await DeviceDetachment.RemoveAsync(database, context, context.Set<DeviceRow>().Where(r => r.AccountId == accountId).Where(which), reason, now, token) is not [var first, ..])
+            {
+                return null;
+            }
+
+            alongside?.Invoke(context, first);
+            await context.SaveChangesAsync(token);
+            return first;
         },
         cancellationToken);
 

@@ -9,16 +9,12 @@ public sealed class DeviceWithdrawal(DeviceRegistry devices, IAccountStore accou
     /// <summary>False: the account has no such device.</summary>
     public async Task<bool> RemoveAsync(Guid accountId, Guid id, Caller caller, CancellationToken cancellationToken)
     {
-        if (await devices.RemoveAsync(accountId, id, caller, cancellationToken) is not { } removed)
-        {
-            return false;
-        }
-
-        if (removed.CanApprove && await accounts.FindAsync(accountId, CancellationToken.None) is { } account)
-        {
-            await notices.TellAsync(account, AccessChange.DeviceKeyRemoved, _ => DevicePlatforms.NameOf(removed.Platform));
-        }
-
-        return true;
+        var account = await accounts.FindAsync(accountId, cancellationToken);
+        return await devices.RemoveAsync(
+            accountId,
+            id,
+            caller,
+            device => device.CanApprove && account is not null ? notices.Write(account, AccessChange.DeviceKeyRemoved, _ => DevicePlatforms.NameOf(device.Platform)) : null,
+            cancellationToken) is not null;
     }
 }

@@ -1,5 +1,6 @@
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Microsoft.EntityFrameworkCore;
 
@@ -29,7 +30,9 @@ public sealed class ExternalIdentities
 {
     private readonly StoreDatabase _database;
 
-    internal ExternalIdentities(StoreDatabase database) => _database = database;
+    private readonly MailOutbox _mail;
+
+    internal ExternalIdentities(StoreDatabase database, MailOutbox mail) => (_database, _mail) = (database, mail);
 
     public async Task<ExternalIdentity?> FindAsync(string key, CancellationToken cancellationToken)
     {
@@ -44,8 +47,8 @@ public sealed class ExternalIdentities
         return [.. rows.Select(Map)];
     }
 
-    /// <summary>False: the subject belongs to an account already.</summary>
-    public async Task<bool> TryAddAsync(ExternalSubject subject, Guid accountId, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>And tells the owner, as one. False: the subject belongs to an account already.</summary>
+    public async Task<bool> TryAddAsync(ExternalSubject subject, Guid accountId, DateTimeOffset now, Notice notice, CancellationToken cancellationToken)
     {
         try
         {
@@ -53,6 +56,7 @@ public sealed class ExternalIdentities
                 async (context, token) =>
                 {
                     context.Add(Row(subject, accountId, now));
+                    _mail.Add(context, notice);
                     await context.SaveChangesAsync(token);
                     return true;
                 },
@@ -104,8 +108,8 @@ public sealed class ExternalIdentities
         },
         cancellationToken);
 
-    /// <summary>Takes one way in away from the account. Of two that are taken away at the same time one stays, where there is no other.</summary>
-    public Task<Unlinking> RemoveAsync(Guid accountId, string key, bool hasOtherWay, CancellationToken cancellationToken) => _database.TransactAsync(
+    /// <summary>Takes one way in away from the account, and tells the owner, as one. Of two that are taken away at the same time one stays, where there is no other.</summary>
+    public Task<Unlinking> RemoveAsync(Guid accountId, string key, bool hasOtherWay, Notice? notice, CancellationToken cancellationToken) => _database.TransactAsync(
         async (context, token) =>
         {
             await _database.Dialect.LockAsync(context, "external:" + accountId.ToString("N"), token);
@@ -121,6 +125,8 @@ public sealed class ExternalIdentities
             }
 
             await context.Set<ExternalIdentityRow>().Where(r => r.AccountId == accountId && r.Key == key).ExecuteDeleteAsync(token);
+            _mail.Add(context, notice);
+            await context.SaveChangesAsync(token);
             return Unlinking.Done;
         },
         cancellationToken);

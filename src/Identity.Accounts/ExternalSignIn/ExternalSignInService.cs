@@ -134,7 +134,7 @@ public sealed class ExternalSignInService(
     public async Task<Linking> LinkAsync(ExternalPerson person, Account account, Caller caller, CancellationToken cancellationToken)
     {
         var subject = person.Subject;
-        if (!await identities.TryAddAsync(subject, account.Id, timeProvider.GetUtcNow(), cancellationToken))
+        if (!await identities.TryAddAsync(subject, account.Id, timeProvider.GetUtcNow(), notices.Write(account, AccessChange.ConnectionAdded, _ => subject.Provider), cancellationToken))
         {
             if ((await identities.FindAsync(subject.Key, cancellationToken))?.AccountId == account.Id)
             {
@@ -146,7 +146,6 @@ public sealed class ExternalSignInService(
         }
 
         await audit.WriteAsync("link", "success", account.Id, caller with { ActorId = Actor(subject.Provider) }, caller.SessionId, CancellationToken.None);
-        await notices.TellAsync(account, AccessChange.ConnectionAdded, _ => subject.Provider);
         return Linking.Done;
     }
 
@@ -258,13 +257,9 @@ public sealed class ExternalSignInService(
     {
         var hasPassword = (await credentials.FindAsync(accountId, cancellationToken))?.PasswordHash is not null;
         var identity = await identities.FindAsync(key, cancellationToken);
-        var outcome = await identities.RemoveAsync(accountId, key, hasPassword, cancellationToken);
+        var notice = identity is not null && await accounts.FindAsync(accountId, cancellationToken) is { } account ? notices.Write(account, AccessChange.ConnectionRemoved, _ => identity.Provider) : null;
+        var outcome = await identities.RemoveAsync(accountId, key, hasPassword, notice, cancellationToken);
         await audit.WriteAsync("unlink", outcome.ToString(), accountId, caller, caller.SessionId, CancellationToken.None);
-        if (outcome == Unlinking.Done && identity is not null && await accounts.FindAsync(accountId, CancellationToken.None) is { } account)
-        {
-            await notices.TellAsync(account, AccessChange.ConnectionRemoved, _ => identity.Provider);
-        }
-
         return outcome;
     }
 

@@ -336,13 +336,11 @@ public sealed class OneTimeCodeService(
 
             account.UpdatedAt = timeProvider.GetUtcNow();
             LifecycleEvent[] told = [events.OfUser(EventTypes.UserUpdated, account), events.OfUser(isEmail ? EventTypes.UserEmailVerified : EventTypes.UserPhoneVerified, account)];
-            switch (await accounts.UpdateAsync(account, account.Version, told, CancellationToken.None))
+            var notice = isEmail ? notices.Write(account, AccessChange.EmailChanged, oldEmail, wasVerified ? oldEmail : null, withLink: true) : notices.Write(account, AccessChange.PhoneChanged);
+            switch ((await accounts.UpdateAsync(account, account.Version, told, new AccountConsequences { Notices = [notice] }, CancellationToken.None)).Outcome)
             {
                 case AccountWrite.Done:
                     await audit.WriteAsync(isEmail ? "email_change" : "phone_change", "success", account.Id, caller, sessionId: null, CancellationToken.None);
-                    await (isEmail
-                        ? notices.TellAsync(account, AccessChange.EmailChanged, oldEmail, wasVerified ? oldEmail : null, withLink: true)
-                        : notices.TellAsync(account, AccessChange.PhoneChanged));
                     return account;
                 case AccountWrite.Conflict when await accounts.FindAsync(account.Id, CancellationToken.None) is { } current:
                     account = current;
@@ -374,6 +372,7 @@ public sealed class OneTimeCodeService(
                 Password = stored?.PasswordHash is { } hash ? new PasswordReplacement(hash, null, timeProvider.GetUtcNow()) : null,
                 ForgetsDevices = true,
                 EndSessions = sessions.EndingWith(SessionEndReasons.Revoked, caller),
+                Notices = [notices.Write(account, AccessChange.AccountTakenOver)],
             };
             LifecycleEvent[] told = wasProven ? [events.OfUser(EventTypes.UserUpdated, account)] : [events.OfUser(EventTypes.UserUpdated, account), events.OfUser(EventTypes.UserEmailVerified, account)];
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
@@ -381,7 +380,6 @@ public sealed class OneTimeCodeService(
             {
                 await claim.ForgetRestAsync(account.Id, keepsRecord, CancellationToken.None);
                 await sessions.AuditEndedAsync(ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
-                await notices.TellAsync(account, AccessChange.AccountTakenOver);
                 return (account, true);
             }
 

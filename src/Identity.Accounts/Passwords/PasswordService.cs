@@ -177,7 +177,7 @@ public sealed class PasswordService(
             LifecycleEvent[] told = proves
                 ? [events.OfUser(EventTypes.UserPasswordChanged, account), events.OfUser(EventTypes.UserEmailVerified, account)]
                 : [events.OfUser(EventTypes.UserPasswordChanged, account)];
-            var consequences = new AccountConsequences { Password = password, Unlocks = isReset, ForgetsDevices = isReset, VoidsNotices = isOperators, EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller) };
+            var consequences = new AccountConsequences { Password = password, Unlocks = isReset, ForgetsDevices = isReset, VoidsNotices = isOperators, EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller), Notices = [notices.Write(account, AccessChange.PasswordChanged)] };
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
             switch (written)
             {
@@ -189,7 +189,6 @@ public sealed class PasswordService(
                         await claim.ForgetRestAsync(account.Id, keepsRecord, CancellationToken.None);
                     }
 
-                    await notices.TellAsync(account, AccessChange.PasswordChanged);
                     return true;
                 case AccountWrite.PasswordConflict:
                     return false;

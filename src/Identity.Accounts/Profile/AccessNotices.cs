@@ -3,10 +3,8 @@ using System.Buffers.Text;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Identity.Accounts.Delivery;
 using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Texts;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Accounts.Profile;
@@ -48,10 +46,10 @@ public enum AccessChange
 }
 
 /// <summary>
-/// Tells people by mail of each change of their means of access, with a link that takes it back as far as that is safe: it works once,
-/// for a week (<see cref="AccessRecovery"/>). Whatever changes such a means calls this after the change is stored.
+/// Writes what people are told by mail of each change of their means of access, with a link that takes it back as far as that is safe: it works
+/// once, for a week (<see cref="AccessRecovery"/>). Whatever changes such a means hands this to the store that writes the change, which writes both or neither.
 /// </summary>
-public sealed partial class AccessNotices(IAccessNoticeStore store, DeliveryQueue delivery, MailComposer mail, IOptions<AccountsOptions> options, TimeProvider timeProvider, ILogger<AccessNotices> logger)
+public sealed class AccessNotices(MailComposer mail, IOptions<AccountsOptions> options, TimeProvider timeProvider)
 {
     /// <summary>Long enough for somebody on holiday, short enough that an old mailbox is not a key for ever.</summary>
     public static readonly TimeSpan LinkLifetime = TimeSpan.FromDays(7);
@@ -60,47 +58,35 @@ public sealed partial class AccessNotices(IAccessNoticeStore store, DeliveryQueu
     public const string PagePath = "/not-me";
 
     /// <summary>To the address that is in force.</summary>
-    public Task TellAsync(Account account, AccessChange change) => TellAsync(account, change, account.Email, emailBefore: null, withLink: true);
+    public Notice Write(Account account, AccessChange change) => Write(account, change, account.Email, emailBefore: null, withLink: true);
 
-    /// <param name="account">As it is now.</param>
-    /// <param name="change">What happened.</param>
+    /// <param name="account">As it is with the change.</param>
+    /// <param name="change">What happens.</param>
     /// <param name="detail">What fills the gap in its text, in the language it is written in.</param>
-    public Task TellAsync(Account account, AccessChange change, Func<CultureInfo, string> detail) => TellAsync(account, change, account.Email, emailBefore: null, withLink: true, detail);
+    public Notice Write(Account account, AccessChange change, Func<CultureInfo, string> detail) => Write(account, change, account.Email, emailBefore: null, withLink: true, detail);
 
-    /// <param name="account">As it is now.</param>
-    /// <param name="change">What happened.</param>
+    /// <param name="account">As it is with the change.</param>
+    /// <param name="change">What happens.</param>
     /// <param name="to">Who is told: the old address, where it is another one now.</param>
     /// <param name="emailBefore">The proven address that the link brings back.</param>
     /// <param name="withLink">False for an address that an administrator took out of force: its mailbox must not get the account back.</param>
     /// <param name="detail">What fills the gap in the text, where it has one.</param>
-    public async Task TellAsync(Account account, AccessChange change, string to, string? emailBefore, bool withLink, Func<CultureInfo, string>? detail = null)
+    public Notice Write(Account account, AccessChange change, string to, string? emailBefore, bool withLink, Func<CultureInfo, string>? detail = null)
     {
-        var link = withLink && options.Value.PublicUrl is { } url ? await MakeLinkAsync(url, account.Id, change, emailBefore) : null;
+        var now = timeProvider.GetUtcNow();
+        var secret = withLink && options.Value.PublicUrl is not null ? Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32)) : null;
         var culture = Languages.Of(account);
         var (subject, text) = (AccountTexts.In(culture, $"Notice.{change}.Subject"), AccountTexts.In(culture, $"Notice.{change}.Text"));
         text = detail is null ? text : string.Format(culture, text, detail(culture));
-        var button = link is null ? null : new MailLink(AccountTexts.In(culture, "Notice.NotMe"), AccountTexts.In(culture, "Notice.NotMe.Button"), link);
-        delivery.PostNotice("email", mail.Compose(to, account, new MailContent(subject, text) { Link = button }, culture));
+        var button = secret is null ? null : new MailLink(AccountTexts.In(culture, "Notice.NotMe"), AccountTexts.In(culture, "Notice.NotMe.Button"), $"{options.Value.PublicUrl}{PagePath}?ticket={secret}");
+        return new Notice(
+            Guid.CreateVersion7(now),
+            account.Id,
+            change.ToString(),
+            mail.Compose(to, account, new MailContent(subject, text) { Link = button }, culture),
+            now,
+            secret is null ? null : new AccessNotice(KeyOf(secret), account.Id, change, emailBefore, now + LinkLifetime));
     }
 
     internal static string KeyOf(string secret) => Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
-
-    // The change is stored already: without its link the mail is still worth sending.
-    private async Task<string?> MakeLinkAsync(string url, Guid accountId, AccessChange change, string? emailBefore)
-    {
-        var secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
-        try
-        {
-            await store.AddAsync(new AccessNotice(KeyOf(secret), accountId, change, emailBefore, timeProvider.GetUtcNow() + LinkLifetime), CancellationToken.None);
-            return $"{url}{PagePath}?ticket={secret}";
-        }
-        catch (Exception exception)
-        {
-            LogNoLink(exception);
-            return null;
-        }
-    }
-
-    [LoggerMessage(2720, LogLevel.Error, "A notice of a changed account goes without its link: the link could not be stored")]
-    private partial void LogNoLink(Exception exception);
 }

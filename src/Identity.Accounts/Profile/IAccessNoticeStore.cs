@@ -1,3 +1,5 @@
+using Identity.Accounts.Delivery.Mail;
+
 namespace Identity.Accounts.Profile;
 
 /// <summary>A "this wasn't me" link as it is kept.</summary>
@@ -11,7 +13,8 @@ public sealed record AccessNotice(string Key, Guid AccountId, AccessChange Chang
 /// <summary>The links that were sent. One is used once, by one atomic statement.</summary>
 public interface IAccessNoticeStore
 {
-    Task AddAsync(AccessNotice notice, CancellationToken cancellationToken);
+    /// <summary>For what no store writes itself: the others write a notice in the transaction of what it tells of.</summary>
+    Task AddAsync(Notice notice, CancellationToken cancellationToken);
 
     /// <summary>Null: unknown, used or expired.</summary>
     Task<AccessNotice?> FindAsync(string key, DateTimeOffset now, CancellationToken cancellationToken);

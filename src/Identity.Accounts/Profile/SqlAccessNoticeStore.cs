@@ -1,22 +1,19 @@
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery.Mail;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Accounts.Profile;
 
-internal sealed class SqlAccessNoticeStore(StoreDatabase database) : IAccessNoticeStore
+internal sealed class SqlAccessNoticeStore(StoreDatabase database, MailOutbox mail) : IAccessNoticeStore
 {
-    public Task AddAsync(AccessNotice notice, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(notice);
-        return database.WriteAsync(
-            (context, token) =>
-            {
-                context.Add(new AccessNoticeRow { Key = notice.Key, AccountId = notice.AccountId, Change = notice.Change.ToString(), EmailBefore = notice.EmailBefore, ExpiresAt = notice.ExpiresAt });
-                return context.SaveChangesAsync(token);
-            },
-            cancellationToken);
-    }
+    public Task AddAsync(Notice notice, CancellationToken cancellationToken) => database.WriteAsync(
+        (context, token) =>
+        {
+            mail.Add(context, notice);
+            return context.SaveChangesAsync(token);
+        },
+        cancellationToken);
 
     public async Task<AccessNotice?> FindAsync(string key, DateTimeOffset now, CancellationToken cancellationToken)
     {

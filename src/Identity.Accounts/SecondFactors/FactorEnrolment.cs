@@ -1,5 +1,6 @@
 // NIST SP 800-63B-4 §4.1 (binding authenticators), OWASP ASVS 5.0 §7.5.1: adding and removing what an account proves itself with.
 using Identity.Accounts.Audit;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.PushSignIn;
 using Identity.Accounts.Sessions;
@@ -198,10 +199,9 @@ public sealed class FactorEnrolment(
         }
 
         var data = isAllowed ? FactorKinds.Alone : "";
-        if (await factors.SetDataAsync(account.Id, factor.Id, data, cancellationToken))
+        if (await factors.SetDataAsync(account.Id, factor.Id, data, notices.PushWithoutPassword(account, isAllowed), cancellationToken))
         {
             await audit.WriteAsync("push_without_password", isAllowed ? "allowed" : "forbidden", account.Id, caller, session.Id, CancellationToken.None);
-            await notices.PushWithoutPasswordAsync(account, isAllowed);
         }
 
         return new FactorChange.Done(factor with { Data = data });
@@ -258,7 +258,7 @@ public sealed class FactorEnrolment(
             return new FactorChange.ProofNeeded(await FindNeedAsync(account, factor.Kind, cancellationToken));
         }
 
-        if (!await factors.RemoveAsync(account.Id, id, FactorRevocation.Removed(events, account, factor.Kind), cancellationToken))
+        if (!await factors.RemoveAsync(account.Id, id, FactorRevocation.Removed(events, account, factor.Kind), notices.Removed(account, factor.Kind), cancellationToken))
         {
             return new FactorChange.NotFound();
         }
@@ -266,14 +266,13 @@ public sealed class FactorEnrolment(
         // With the last one its substitutes are over, or they would come back to life with the next.
         if ((await factors.ListAsync(account.Id, CancellationToken.None)).Count == 0)
         {
-            await factors.ReplaceRecoveryCodesAsync(account.Id, [], timeProvider.GetUtcNow(), CancellationToken.None);
+            await factors.ReplaceRecoveryCodesAsync(account.Id, [], timeProvider.GetUtcNow(), notice: null, CancellationToken.None);
         }
 
         // What a browser was remembered for is not what there is now.
         await proofs.ForgetAsync(account.Id, id: null, CancellationToken.None);
 
         await audit.WriteAsync("factor_remove", factor.Kind, account.Id, caller, session.Id, CancellationToken.None);
-        await notices.RemovedAsync(account, factor.Kind);
         return new FactorChange.Done(factor);
     }
 
@@ -290,9 +289,8 @@ public sealed class FactorEnrolment(
             return new FactorChange.ProofNeeded(await FindNeedAsync(account, FactorKinds.RecoveryCode, cancellationToken));
         }
 
-        var codes = await MakeRecoveryCodesAsync(account, CancellationToken.None);
+        var codes = await MakeRecoveryCodesAsync(account, notices.NewRecoveryCodes(account), CancellationToken.None);
         await audit.WriteAsync("recovery_codes", "success", account.Id, caller, session.Id, CancellationToken.None);
-        await notices.NewRecoveryCodesAsync(account);
         return new FactorChange.Done(RecoveryCodes: codes);
     }
 
@@ -310,7 +308,7 @@ public sealed class FactorEnrolment(
 
     private async Task<FactorChange> AddAsync(Account account, SecondFactor factor, Session session, Caller caller, IReadOnlyList<string>? amr)
     {
-        if (!await factors.AddAsync(factor, Added(account, factor.Kind), CancellationToken.None))
+        if (!await factors.AddAsync(factor, Added(account, factor.Kind), notices.Added(account, factor.Kind), CancellationToken.None))
         {
             return new FactorChange.Taken();
         }
@@ -318,7 +316,7 @@ public sealed class FactorEnrolment(
         // Whoever takes the account back removes the factors that are there. This one was not if that was done before it was stored, and then it shows here.
         if (await accounts.FindAsync(account.Id, CancellationToken.None) is not { IsActive: true } current || current.SecurityStamp != account.SecurityStamp)
         {
-            await factors.RemoveAsync(account.Id, factor.Id, FactorRevocation.Removed(events, account, factor.Kind), CancellationToken.None);
+            await factors.RemoveAsync(account.Id, factor.Id, FactorRevocation.Removed(events, account, factor.Kind), notices.Removed(account, factor.Kind), CancellationToken.None);
             return new FactorChange.Refused();
         }
 
@@ -326,15 +324,14 @@ public sealed class FactorEnrolment(
         await proofs.RecordProofAsync(session.Id, FactorKinds.Strength(factor.Kind), timeProvider.GetUtcNow(), CancellationToken.None);
         await proofs.ForgetAsync(account.Id, id: null, CancellationToken.None);
         await audit.WriteAsync("factor_add", factor.Kind, account.Id, caller, session.Id, CancellationToken.None);
-        await notices.AddedAsync(account, factor.Kind);
-        var codes = await factors.CountRecoveryCodesAsync(account.Id, CancellationToken.None) == 0 ? await MakeRecoveryCodesAsync(account, CancellationToken.None) : null;
+        var codes = await factors.CountRecoveryCodesAsync(account.Id, CancellationToken.None) == 0 ? await MakeRecoveryCodesAsync(account, notice: null, CancellationToken.None) : null;
         return new FactorChange.Done(factor, codes, amr);
     }
 
-    private async Task<IReadOnlyList<string>> MakeRecoveryCodesAsync(Account account, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> MakeRecoveryCodesAsync(Account account, Notice? notice, CancellationToken cancellationToken)
     {
         var codes = RecoveryCodes.New();
-        await factors.ReplaceRecoveryCodesAsync(account.Id, [.. codes.Select(code => recoveryCodes.Hash(account.Id, RecoveryCodes.Normalize(code)!))], timeProvider.GetUtcNow(), cancellationToken);
+        await factors.ReplaceRecoveryCodesAsync(account.Id, [.. codes.Select(code => recoveryCodes.Hash(account.Id, RecoveryCodes.Normalize(code)!))], timeProvider.GetUtcNow(), notice, cancellationToken);
         return codes;
     }
 

@@ -206,8 +206,7 @@ public sealed class FactorProver(
                 && await factors.TryRaiseAsync(factor.Id, step, now, cancellationToken):
                 return new(method, [AuthenticationMethods.OneTimeCode, AuthenticationMethods.MultiFactor]);
             case FactorKinds.RecoveryCode when RecoveryCodes.Normalize(value) is { } code
-                && await factors.TryUseRecoveryCodeAsync(account.Id, recoveryCodes.Hash(account.Id, code), now, cancellationToken):
-                await notices.RecoveryCodeUsedAsync(account, await factors.CountRecoveryCodesAsync(account.Id, CancellationToken.None));
+                && await factors.TryUseRecoveryCodeAsync(account.Id, recoveryCodes.Hash(account.Id, code), now, left => notices.RecoveryCodeUsed(account, left), cancellationToken):
                 return new(method, [AuthenticationMethods.OneTimeCode, AuthenticationMethods.MultiFactor]);
             case FactorKinds.Email or FactorKinds.Sms when AccountRules.Code(value) is { } digits
                 && await codes.TryUseAsync(account, OneTimeCodePurposes.SecondFactor(method), digits, cancellationToken):

@@ -37,7 +37,7 @@ public sealed class FactorRevocation(IAccountStore accounts, ISecondFactorStore 
         var enrolled = await factors.ListAsync(accountId, cancellationToken);
         foreach (var factor in enrolled.Where(factor => factor.CreatedAt >= since))
         {
-            if (await factors.RemoveAsync(accountId, factor.Id, Removed(events, account, factor.Kind), cancellationToken))
+            if (await factors.RemoveAsync(accountId, factor.Id, Removed(events, account, factor.Kind), notice: null, cancellationToken))
             {
                 await audit.WriteAsync("factor_revoke", factor.Kind, accountId, caller, sessionId: null, cancellationToken);
             }

@@ -1,3 +1,4 @@
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 
 namespace Identity.Accounts.SecondFactors;
@@ -45,7 +46,10 @@ public static class FactorKinds
 /// <param name="LastUsedAt">When it last proved somebody.</param>
 public sealed record SecondFactor(Guid Id, Guid AccountId, string Kind, string Slot, string Name, string Data, long Counter, DateTimeOffset CreatedAt, DateTimeOffset? LastUsedAt);
 
-/// <summary>Enrolled factors and recovery codes, which may live where credentials do. Single use is decided by atomic statements.</summary>
+/// <summary>
+/// Enrolled factors and recovery codes, which may live where credentials do. Single use is decided by atomic statements. Where a change is told of by
+/// mail, the notice is written with it or not at all; null: nobody is told.
+/// </summary>
 public interface ISecondFactorStore
 {
     /// <summary>Oldest first.</summary>
@@ -54,7 +58,7 @@ public interface ISecondFactorStore
     Task<SecondFactor?> FindBySlotAsync(string slot, CancellationToken cancellationToken);
 
     /// <summary>False where the slot is taken; nothing is written then.</summary>
-    Task<bool> AddAsync(SecondFactor factor, LifecycleEvent added, CancellationToken cancellationToken);
+    Task<bool> AddAsync(SecondFactor factor, LifecycleEvent added, Notice? notice, CancellationToken cancellationToken);
 
     /// <summary>Notes a use, and raises the counter to <paramref name="counter"/>. False where it is there already or beyond: of two uses of one code one wins.</summary>
     Task<bool> TryRaiseAsync(Guid id, long counter, DateTimeOffset now, CancellationToken cancellationToken);
@@ -65,13 +69,13 @@ public interface ISecondFactorStore
     Task<bool> RenameAsync(Guid accountId, Guid id, string name, CancellationToken cancellationToken);
 
     /// <summary>False where it was that already, or there is no such factor: a secret is never changed.</summary>
-    Task<bool> SetDataAsync(Guid accountId, Guid id, string data, CancellationToken cancellationToken);
+    Task<bool> SetDataAsync(Guid accountId, Guid id, string data, Notice? notice, CancellationToken cancellationToken);
 
     /// <summary>True for the one caller that removed it.</summary>
-    Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, CancellationToken cancellationToken);
+    Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, Notice? notice, CancellationToken cancellationToken);
 
     /// <summary>In place of all that there are.</summary>
-    Task ReplaceRecoveryCodesAsync(Guid accountId, IReadOnlyList<string> hashes, DateTimeOffset now, CancellationToken cancellationToken);
+    Task ReplaceRecoveryCodesAsync(Guid accountId, IReadOnlyList<string> hashes, DateTimeOffset now, Notice? notice, CancellationToken cancellationToken);
 
     /// <summary>Those made at this time or later.</summary>
     Task RemoveRecoveryCodesAsync(Guid accountId, DateTimeOffset since, CancellationToken cancellationToken);
@@ -80,7 +84,12 @@ public interface ISecondFactorStore
     Task<int> CountRecoveryCodesAsync(Guid accountId, CancellationToken cancellationToken);
 
     /// <summary>True for exactly one caller.</summary>
-    Task<bool> TryUseRecoveryCodeAsync(Guid accountId, string hash, DateTimeOffset now, CancellationToken cancellationToken);
+    /// <param name="accountId">Whose.</param>
+    /// <param name="hash">Of the code.</param>
+    /// <param name="now">When it is used.</param>
+    /// <param name="notice">Made of how many are left.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    Task<bool> TryUseRecoveryCodeAsync(Guid accountId, string hash, DateTimeOffset now, Func<int, Notice>? notice, CancellationToken cancellationToken);
 }
 
 /// <summary>A browser that need not prove a second factor for a while.</summary>
@@ -99,7 +108,7 @@ public interface IFactorProofStore
     /// <summary>Whether something of this strength or more was proven in the session since then.</summary>
     Task<bool> HasProofAsync(string sessionId, int strength, DateTimeOffset since, CancellationToken cancellationToken);
 
-    Task RememberAsync(RememberedBrowser browser, CancellationToken cancellationToken);
+    Task RememberAsync(RememberedBrowser browser, Notice? notice, CancellationToken cancellationToken);
 
     /// <summary>Notes the use of a remembered browser; false where it is not remembered, not for this account and stamp, or not any more.</summary>
     Task<bool> TryUseRememberedAsync(Guid accountId, string tokenHash, string securityStamp, DateTimeOffset now, CancellationToken cancellationToken);

@@ -244,9 +244,9 @@ public sealed class SecondFactorSignIn(
         var token = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
         await proofs.RememberAsync(
             new RememberedBrowser(Guid.CreateVersion7(now), account.Id, SecondFactorPolicy.Hash(token), account.SecurityStamp, now, now, now.AddDays(options.Value.RememberedBrowserDays), caller.Ip, caller.UserAgent),
+            notices.BrowserRemembered(account, now.AddDays(options.Value.RememberedBrowserDays)),
             CancellationToken.None);
         await audit.WriteAsync("remember_browser", "success", account.Id, caller, caller.SessionId, CancellationToken.None);
-        await notices.BrowserRememberedAsync(account, now.AddDays(options.Value.RememberedBrowserDays));
         return token;
     }
 }

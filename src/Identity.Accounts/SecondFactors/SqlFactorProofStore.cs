@@ -1,10 +1,11 @@
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery.Mail;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Accounts.SecondFactors;
 
-internal sealed class SqlFactorProofStore(StoreDatabase database) : IFactorProofStore
+internal sealed class SqlFactorProofStore(StoreDatabase database, MailOutbox mail) : IFactorProofStore
 {
     private readonly string _spend = database.Dialect.Upsert("spent_tickets", ["id"], ["id", "expires_at"], new Dictionary<string, string>(StringComparer.Ordinal), where: null);
 
@@ -33,7 +34,7 @@ internal sealed class SqlFactorProofStore(StoreDatabase database) : IFactorProof
     public Task<bool> HasProofAsync(string sessionId, int strength, DateTimeOffset since, CancellationToken cancellationToken) =>
         database.ReadAsync((context, token) => context.Set<FactorProofRow>().AnyAsync(r => r.SessionId == sessionId && r.Strength >= strength && r.At >= since, token), cancellationToken);
 
-    public Task RememberAsync(RememberedBrowser browser, CancellationToken cancellationToken)
+    public Task RememberAsync(RememberedBrowser browser, Notice? notice, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(browser);
         return database.WriteAsync(
@@ -51,6 +52,7 @@ internal sealed class SqlFactorProofStore(StoreDatabase database) : IFactorProof
                     Ip = browser.Ip,
                     UserAgent = browser.UserAgent,
                 });
+                mail.Add(context, notice);
                 return context.SaveChangesAsync(token);
             },
             cancellationToken);

@@ -1,11 +1,12 @@
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Accounts.SecondFactors;
 
-internal sealed class SqlSecondFactorStore(StoreDatabase database) : ISecondFactorStore
+internal sealed class SqlSecondFactorStore(StoreDatabase database, MailOutbox mail) : ISecondFactorStore
 {
     public async Task<IReadOnlyList<SecondFactor>> ListAsync(Guid accountId, CancellationToken cancellationToken)
     {
@@ -19,7 +20,7 @@ internal sealed class SqlSecondFactorStore(StoreDatabase database) : ISecondFact
         return row is null ? null : Map(row);
     }
 
-    public async Task<bool> AddAsync(SecondFactor factor, LifecycleEvent added, CancellationToken cancellationToken)
+    public async Task<bool> AddAsync(SecondFactor factor, LifecycleEvent added, Notice? notice, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(factor);
         try
@@ -39,6 +40,7 @@ internal sealed class SqlSecondFactorStore(StoreDatabase database) : ISecondFact
                         CreatedAt = factor.CreatedAt,
                         LastUsedAt = factor.LastUsedAt,
                     });
+                    mail.Add(context, notice);
                     await context.SaveChangesAsync(token);
                     await SqlOutbox.AppendAsync(database, context, [added], token);
                     return true;
@@ -65,16 +67,27 @@ internal sealed class SqlSecondFactorStore(StoreDatabase database) : ISecondFact
         (context, token) => context.Set<SecondFactorRow>().Where(r => r.Id == id && r.AccountId == accountId).ExecuteUpdateAsync(set => set.SetProperty(r => r.Name, name), token),
         cancellationToken) == 1;
 
-    public async Task<bool> SetDataAsync(Guid accountId, Guid id, string data, CancellationToken cancellationToken) => await database.WriteAsync(
-        (context, token) => context.Set<SecondFactorRow>().Where(r => r.Id == id && r.AccountId == accountId && r.Kind != FactorKinds.Totp && r.Kind != FactorKinds.Passkey && r.Data != data).ExecuteUpdateAsync(set => set.SetProperty(r => r.Data, data), token),
-        cancellationToken) == 1;
+    public Task<bool> SetDataAsync(Guid accountId, Guid id, string data, Notice? notice, CancellationToken cancellationToken) => database.TransactAsync(
+        async (context, token) =>
+        {
+            var changed = await context.Set<SecondFactorRow>().Where(r => r.Id == id && r.AccountId == accountId && r.Kind != FactorKinds.Totp && r.Kind != FactorKinds.Passkey && r.Data != data).ExecuteUpdateAsync(set => set.SetProperty(r => r.Data, data), token) == 1;
+            if (changed)
+            {
+                mail.Add(context, notice);
+                await context.SaveChangesAsync(token);
+            }
 
-    public Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, CancellationToken cancellationToken) => database.TransactAsync(
+            return changed;
+        },
+        cancellationToken);
+
+    public Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, Notice? notice, CancellationToken cancellationToken) => database.TransactAsync(
         async (context, token) =>
         {
             var gone = await context.Set<SecondFactorRow>().Where(r => r.Id == id && r.AccountId == accountId).ExecuteDeleteAsync(token) == 1;
             if (gone)
             {
+                mail.Add(context, notice);
                 await SqlOutbox.AppendAsync(database, context, [removed], token);
             }
 
@@ -82,13 +95,14 @@ internal sealed class SqlSecondFactorStore(StoreDatabase database) : ISecondFact
         },
         cancellationToken);
 
-    public Task ReplaceRecoveryCodesAsync(Guid accountId, IReadOnlyList<string> hashes, DateTimeOffset now, CancellationToken cancellationToken) => database.TransactAsync(
+    public Task ReplaceRecoveryCodesAsync(Guid accountId, IReadOnlyList<string> hashes, DateTimeOffset now, Notice? notice, CancellationToken cancellationToken) => database.TransactAsync(
         async (context, token) =>
         {
             // Else two at once would each take away what was there and leave both sets.
             await database.Dialect.LockAsync(context, $"recovery_codes:{accountId:N}", token);
             await context.Set<RecoveryCodeRow>().Where(r => r.AccountId == accountId).ExecuteDeleteAsync(token);
             context.AddRange(hashes.Select(hash => new RecoveryCodeRow { AccountId = accountId, CodeHash = hash, CreatedAt = now }));
+            mail.Add(context, notice);
             return await context.SaveChangesAsync(token);
         },
         cancellationToken);
@@ -100,11 +114,24 @@ internal sealed class SqlSecondFactorStore(StoreDatabase database) : ISecondFact
     public Task<int> CountRecoveryCodesAsync(Guid accountId, CancellationToken cancellationToken) =>
         database.ReadAsync((context, token) => context.Set<RecoveryCodeRow>().CountAsync(r => r.AccountId == accountId && r.UsedAt == null, token), cancellationToken);
 
-    public async Task<bool> TryUseRecoveryCodeAsync(Guid accountId, string hash, DateTimeOffset now, CancellationToken cancellationToken) => await database.WriteAsync(
-        (context, token) => context.Set<RecoveryCodeRow>()
-            .Where(r => r.AccountId == accountId && r.CodeHash == hash && r.UsedAt == null)
-            .ExecuteUpdateAsync(set => set.SetProperty(r => r.UsedAt, now), token),
-        cancellationToken) == 1;
+    public Task<bool> TryUseRecoveryCodeAsync(Guid accountId, string hash, DateTimeOffset now, Func<int, Notice>? notice, CancellationToken cancellationToken) => database.TransactAsync(
+        async (context, token) =>
+        {
+            var codes = context.Set<RecoveryCodeRow>().Where(r => r.AccountId == accountId && r.UsedAt == null);
+            if (await codes.Where(r => r.CodeHash == hash).ExecuteUpdateAsync(set => set.SetProperty(r => r.UsedAt, now), token) != 1)
+            {
+                return false;
+            }
+
+            if (notice is not null)
+            {
+                mail.Add(context, notice(await codes.CountAsync(token)));
+                await context.SaveChangesAsync(token);
+            }
+
+            return true;
+        },
+        cancellationToken);
 
     private static SecondFactor Map(SecondFactorRow row) => new(row.Id, row.AccountId, row.Kind, row.Slot, row.Name, row.Data, row.Counter, row.CreatedAt, row.LastUsedAt);
 }

@@ -1,4 +1,3 @@
-using Identity.Accounts;
 using Identity.Accounts.Devices;
 using Identity.Accounts.Profile;
 using Identity.Api.Authentication;
@@ -15,7 +14,7 @@ namespace Identity.Api.Controllers;
 [Route("api/identity/devices")]
 [Tags("Devices")]
 [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
-public sealed class DevicesController(DeviceRegistry devices, DeviceWithdrawal withdrawal, IAccountStore accounts, AccessNotices notices) : ContractController
+public sealed class DevicesController(DeviceRegistry devices, DeviceWithdrawal withdrawal, AccessNotices notices) : ContractController
 {
     private const string BadToken = "The access token is not valid here: malformed, expired, revoked, or for another service.";
     private const string NotYours = "This is not yours to see or do.";
@@ -41,13 +40,7 @@ public sealed class DevicesController(DeviceRegistry devices, DeviceWithdrawal w
         }
 
         var device = new NewDevice(request.Platform, request.Token, request.DeviceId, request.AppId, request.Environment, request.Key);
-        var registration = await devices.RegisterAsync(accountId, sessionId, device, Caller(), cancellationToken);
-        if (registration is DeviceRegistration.Registered { KeyIsNew: true } added && await accounts.FindAsync(accountId, CancellationToken.None) is { } account)
-        {
-            await notices.TellAsync(account, AccessChange.DeviceKeyAdded, _ => DevicePlatforms.NameOf(added.Device.Platform));
-        }
-
-        return registration switch
+        return await devices.RegisterAsync(accountId, sessionId, device, Caller(), account => notices.Write(account, AccessChange.DeviceKeyAdded, _ => DevicePlatforms.NameOf(device.Platform)), cancellationToken) switch
         {
             DeviceRegistration.Registered registered => MadeAt($"/devices/{registered.Device.Id:D}", DeviceResponse.Of(registered.Device, sessionId)),
             DeviceRegistration.SessionOver => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidToken, BadToken),

@@ -7,6 +7,7 @@ using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Delivery;
+using Identity.Accounts.Delivery.Mail;
 using Identity.OAuth.Storage;
 using Identity.Server.Hosting;
 using Identity.ServiceDefaults.Settings;
@@ -60,6 +61,11 @@ internal sealed class CommandRun
             if (unsent > 0)
             {
                 await Error.WriteLineAsync("It is done, but the person could not be told of it: the message was not sent (see: identity check).");
+            }
+
+            if (await services.GetRequiredService<MailDelivery>().SendWrittenAsync(cancellationToken) > 0)
+            {
+                await Error.WriteLineAsync("It is done, but the person could not be told of it yet: the mail was not sent, and the server tries again for days (see: identity check).");
             }
 
             return code;

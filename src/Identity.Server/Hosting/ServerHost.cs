@@ -181,6 +181,7 @@ public static class ServerHost
         services.AddStoreDataProtection();
         services.AddOAuthStores();
         services.AddDelivery(settings.Delivery);
+        services.AddMailDelivery();
         services.AddUserExports(settings.Exports);
         services.AddIdentityAccounts(allowWeakHash: settings.IsDevelopment);
         services.Configure<AccountsOptions>(options => options.PublicUrl = settings.PublicUrl);

@@ -5,6 +5,7 @@ using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Mongo;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
@@ -34,7 +35,7 @@ public sealed class MongoDeviceTests(MongoFixture fixture)
         var document = Assert.Single(await DocumentsAsync(host));
         Assert.Equal(($"{device:N}.{row.TokenHash}", MongoServer.SchemaVersion), (document["_id"].AsString, document["schema"].AsInt32));
         Assert.Equal("token-a", await Registry(host).TokenAsync(row, Cancel));
-        Assert.NotNull(await Registry(host).RemoveAsync(owner.Account, device, new Caller(null, null), Cancel));
+        Assert.NotNull(await Registry(host).RemoveAsync(owner.Account, device, new Caller(null, null), notice: null, Cancel));
         Assert.Empty(await DocumentsAsync(host));
     }
 
@@ -169,7 +170,7 @@ public sealed class MongoDeviceTests(MongoFixture fixture)
     { Settling = settling };
 
     private static DeviceRegistry Registry(StoreHost host) =>
-        new(host.Get<StoreDatabase>(), host.Get<MasterKey>(), new AuditTrail(host.Get<IAuditLog>(), TimeProvider.System), TimeProvider.System, host.Services.GetService<DeviceSecrets>());
+        new(host.Get<StoreDatabase>(), host.Get<MasterKey>(), host.Get<MailOutbox>(), new AuditTrail(host.Get<IAuditLog>(), TimeProvider.System), TimeProvider.System, host.Services.GetService<DeviceSecrets>());
 
     private static async Task<(Guid Account, string Session)> OwnerAsync(StoreHost host)
     {
@@ -183,7 +184,7 @@ public sealed class MongoDeviceTests(MongoFixture fixture)
     }
 
     private static async Task<Guid> RegisteredAsync(StoreHost host, (Guid Account, string Session) owner, string token, string? name = null) =>
-        Assert.IsType<DeviceRegistration.Registered>(await Registry(host).RegisterAsync(owner.Account, owner.Session, new NewDevice("android", token, name), new Caller("192.0.2.1", "app"), Cancel)).Device.Id;
+        Assert.IsType<DeviceRegistration.Registered>(await Registry(host).RegisterAsync(owner.Account, owner.Session, new NewDevice("android", token, name), new Caller("192.0.2.1", "app"), notice: null, Cancel)).Device.Id;
 
     private static Task<DeviceRow> RowAsync(StoreHost host, Guid device) =>
         host.Get<StoreDatabase>().ReadAsync((context, token) => context.Set<DeviceRow>().SingleAsync(r => r.Id == device, token), Cancel);

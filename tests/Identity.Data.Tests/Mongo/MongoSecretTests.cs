@@ -29,7 +29,7 @@ public sealed class MongoSecretTests(MongoFixture fixture)
         var document = Assert.Single(await DocumentsAsync(host));
         Assert.Equal((factor.Id.ToString("N"), "the secret", MongoServer.SchemaVersion), (document["_id"].AsString, document["secret"].AsString, document["schema"].AsInt32));
         Assert.Equal(factor, await host.Get<ISecondFactorStore>().FindBySlotAsync(factor.Slot, Cancel));
-        Assert.True(await host.Get<ISecondFactorStore>().RemoveAsync(factor.AccountId, factor.Id, Event(factor), Cancel));
+        Assert.True(await host.Get<ISecondFactorStore>().RemoveAsync(factor.AccountId, factor.Id, Event(factor), notice: null, Cancel));
         Assert.Empty(await DocumentsAsync(host));
     }
 
@@ -103,7 +103,7 @@ public sealed class MongoSecretTests(MongoFixture fixture)
         var factor = await AddedAsync(host, FactorKinds.Totp);
         await host.Get<FactorSecrets>().RemoveAllAsync(Cancel);
         Assert.Equal(factor with { Data = "" }, Assert.Single(await host.Get<ISecondFactorStore>().ListAsync(factor.AccountId, Cancel)));
-        Assert.True(await host.Get<ISecondFactorStore>().RemoveAsync(factor.AccountId, factor.Id, Event(factor), Cancel));
+        Assert.True(await host.Get<ISecondFactorStore>().RemoveAsync(factor.AccountId, factor.Id, Event(factor), notice: null, Cancel));
     }
 
     [Fact]
@@ -208,7 +208,7 @@ public sealed class MongoSecretTests(MongoFixture fixture)
                 Assert.Equal(factor, await (node == host ? other : host).Get<ISecondFactorStore>().FindBySlotAsync(factor.Slot, Cancel));
                 if (turn % 3 == 0)
                 {
-                    Assert.True(await node.Get<ISecondFactorStore>().RemoveAsync(factor.AccountId, factor.Id, Event(factor), Cancel));
+                    Assert.True(await node.Get<ISecondFactorStore>().RemoveAsync(factor.AccountId, factor.Id, Event(factor), notice: null, Cancel));
                     gone.Add(factor);
                 }
                 else
@@ -278,7 +278,7 @@ public sealed class MongoSecretTests(MongoFixture fixture)
     private static async Task<SecondFactor> AddedAsync(StoreHost host, string kind, string data = "the secret")
     {
         var factor = New(Guid.NewGuid(), kind, data);
-        Assert.True(await host.Get<ISecondFactorStore>().AddAsync(factor, Event(factor), Cancel));
+        Assert.True(await host.Get<ISecondFactorStore>().AddAsync(factor, Event(factor), notice: null, Cancel));
         return factor;
     }
 

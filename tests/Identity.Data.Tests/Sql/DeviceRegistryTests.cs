@@ -6,6 +6,7 @@ using Identity.Accounts.Data;
 using Identity.Accounts.Data.Keys;
 using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;
@@ -56,8 +57,8 @@ public sealed class DeviceRegistryTests(SqliteFixture sqlite, PostgresFixture po
         string[] tokens = ["token-a", "token-b"];
         var results = await Task.WhenAll(people.Select((person, i) => Task.Run(async () => new[]
         {
-            await world.Registry(i).RegisterAsync(person.Account, person.Session, new NewDevice("android", tokens[i % 2]), World.Caller, Cancel),
-            await world.Registry(i + 1).RegisterAsync(person.Account, person.Session, new NewDevice("android", tokens[(i + 1) % 2]), World.Caller, Cancel),
+            await world.Registry(i).RegisterAsync(person.Account, person.Session, new NewDevice("android", tokens[i % 2]), World.Caller, notice: null, Cancel),
+            await world.Registry(i + 1).RegisterAsync(person.Account, person.Session, new NewDevice("android", tokens[(i + 1) % 2]), World.Caller, notice: null, Cancel),
         })));
         Assert.All(results.SelectMany(pair => pair), result => Assert.IsType<DeviceRegistration.Registered>(result));
 
@@ -81,7 +82,7 @@ public sealed class DeviceRegistryTests(SqliteFixture sqlite, PostgresFixture po
         var sessions = world.Services(nodes - 1).GetRequiredService<ISessionStore>();
         await Task.WhenAll(people.SelectMany((person, i) => new Task[]
         {
-            Task.Run(() => world.Registry(i).RegisterAsync(person.Account, person.Session, new NewDevice("android", "mine-" + i), World.Caller, Cancel)),
+            Task.Run(() => world.Registry(i).RegisterAsync(person.Account, person.Session, new NewDevice("android", "mine-" + i), World.Caller, notice: null, Cancel)),
             Task.Run(() => sessions.EndAsync(person.Session, world.Now, World.Event(person.Account, world.Now, ("reason", "logout")), Cancel)),
         }));
 
@@ -119,6 +120,7 @@ public sealed class DeviceRegistryTests(SqliteFixture sqlite, PostgresFixture po
         public DeviceRegistry Registry(int node) => new(
             Services(node).GetRequiredService<StoreDatabase>(),
             Services(node).GetRequiredService<MasterKey>(),
+            Services(node).GetRequiredService<MailOutbox>(),
             new AuditTrail(Services(node).GetRequiredService<IAuditLog>(), time),
             time,
             Services(node).GetService<DeviceSecrets>());

@@ -53,6 +53,7 @@ public sealed partial class World : IAsyncDisposable
             configure?.Invoke(options);
         });
         _services = services.BuildServiceProvider(new ServiceProviderOptions { ValidateScopes = true, ValidateOnBuild = true });
+        Get<InMemoryAccessNotices>().Deliver = mail => Get<DeliveryQueue>().PostNotice("email", mail);
         _ = Get<DeliveryQueue>().StartAsync(CancellationToken.None);
     }
 

@@ -118,7 +118,7 @@ public sealed class DevicesPageTests(PagesFixture fixture)
     {
         var session = (await fixture.Server.Services.GetRequiredService<ISessionStore>().ListLiveAsync(account.Id, DateTimeOffset.UtcNow, Cancel))[0];
         var token = Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
-        var registered = await Registry.RegisterAsync(account.Id, session.Id, new NewDevice(platform, token, AppId: "com.example.<app>", Environment: platform == DevicePlatforms.Ios ? "production" : null), new Caller(null, null), Cancel);
+        var registered = await Registry.RegisterAsync(account.Id, session.Id, new NewDevice(platform, token, AppId: "com.example.<app>", Environment: platform == DevicePlatforms.Ios ? "production" : null), new Caller(null, null), notice: null, Cancel);
         return (Assert.IsType<DeviceRegistration.Registered>(registered).Device.Id, token);
     }
 }

@@ -30,9 +30,9 @@ public sealed class PhoneTimingTests
         {
             var account = await server.RegisterAsync(string.Create(CultureInfo.InvariantCulture, $"phoned{i}@example.com"), PagesFixture.Password);
             var started = await services.GetRequiredService<SessionService>().StartAsync(account, ["pwd"], new(null, null), CancellationToken.None);
-            Assert.IsType<DeviceRegistration.Registered>(await services.GetRequiredService<DeviceRegistry>().RegisterAsync(account.Id, started!.Value.Session.Id, new NewDevice("android", "t:" + account.Id.ToString("N"), PublicKey: key), new(null, null), CancellationToken.None));
+            Assert.IsType<DeviceRegistration.Registered>(await services.GetRequiredService<DeviceRegistry>().RegisterAsync(account.Id, started!.Value.Session.Id, new NewDevice("android", "t:" + account.Id.ToString("N"), PublicKey: key), new(null, null), notice: null, CancellationToken.None));
             var factor = new SecondFactor(Guid.CreateVersion7(), account.Id, FactorKinds.Push, FactorEnrolment.ChannelSlot(FactorKinds.Push, account.Id), "", FactorKinds.Alone, 0, account.CreatedAt, null);
-            Assert.True(await services.GetRequiredService<ISecondFactorStore>().AddAsync(factor, services.GetRequiredService<LifecycleEvents>().OfUser(EventTypes.UserFactorAdded, account), CancellationToken.None));
+            Assert.True(await services.GetRequiredService<ISecondFactorStore>().AddAsync(factor, services.GetRequiredService<LifecycleEvents>().OfUser(EventTypes.UserFactorAdded, account), notice: null, CancellationToken.None));
         }
 
         using var browser = new PageClient(server.Url);

@@ -200,7 +200,7 @@ public sealed class PushDeliveryTests
         var owner = await world.AddAccountAsync();
         var (device, _) = await world.AddDeviceAsync(owner, "android");
         await world.WriteAsync(owner.Account);
-        Assert.NotNull(await world.Node.GetRequiredService<DeviceRegistry>().RemoveAsync(owner.Account, device.Id, new Caller(null, null), PushWorld.Cancel));
+        Assert.NotNull(await world.Node.GetRequiredService<DeviceRegistry>().RemoveAsync(owner.Account, device.Id, new Caller(null, null), notice: null, PushWorld.Cancel));
         Assert.Equal(0, await world.WaitingAsync());
         await world.SendAsync();
         Assert.Empty(world.Fcm.Asked);

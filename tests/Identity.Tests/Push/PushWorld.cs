@@ -139,7 +139,7 @@ internal sealed class PushWorld : IAsyncDisposable
     public async Task<(Device Device, string Token)> AddDeviceAsync((Guid Account, string Session) owner, string platform, string? token = null, string? environment = null)
     {
         token ??= platform == "ios" ? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)) : "t:" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
-        var registered = await Node.GetRequiredService<DeviceRegistry>().RegisterAsync(owner.Account, owner.Session, new NewDevice(platform, token, Environment: environment), new Caller(null, null), Cancel);
+        var registered = await Node.GetRequiredService<DeviceRegistry>().RegisterAsync(owner.Account, owner.Session, new NewDevice(platform, token, Environment: environment), new Caller(null, null), notice: null, Cancel);
         return (Assert.IsType<DeviceRegistration.Registered>(registered).Device, token);
     }
 

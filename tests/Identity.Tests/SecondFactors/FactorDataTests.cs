@@ -25,7 +25,7 @@ public sealed class FactorDataTests(FactorServer server)
         await server.Services.GetRequiredService<KnownDevices>().RememberAsync(id, new Caller("127.0.0.1", "Firefox") { DeviceId = "the phone of Ada" }, TestContext.Current.CancellationToken);
         var proofs = server.Services.GetRequiredService<IFactorProofStore>();
         var now = server.Time.GetUtcNow();
-        await proofs.RememberAsync(new RememberedBrowser(Guid.CreateVersion7(now), id, "hash-of-a-browser", "stamp", now, now, now.AddDays(30), "127.0.0.1", "Firefox"), TestContext.Current.CancellationToken);
+        await proofs.RememberAsync(new RememberedBrowser(Guid.CreateVersion7(now), id, "hash-of-a-browser", "stamp", now, now, now.AddDays(30), "127.0.0.1", "Firefox"), notice: null, TestContext.Current.CancellationToken);
         await server.Messages.WithAsync(ada.Person.Email, "A second step was added");
 
         var answer = await server.GetAsync($"users/{id}/data", ada.Tokens.Access);

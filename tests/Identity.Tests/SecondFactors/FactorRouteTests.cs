@@ -238,6 +238,7 @@ public sealed class FactorRouteTests(FactorServer server)
         Assert.True(await server.Services.GetRequiredService<ISecondFactorStore>().AddAsync(
             new SecondFactor(Guid.CreateVersion7(now), account.Id, FactorKinds.Email, FactorEnrolment.ChannelSlot(FactorKinds.Email, account.Id), "", "", 0, now, null),
             events.OfUser(Identity.Accounts.Events.EventTypes.UserFactorAdded, account),
+            notice: null,
             TestContext.Current.CancellationToken));
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using Identity.Tests.Kit;
 
 namespace Identity.Tests.Security;
 
@@ -61,6 +62,48 @@ public sealed class CrashTests
                 using var again = await http.PostAsJsonAsync("/api/identity/refresh-token", new { refreshToken = old });
                 Assert.Equal(HttpStatusCode.Unauthorized, again.StatusCode);
             }
+        }
+
+        directory.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task Server_WhenKilledBeforeANoticeIsSent_SendsItAfterTheRestart()
+    {
+        var directory = Directory.CreateTempSubdirectory("identity-crash-test-");
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["DATA_DIR"] = directory.FullName, ["Accounts__PasswordHashIterations"] = "1000" };
+        var email = "";
+        await using (var server = ServerProcess.Start(new Dictionary<string, string>(settings) { ["SMTP_URL"] = $"smtp://127.0.0.1:{Ports.Free()}" }))
+        {
+            await server.WaitReadyAsync();
+            using var http = new HttpClient { BaseAddress = server.Address };
+            var person = await SignUpAsync(http, []);
+            email = (string)person["user"]!["email"]!;
+            http.DefaultRequestHeaders.Authorization = new("Bearer", (string)person["accessToken"]!);
+            using var changed = await http.PostAsJsonAsync("/api/identity/password/change", new { currentPassword = RunningServer.Password, newPassword = "a third sound phrase 9" });
+            Assert.Equal(HttpStatusCode.OK, changed.StatusCode);
+            while (!server.Output.Contains("(PasswordChanged) could not be sent at attempt 1", StringComparison.Ordinal))
+            {
+                await Task.Delay(20, TestContext.Current.CancellationToken);
+            }
+
+            await server.KillAsync();
+        }
+
+        // Mails are files now.
+        var outbox = Path.Combine(directory.FullName, "outbox");
+        await using (var server = ServerProcess.Start(settings))
+        {
+            await server.WaitReadyAsync();
+            string[] mails = [];
+            while (mails.Length == 0)
+            {
+                await Task.Delay(20, TestContext.Current.CancellationToken);
+                mails = Directory.Exists(outbox) ? [.. Directory.GetFiles(outbox, "*.eml").Select(File.ReadAllText)] : [];
+            }
+
+            Assert.Contains("To: " + email, Assert.Single(mails), StringComparison.OrdinalIgnoreCase);
+            Assert.Contains("Your password was changed", mails[0], StringComparison.Ordinal);
         }
 
         directory.Delete(recursive: true);

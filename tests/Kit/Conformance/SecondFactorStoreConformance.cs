@@ -10,7 +10,7 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
     public async Task Factor_WhenAdded_IsFoundAsItWas()
     {
         var factor = New(Guid.CreateVersion7(Now), FactorKinds.Totp);
-        Assert.True(await Store.AddAsync(factor, Event(factor), Cancel));
+        Assert.True(await Store.AddAsync(factor, Event(factor), notice: null, Cancel));
         Assert.Equal(factor, await Store.FindBySlotAsync(factor.Slot, Cancel));
         Assert.Equal([factor], await Store.ListAsync(factor.AccountId, Cancel));
         Assert.Empty(await Store.ListAsync(Guid.CreateVersion7(Now), Cancel));
@@ -24,7 +24,7 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
         var added = await RaceAsync(_ =>
         {
             var factor = New(account, FactorKinds.Totp);
-            return Store.AddAsync(factor, Event(factor), Cancel);
+            return Store.AddAsync(factor, Event(factor), notice: null, Cancel);
         });
         Assert.Single(added, one => one);
         Assert.Single(await Store.ListAsync(account, Cancel));
@@ -34,7 +34,7 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
     public async Task Counter_WhenRaisedFiftyTimesAtOnceToTheSame_IsRaisedOnceAndNeverFalls()
     {
         var factor = New(Guid.CreateVersion7(Now), FactorKinds.Totp);
-        await Store.AddAsync(factor, Event(factor), Cancel);
+        await Store.AddAsync(factor, Event(factor), notice: null, Cancel);
         Assert.Single(await RaceAsync(_ => Store.TryRaiseAsync(factor.Id, 100, Now, Cancel)), one => one);
         Assert.False(await Store.TryRaiseAsync(factor.Id, 99, Now, Cancel));
         Assert.True(await Store.TryRaiseAsync(factor.Id, 101, Now, Cancel));
@@ -45,13 +45,13 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
     public async Task Factor_WhenRemovedFiftyTimesAtOnce_IsRemovedByOneAndOnlyByItsOwner()
     {
         var factor = New(Guid.CreateVersion7(Now), FactorKinds.Passkey);
-        await Store.AddAsync(factor, Event(factor), Cancel);
+        await Store.AddAsync(factor, Event(factor), notice: null, Cancel);
         Assert.False(await Store.RenameAsync(Guid.CreateVersion7(Now), factor.Id, "Mine", Cancel));
-        Assert.False(await Store.RemoveAsync(Guid.CreateVersion7(Now), factor.Id, Event(factor), Cancel));
+        Assert.False(await Store.RemoveAsync(Guid.CreateVersion7(Now), factor.Id, Event(factor), notice: null, Cancel));
         Assert.True(await Store.RenameAsync(factor.AccountId, factor.Id, "Blue key", Cancel));
         await Store.TouchAsync(factor.Id, Now, Cancel);
         Assert.Equal(factor with { Name = "Blue key", LastUsedAt = Now }, Assert.Single(await Store.ListAsync(factor.AccountId, Cancel)));
-        Assert.Single(await RaceAsync(_ => Store.RemoveAsync(factor.AccountId, factor.Id, Event(factor), Cancel)), one => one);
+        Assert.Single(await RaceAsync(_ => Store.RemoveAsync(factor.AccountId, factor.Id, Event(factor), notice: null, Cancel)), one => one);
         Assert.Empty(await Store.ListAsync(factor.AccountId, Cancel));
     }
 
@@ -59,9 +59,9 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
     public async Task Data_WhenItIsChanged_IsChangedOnceAndForItsOwnAccountOnly()
     {
         var factor = New(Guid.CreateVersion7(Now), FactorKinds.Push) with { Data = "" };
-        await Store.AddAsync(factor, Event(factor), Cancel);
-        Assert.False(await Store.SetDataAsync(Guid.CreateVersion7(Now), factor.Id, "alone", Cancel));
-        Assert.Single(await RaceAsync(_ => Store.SetDataAsync(factor.AccountId, factor.Id, "alone", Cancel)), one => one);
+        await Store.AddAsync(factor, Event(factor), notice: null, Cancel);
+        Assert.False(await Store.SetDataAsync(Guid.CreateVersion7(Now), factor.Id, "alone", notice: null, Cancel));
+        Assert.Single(await RaceAsync(_ => Store.SetDataAsync(factor.AccountId, factor.Id, "alone", notice: null, Cancel)), one => one);
         Assert.Equal("alone", Assert.Single(await Store.ListAsync(factor.AccountId, Cancel)).Data);
     }
 
@@ -71,8 +71,8 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
     public async Task Secret_OfAFactor_IsNeverChanged(string kind)
     {
         var factor = New(Guid.CreateVersion7(Now), kind);
-        await Store.AddAsync(factor, Event(factor), Cancel);
-        Assert.False(await Store.SetDataAsync(factor.AccountId, factor.Id, "another", Cancel));
+        await Store.AddAsync(factor, Event(factor), notice: null, Cancel);
+        Assert.False(await Store.SetDataAsync(factor.AccountId, factor.Id, "another", notice: null, Cancel));
         Assert.Equal(factor, await Store.FindBySlotAsync(factor.Slot, Cancel));
     }
 
@@ -80,8 +80,8 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
     public async Task RecoveryCodes_WhenThoseOfATimeAreRemoved_LeaveOlderOnesAndOtherAccounts()
     {
         var (account, other) = (Guid.CreateVersion7(Now), Guid.CreateVersion7(Now));
-        await Store.ReplaceRecoveryCodesAsync(account, ["a", "b"], Now, Cancel);
-        await Store.ReplaceRecoveryCodesAsync(other, ["c"], Now, Cancel);
+        await Store.ReplaceRecoveryCodesAsync(account, ["a", "b"], Now, notice: null, Cancel);
+        await Store.ReplaceRecoveryCodesAsync(other, ["c"], Now, notice: null, Cancel);
         await Store.RemoveRecoveryCodesAsync(account, Now.AddSeconds(1), Cancel);
         Assert.Equal(2, await Store.CountRecoveryCodesAsync(account, Cancel));
         await Store.RemoveRecoveryCodesAsync(account, Now, Cancel);
@@ -94,10 +94,10 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
     public async Task RecoveryCode_WhenUsedFiftyTimesAtOnce_WorksOnceAndForItsAccountAlone()
     {
         var account = Guid.CreateVersion7(Now);
-        await Store.ReplaceRecoveryCodesAsync(account, ["a", "b", "c"], Now, Cancel);
+        await Store.ReplaceRecoveryCodesAsync(account, ["a", "b", "c"], Now, notice: null, Cancel);
         Assert.Equal(3, await Store.CountRecoveryCodesAsync(account, Cancel));
-        Assert.False(await Store.TryUseRecoveryCodeAsync(Guid.CreateVersion7(Now), "a", Now, Cancel));
-        Assert.Single(await RaceAsync(_ => Store.TryUseRecoveryCodeAsync(account, "a", Now, Cancel)), one => one);
+        Assert.False(await Store.TryUseRecoveryCodeAsync(Guid.CreateVersion7(Now), "a", Now, notice: null, Cancel));
+        Assert.Single(await RaceAsync(_ => Store.TryUseRecoveryCodeAsync(account, "a", Now, notice: null, Cancel)), one => one);
         Assert.Equal(2, await Store.CountRecoveryCodesAsync(account, Cancel));
     }
 
@@ -107,7 +107,7 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
         var account = Guid.CreateVersion7(Now);
         await RaceAsync(async i =>
         {
-            await Store.ReplaceRecoveryCodesAsync(account, [$"{i}a", $"{i}b"], Now, Cancel);
+            await Store.ReplaceRecoveryCodesAsync(account, [$"{i}a", $"{i}b"], Now, notice: null, Cancel);
             return true;
         });
         Assert.Equal(2, await Store.CountRecoveryCodesAsync(account, Cancel));
@@ -159,7 +159,7 @@ public abstract class FactorProofStoreConformance(StoreFixture fixture) : StoreC
     public async Task Browser_WhenRemembered_IsSoForItsAccountStampAndTime()
     {
         var browser = new RememberedBrowser(Guid.CreateVersion7(Now), Guid.CreateVersion7(Now), "hash-" + Guid.NewGuid().ToString("N"), "stamp", Now, Now, Now.AddDays(30), "192.0.2.1", "Mozilla/5.0");
-        await Store.RememberAsync(browser, Cancel);
+        await Store.RememberAsync(browser, notice: null, Cancel);
         Assert.True(await Store.TryUseRememberedAsync(browser.AccountId, browser.TokenHash, "stamp", Now.AddDays(1), Cancel));
         Assert.False(await Store.TryUseRememberedAsync(browser.AccountId, browser.TokenHash, "another", Now, Cancel));
         Assert.False(await Store.TryUseRememberedAsync(browser.AccountId, "another", "stamp", Now, Cancel));

@@ -3,6 +3,8 @@ using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
+using Identity.Accounts.Delivery;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.OneTimeCodes.Requests;
@@ -193,6 +195,8 @@ public sealed class InMemoryAccounts : IAccountStore, ICredentialStore
         {
             _notices?.VoidAll(account.Id);
         }
+
+        _notices?.Add(consequences.Notices);
 
         written.LastLoginAt = stored.LastLoginAt;
         _accounts[account.Id] = written;
@@ -625,12 +629,28 @@ public sealed class InMemoryAccessNotices : IAccessNoticeStore
     private readonly Lock _lock = new();
     private readonly Dictionary<string, AccessNotice> _notices = new(StringComparer.Ordinal);
 
-    public Task AddAsync(AccessNotice notice, CancellationToken cancellationToken)
+    /// <summary>Takes the mails: nothing is delivered from here.</summary>
+    public Action<PersonalMessage>? Deliver { get; set; }
+
+    public Task AddAsync(Notice notice, CancellationToken cancellationToken)
     {
-        lock (_lock)
+        Add(notice);
+        return Task.CompletedTask;
+    }
+
+    public void Add(params IEnumerable<Notice?> notices)
+    {
+        foreach (var notice in notices.OfType<Notice>())
         {
-            _notices.Add(notice.Key, notice);
-            return Task.CompletedTask;
+            lock (_lock)
+            {
+                if (notice.Link is { } link)
+                {
+                    _notices.Add(link.Key, link);
+                }
+            }
+
+            Deliver?.Invoke(notice.Mail);
         }
     }
 

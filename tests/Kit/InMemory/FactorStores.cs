@@ -1,10 +1,11 @@
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.SecondFactors;
 
 namespace Identity.Tests.Kit.InMemory;
 
 /// <summary>Factors in memory.</summary>
-public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactorStore
+public sealed class InMemorySecondFactors(InMemoryEvents outbox, InMemoryAccessNotices notices) : ISecondFactorStore
 {
     private readonly Lock _lock = new();
     private readonly List<SecondFactor> _factors = [];
@@ -15,7 +16,7 @@ public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactor
 
     public Task<SecondFactor?> FindBySlotAsync(string slot, CancellationToken cancellationToken) => Locked(() => _factors.Find(factor => factor.Slot == slot));
 
-    public Task<bool> AddAsync(SecondFactor factor, LifecycleEvent added, CancellationToken cancellationToken) => Locked(() =>
+    public Task<bool> AddAsync(SecondFactor factor, LifecycleEvent added, Notice? notice, CancellationToken cancellationToken) => Locked(() =>
     {
         if (_factors.Exists(known => known.Slot == factor.Slot))
         {
@@ -24,6 +25,7 @@ public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactor
 
         _factors.Add(factor);
         outbox.Add([added]);
+        notices.Add(notice);
         return true;
     });
 
@@ -35,21 +37,26 @@ public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactor
     public Task<bool> RenameAsync(Guid accountId, Guid id, string name, CancellationToken cancellationToken) =>
         Locked(() => Change(factor => factor.Id == id && factor.AccountId == accountId, factor => factor with { Name = name }));
 
-    public Task<bool> SetDataAsync(Guid accountId, Guid id, string data, CancellationToken cancellationToken) =>
-        Locked(() => Change(factor => factor.Id == id && factor.AccountId == accountId && factor.Kind is not (FactorKinds.Totp or FactorKinds.Passkey) && factor.Data != data, factor => factor with { Data = data }));
+    public Task<bool> SetDataAsync(Guid accountId, Guid id, string data, Notice? notice, CancellationToken cancellationToken) => Locked(() =>
+    {
+        var changed = Change(factor => factor.Id == id && factor.AccountId == accountId && factor.Kind is not (FactorKinds.Totp or FactorKinds.Passkey) && factor.Data != data, factor => factor with { Data = data });
+        notices.Add(changed ? notice : null);
+        return changed;
+    });
 
-    public Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, CancellationToken cancellationToken) => Locked(() =>
+    public Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, Notice? notice, CancellationToken cancellationToken) => Locked(() =>
     {
         var gone = _factors.RemoveAll(factor => factor.Id == id && factor.AccountId == accountId) == 1;
         if (gone)
         {
             outbox.Add([removed]);
+            notices.Add(notice);
         }
 
         return gone;
     });
 
-    public Task ReplaceRecoveryCodesAsync(Guid accountId, IReadOnlyList<string> hashes, DateTimeOffset now, CancellationToken cancellationToken) => Locked(() =>
+    public Task ReplaceRecoveryCodesAsync(Guid accountId, IReadOnlyList<string> hashes, DateTimeOffset now, Notice? notice, CancellationToken cancellationToken) => Locked(() =>
     {
         foreach (var key in _codes.Keys.Where(key => key.Account == accountId).ToArray())
         {
@@ -60,6 +67,8 @@ public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactor
         {
             _codes[(accountId, hash)] = (IsUsed: false, now);
         }
+
+        notices.Add(notice);
 
         return true;
     });
@@ -76,7 +85,7 @@ public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactor
 
     public Task<int> CountRecoveryCodesAsync(Guid accountId, CancellationToken cancellationToken) => Locked(() => _codes.Count(code => code.Key.Account == accountId && !code.Value.IsUsed));
 
-    public Task<bool> TryUseRecoveryCodeAsync(Guid accountId, string hash, DateTimeOffset now, CancellationToken cancellationToken) => Locked(() =>
+    public Task<bool> TryUseRecoveryCodeAsync(Guid accountId, string hash, DateTimeOffset now, Func<int, Notice>? notice, CancellationToken cancellationToken) => Locked(() =>
     {
         if (!_codes.TryGetValue((accountId, hash), out var code) || code.IsUsed)
         {
@@ -84,6 +93,7 @@ public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactor
         }
 
         _codes[(accountId, hash)] = (IsUsed: true, code.MadeAt);
+        notices.Add(notice?.Invoke(_codes.Count(code => code.Key.Account == accountId && !code.Value.IsUsed)));
         return true;
     });
 
@@ -109,7 +119,7 @@ public sealed class InMemorySecondFactors(InMemoryEvents outbox) : ISecondFactor
 }
 
 /// <summary>Proofs in memory.</summary>
-public sealed class InMemoryFactorProofs : IFactorProofStore
+public sealed class InMemoryFactorProofs(InMemoryAccessNotices notices) : IFactorProofStore
 {
     private readonly Lock _lock = new();
     private readonly HashSet<Guid> _spent = [];
@@ -133,9 +143,10 @@ public sealed class InMemoryFactorProofs : IFactorProofStore
     public Task<bool> HasProofAsync(string sessionId, int strength, DateTimeOffset since, CancellationToken cancellationToken) =>
         Locked(() => _proofs.Any(proof => proof.Key.Session == sessionId && proof.Key.Strength >= strength && proof.Value >= since));
 
-    public Task RememberAsync(RememberedBrowser browser, CancellationToken cancellationToken) => Locked(() =>
+    public Task RememberAsync(RememberedBrowser browser, Notice? notice, CancellationToken cancellationToken) => Locked(() =>
     {
         _browsers.Add(browser);
+        notices.Add(notice);
         return true;
     });
 

@@ -1,4 +1,5 @@
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.SecondFactors;
 using Microsoft.EntityFrameworkCore;
@@ -61,18 +62,18 @@ internal sealed class FactorSecrets(MongoServer server, StoreDatabase database, 
 /// Factors: rows, but for what proves them (<see cref="FactorSecrets"/>). Slots, counters, uses, recovery codes and events are the rows', so single use
 /// is decided where it was; only who needs a secret needs MongoDB.
 /// </summary>
-internal sealed partial class MongoSecondFactorStore(FactorSecrets secrets, StoreDatabase database, ILogger<MongoSecondFactorStore> logger) : ISecondFactorStore
+internal sealed partial class MongoSecondFactorStore(FactorSecrets secrets, StoreDatabase database, MailOutbox mail, ILogger<MongoSecondFactorStore> logger) : ISecondFactorStore
 {
-    private readonly SqlSecondFactorStore _rows = new(database);
+    private readonly SqlSecondFactorStore _rows = new(database, mail);
 
     public async Task<IReadOnlyList<SecondFactor>> ListAsync(Guid accountId, CancellationToken cancellationToken) => await OpenAsync(await _rows.ListAsync(accountId, cancellationToken), cancellationToken);
 
     public async Task<SecondFactor?> FindBySlotAsync(string slot, CancellationToken cancellationToken) =>
         await _rows.FindBySlotAsync(slot, cancellationToken) is { } factor ? (await OpenAsync([factor], cancellationToken))[0] : null;
 
-    public async Task<bool> AddAsync(SecondFactor factor, LifecycleEvent added, CancellationToken cancellationToken)
+    public async Task<bool> AddAsync(SecondFactor factor, LifecycleEvent added, Notice? notice, CancellationToken cancellationToken)
     {
-        if (!await _rows.AddAsync(factor, added, cancellationToken))
+        if (!await _rows.AddAsync(factor, added, notice, cancellationToken))
         {
             return false;
         }
@@ -85,9 +86,9 @@ internal sealed partial class MongoSecondFactorStore(FactorSecrets secrets, Stor
         return true;
     }
 
-    public async Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, CancellationToken cancellationToken)
+    public async Task<bool> RemoveAsync(Guid accountId, Guid id, LifecycleEvent removed, Notice? notice, CancellationToken cancellationToken)
     {
-        if (!await _rows.RemoveAsync(accountId, id, removed, cancellationToken))
+        if (!await _rows.RemoveAsync(accountId, id, removed, notice, cancellationToken))
         {
             return false;
         }
@@ -102,15 +103,15 @@ internal sealed partial class MongoSecondFactorStore(FactorSecrets secrets, Stor
 
     public Task<bool> RenameAsync(Guid accountId, Guid id, string name, CancellationToken cancellationToken) => _rows.RenameAsync(accountId, id, name, cancellationToken);
 
-    public Task<bool> SetDataAsync(Guid accountId, Guid id, string data, CancellationToken cancellationToken) => _rows.SetDataAsync(accountId, id, data, cancellationToken);
+    public Task<bool> SetDataAsync(Guid accountId, Guid id, string data, Notice? notice, CancellationToken cancellationToken) => _rows.SetDataAsync(accountId, id, data, notice, cancellationToken);
 
-    public Task ReplaceRecoveryCodesAsync(Guid accountId, IReadOnlyList<string> hashes, DateTimeOffset now, CancellationToken cancellationToken) => _rows.ReplaceRecoveryCodesAsync(accountId, hashes, now, cancellationToken);
+    public Task ReplaceRecoveryCodesAsync(Guid accountId, IReadOnlyList<string> hashes, DateTimeOffset now, Notice? notice, CancellationToken cancellationToken) => _rows.ReplaceRecoveryCodesAsync(accountId, hashes, now, notice, cancellationToken);
 
     public Task RemoveRecoveryCodesAsync(Guid accountId, DateTimeOffset since, CancellationToken cancellationToken) => _rows.RemoveRecoveryCodesAsync(accountId, since, cancellationToken);
 
     public Task<int> CountRecoveryCodesAsync(Guid accountId, CancellationToken cancellationToken) => _rows.CountRecoveryCodesAsync(accountId, cancellationToken);
 
-    public Task<bool> TryUseRecoveryCodeAsync(Guid accountId, string hash, DateTimeOffset now, CancellationToken cancellationToken) => _rows.TryUseRecoveryCodeAsync(accountId, hash, now, cancellationToken);
+    public Task<bool> TryUseRecoveryCodeAsync(Guid accountId, string hash, DateTimeOffset now, Func<int, Notice>? notice, CancellationToken cancellationToken) => _rows.TryUseRecoveryCodeAsync(accountId, hash, now, notice, cancellationToken);
 
     // One whose document was lost stays in the list, or its account would be without a factor: it proves nothing, and can be removed.
     private async Task<IReadOnlyList<SecondFactor>> OpenAsync(IReadOnlyList<SecondFactor> rows, CancellationToken cancellationToken)

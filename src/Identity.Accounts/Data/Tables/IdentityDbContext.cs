@@ -62,6 +62,14 @@ public abstract class IdentityDbContext(DbContextOptions options) : DbContext(op
         return changed ?? (IReadOnlyCollection<string>)[];
     }
 
+    private bool _mailAdded;
+
+    /// <summary>What is being written has a mail in it: this process sends it, once it is committed.</summary>
+    internal void MailAdded() => _mailAdded = true;
+
+    /// <summary>Whether there was one since this was last asked.</summary>
+    internal bool TakeMailAdded() => _mailAdded && !(_mailAdded = false);
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.UseOpenIddict<OAuthApplication, OAuthAuthorization, OAuthScope, OAuthToken, Guid>();

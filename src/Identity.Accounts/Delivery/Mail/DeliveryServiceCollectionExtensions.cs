@@ -1,8 +1,10 @@
+using Identity.Accounts.Data;
 using Identity.Accounts.Delivery;
 using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Delivery.Sms;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -34,5 +36,20 @@ public static class DeliveryServiceCollectionExtensions
         }
 
         return services.AddPushOutbox(settings.Push);
+    }
+
+    /// <summary>Sends the notices that wait in the store, from this process: all do. Needs <see cref="AddDelivery"/>, the stores and their master key.</summary>
+    public static IServiceCollection AddMailDelivery(this IServiceCollection services)
+    {
+        services.AddMetrics();
+        services.AddSingleton<MailMetrics>();
+        services.AddSingleton(provider => new MailDelivery(
+            provider.GetRequiredService<StoreDatabase>(),
+            provider.GetRequiredService<MailOutbox>(),
+            provider.GetServices<IMessageSender>(),
+            provider.GetRequiredService<MailMetrics>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<MailDelivery>>()));
+        return services.AddHostedService(provider => provider.GetRequiredService<MailDelivery>());
     }
 }

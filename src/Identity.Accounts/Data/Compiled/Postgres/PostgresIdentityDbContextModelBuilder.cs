@@ -12,7 +12,7 @@ namespace Identity.Accounts.Data.Compiled.Postgres
     public partial class PostgresIdentityDbContextModel
     {
         private PostgresIdentityDbContextModel()
-            : base(skipDetectChanges: false, modelId: new Guid("030147bf-a900-49aa-a440-1f88c81e7fb6"), entityTypeCount: 39)
+            : base(skipDetectChanges: false, modelId: new Guid("0310e33f-01af-4c0c-b2fa-b0ac98607716"), entityTypeCount: 40)
         {
         }
 
@@ -35,6 +35,7 @@ namespace Identity.Accounts.Data.Compiled.Postgres
             var importRefusalRow = ImportRefusalRowEntityType.Create(this);
             var knownDeviceRow = KnownDeviceRowEntityType.Create(this);
             var logoutNoticeRow = LogoutNoticeRowEntityType.Create(this);
+            var mailMessageRow = MailMessageRowEntityType.Create(this);
             var metadataRow = MetadataRowEntityType.Create(this);
             var oAuthApplication = OAuthApplicationEntityType.Create(this);
             var oAuthAuthorization = OAuthAuthorizationEntityType.Create(this);
@@ -79,6 +80,7 @@ namespace Identity.Accounts.Data.Compiled.Postgres
             ImportRefusalRowEntityType.CreateAnnotations(importRefusalRow);
             KnownDeviceRowEntityType.CreateAnnotations(knownDeviceRow);
             LogoutNoticeRowEntityType.CreateAnnotations(logoutNoticeRow);
+            MailMessageRowEntityType.CreateAnnotations(mailMessageRow);
             MetadataRowEntityType.CreateAnnotations(metadataRow);
             OAuthApplicationEntityType.CreateAnnotations(oAuthApplication);
             OAuthAuthorizationEntityType.CreateAnnotations(oAuthAuthorization);

@@ -11,7 +11,7 @@ namespace Identity.Accounts.Data.Compiled.SqlServer
     public partial class SqlServerIdentityDbContextModel
     {
         private SqlServerIdentityDbContextModel()
-            : base(skipDetectChanges: false, modelId: new Guid("fed98c22-a6be-4dfd-8f65-5918e7957a28"), entityTypeCount: 39)
+            : base(skipDetectChanges: false, modelId: new Guid("ad017d94-a6e4-4826-b2eb-663fb082ea9a"), entityTypeCount: 40)
         {
         }
 
@@ -34,6 +34,7 @@ namespace Identity.Accounts.Data.Compiled.SqlServer
             var importRefusalRow = ImportRefusalRowEntityType.Create(this);
             var knownDeviceRow = KnownDeviceRowEntityType.Create(this);
             var logoutNoticeRow = LogoutNoticeRowEntityType.Create(this);
+            var mailMessageRow = MailMessageRowEntityType.Create(this);
             var metadataRow = MetadataRowEntityType.Create(this);
             var oAuthApplication = OAuthApplicationEntityType.Create(this);
             var oAuthAuthorization = OAuthAuthorizationEntityType.Create(this);
@@ -78,6 +79,7 @@ namespace Identity.Accounts.Data.Compiled.SqlServer
             ImportRefusalRowEntityType.CreateAnnotations(importRefusalRow);
             KnownDeviceRowEntityType.CreateAnnotations(knownDeviceRow);
             LogoutNoticeRowEntityType.CreateAnnotations(logoutNoticeRow);
+            MailMessageRowEntityType.CreateAnnotations(mailMessageRow);
             MetadataRowEntityType.CreateAnnotations(metadataRow);
             OAuthApplicationEntityType.CreateAnnotations(oAuthApplication);
             OAuthAuthorizationEntityType.CreateAnnotations(oAuthAuthorization);

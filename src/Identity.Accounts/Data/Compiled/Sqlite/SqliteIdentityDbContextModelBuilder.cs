@@ -11,7 +11,7 @@ namespace Identity.Accounts.Data.Compiled.Sqlite
     public partial class SqliteIdentityDbContextModel
     {
         private SqliteIdentityDbContextModel()
-            : base(skipDetectChanges: false, modelId: new Guid("b28bfead-5898-4b8d-83e2-39fdaf591060"), entityTypeCount: 39)
+            : base(skipDetectChanges: false, modelId: new Guid("88347ba6-4830-47e0-93d3-59d5a24c7fa6"), entityTypeCount: 40)
         {
         }
 
@@ -34,6 +34,7 @@ namespace Identity.Accounts.Data.Compiled.Sqlite
             var importRefusalRow = ImportRefusalRowEntityType.Create(this);
             var knownDeviceRow = KnownDeviceRowEntityType.Create(this);
             var logoutNoticeRow = LogoutNoticeRowEntityType.Create(this);
+            var mailMessageRow = MailMessageRowEntityType.Create(this);
             var metadataRow = MetadataRowEntityType.Create(this);
             var oAuthApplication = OAuthApplicationEntityType.Create(this);
             var oAuthAuthorization = OAuthAuthorizationEntityType.Create(this);
@@ -78,6 +79,7 @@ namespace Identity.Accounts.Data.Compiled.Sqlite
             ImportRefusalRowEntityType.CreateAnnotations(importRefusalRow);
             KnownDeviceRowEntityType.CreateAnnotations(knownDeviceRow);
             LogoutNoticeRowEntityType.CreateAnnotations(logoutNoticeRow);
+            MailMessageRowEntityType.CreateAnnotations(mailMessageRow);
             MetadataRowEntityType.CreateAnnotations(metadataRow);
             OAuthApplicationEntityType.CreateAnnotations(oAuthApplication);
             OAuthAuthorizationEntityType.CreateAnnotations(oAuthAuthorization);
