@@ -1,6 +1,4 @@
 // OWASP ASVS 5.0 §15.2.2: work that costs much is bounded, and who costs most of it does not shut out the rest.
-using Identity.Accounts.Data;
-
 namespace Identity.Accounts.Passwords;
 
 /// <summary>
@@ -22,7 +20,7 @@ internal sealed class HashingTurns(int places, TimeProvider timeProvider)
     private double _seconds;
 
     /// <summary>When a place is free. Each is given back by <see cref="Leave"/>.</summary>
-    /// <exception cref="StoreUnavailableException">Too many wait: 503.</exception>
+    /// <exception cref="HashingBusyException">Too many wait.</exception>
     public async Task EnterAsync(bool isRegistration, CancellationToken cancellationToken)
     {
         var line = isRegistration ? _registrations : _first;
@@ -37,7 +35,7 @@ internal sealed class HashingTurns(int places, TimeProvider timeProvider)
 
             if ((line.Count + 1) * _seconds * (isRegistration && _first.Count > 0 ? Share : 1) / _places > LongestWait.TotalSeconds)
             {
-                throw new StoreUnavailableException("Too many passwords wait to be hashed.");
+                throw new HashingBusyException();
             }
 
             turn = line.AddLast(new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));

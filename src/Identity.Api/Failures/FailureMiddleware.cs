@@ -56,7 +56,11 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
         catch (Exception exception) when (!context.Response.HasStarted)
         {
             var traceId = Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
-            logger.RequestFailed(traceId, exception);
+            if (!StoreOutage.IsBusy(exception))
+            {
+                logger.RequestFailed(traceId, exception);
+            }
+
             context.Response.Clear();
             await (StoreOutage.Is(exception) ? Failure.OfStatus(StatusCodes.Status503ServiceUnavailable) : Failure.OfStatus(StatusCodes.Status500InternalServerError) with { TraceId = traceId }).WriteAsync(context);
             return;

@@ -26,7 +26,11 @@ internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<Proto
         }
         catch (Exception exception) when (!context.Response.HasStarted)
         {
-            LogFault(exception, context.Request.Path);
+            if (!StoreOutage.IsBusy(exception))
+            {
+                LogFault(exception, context.Request.Path);
+            }
+
             context.Response.Clear();
             var outage = StoreOutage.Is(exception);
             if (outage)

@@ -1,4 +1,5 @@
 using Identity.OAuth;
+using Identity.OAuth.Storage;
 using Identity.Server.Hosting;
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
@@ -61,7 +62,7 @@ public static class IdentityPagesExtensions
             // Pages ask for files by their content's hash; without it they must be asked for again.
             OnPrepareResponse = file => file.Context.Response.Headers.CacheControl = file.Context.Request.Query.ContainsKey("v") ? "public, max-age=31536000, immutable" : "no-cache",
         });
-        app.UseExceptionHandler(new ExceptionHandlerOptions { ExceptionHandlingPath = "/status/500", CreateScopeForErrors = true });
+        app.UseExceptionHandler(new ExceptionHandlerOptions { ExceptionHandlingPath = "/status/500", CreateScopeForErrors = true, SuppressDiagnosticsCallback = handled => StoreOutage.IsBusy(handled.Exception) });
         app.UseStatusCodePagesWithReExecute("/status/{0}");
         app.Use(async (context, next) =>
         {

@@ -1,10 +1,10 @@
 // OWASP ASVS 5.0 §15.2.2: hashing is dear, and nobody can buy all of it with requests.
 using System.Collections.Concurrent;
 using Identity.Accounts;
-using Identity.Accounts.Data;
 using Identity.Accounts.Passwords;
 using Identity.Tests.Kit;
 using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Identity.Tests.Accounts.Passwords;
 
@@ -18,12 +18,12 @@ public sealed class PasswordHashingTests
     {
         var time = new FakeTimeProvider();
         var hasher = new HeldHasher(time) { Takes = TimeSpan.FromSeconds(0.5) };
-        var hashing = new PasswordHashing(hasher, time);
+        var hashing = new PasswordHashing(hasher, time, NullLogger<PasswordHashing>.Instance);
         await hashing.HashAsync("first", World.Cancel);
         hasher.Hold();
         var waiting = Enumerable.Range(0, s_places * 21).Select(i => hashing.VerifyAsync("x", $"p{i}", World.Cancel)).ToArray();
-        await Assert.ThrowsAsync<StoreUnavailableException>(() => hashing.VerifyAsync("x", "late", World.Cancel));
-        await Assert.ThrowsAsync<StoreUnavailableException>(() => hashing.VerifyAsync(hash: null, "late", World.Cancel));
+        await Assert.ThrowsAsync<HashingBusyException>(() => hashing.VerifyAsync("x", "late", World.Cancel));
+        await Assert.ThrowsAsync<HashingBusyException>(() => hashing.VerifyAsync(hash: null, "late", World.Cancel));
         hasher.Release();
         await Task.WhenAll(waiting);
         Assert.Equal(PasswordVerificationResult.Failed, await hashing.VerifyAsync("x", "after", World.Cancel));
@@ -34,7 +34,7 @@ public sealed class PasswordHashingTests
     {
         var time = new FakeTimeProvider();
         var hasher = new HeldHasher(time);
-        var hashing = new PasswordHashing(hasher, time);
+        var hashing = new PasswordHashing(hasher, time, NullLogger<PasswordHashing>.Instance);
         hasher.Hold();
         var registrations = Enumerable.Range(0, s_places + 100).Select(i => hashing.HashForRegistrationAsync("registration", World.Cancel)).ToArray<Task>();
         var signIns = Enumerable.Range(0, 9).Select(_ => hashing.VerifyAsync("x", "sign-in", World.Cancel)).ToArray<Task>();
@@ -52,7 +52,7 @@ public sealed class PasswordHashingTests
     {
         var time = new FakeTimeProvider();
         var hasher = new HeldHasher(time);
-        var hashing = new PasswordHashing(hasher, time);
+        var hashing = new PasswordHashing(hasher, time, NullLogger<PasswordHashing>.Instance);
         hasher.Hold();
         var busy = Enumerable.Range(0, s_places).Select(_ => hashing.HashAsync("busy", World.Cancel)).ToArray();
         using var hungUp = new CancellationTokenSource();
