@@ -14,7 +14,7 @@ public sealed partial class WorkPerRequestTests(WorkPerRequestTests.World world)
     private const string Scope = "openid email offline_access";
 
     // Of the node itself, not of requests: rows that its loops look at, and what it remembers for a second. So is what names none of our tables.
-    private static readonly string[] s_ofTheNode = ["logout_notices", "outbox", "signing_keys", "applications", "resources", "push_messages"];
+    private static readonly string[] s_ofTheNode = ["logout_notices", "outbox", "signing_keys", "applications", "resources", "push_messages", "SELECT mail_messages", "UPDATE mail_messages", "DELETE mail_messages"];
 
     [Fact]
     public async Task ClientCredentials_OnPostgres_AskNothing() =>
@@ -43,6 +43,27 @@ public sealed partial class WorkPerRequestTests(WorkPerRequestTests.World world)
         string[] session = ["UPDATE accounts", "INSERT sessions", "SELECT accounts", "INSERT audit_log"];
         string[] tokens = ["UPDATE sessions", "INSERT authorizations", "SELECT account_metadata"];
         Assert.Equal([.. proof, .. session, .. tokens], await StatementsAsync(() => TokenAsync("/api/identity/login", new { email, password = Node.Password })));
+    }
+
+    [Fact]
+    public async Task PasswordChange_OnPostgres_WritesTheNoticeInItsOwnTransaction()
+    {
+        var (_, email) = await world.Node.RegisterAsync();
+        var before = 0;
+        for (var i = 0; i < 2; i++)
+        {
+            using var login = await world.Node.Http.PostAsJsonAsync(new Uri(world.Node.Address, "/api/identity/login"), new { email, password = i == 0 ? Node.Password : Node.Password + "1" });
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(world.Node.Address, "/api/identity/password/change"));
+            request.Headers.Authorization = new("Bearer", (string)JsonNode.Parse(await login.Content.ReadAsStringAsync())!["accessToken"]!);
+            request.Content = JsonContent.Create(new { currentPassword = i == 0 ? Node.Password : Node.Password + "1", newPassword = Node.Password + (i + 1) });
+            before = world.Statements.All.Count;
+            using var changed = await world.Node.Http.SendAsync(request);
+            Assert.True(changed.IsSuccessStatusCode);
+        }
+
+        // The account first, the events last; link and mail go with the first of those, and cost no statement of their own. What follows is the audit trail's.
+        string[] written = ["INSERT access_notices mail_messages outbox", "INSERT outbox", "INSERT audit_log", "INSERT audit_log"];
+        Assert.Equal(written, world.Statements.All.Skip(before).Select(statement => Shape(statement.Text)).Where(shape => shape.StartsWith("INSERT", StringComparison.Ordinal)));
     }
 
     [Fact]

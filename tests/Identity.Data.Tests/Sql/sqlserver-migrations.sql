@@ -595,3 +595,30 @@ VALUES (N'20261129063734_Initial', N'10.0.15');
 COMMIT;
 GO
 
+BEGIN TRANSACTION;
+CREATE TABLE [mail_messages] (
+    [id] binary(16) NOT NULL,
+    [account_id] binary(16) NOT NULL,
+    [kind] nvarchar(40) COLLATE Latin1_General_100_BIN2 NOT NULL,
+    [sealed_body] varbinary(max) NOT NULL,
+    [created_at] datetimeoffset(6) NOT NULL,
+    [expires_at] datetimeoffset(6) NOT NULL,
+    [next_attempt_at] datetimeoffset(6) NOT NULL,
+    [attempts] int NOT NULL,
+    [claimed_by] nvarchar(200) COLLATE Latin1_General_100_BIN2 NULL,
+    [claimed_until] datetimeoffset(6) NULL,
+    CONSTRAINT [pk_mail_messages] PRIMARY KEY ([id])
+);
+
+CREATE INDEX [ix_mail_messages_account_id] ON [mail_messages] ([account_id]);
+
+CREATE INDEX [ix_mail_messages_expires_at] ON [mail_messages] ([expires_at]);
+
+CREATE INDEX [ix_mail_messages_next_attempt_at] ON [mail_messages] ([next_attempt_at]);
+
+INSERT INTO [__EFMigrationsHistory] ([migration_id], [product_version])
+VALUES (N'20261130094242_MailMessages', N'10.0.15');
+
+COMMIT;
+GO
+

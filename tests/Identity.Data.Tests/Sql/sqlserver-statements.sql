@@ -14,6 +14,8 @@ DELETE FROM "external_identities" WHERE "account_id" = @p0
 
 DELETE FROM "known_devices" WHERE "account_id" = @p0
 
+DELETE FROM "mail_messages" WHERE "account_id" = @p0
+
 DELETE FROM "one_time_codes" WHERE "account_id" = @p0
 
 DELETE FROM "push_messages" WHERE "account_id" = @p0
@@ -160,6 +162,10 @@ WHERE [k].[expires_at] <= @until
 DELETE FROM [l]
 FROM [logout_notices] AS [l]
 WHERE [l].[expires_at] <= @until
+
+DELETE FROM [m]
+FROM [mail_messages] AS [m]
+WHERE [m].[expires_at] <= @until
 
 DELETE FROM [o]
 FROM [one_time_codes] AS [o]
@@ -729,6 +735,16 @@ SELECT [l].[id], [l].[account_id], [l].[attempts], [l].[client_id], [l].[due_at]
 FROM [logout_notices] AS [l]
 WHERE [l].[account_id] = 0x01900000000070008000000000000001
 
+SELECT [m].[expires_at]
+FROM [mail_messages] AS [m]
+WHERE [m].[expires_at] <= @until
+ORDER BY [m].[expires_at]
+OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
+
+SELECT [m].[id], [m].[account_id], [m].[attempts], [m].[claimed_by], [m].[claimed_until], [m].[created_at], [m].[expires_at], [m].[kind], [m].[next_attempt_at], [m].[sealed_body]
+FROM [mail_messages] AS [m]
+WHERE [m].[account_id] = 0x01900000000070008000000000000001
+
 SELECT [o].[expires_at]
 FROM [one_time_codes] AS [o]
 WHERE [o].[expires_at] <= @until
@@ -881,11 +897,6 @@ WHERE [t].[subject] = N'01900000-0000-7000-8000-000000000001'
 
 SET IMPLICIT_TRANSACTIONS OFF;
 SET NOCOUNT ON;
-INSERT INTO [access_notices] ([key], [account_id], [change], [email_before], [expires_at], [used_at])
-VALUES (@p0, @p1, @p2, @p3, @p4, @p5);
-
-SET IMPLICIT_TRANSACTIONS OFF;
-SET NOCOUNT ON;
 INSERT INTO [audit_log] ([id], [account_id], [action], [actor_id], [client_id], [ip], [outcome], [session_id], [time], [user_agent])
 VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7, @p8, @p9);
 
@@ -922,16 +933,6 @@ VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7);
 
 SET IMPLICIT_TRANSACTIONS OFF;
 SET NOCOUNT ON;
-INSERT INTO [recovery_codes] ([account_id], [code_hash], [created_at], [used_at])
-VALUES (@p0, @p1, @p2, @p3);
-
-SET IMPLICIT_TRANSACTIONS OFF;
-SET NOCOUNT ON;
-INSERT INTO [remembered_browsers] ([id], [account_id], [created_at], [expires_at], [ip], [last_used_at], [security_stamp], [token_hash], [user_agent])
-VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7, @p8);
-
-SET IMPLICIT_TRANSACTIONS OFF;
-SET NOCOUNT ON;
 INSERT INTO [roles] ([name], [created_at], [description])
 VALUES (@p0, @p1, @p2);
 
@@ -939,6 +940,37 @@ SET IMPLICIT_TRANSACTIONS OFF;
 SET NOCOUNT ON;
 INSERT INTO [signing_keys] ([kid], [activates_at], [algorithm], [created_at], [ordinal], [protected_key], [retires_at])
 VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6);
+
+SET NOCOUNT ON;
+INSERT INTO [access_notices] ([key], [account_id], [change], [email_before], [expires_at], [used_at])
+VALUES (@p0, @p1, @p2, @p3, @p4, @p5);
+INSERT INTO [mail_messages] ([id], [account_id], [attempts], [claimed_by], [claimed_until], [created_at], [expires_at], [kind], [next_attempt_at], [sealed_body])
+VALUES (@p6, @p7, @p8, @p9, @p10, @p11, @p12, @p13, @p14, @p15);
+
+SET NOCOUNT ON;
+INSERT INTO [access_notices] ([key], [account_id], [change], [email_before], [expires_at], [used_at])
+VALUES (@p0, @p1, @p2, @p3, @p4, @p5);
+INSERT INTO [mail_messages] ([id], [account_id], [attempts], [claimed_by], [claimed_until], [created_at], [expires_at], [kind], [next_attempt_at], [sealed_body])
+VALUES (@p6, @p7, @p8, @p9, @p10, @p11, @p12, @p13, @p14, @p15);
+INSERT INTO [outbox] ([account_id], [body], [claimed_by], [claimed_until], [created_at], [exchange], [message_id], [routing_key])
+OUTPUT INSERTED.[sequence]
+VALUES (@p16, @p17, @p18, @p19, @p20, @p21, @p22, @p23);
+
+SET NOCOUNT ON;
+INSERT INTO [access_notices] ([key], [account_id], [change], [email_before], [expires_at], [used_at])
+VALUES (@p0, @p1, @p2, @p3, @p4, @p5);
+INSERT INTO [mail_messages] ([id], [account_id], [attempts], [claimed_by], [claimed_until], [created_at], [expires_at], [kind], [next_attempt_at], [sealed_body])
+VALUES (@p6, @p7, @p8, @p9, @p10, @p11, @p12, @p13, @p14, @p15);
+INSERT INTO [recovery_codes] ([account_id], [code_hash], [created_at], [used_at])
+VALUES (@p16, @p17, @p18, @p19);
+
+SET NOCOUNT ON;
+INSERT INTO [access_notices] ([key], [account_id], [change], [email_before], [expires_at], [used_at])
+VALUES (@p0, @p1, @p2, @p3, @p4, @p5);
+INSERT INTO [mail_messages] ([id], [account_id], [attempts], [claimed_by], [claimed_until], [created_at], [expires_at], [kind], [next_attempt_at], [sealed_body])
+VALUES (@p6, @p7, @p8, @p9, @p10, @p11, @p12, @p13, @p14, @p15);
+INSERT INTO [remembered_browsers] ([id], [account_id], [created_at], [expires_at], [ip], [last_used_at], [security_stamp], [token_hash], [user_agent])
+VALUES (@p16, @p17, @p18, @p19, @p20, @p21, @p22, @p23, @p24);
 
 SET NOCOUNT ON;
 INSERT INTO [account_metadata] ([account_id], [document])
@@ -1150,7 +1182,7 @@ WHERE [r].[account_id] = @accountId AND [r].[token_hash] = @tokenHash AND [r].[s
 UPDATE [r]
 SET [r].[used_at] = @p
 FROM [recovery_codes] AS [r]
-WHERE [r].[account_id] = @accountId AND [r].[code_hash] = @hash AND [r].[used_at] IS NULL
+WHERE [r].[account_id] = @accountId AND [r].[used_at] IS NULL AND [r].[code_hash] = @hash
 
 UPDATE [s]
 SET [s].[authenticated_at] = @p,

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
+using Identity.Accounts.Profile;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.Refresh;
 using Microsoft.Extensions.DependencyInjection;
@@ -113,6 +114,24 @@ public abstract class AccountStoreConformance(StoreFixture fixture) : StoreConfo
         Assert.Single(outcomes, AccountWrite.Done);
         Assert.Equal(Width - 1, outcomes.Count(o => o == AccountWrite.Conflict));
         Assert.Equal(2, (await Store.FindAsync(account.Id, Cancel))!.Version);
+    }
+
+    [Fact]
+    public async Task Update_WithNotices_KeepsTheirLinks_AndNoneOfOneThatIsNotMade()
+    {
+        var account = await CreatedAsync();
+        var links = Get<IAccessNoticeStore>();
+        var (before, made, voiding, notMade) = (NewNotice(account.Id), NewNotice(account.Id), NewNotice(account.Id), NewNotice(account.Id));
+        await links.AddAsync(before, Cancel);
+        Assert.Equal(AccountWrite.Done, (await Store.UpdateAsync(account, 1, [], new AccountConsequences { Notices = [made, NewNotice(account.Id) with { Link = null }] }, Cancel)).Outcome);
+        Assert.Equal((before.Link, made.Link), (await links.FindAsync(before.Link!.Key, Now, Cancel), await links.FindAsync(made.Link!.Key, Now, Cancel)));
+        Assert.Equal(AccountWrite.Conflict, (await Store.UpdateAsync(account, 7, [], new AccountConsequences { Notices = [notMade] }, Cancel)).Outcome);
+        Assert.Equal(AccountWrite.PasswordConflict, (await Store.UpdateAsync(account, 2, [], new AccountConsequences { Notices = [notMade], Password = new PasswordReplacement("other", "new", Now) }, Cancel)).Outcome);
+        Assert.Null(await links.FindAsync(notMade.Link!.Key, Now, Cancel));
+
+        Assert.Equal(AccountWrite.Done, (await Store.UpdateAsync(account, 2, [NewEvent(account.Id, EventTypes.UserUpdated)], new AccountConsequences { VoidsNotices = true, Notices = [voiding] }, Cancel)).Outcome);
+        Assert.Equal((null, null), (await links.FindAsync(before.Link.Key, Now, Cancel), await links.FindAsync(made.Link.Key, Now, Cancel)));
+        Assert.Equal(voiding.Link, await links.FindAsync(voiding.Link!.Key, Now, Cancel));
     }
 
     [Fact]

@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
+using Identity.Accounts.Profile;
 using Identity.Accounts.SecondFactors;
 
 namespace Identity.Tests.Kit.Conformance;
@@ -96,9 +99,47 @@ public abstract class SecondFactorStoreConformance(StoreFixture fixture) : Store
         var account = Guid.CreateVersion7(Now);
         await Store.ReplaceRecoveryCodesAsync(account, ["a", "b", "c"], Now, notice: null, Cancel);
         Assert.Equal(3, await Store.CountRecoveryCodesAsync(account, Cancel));
-        Assert.False(await Store.TryUseRecoveryCodeAsync(Guid.CreateVersion7(Now), "a", Now, notice: null, Cancel));
-        Assert.Single(await RaceAsync(_ => Store.TryUseRecoveryCodeAsync(account, "a", Now, notice: null, Cancel)), one => one);
+        Assert.False(await Store.TryUseRecoveryCodeAsync(Guid.CreateVersion7(Now), "a", Now, _ => throw new InvalidOperationException("Nothing was used."), Cancel));
+
+        // Told once, of how many are left.
+        ConcurrentBag<int> told = [];
+        var notice = NewNotice(account);
+        Notice Tell(int left)
+        {
+            told.Add(left);
+            return notice;
+        }
+
+        Assert.Single(await RaceAsync(_ => Store.TryUseRecoveryCodeAsync(account, "a", Now, Tell, Cancel)), one => one);
+        Assert.Equal([2], told);
         Assert.Equal(2, await Store.CountRecoveryCodesAsync(account, Cancel));
+        Assert.Equal(notice.Link, await Get<IAccessNoticeStore>().FindAsync(notice.Link!.Key, Now, Cancel));
+    }
+
+    [Fact]
+    public async Task Changes_WithANotice_KeepItsLinkOnceTheyAreMade()
+    {
+        var links = Get<IAccessNoticeStore>();
+        var factor = New(Guid.CreateVersion7(Now), FactorKinds.Email);
+        async Task<bool> IsKeptAsync(Func<Notice, Task<bool>> change)
+        {
+            var notice = NewNotice(factor.AccountId);
+            var made = await change(notice);
+            Assert.Equal(made ? notice.Link : null, await links.FindAsync(notice.Link!.Key, Now, Cancel));
+            return made;
+        }
+
+        Assert.True(await IsKeptAsync(notice => Store.AddAsync(factor, Event(factor), notice, Cancel)));
+        Assert.False(await IsKeptAsync(notice => Store.AddAsync(factor with { Id = Guid.CreateVersion7(Now) }, Event(factor), notice, Cancel)));
+        Assert.True(await IsKeptAsync(notice => Store.SetDataAsync(factor.AccountId, factor.Id, "alone", notice, Cancel)));
+        Assert.False(await IsKeptAsync(notice => Store.SetDataAsync(factor.AccountId, factor.Id, "alone", notice, Cancel)));
+        Assert.True(await IsKeptAsync(async notice =>
+        {
+            await Store.ReplaceRecoveryCodesAsync(factor.AccountId, ["a"], Now, notice, Cancel);
+            return true;
+        }));
+        Assert.True(await IsKeptAsync(notice => Store.RemoveAsync(factor.AccountId, factor.Id, Event(factor), notice, Cancel)));
+        Assert.False(await IsKeptAsync(notice => Store.RemoveAsync(factor.AccountId, factor.Id, Event(factor), notice, Cancel)));
     }
 
     [Fact]
@@ -159,7 +200,9 @@ public abstract class FactorProofStoreConformance(StoreFixture fixture) : StoreC
     public async Task Browser_WhenRemembered_IsSoForItsAccountStampAndTime()
     {
         var browser = new RememberedBrowser(Guid.CreateVersion7(Now), Guid.CreateVersion7(Now), "hash-" + Guid.NewGuid().ToString("N"), "stamp", Now, Now, Now.AddDays(30), "192.0.2.1", "Mozilla/5.0");
-        await Store.RememberAsync(browser, notice: null, Cancel);
+        var notice = NewNotice(browser.AccountId);
+        await Store.RememberAsync(browser, notice, Cancel);
+        Assert.Equal(notice.Link, await Get<IAccessNoticeStore>().FindAsync(notice.Link!.Key, Now, Cancel));
         Assert.True(await Store.TryUseRememberedAsync(browser.AccountId, browser.TokenHash, "stamp", Now.AddDays(1), Cancel));
         Assert.False(await Store.TryUseRememberedAsync(browser.AccountId, browser.TokenHash, "another", Now, Cancel));
         Assert.False(await Store.TryUseRememberedAsync(browser.AccountId, "another", "stamp", Now, Cancel));

@@ -1,6 +1,9 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Identity.Accounts.Delivery;
+using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
+using Identity.Accounts.Profile;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Kit.Conformance;
@@ -68,6 +71,10 @@ public abstract class StoreConformance<TPort>(StoreFixture fixture) : IAsyncLife
     }
 
     protected Guid NewId() => Guid.CreateVersion7(Now);
+
+    /// <summary>A mail with a link: whether the store wrote it shows by the link.</summary>
+    protected Notice NewNotice(Guid account) =>
+        new(NewId(), account, "PasswordChanged", new PersonalMessage("a@example.com", "s", "t"), Now, new AccessNotice(Guid.NewGuid().ToString("N"), account, AccessChange.PasswordChanged, "before@example.com", Now.AddDays(7)));
 
     protected static string Unique(string prefix = "t") => prefix + "-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(10));
 

@@ -20,7 +20,7 @@ public sealed partial class MailDelivery : BackgroundService
     // Longer than a batch can take: the sender gives up after three tries of twenty seconds.
     private static readonly TimeSpan s_claim = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan s_firstRetry = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan s_longestRetry = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan s_longestRetry = TimeSpan.FromMinutes(30);
 
     // For retries, and for what other processes wrote: of its own writes this one is told.
     private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(5);

@@ -128,14 +128,14 @@ internal sealed class MailWorld : IAsyncDisposable
     public async Task<int> SendAsync() => (await Task.WhenAll(_nodes.Select(node => Task.Run(() => node.GetRequiredService<MailDelivery>().SendDueAsync(Cancel))))).Sum(tries => tries.Found);
 
     /// <summary>Sends for this long, or until nothing waits; time passes only where nothing is due.</summary>
-    public async Task PassAsync(TimeSpan time)
+    public async Task PassAsync(TimeSpan time, TimeSpan? step = null)
     {
         var end = Time.GetUtcNow() + time;
         while (Time.GetUtcNow() < end && await WaitingAsync() > 0)
         {
             if (await SendAsync() == 0)
             {
-                Time.Advance(TimeSpan.FromSeconds(30));
+                Time.Advance(step ?? TimeSpan.FromSeconds(30));
             }
         }
     }
