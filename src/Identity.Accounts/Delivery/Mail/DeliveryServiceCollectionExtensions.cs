@@ -38,7 +38,7 @@ public static class DeliveryServiceCollectionExtensions
         return services.AddPushOutbox(settings.Push);
     }
 
-    /// <summary>Sends the notices that wait in the store, from this process: all do. Needs <see cref="AddDelivery"/>, the stores and their master key.</summary>
+    /// <summary>Sends the notices that wait in the store, from this process: every server does, and no worker, which may have another mail server. Needs <see cref="AddDelivery"/>, the stores and their master key.</summary>
     public static IServiceCollection AddMailDelivery(this IServiceCollection services)
     {
         services.AddMetrics();

@@ -5,13 +5,16 @@ using Identity.Accounts.Administration;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery;
 using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.Profile;
 using Identity.Accounts.SecondFactors;
+using Identity.Tests.Api;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Identity.Tests.Accounts.Delivery;
 
@@ -37,6 +40,32 @@ public sealed class MailDeliveryTests
         Assert.NotNull(mail.Id);
         Assert.Equal(0, await world.WaitingAsync());
         Assert.Equal((1, world.Relay.Asked - 1, 0), (world.Count("sent"), world.Count("retries"), world.Count("given_up/expired")));
+    }
+
+    [Fact]
+    public async Task PasswordChange_OverHttp_WhileTheMailServerIsAwayForAnHour_IsToldOnceItIsBack()
+    {
+        var relay = new Relay();
+        await using var server = await ApiServer.StartAsync([], services =>
+        {
+            services.RemoveAll<IMessageSender>();
+            services.AddSingleton<IMessageSender>(relay);
+        });
+        var (person, tokens) = await server.SignedInAsync();
+        relay.IsAway = true;
+        (await server.PostAsync("password/change", new { currentPassword = person.Password, newPassword = "a third sound phrase 9" }, tokens.Access)).AssertOk();
+        var delivery = server.Services.GetRequiredService<MailDelivery>();
+        for (var minute = 0; minute < 120 && relay.Taken.Count == 0; minute++)
+        {
+            relay.IsAway = minute < 60;
+            server.Time.Advance(TimeSpan.FromMinutes(1));
+
+            // Beside the server's own, which a test need not wait for.
+            await delivery.SendDueAsync(MailWorld.Cancel);
+        }
+
+        Assert.Equal((person.Email, "Your password was changed"), (Assert.Single(relay.Taken).To, relay.Taken[0].Subject));
+        Assert.DoesNotContain(server.Logs.Lines, line => line.Contains("MailDelivery", StringComparison.Ordinal) && line.Contains(person.Email, StringComparison.OrdinalIgnoreCase));
     }
 
     [Fact]
