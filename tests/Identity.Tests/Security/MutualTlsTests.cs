@@ -46,6 +46,20 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
         Assert.Equal((HttpStatusCode.Unauthorized, "invalid_client"), (status, (string?)body["error"]));
     }
 
+    // CVE-2023-2422 and its kind: what a stranger writes into a certificate is looked up in the handshake, before anybody is known.
+    [Fact]
+    public async Task Certificate_WhenItLeadsElsewhere_MakesTheServerAskNobody()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var stranger = Certificates.Authority("Nobody's");
+        using var certificate = Certificates.Client("CN=x", stranger, leadsTo: string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/"));
+        using var http = world.Client(certificate);
+        var (status, body) = await world.AskAsync(http, "dn");
+        Assert.Equal((HttpStatusCode.Unauthorized, "invalid_client"), (status, (string?)body["error"]));
+        Assert.False(listener.Pending());
+    }
+
     [Fact]
     public async Task OwnCertificate_WhenRegistered_ProvesTheClientEverywhere()
     {
