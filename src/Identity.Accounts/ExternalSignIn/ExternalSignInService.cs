@@ -10,6 +10,7 @@ using Identity.Accounts.Profile;
 using Identity.Accounts.Registration;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
+using Identity.Accounts.SignIn;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Identity.Accounts.ExternalSignIn;
@@ -69,6 +70,7 @@ public sealed class ExternalSignInService(
     AuditTrail audit,
     AccessNotices notices,
     OwnerClaim claim,
+    Lockout lockout,
     TimeProvider timeProvider)
 {
     /// <summary>In <c>amr</c> of every session that came from a provider.</summary>
@@ -222,6 +224,13 @@ public sealed class ExternalSignInService(
         if (await WithRolesAsync(account, person, caller, cancellationToken) is not { IsActive: true } current)
         {
             await audit.WriteAsync("sign_in", "disabled", account.Id, caller, sessionId: null, cancellationToken);
+            return new ExternalSignInResult.Disabled();
+        }
+
+        // Guesses are no matter of the provider's; what somebody decided is.
+        if (lockout.IsDecided(current))
+        {
+            await audit.WriteAsync("sign_in", "locked", account.Id, caller, sessionId: null, cancellationToken);
             return new ExternalSignInResult.Disabled();
         }
 

@@ -77,7 +77,7 @@ public sealed class RefreshTokenGrant(
         }
 
         // Before anything rotates: a lockout ends, and the token it met is then still good.
-        if (person.IsLockedOut)
+        if (subjects.IsStopped(account, session))
         {
             return Invalid("the account is locked");
         }
