@@ -170,7 +170,7 @@ public sealed class ExternalSignInService(
             }
 
             // By the code that was just tried it is verified and perhaps somebody's; what is to be judged is how it was before.
-            var keepsRecord = OwnerClaim.KeepsRecord(before);
+            var claimed = OwnerClaim.Before(before);
             var stored = await credentials.FindAsync(account.Id, cancellationToken);
             account.SecurityStamp = Guid.NewGuid().ToString("N");
             account.UpdatedAt = timeProvider.GetUtcNow();
@@ -182,7 +182,7 @@ public sealed class ExternalSignInService(
                 OwnerClaim.Take(account);
             }
 
-            (account.EmailVerified, account.PhoneNumber, account.PhoneNumberVerified) = (true, keepsRecord ? account.PhoneNumber : null, false);
+            (account.EmailVerified, account.PhoneNumber, account.PhoneNumberVerified) = (true, claimed.KeepsRecord ? account.PhoneNumber : null, false);
             var consequences = new AccountConsequences
             {
                 Password = new PasswordReplacement(stored?.PasswordHash, null, timeProvider.GetUtcNow()),
@@ -194,7 +194,7 @@ public sealed class ExternalSignInService(
             {
                 if (wasStrangers)
                 {
-                    await claim.ForgetRestAsync(account.Id, keepsRecord, CancellationToken.None);
+                    await claim.ForgetRestAsync(account.Id, claimed, CancellationToken.None);
                 }
 
                 await sessions.AuditEndedAsync(update.Ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);

@@ -324,7 +324,7 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
                 try
                 {
                     await using var tls = new SslStream(connection.GetStream());
-                    await tls.AuthenticateAsServerAsync(made);
+                    await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = SslStreamCertificateContext.Create(made, additionalCertificates: null, offline: true) });
                     Interlocked.Increment(ref _shaken);
                     await tls.ReadExactlyAsync(new byte[1], _stop.Token);
                 }
