@@ -16,6 +16,9 @@ public enum AccountClaim
 
     /// <summary>An operator brought the account with a password, and nobody has proven its address here: the record is the operator's word, but whoever knows the password may be a stranger.</summary>
     Brought,
+
+    /// <summary>As <see cref="ProvenAlone"/>, while it had no second factor: its mailbox was told of those it has.</summary>
+    ProvenBare,
 }
 
 /// <summary>A person's account. Credentials and free metadata are kept apart, behind their own ports.</summary>

@@ -10,7 +10,7 @@ namespace Identity.Accounts;
 /// <param name="DeviceId">What the caller calls its device.</param>
 /// <param name="SessionId">The session this browser has: when the same person signs in again it goes on, instead of a new one.</param>
 /// <param name="BrowserMark">What this browser is known by across sign-ins and sign-outs; null: it keeps no cookies, or is none.</param>
-/// <param name="AccountId">Whose account the request is shown to come from already: by a live session or token, or by the registration that this browser just made.</param>
+/// <param name="AccountId">Whose account the request is shown to come from already: by a live session or token, or by the registration that this browser or client just made.</param>
 /// <param name="RememberedTokens">What this browser carries of second factors that it was remembered for.</param>
 /// <param name="ClientName">What that client is called, for messages to the person.</param>
 /// <param name="TakesTokens">The answer is tokens of the client at once, with no authorization request after it: what the client asks of a sign-in is asked of this one.</param>

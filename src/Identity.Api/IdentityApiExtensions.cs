@@ -40,6 +40,7 @@ public static class IdentityApiExtensions
         services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, AccessTokenHandler>(AccessTokenHandler.SchemeName, displayName: null, configureOptions: null);
         services.AddAuthorization();
         services.AddSingleton<UserAccess>();
+        services.AddSingleton<RegistrationProof>();
         services.AddSingleton<TokenAnswers>();
         services.AddSingleton<RequireTokenRoute>();
         services.AddOpenIddict().AddServer(server => server.AddEventHandler(ContractAnswer.Descriptor));

@@ -32,7 +32,8 @@ public static class Certificates
     /// <param name="days">How long from now it is in force; negative: it has ended.</param>
     /// <param name="from">From when on, in days from now.</param>
     /// <param name="purpose">Extended key usage.</param>
-    public static X509Certificate2 Client(string subject, X509Certificate2? issuer, Action<SubjectAlternativeNameBuilder>? names = null, int days = 1, int from = -10, string purpose = ClientAuthentication)
+    /// <param name="leadsTo">Where its issuer's certificate and its list of revoked ones are said to be.</param>
+    public static X509Certificate2 Client(string subject, X509Certificate2? issuer, Action<SubjectAlternativeNameBuilder>? names = null, int days = 1, int from = -10, string purpose = ClientAuthentication, string? leadsTo = null)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
@@ -43,6 +44,12 @@ public static class Certificates
             var builder = new SubjectAlternativeNameBuilder();
             names(builder);
             request.CertificateExtensions.Add(builder.Build());
+        }
+
+        if (leadsTo is not null)
+        {
+            request.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension([leadsTo + "ocsp"], [leadsTo + "issuer.crt"]));
+            request.CertificateExtensions.Add(CertificateRevocationListBuilder.BuildCrlDistributionPointExtension([leadsTo + "revoked.crl"]));
         }
 
         return issuer is null ? request.CreateSelfSigned(Now.AddDays(from), Now.AddDays(days)) : Signed(request, key, issuer, Now.AddDays(from), Now.AddDays(days));

@@ -10,6 +10,7 @@ using Identity.Accounts.Profile;
 using Identity.Accounts.Registration;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
+using Identity.Accounts.SignIn;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Identity.Accounts.ExternalSignIn;
@@ -69,6 +70,7 @@ public sealed class ExternalSignInService(
     AuditTrail audit,
     AccessNotices notices,
     OwnerClaim claim,
+    Lockout lockout,
     TimeProvider timeProvider)
 {
     /// <summary>In <c>amr</c> of every session that came from a provider.</summary>
@@ -167,7 +169,7 @@ public sealed class ExternalSignInService(
             }
 
             // By the code that was just tried it is verified and perhaps somebody's; what is to be judged is how it was before.
-            var keepsRecord = OwnerClaim.KeepsRecord(before);
+            var claimed = OwnerClaim.Before(before);
             var stored = await credentials.FindAsync(account.Id, cancellationToken);
             account.SecurityStamp = Guid.NewGuid().ToString("N");
             account.UpdatedAt = timeProvider.GetUtcNow();
@@ -179,7 +181,7 @@ public sealed class ExternalSignInService(
                 OwnerClaim.Take(account);
             }
 
-            (account.EmailVerified, account.PhoneNumber, account.PhoneNumberVerified) = (true, keepsRecord ? account.PhoneNumber : null, false);
+            (account.EmailVerified, account.PhoneNumber, account.PhoneNumberVerified) = (true, claimed.KeepsRecord ? account.PhoneNumber : null, false);
             var consequences = new AccountConsequences
             {
                 Password = new PasswordReplacement(stored?.PasswordHash, null, timeProvider.GetUtcNow()),
@@ -191,7 +193,7 @@ public sealed class ExternalSignInService(
             {
                 if (wasStrangers)
                 {
-                    await claim.ForgetRestAsync(account.Id, keepsRecord, CancellationToken.None);
+                    await claim.ForgetRestAsync(account.Id, claimed, CancellationToken.None);
                 }
 
                 await sessions.AuditEndedAsync(update.Ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
@@ -221,6 +223,13 @@ public sealed class ExternalSignInService(
         if (await WithRolesAsync(account, person, caller, cancellationToken) is not { IsActive: true } current)
         {
             await audit.WriteAsync("sign_in", "disabled", account.Id, caller, sessionId: null, cancellationToken);
+            return new ExternalSignInResult.Disabled();
+        }
+
+        // Guesses are no matter of the provider's; what somebody decided is.
+        if (lockout.IsDecided(current))
+        {
+            await audit.WriteAsync("sign_in", "locked", account.Id, caller, sessionId: null, cancellationToken);
             return new ExternalSignInResult.Disabled();
         }
 

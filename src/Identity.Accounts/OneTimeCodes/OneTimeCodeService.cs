@@ -358,8 +358,13 @@ public sealed class OneTimeCodeService(
     {
         for (var attempt = 0; attempt < 20; attempt++)
         {
-            var (wasProven, keepsRecord) = (account.EmailVerified, OwnerClaim.KeepsRecord(account));
-            if (channel != "email" || account.Id == caller.AccountId || !OwnerClaim.Take(account))
+            var (wasProven, before) = (account.EmailVerified, OwnerClaim.Before(account));
+            if (channel == "email" && account.Id == caller.AccountId)
+            {
+                return (await MarkVerifiedAsync(account, channel, isBrought: true), false);
+            }
+
+            if (channel != "email" || !OwnerClaim.Take(account))
             {
                 return (account, false);
             }
@@ -378,7 +383,7 @@ public sealed class OneTimeCodeService(
             var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
             if (written == AccountWrite.Done)
             {
-                await claim.ForgetRestAsync(account.Id, keepsRecord, CancellationToken.None);
+                await claim.ForgetRestAsync(account.Id, before, CancellationToken.None);
                 await sessions.AuditEndedAsync(ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
                 return (account, true);
             }
@@ -389,26 +394,43 @@ public sealed class OneTimeCodeService(
         throw new InvalidOperationException("An account could not be handed to its owner: it was changed by others twenty times meanwhile.");
     }
 
+    /// <summary>A code to the account's address was right for somebody who had proven it otherwise too: what is on it is theirs, and so is the address.</summary>
+    internal async Task SettleAsync(Account account)
+    {
+        if (account.Claim != AccountClaim.Settled)
+        {
+            await MarkVerifiedAsync(account, "email", isBrought: true);
+        }
+    }
+
     private async Task<Account> MarkVerifiedAsync(Account account, string channel, bool isBrought)
     {
         var byMail = channel == "email";
         var proven = byMail ? account.NormalizedEmail : account.PhoneNumber;
         for (var attempt = 0; attempt < 20; attempt++)
         {
-            if ((byMail ? account.EmailVerified : account.PhoneNumberVerified) || (byMail ? account.NormalizedEmail : account.PhoneNumber) != proven)
+            // Proven alone before, and by the same person with something else now: it is theirs.
+            var isVerified = byMail ? account.EmailVerified : account.PhoneNumberVerified;
+            var settles = byMail && isBrought && account.Claim != AccountClaim.Settled;
+            if ((isVerified && !settles) || (byMail ? account.NormalizedEmail : account.PhoneNumber) != proven)
             {
                 return account;
             }
 
-            if (byMail && account.Claim is AccountClaim.Unproven or AccountClaim.Brought)
+            if (settles)
             {
-                // By a code alone, of an account that somebody else may have made: a number they proved is theirs.
-                (account.Claim, account.PhoneNumberVerified) = isBrought ? (AccountClaim.Settled, account.PhoneNumberVerified) : (AccountClaim.ProvenAlone, false);
+                account.Claim = AccountClaim.Settled;
+            }
+            else if (byMail && account.Claim is AccountClaim.Unproven or AccountClaim.Brought)
+            {
+                // By a code alone, of an account that somebody else may have made: a number they proved is theirs, and so are the factors it has.
+                (account.Claim, account.PhoneNumberVerified) = (await secondFactors.HasNoneAsync(account.Id, CancellationToken.None) ? AccountClaim.ProvenBare : AccountClaim.ProvenAlone, false);
             }
 
             (account.EmailVerified, account.PhoneNumberVerified) = byMail ? (true, account.PhoneNumberVerified) : (account.EmailVerified, true);
             account.UpdatedAt = timeProvider.GetUtcNow();
-            if (await accounts.UpdateAsync(account, account.Version, [events.OfUser(byMail ? EventTypes.UserEmailVerified : EventTypes.UserPhoneVerified, account)], CancellationToken.None) == AccountWrite.Done)
+            LifecycleEvent[] told = isVerified ? [] : [events.OfUser(byMail ? EventTypes.UserEmailVerified : EventTypes.UserPhoneVerified, account)];
+            if (await accounts.UpdateAsync(account, account.Version, told, CancellationToken.None) == AccountWrite.Done)
             {
                 return account;
             }

@@ -170,7 +170,7 @@ public sealed class PasswordService(
 
             // A reset code that came by mail also proves the address it came to; for the first time, and nothing that was set before is its owner's.
             var isReset = account.NormalizedEmail == provenEmail;
-            var keepsRecord = OwnerClaim.KeepsRecord(account);
+            var before = OwnerClaim.Before(account);
             var proves = !account.EmailVerified && isReset;
             var takes = isReset && OwnerClaim.Take(account);
             account.EmailVerified |= proves;
@@ -186,7 +186,7 @@ public sealed class PasswordService(
                     await audit.WriteAsync(action, "success", account.Id, caller, sessionId: null, CancellationToken.None);
                     if (takes)
                     {
-                        await claim.ForgetRestAsync(account.Id, keepsRecord, CancellationToken.None);
+                        await claim.ForgetRestAsync(account.Id, before, CancellationToken.None);
                     }
 
                     return true;

@@ -9,11 +9,22 @@ public interface IGrantedAccess
     Task ForgetAsync(Guid accountId, CancellationToken cancellationToken);
 
     /// <summary>
+    /// Takes back what may be a stranger's where all of it was added after the mailbox had been proven by somebody, and told to it: all, but for what
+    /// opens nothing by itself and has stood for as long as the link of its notice worked.
+    /// </summary>
+    Task ForgetDoubtfulAsync(Guid accountId, CancellationToken cancellationToken) => ForgetAsync(accountId, cancellationToken);
+
+    /// <summary>
     /// Takes back what was added to the account while the link of the notice that told of it works. What has stood for longer is the owner's,
     /// and so is what needs no such notice, as it lets nobody in.
     /// </summary>
     Task ForgetRecentAsync(Guid accountId, Caller caller, CancellationToken cancellationToken) => Task.CompletedTask;
 }
+
+/// <summary>An account's claim before its mailbox took it.</summary>
+/// <param name="KeepsRecord">Names, profile and metadata stay: only what whoever registered the address set by themselves goes.</param>
+/// <param name="WasBare">It was <see cref="AccountClaim.ProvenBare"/>.</param>
+public readonly record struct ClaimBefore(bool KeepsRecord, bool WasBare);
 
 /// <summary>
 /// Proofs belong to whoever brought them. Somebody who proves an address for the first time by its mailbox alone, without the password or
@@ -21,8 +32,12 @@ public interface IGrantedAccess
 /// </summary>
 public sealed class OwnerClaim(IMetadataStore metadata, IEnumerable<IGrantedAccess> grants)
 {
-    /// <summary>Whether names, profile and metadata stay when the account is taken: only what whoever registered the address set by themselves goes.</summary>
-    public static bool KeepsRecord(Account account) => account.EmailVerified || account.Claim != AccountClaim.Unproven;
+    /// <summary>What decides what goes, as it is before the account is taken.</summary>
+    public static ClaimBefore Before(Account account)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        return new(account.EmailVerified || account.Claim != AccountClaim.Unproven, account.Claim == AccountClaim.ProvenBare);
+    }
 
     /// <summary>
     /// Notes on the account that its mailbox was proven alone, and drops what somebody else may have set; the caller stores it, and ends
@@ -35,7 +50,7 @@ public sealed class OwnerClaim(IMetadataStore metadata, IEnumerable<IGrantedAcce
             return false;
         }
 
-        if (!KeepsRecord(account))
+        if (!Before(account).KeepsRecord)
         {
             (account.UserName, account.NormalizedUserName, account.PhoneNumber) = (null, null, null);
             (account.FirstName, account.LastName, account.Profile) = (null, null, []);
@@ -49,16 +64,16 @@ public sealed class OwnerClaim(IMetadataStore metadata, IEnumerable<IGrantedAcce
 
     /// <summary>What is kept beside the account, after the account itself is stored.</summary>
     /// <param name="accountId">Whose.</param>
-    /// <param name="keepsRecord">What <see cref="KeepsRecord"/> said of the account before: metadata stays then.</param>
+    /// <param name="before">What <see cref="Before"/> said of the account.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task ForgetRestAsync(Guid accountId, bool keepsRecord, CancellationToken cancellationToken)
+    public async Task ForgetRestAsync(Guid accountId, ClaimBefore before, CancellationToken cancellationToken)
     {
         foreach (var grant in grants)
         {
-            await grant.ForgetAsync(accountId, cancellationToken);
+            await (before.WasBare ? grant.ForgetDoubtfulAsync(accountId, cancellationToken) : grant.ForgetAsync(accountId, cancellationToken));
         }
 
-        if (!keepsRecord && await metadata.FindAsync(accountId, cancellationToken) is { Count: > 0 } document)
+        if (!before.KeepsRecord && await metadata.FindAsync(accountId, cancellationToken) is { Count: > 0 } document)
         {
             var nothing = new System.Text.Json.Nodes.JsonObject();
             foreach (var (name, _) in document)

@@ -215,6 +215,12 @@ public sealed class FactorProver(
                     await factors.TouchAsync(channel.Id, now, CancellationToken.None);
                 }
 
+                if (method == FactorKinds.Email)
+                {
+                    // Whoever gets here has proven something else before: password and mailbox are one person's.
+                    await codes.SettleAsync(account);
+                }
+
                 return new(method, method == FactorKinds.Sms
                     ? [AuthenticationMethods.OneTimeCode, AuthenticationMethods.Sms, AuthenticationMethods.MultiFactor]
                     : [AuthenticationMethods.OneTimeCode, AuthenticationMethods.MultiFactor]);

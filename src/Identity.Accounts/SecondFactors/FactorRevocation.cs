@@ -11,14 +11,19 @@ public sealed class FactorRevocation(IAccountStore accounts, ISecondFactorStore 
     private static readonly Caller s_owner = new(Ip: null, UserAgent: null, ActorId: "owner_claim");
 
     /// <summary>All of them: the account was never proven to be theirs who added them.</summary>
-    public Task ForgetAsync(Guid accountId, CancellationToken cancellationToken) => RevokeAsync(accountId, DateTimeOffset.MinValue, s_owner, cancellationToken);
+    public Task ForgetAsync(Guid accountId, CancellationToken cancellationToken) => RevokeAsync(accountId, DateTimeOffset.MinValue, aloneToo: false, s_owner, cancellationToken);
+
+    /// <summary>A stranger's passkey would go on opening the account; a stranger's app only asks its owner for more than they have, and a mailbox that was taken over for what it lacks.</summary>
+    public Task ForgetDoubtfulAsync(Guid accountId, CancellationToken cancellationToken) => RevokeAsync(accountId, Recent, aloneToo: true, s_owner, cancellationToken);
 
     /// <summary>
     /// Factors and recovery codes that are not older than the link of a notice lives. Of each its owner was told, with such a link, so whoever holds
     /// one can undo it; what has stood for longer is the owner's, and a stolen mailbox does not take it away.
     /// </summary>
     public Task ForgetRecentAsync(Guid accountId, Caller caller, CancellationToken cancellationToken) =>
-        RevokeAsync(accountId, timeProvider.GetUtcNow() - AccessNotices.LinkLifetime, caller, cancellationToken);
+        RevokeAsync(accountId, Recent, aloneToo: false, caller, cancellationToken);
+
+    private DateTimeOffset Recent => timeProvider.GetUtcNow() - AccessNotices.LinkLifetime;
 
     internal static LifecycleEvent Removed(LifecycleEvents events, Account account, string kind)
     {
@@ -27,7 +32,7 @@ public sealed class FactorRevocation(IAccountStore accounts, ISecondFactorStore 
         return told;
     }
 
-    private async Task RevokeAsync(Guid accountId, DateTimeOffset since, Caller caller, CancellationToken cancellationToken)
+    private async Task RevokeAsync(Guid accountId, DateTimeOffset since, bool aloneToo, Caller caller, CancellationToken cancellationToken)
     {
         if (await accounts.FindAsync(accountId, cancellationToken) is not { } account)
         {
@@ -35,7 +40,7 @@ public sealed class FactorRevocation(IAccountStore accounts, ISecondFactorStore 
         }
 
         var enrolled = await factors.ListAsync(accountId, cancellationToken);
-        foreach (var factor in enrolled.Where(factor => factor.CreatedAt >= since))
+        foreach (var factor in enrolled.Where(Goes))
         {
             if (await factors.RemoveAsync(accountId, factor.Id, Removed(events, account, factor.Kind), notice: null, cancellationToken))
             {
@@ -44,7 +49,9 @@ public sealed class FactorRevocation(IAccountStore accounts, ISecondFactorStore 
         }
 
         // Substitutes of factors that are gone; those of older factors stay unless they were made anew.
-        await factors.RemoveRecoveryCodesAsync(accountId, enrolled.All(factor => factor.CreatedAt >= since) ? DateTimeOffset.MinValue : since, cancellationToken);
+        await factors.RemoveRecoveryCodesAsync(accountId, enrolled.All(Goes) ? DateTimeOffset.MinValue : since, cancellationToken);
         await proofs.ForgetAsync(accountId, id: null, cancellationToken);
+
+        bool Goes(SecondFactor factor) => factor.CreatedAt >= since || (aloneToo && (factor.Kind == FactorKinds.Passkey || FactorKinds.IsAlone(factor)));
     }
 }

@@ -66,6 +66,9 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
         return found is null ? null : (found.Value.Account, await MethodsAsync(found.Value.Account, found.Value.Ticket.Channel, cancellationToken));
     }
 
+    /// <summary>Whether the account has no second factor at all.</summary>
+    internal async Task<bool> HasNoneAsync(Guid accountId, CancellationToken cancellationToken) => (await factors.ListAsync(accountId, cancellationToken)).Count == 0;
+
     /// <summary>Whether the account must have a second factor whatever it has enrolled.</summary>
     public bool IsRequired(Account account) => options.Value.RequiredForRoles.Any(role => account.Roles.Contains(role, StringComparer.Ordinal));
 

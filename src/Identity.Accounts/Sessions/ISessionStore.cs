@@ -45,6 +45,9 @@ public sealed record Session(
     string? UserAgent,
     string? DeviceId)
 {
+    /// <summary>Until when its account is locked, as <see cref="ISessionStore.FindLiveAsync"/> found it; null: it is not, or that was not looked at.</summary>
+    public DateTimeOffset? LockedUntil { get; init; }
+
     /// <summary>Those of the clients that are sent a logout token when it ends.</summary>
     public IReadOnlyList<string> ToldClientIds { get; init; } = [];
 

@@ -13,13 +13,18 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
         EF.CompileAsyncQuery((IdentityDbContext context, string id, CancellationToken token) => context.Sessions.FirstOrDefault(r => r.Id == id));
 
     // Asked at every request that carries a token or a cookie.
-    private readonly RowsByKey<string, SessionRow> _notEnded = new(
+    private readonly RowsByKey<string, NotEnded> _notEnded = new(
         database,
         EF.CompileAsyncQuery((IdentityDbContext context, string id, CancellationToken token) =>
-            context.Sessions.FirstOrDefault(r => r.Id == id && r.EndedAt == null && context.Accounts.Any(a => a.Id == r.AccountId && a.IsActive))),
+            context.Sessions
+                .Where(r => r.Id == id && r.EndedAt == null)
+                .Join(context.Accounts.Where(a => a.IsActive), r => r.AccountId, a => a.Id, (r, a) => new NotEnded(r, a.LockoutEnd))
+                .FirstOrDefault()),
         EF.CompileAsyncQuery((IdentityDbContext context, string[] ids) =>
-            context.Sessions.Where(r => ids.Contains(r.Id) && r.EndedAt == null && context.Accounts.Any(a => a.Id == r.AccountId && a.IsActive))),
-        row => row.Id);
+            context.Sessions
+                .Where(r => ids.Contains(r.Id) && r.EndedAt == null)
+                .Join(context.Accounts.Where(a => a.IsActive), r => r.AccountId, a => a.Id, (r, a) => new NotEnded(r, a.LockoutEnd))),
+        found => found.Row.Id);
 
     public Task CreateAsync(Session session, LifecycleEvent created, CancellationToken cancellationToken)
     {
@@ -63,7 +68,7 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
             : new(ReadLiveAsync(id, now, cancellationToken));
 
     private async Task<Session?> ReadLiveAsync(string id, DateTimeOffset now, CancellationToken cancellationToken) =>
-        await _notEnded.FindAsync(id, cancellationToken) is { } row && row.ExpiresAt > now ? Map(row) : null;
+        await _notEnded.FindAsync(id, cancellationToken) is { } found && found.Row.ExpiresAt > now ? Map(found.Row) with { LockedUntil = found.LockoutEnd } : null;
 
     public async Task<IReadOnlyList<Session>> ListLiveAsync(Guid accountId, DateTimeOffset now, CancellationToken cancellationToken)
     {
@@ -233,6 +238,8 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
     {
         ToldClientIds = Lines(row.ToldClientIds),
     };
+
+    private sealed record NotEnded(SessionRow Row, DateTimeOffset? LockoutEnd);
 
     private static string[] Lines(string text) => text.Length == 0 ? [] : text.Split('\n');
 }

@@ -1,6 +1,8 @@
 // NIST SP 800-63B-4 §3.2.2: guesses are counted, in parallel too, and an account that is guessed at is locked for a while.
 using Identity.Accounts.Events;
+using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.RateLimits;
+using Identity.Accounts.Sessions;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Accounts.SignIn;
@@ -17,7 +19,22 @@ public sealed class Lockout(IAccountStore accounts, LifecycleEvents events, Know
     public bool IsLocked(Account account) => account.LockoutEnd is { } end && end > timeProvider.GetUtcNow();
 
     /// <summary>Locked for longer than guesses lock: somebody decided it, and it holds for everybody and whatever they bring.</summary>
-    public bool IsDecided(Account account) => account.LockoutEnd is { } end && end > timeProvider.GetUtcNow() + options.Value.LockoutDuration + Skew;
+    public bool IsDecided(Account account) => IsDecided(account.LockoutEnd);
+
+    /// <summary>
+    /// Whether a lock keeps a session from anything new. Of those that guesses made only one whose person has not shown since then that they are the
+    /// owner, which a known device and a passkey let them; a provider's word was guessed by nobody, and tells a time of its own.
+    /// </summary>
+    /// <param name="lockoutEnd">The account's.</param>
+    /// <param name="session">Live.</param>
+    public bool Stops(DateTimeOffset? lockoutEnd, Session session)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return lockoutEnd is { } end && end > timeProvider.GetUtcNow()
+            && (IsDecided(end) || (session.AuthenticatedAt <= end - options.Value.LockoutDuration && !session.Amr.Contains(ExternalSignInService.Federated, StringComparer.Ordinal)));
+    }
+
+    private bool IsDecided(DateTimeOffset? lockoutEnd) => lockoutEnd is { } end && end > timeProvider.GetUtcNow() + options.Value.LockoutDuration + Skew;
 
     /// <summary>Locked, and not for this device: a lock made by a stranger is not the owner's.</summary>
     public async Task<bool> KeepsOutAsync(Account account, Caller caller, CancellationToken cancellationToken) =>

@@ -1,4 +1,5 @@
 // RFC 5646 (language tags), RFC 4647 §3.4 (lookup): which languages there are texts in, and which of them a person reads.
+using System.Collections.Frozen;
 using System.Globalization;
 using System.Text.Json.Nodes;
 
@@ -9,6 +10,9 @@ public static class Languages
 {
     private const int LongestTag = 20;
     private static readonly AsyncLocal<CultureInfo?> s_asked = new();
+
+    // .NET makes a culture of any tag that is well formed (de-u-co-abcdefgh), and keeps each for ever: strangers write tags. Those that there are it lists.
+    private static readonly FrozenSet<string> s_names = CultureInfo.GetCultures(CultureTypes.AllCultures).Select(culture => culture.Name).Where(name => name.Length > 0).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The first is spoken to whoever asks for none of them.</summary>
     public static IReadOnlyList<string> All { get; } = ["en", "de", "fr", "es", "ar"];
@@ -32,19 +36,22 @@ public static class Languages
         }
 
         var language = tag.Split('-', 2)[0].ToLowerInvariant();
-        if (!All.Contains(language, StringComparer.Ordinal))
+        return !All.Contains(language, StringComparer.Ordinal) ? null : Named(tag) ?? CultureInfo.GetCultureInfo(language);
+    }
+
+    /// <summary>The culture of the longest beginning of a tag that names one; null: none does.</summary>
+    public static CultureInfo? Named(string tag)
+    {
+        ArgumentNullException.ThrowIfNull(tag);
+        for (var length = tag.Length; length > 0; length = tag.LastIndexOf('-', length - 1))
         {
-            return null;
+            if (s_names.TryGetValue(tag[..length], out var name))
+            {
+                return CultureInfo.GetCultureInfo(name);
+            }
         }
 
-        try
-        {
-            return CultureInfo.GetCultureInfo(tag, predefinedOnly: true);
-        }
-        catch (CultureNotFoundException)
-        {
-            return CultureInfo.GetCultureInfo(language);
-        }
+        return null;
     }
 
     /// <summary>For messages to a person: the language of the account where its <c>locale</c> names one that there is, else that of the request that caused the message.</summary>

@@ -13,7 +13,7 @@ namespace Identity.Api.Controllers;
 /// <summary>POST /otp/generate, /otp/verify.</summary>
 [Route("api/identity/otp")]
 [Tags("One-time codes")]
-public sealed class OneTimeCodesController(OneTimeCodeService codes, TokenAnswers answers, TimeProvider timeProvider) : ContractController
+public sealed class OneTimeCodesController(OneTimeCodeService codes, TokenAnswers answers, RegistrationProof registered, TimeProvider timeProvider) : ContractController
 {
     private const string WrongCode = "The code is not valid.";
     private const string NoChannel = "This channel is not available.";
@@ -48,7 +48,7 @@ public sealed class OneTimeCodesController(OneTimeCodeService codes, TokenAnswer
 
     [HttpPost("verify", Name = "verifyOtp")]
     [EndpointSummary("Try a one-time code")]
-    [EndpointDescription("Takes otpId, or the identifier and purpose that the code was made for. Five guesses, one success. A code of purpose login that signs in (Accounts:AllowCodeSignIn) answers with the members of login as well.")]
+    [EndpointDescription("Takes otpId, or the identifier and purpose that the code was made for. Five guesses, one success. A code of purpose login that signs in (Accounts:AllowCodeSignIn) answers with the members of login as well. Send the access token of whoever is signed in, or the Registration-Ticket of their registration, along with it: else nobody knows that who has the mailbox is who set the password, and a later reset by the mailbox takes second factors away.")]
     [RequestExample("""{"otpId":"0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d","code":"493817"}""")]
     [ProducesResponseType<VerifiedAndSignedInResponse>(StatusCodes.Status200OK)]
     [Fails(400, ErrorCodes.OtpInvalid, WrongCode)]
@@ -78,9 +78,9 @@ public sealed class OneTimeCodesController(OneTimeCodeService codes, TokenAnswer
         };
     }
 
-    /// <summary>A token is not asked for; where one comes along, it is somebody who has the account already.</summary>
+    /// <summary>A token is not asked for; where one comes along, or the ticket of the registration, it is somebody who has the account already.</summary>
     private async Task<Caller> ShownCallerAsync() =>
         Request.Headers.Authorization.Count > 0 && (await HttpContext.AuthenticateAsync(AccessTokenHandler.SchemeName)).Succeeded && CallerToken.Of(HttpContext) is { IsFirstParty: true, AccountId: { } own }
             ? Caller() with { AccountId = own }
-            : Caller();
+            : Caller() with { AccountId = registered.Read(Request) };
 }

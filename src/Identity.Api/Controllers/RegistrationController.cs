@@ -11,12 +11,12 @@ namespace Identity.Api.Controllers;
 /// <summary>POST /register.</summary>
 [Route("api/identity/register")]
 [Tags("Accounts")]
-public sealed class RegistrationController(RegistrationService registration) : ContractController
+public sealed class RegistrationController(RegistrationService registration, RegistrationProof proof) : ContractController
 {
     [HttpPost(Name = "register")]
     [Idempotent]
     [EndpointSummary("Register an account")]
-    [EndpointDescription("Answers with the user. Where existing accounts are concealed (Accounts:ConcealExistingAccounts) it does so for a taken address, user name or phone number as well, and the address is told by mail.")]
+    [EndpointDescription("Answers with the user. Where existing accounts are concealed (Accounts:ConcealExistingAccounts) it does so for a taken address, user name or phone number as well, and the address is told by mail. The header Registration-Ticket of the answer, sent back with the code to otp/verify within the hour, shows that whoever registered has the mailbox: what is on the account is theirs from then on.")]
     [RequestExample("""{"email":"ada@example.com","password":"correct horse battery","userName":"ada","firstName":"Ada","lastName":"Lovelace","metadata":{"newsletter":true}}""")]
     [ProducesResponseType<UserResponse>(StatusCodes.Status201Created)]
     [Fails(400, ErrorCodes.ValidationFailed, "email must be an email", "password must be at least 8 characters long")]
@@ -30,13 +30,19 @@ public sealed class RegistrationController(RegistrationService registration) : C
         var account = new NewAccount(request.Email, request.Password, request.UserName, request.PhoneNumber, request.FirstName, request.LastName, request.Metadata);
         return await registration.RegisterAsync(account, conceal: false, Caller(), cancellationToken) switch
         {
-            RegistrationResult.Created created => Created(created.Account, created.Metadata),
+            RegistrationResult.Created created => Registered(created),
             RegistrationResult.Taken taken => Taken.Failure(taken.Member),
             RegistrationResult.PasswordRefused refused => Failure.Validation([.. refused.Problems.Select(problem => "password " + problem)]),
             RegistrationResult.MetadataTooLarge => Failure.Validation(["metadata " + AccountRules.MetadataRule]),
             RegistrationResult.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
             _ => throw new InvalidOperationException("An unknown result."),
         };
+    }
+
+    private IActionResult Registered(RegistrationResult.Created created)
+    {
+        proof.Give(Response, created.Account.Id);
+        return Created(created.Account, created.Metadata);
     }
 }
 

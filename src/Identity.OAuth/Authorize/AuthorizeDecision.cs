@@ -1,12 +1,13 @@
 // RFC 6749 §3.1 and §4.1, RFC 9207, OpenID Connect Core §3.1.2: behind OpenIddict's validation, this alone decides the next step.
 using Identity.Accounts.SecondFactors;
+using Identity.Accounts.SignIn;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Sessions;
 
 namespace Identity.OAuth.Authorize;
 
 /// <summary>Looks at a sound request as a whole each time it comes by, and says what is next: sign in, consent, or the answer.</summary>
-public sealed class AuthorizeDecision(ConsentService consents, SignInSessions sessions, AuthenticationContexts contexts, SecondFactorPolicy secondFactors, TimeProvider timeProvider)
+public sealed class AuthorizeDecision(ConsentService consents, SignInSessions sessions, AuthenticationContexts contexts, SecondFactorPolicy secondFactors, Lockout lockout, TimeProvider timeProvider)
 {
     /// <summary>
     /// RFC 9700 §4.11.2: with an error or prompt=none a person would pass through us, unseen, to a client nobody here ever chose.
@@ -42,7 +43,8 @@ public sealed class AuthorizeDecision(ConsentService consents, SignInSessions se
             return new AuthorizeOutcome.Register(request.Client, startedAt);
         }
 
-        if (input.Session is not { } session || !IsSignedIn(request, session, input.Interaction, now))
+        // While strangers guess at the account, its owner says once that it is they; by a known device or a passkey they can.
+        if (input.Session is not { } session || !IsSignedIn(request, session, input.Interaction, now) || (session.Record is { } record && lockout.Stops(record.LockedUntil, record)))
         {
             return silent
                 ? Refuse(OAuthErrors.LoginRequired, "Nobody is signed in, or not the one asked for, or not recently enough.")

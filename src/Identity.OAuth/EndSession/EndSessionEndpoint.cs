@@ -79,7 +79,8 @@ public sealed class EndSessionEndpoint(ClientStore clients, IdTokenHintReader hi
             return Wrong("id_token_hint was issued to another client.");
         }
 
-        var client = (hint?.ClientId ?? clientId) is { } id ? await clients.FindAsync(id, cancellationToken) : null;
+        // As at authorize, one that the operator disabled is unknown: nobody is led to its addresses any more.
+        var client = (hint?.ClientId ?? clientId) is { } id && await clients.FindAsync(id, cancellationToken) is { Disabled: false } known ? known : null;
         if (client is null && (hint is not null || clientId is not null))
         {
             return Wrong("The client is not known.");

@@ -77,7 +77,7 @@ public sealed class RefreshTokenGrant(
         }
 
         // Before anything rotates: a lockout ends, and the token it met is then still good.
-        if (person.IsLockedOut)
+        if (subjects.IsStopped(account, session))
         {
             return Invalid("the account is locked");
         }
@@ -85,6 +85,12 @@ public sealed class RefreshTokenGrant(
         // RFC 6749 §6: less may be asked for, never more. Checked before anything changes.
         // A scope that the operator took from the client since is gone from the grant too.
         var granted = family.Scopes.Where(scope => client.Scopes.Contains(scope, StringComparer.Ordinal)).ToArray();
+        if (!RefreshDue.IsDue(client, granted))
+        {
+            // OpenID Connect Core §11: without offline_access a client has no refresh tokens, those from before neither.
+            return Invalid("offline_access was taken from the client");
+        }
+
         if (scopes.Any(scope => !granted.Contains(scope, StringComparer.Ordinal)))
         {
             return new OAuthError(OAuthErrors.InvalidScope, "A scope goes beyond what was granted.");

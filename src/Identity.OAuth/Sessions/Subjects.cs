@@ -4,6 +4,7 @@ using Identity.Accounts;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.Profile;
 using Identity.Accounts.Sessions;
+using Identity.Accounts.SignIn;
 
 namespace Identity.OAuth.Sessions;
 
@@ -63,7 +64,9 @@ public sealed class SignInSessions(SessionService sessions, ExternalSessions ext
 /// </param>
 public sealed record Subject(string Id, JsonObject Claims)
 {
-    /// <summary>Too many wrong passwords: nothing new is handed out until it ends, not by a refresh either. What was handed out goes on.</summary>
+    /// <summary>
+    /// Locked, whoever asks. What was handed out goes on; what a session is given anew <see cref="Subjects.IsStopped"/> says.
+    /// </summary>
     public bool IsLockedOut { get; init; }
 
     /// <summary>What the claims were made of: read once a request.</summary>
@@ -71,8 +74,15 @@ public sealed record Subject(string Id, JsonObject Claims)
 }
 
 /// <summary>People by <c>sub</c>.</summary>
-public sealed class Subjects(IAccountStore accounts, TimeProvider timeProvider)
+public sealed class Subjects(IAccountStore accounts, Lockout lockout)
 {
+    /// <summary>Whether a lock keeps new tokens from a session, by code, device and refresh alike.</summary>
+    public bool IsStopped(Account account, Session session)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        return lockout.Stops(account.LockoutEnd, session);
+    }
+
     /// <summary>Null for an unknown or disabled account.</summary>
     /// <param name="subject"><c>sub</c>.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -94,6 +104,6 @@ public sealed class Subjects(IAccountStore accounts, TimeProvider timeProvider)
             claims["groups"] = roles.DeepClone();
         }
 
-        return new Subject(account.Id.ToString("D"), claims) { IsLockedOut = account.LockoutEnd > timeProvider.GetUtcNow(), Account = account };
+        return new Subject(account.Id.ToString("D"), claims) { IsLockedOut = lockout.IsLocked(account), Account = account };
     }
 }

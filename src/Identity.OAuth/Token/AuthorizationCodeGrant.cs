@@ -59,6 +59,11 @@ public sealed class AuthorizationCodeGrant(RefreshFamilies families, Subjects su
             return Invalid("its session has ended");
         }
 
+        if (family.Session is null || subjects.IsStopped(family.Account, family.Session))
+        {
+            return Invalid("the account is locked");
+        }
+
         return new TokenIssue(client, target, grant.GrantId)
         {
             Grant = grant,

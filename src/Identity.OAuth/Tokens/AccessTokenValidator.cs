@@ -6,6 +6,7 @@ using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Identity.OAuth.Authorize;
+using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Keys;
@@ -72,6 +73,7 @@ public sealed record AccessToken(JsonObject Claims, string Typ)
 /// <summary>Reads access tokens that this server issued, and says which still live.</summary>
 public sealed class AccessTokenValidator(
     KeyRing keys,
+    ClientStore clients,
     StoreDatabase database,
     IDenyList denyList,
     TokenSessions sessions,
@@ -90,7 +92,7 @@ public sealed class AccessTokenValidator(
     private static readonly JsonWebTokenHandler Handler = new() { MapInboundClaims = false, MaximumTokenSizeInBytes = MaximumLength };
 
     /// <summary>
-    /// The token, if we signed (or keep) it, it has not expired, nothing revoked it, and its session is live; else null.
+    /// The token, if we signed (or keep) it, it has not expired, nothing revoked it, its client is not disabled, and its session is live; else null.
     /// Whom it is for is the caller's to check.
     /// </summary>
     /// <param name="acceptCompatibility">Whether an HS256 token under JWT_SECRET will do: only at our own /api/identity and at introspection.</param>
@@ -109,6 +111,12 @@ public sealed class AccessTokenValidator(
             return null;
         }
 
+        if (await OfAClientAsync(token, cancellationToken) is not { } held)
+        {
+            return null;
+        }
+
+        token = held;
         if (!TryListDeniable(token, out var ids, out var began))
         {
             return null;
@@ -121,6 +129,34 @@ public sealed class AccessTokenValidator(
 
         // JWT_SECRET is known to old resource servers too: a live session of that very person is what they cannot make up.
         return await sessions.FindLiveAsync(sid, ids, began, cancellationToken) is { } live && live.Subject == token.Subject ? token with { Person = live.Account } : null;
+    }
+
+    /// <summary>
+    /// The token as its client may use it now. A disabled or removed one gets nothing for it, nor does whoever exchanged it; of a client's own, scopes
+    /// that were taken from the client are gone. Clients are remembered for a second: it costs no statement.
+    /// </summary>
+    private async ValueTask<AccessToken?> OfAClientAsync(AccessToken token, CancellationToken cancellationToken)
+    {
+        if (await clients.FindAsync(token.ClientId, cancellationToken) is not { Disabled: false } client
+            || (token.GrantedTo != token.ClientId && await clients.FindAsync(token.GrantedTo, cancellationToken) is not { Disabled: false }))
+        {
+            return null;
+        }
+
+        if (token.SessionId is not null || token.GrantedTo != token.ClientId || token.Scopes.All(scope => client.Scopes.Contains(scope, StringComparer.Ordinal)))
+        {
+            return token;
+        }
+
+        // Read for this request alone, so it is changed in place.
+        var left = token.Scopes.Where(scope => client.Scopes.Contains(scope, StringComparer.Ordinal)).ToArray();
+        token.Claims.Remove("scope");
+        if (left.Length > 0)
+        {
+            token.Claims["scope"] = string.Join(' ', left);
+        }
+
+        return token;
     }
 
     /// <summary>Under which ids the token may have been denied: its jti, the grant that prefixes it, all that its person had allowed its client by the time of that grant.</summary>

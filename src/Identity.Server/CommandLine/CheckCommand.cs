@@ -78,6 +78,7 @@ internal static class CheckCommand
             findings.AddRange(found.Where(finding => finding.IsProblem).Skip(found.Count(finding => finding.IsProblem) > 1 ? 1 : 0).Select(finding => new StoreFinding("federation " + provider.Name, finding.Text)).DefaultIfEmpty(new("federation " + provider.Name, null)));
         }
 
+        findings.Add(new("runtime", RuntimePatch.FindProblem(Environment.Version, RuntimePatch.BuiltWith)));
         return findings;
     }
 

@@ -15,7 +15,9 @@ internal static class PasskeyOrigin
         services.AddOptions<IdentityPasskeyOptions>().Configure(options =>
         {
             options.ServerDomain = issuer.Host;
-            options.ValidateOrigin = context => ValueTask.FromResult(!context.CrossOrigin && string.Equals(context.Origin, origin, StringComparison.Ordinal));
+
+            // No page of ours is in anybody's frame (frame-ancestors): whoever says that one was has made it up, whatever crossOrigin says.
+            options.ValidateOrigin = context => ValueTask.FromResult(!context.CrossOrigin && context.TopOrigin is null && string.Equals(context.Origin, origin, StringComparison.Ordinal));
         });
 
         // Read as it is written: a brand that cannot be used has a line of its own at the start.

@@ -64,6 +64,11 @@ internal sealed partial class StartLines(ServerSettings settings, IServiceProvid
     private async Task<IReadOnlyList<string>> TrapsAsync()
     {
         var traps = new List<string>();
+        if (RuntimePatch.FindProblem(Environment.Version, RuntimePatch.BuiltWith) is { } old)
+        {
+            traps.Add(old);
+        }
+
         if (settings.Delivery.Smtp is null)
         {
             traps.Add($"SMTP_URL is unset: mail is written to files in {settings.Delivery.OutboxDirectory} and reaches nobody.");

@@ -505,12 +505,14 @@ SELECT TOP(1) [s].[id], [s].[account_id], [s].[acr], [s].[amr], [s].[authenticat
 FROM [sessions] AS [s]
 WHERE [s].[id] = @id
 
-SELECT TOP(1) [s].[id], [s].[account_id], [s].[acr], [s].[amr], [s].[authenticated_at], [s].[client_ids], [s].[created_at], [s].[device_id], [s].[ended_at], [s].[expires_at], [s].[ip], [s].[last_seen_at], [s].[sign_in_until], [s].[told_client_ids], [s].[user_agent]
+SELECT TOP(1) [s].[id], [s].[account_id], [s].[acr], [s].[amr], [s].[authenticated_at], [s].[client_ids], [s].[created_at], [s].[device_id], [s].[ended_at], [s].[expires_at], [s].[ip], [s].[last_seen_at], [s].[sign_in_until], [s].[told_client_ids], [s].[user_agent], [a0].[lockout_end]
 FROM [sessions] AS [s]
-WHERE [s].[id] = @id AND [s].[ended_at] IS NULL AND EXISTS (
-    SELECT 1
+INNER JOIN (
+    SELECT [a].[id], [a].[lockout_end]
     FROM [accounts] AS [a]
-    WHERE [a].[id] = [s].[account_id] AND [a].[is_active] = CAST(1 AS bit))
+    WHERE [a].[is_active] = CAST(1 AS bit)
+) AS [a0] ON [s].[account_id] = [a0].[id]
+WHERE [s].[id] = @id AND [s].[ended_at] IS NULL
 
 SELECT TOP(1) [s].[id], [s].[account_id], [s].[counter], [s].[created_at], [s].[data], [s].[kind], [s].[last_used_at], [s].[name], [s].[slot]
 FROM [second_factors] AS [s]

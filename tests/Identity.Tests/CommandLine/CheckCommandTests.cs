@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using Identity.Server.Hosting;
 using Identity.Tests.Kit;
 
 namespace Identity.Tests.CommandLine;
@@ -15,10 +16,24 @@ public sealed class CheckCommandTests
     public async Task Check_WhenAllIsWell_SaysSoAndChangesNothing()
     {
         using var shell = await Shell.MigratedAsync();
-        Assert.Equal(["settings: ok", "database: ok"], Lines((await shell.RunAsync("check")).Done().Output));
+        Assert.Equal(["settings: ok", "database: ok", "runtime: ok"], Lines((await shell.RunAsync("check")).Done().Output));
         var json = (await shell.RunAsync("check", "--json")).Done().Json;
         Assert.True((bool)json["ok"]!);
-        Assert.Equal(2, json["checks"]!.AsArray().Count);
+        Assert.Equal(3, json["checks"]!.AsArray().Count);
+    }
+
+    [Theory]
+    [InlineData("10.0.6", "10.0.12", false)]
+    [InlineData("10.0.12", "10.0.12", true)]
+    [InlineData("10.0.13", "10.0.12", true)]
+    [InlineData("11.0.0", "10.0.12", true)]
+    [InlineData("10.0.6", null, true)]
+    public void Runtime_OlderThanTheOneOfTheBuild_IsAProblem(string running, string? builtWith, bool isFine)
+    {
+        var problem = RuntimePatch.FindProblem(Version.Parse(running), builtWith is null ? null : Version.Parse(builtWith));
+        Assert.Equal(isFine, problem is null);
+        Assert.True(isFine || (problem!.Contains(running, StringComparison.Ordinal) && problem.Contains(builtWith!, StringComparison.Ordinal)));
+        Assert.NotNull(RuntimePatch.BuiltWith);
     }
 
     [Fact]

@@ -239,6 +239,24 @@ public sealed class ExternalAccountTests
         Assert.Equal("Disabled", await ExternalWorld.ProblemAsync(browser, await SignInAsync(world, key, browser)));
     }
 
+    // Guesses at its password are no matter of the provider's; a lock that somebody decided on is.
+    [Fact]
+    public async Task Account_WhenLocked_IsSignedInAfterGuessesAndRefusedWhereSomebodyDecidedIt()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        using var browser = world.NewBrowser();
+        await SignInAsync(world, key, browser);
+        var account = await AccountAsync(world);
+        var accounts = world.Server.Services.GetRequiredService<IAccountStore>();
+        await accounts.SetLockoutAsync(account.Id, world.Time.GetUtcNow() + TimeSpan.FromMinutes(15), [], CancellationToken.None);
+        using var guessed = world.NewBrowser();
+        Assert.Equal("/account", (await SignInAsync(world, key, guessed)).OriginalString);
+        await accounts.SetLockoutAsync(account.Id, world.Time.GetUtcNow() + TimeSpan.FromDays(1), [], CancellationToken.None);
+        using var decided = world.NewBrowser();
+        Assert.Equal("Disabled", await ExternalWorld.ProblemAsync(decided, await SignInAsync(world, key, decided)));
+    }
+
     [Fact]
     public async Task Provider_WhenDisabledOrUnknown_HasNoButtonAndNoWayIn()
     {

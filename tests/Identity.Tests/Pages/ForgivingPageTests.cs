@@ -195,6 +195,24 @@ public sealed class ForgivingPageTests(PagesFixture fixture)
         Assert.Equal("Etc/GMT+3", page.QuerySelector("#Form_ZoneInfo option[selected]")!.GetAttribute("value"));
     }
 
+    // .NET remembers each zone by the name that it was asked for, and finds a file by as many slashes as there are.
+    [Fact]
+    public async Task Profile_WithAZoneOrLanguageOfInventedSpelling_IsToldSo()
+    {
+        var email = PagesFixture.NewEmail();
+        var account = await fixture.RegisterAsync(email);
+        var change = new Identity.Accounts.Changes.AccountChange { Profile = new() { ["locale"] = "de-u-co-hjgaxwji", ["zoneinfo"] = "Europe//Berlin" } };
+        await fixture.Server.Services.GetRequiredService<Identity.Accounts.Changes.AccountChangeService>().ChangeAsync(account.Id, change, null, new Caller(null, null), CancellationToken.None);
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(email, PagesFixture.Password);
+        var page = await browser.ReadAsync("/account");
+        Assert.Equal("de-u-co-hjgaxwji", page.QuerySelector("#Form_Locale option[selected]")!.TextContent);
+        Assert.Equal("Europe//Berlin", page.QuerySelector("#Form_ZoneInfo option[selected]")!.TextContent);
+        var (_, fields) = PageClient.Form(page, field: "Form.Version");
+        fields["Form.ZoneInfo"] = "Europe//Berlin";
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await browser.PostAsync("/account", fields)).StatusCode);
+    }
+
     [Fact]
     public async Task Consent_ToAnApplication_LeadsSafelyToItsOwnPages()
     {

@@ -212,6 +212,24 @@ public sealed partial class LanguageTests(PagesFixture fixture)
         Assert.Equal("هذا الرابط لا يعمل", page.QuerySelector("h1")!.TextContent);
     }
 
+    // Whatever .NET was once asked for it remembers for ever: a stranger must not be who writes the tag.
+    [Theory]
+    [InlineData("de-u-co-hjgaxwji", "de")]
+    [InlineData("de-AT-u-co-hjgaxwji", "de-AT")]
+    [InlineData("de-x-hjgaxwji", "de")]
+    [InlineData("DE-at", "de-AT")]
+    [InlineData("ar-EG", "ar-EG")]
+    [InlineData("fr-XX", "fr")]
+    public async Task Language_WithATagThatNobodyKnows_IsThePlainOne(string tag, string spoken)
+    {
+        using var browser = fixture.Browser();
+        Assert.Equal(spoken, (await ReadAsync(browser, "/signin", tag)).DocumentElement.GetAttribute("lang"));
+        Assert.Equal(spoken, (await browser.ReadAsync("/connect/authorize?client_id=nobody&ui_locales=" + tag)).DocumentElement.GetAttribute("lang"));
+
+        // Of one name there is one culture: what was made of a tag of its own would be another.
+        Assert.Same(CultureInfo.GetCultureInfo(spoken), Languages.Find(tag));
+    }
+
     [Fact]
     public async Task Discovery_NamesTheLanguages()
     {

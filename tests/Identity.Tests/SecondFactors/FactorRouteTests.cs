@@ -2,6 +2,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Identity.Accounts.SecondFactors;
+using Identity.Tests.Api;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.SecondFactors;
@@ -212,6 +213,33 @@ public sealed class FactorRouteTests(FactorServer server)
         (await server.PostAsync("factors/passkeys", new { passkeyToken = creation.Value("passkeyToken"), name = "Key", credential = JsonNode.Parse(credential) }, tokens.Access)).AssertFailure(400, "mfa_invalid");
         var request = await server.PostAsync("login/passkey", null);
         (await server.PostAsync("login", new { passkeyToken = request.Value("passkeyToken"), credential = JsonNode.Parse(credential) })).AssertFailure(401, "invalid_credentials");
+    }
+
+    // WebAuthn Level 3 §7.1 step 11 and §7.2 step 13: no page of ours stands in a frame of another origin, whatever crossOrigin says.
+    [Fact]
+    public async Task Passkey_OfAFrameInAnotherSite_IsRefused()
+    {
+        var (_, tokens) = await server.SignedInAsync();
+        using var passkey = new SoftwarePasskey { TopOrigin = "https://evil.example" };
+        (await CreateAsync()).AssertFailure(400, "mfa_invalid");
+        passkey.TopOrigin = null;
+        Assert.Equal(HttpStatusCode.Created, (await CreateAsync()).Status);
+        passkey.TopOrigin = "https://evil.example";
+        (await SignInAsync()).AssertFailure(401, "invalid_credentials");
+        passkey.TopOrigin = null;
+        (await SignInAsync()).AssertOk();
+
+        async Task<Answer> CreateAsync()
+        {
+            var begun = await server.PostAsync("factors/passkeys/options", null, tokens.Access);
+            return await server.PostAsync("factors/passkeys", new { passkeyToken = begun.Value("passkeyToken"), name = "Key", credential = passkey.Create(begun.Json["publicKey"]!) }, tokens.Access);
+        }
+
+        async Task<Answer> SignInAsync()
+        {
+            var begun = await server.PostAsync("login/passkey", null);
+            return await server.PostAsync("login", new { passkeyToken = begun.Value("passkeyToken"), credential = passkey.Get(begun.Json["publicKey"]!) });
+        }
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Identity.Tests.Api;
 using OtpNet;
@@ -38,6 +39,15 @@ public class FactorServer : ApiServer
         Assert.True((int)confirmed.Status == 201, confirmed.Text);
         Time.Advance(TimeSpan.FromSeconds(60));
         return new Armed(person, tokens, secret, (string)confirmed.Json["factor"]!["id"]!, [.. confirmed.Json["recoveryCodes"]!.AsArray().Select(code => (string)code!)]);
+    }
+
+    /// <summary>As the client that registered the account.</summary>
+    public async Task<Answer> SendWithTicketAsync(string path, object body, string ticket)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/identity/" + path) { Content = JsonContent.Create(body) };
+        request.Headers.Add("Registration-Ticket", ticket);
+        using var response = await Http.SendAsync(request, TestContext.Current.CancellationToken);
+        return await Answer.ReadAsync(response);
     }
 
     /// <summary>The first half of a sign-in.</summary>

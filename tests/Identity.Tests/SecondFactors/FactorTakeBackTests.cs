@@ -118,10 +118,108 @@ public sealed partial class FactorTakeBackTests(FactorServer server)
         Assert.All([added, used, made, removed], message => Assert.Matches(Link(), message.Text));
     }
 
-    private static async Task VerifyAsync(FactorServer server, Person person, string? token = null)
+    // A code without a token says nothing of who set the password. Whoever then shows both is the owner of both, and what they add is theirs.
+    [Theory]
+    [InlineData("a sign-in by both")]
+    [InlineData("a code with the token")]
+    [InlineData("a code with the registration's ticket")]
+    public async Task Reset_OnceOnePersonShowedMailboxAndPassword_TakesNoFactorAway(string shown)
+    {
+        var registered = await server.PostAsync("register", new { email = $"p{Guid.NewGuid():N}@example.com", password = ApiServer.Password });
+        var person = new Person(registered.Value("id"), registered.Value("email"), ApiServer.Password);
+        if (shown == "a code with the registration's ticket")
+        {
+            await server.PostAsync("otp/generate", new { email = person.Email });
+            (await server.SendWithTicketAsync("otp/verify", new { email = person.Email, code = await server.Messages.CodeAsync(person.Email) }, registered.Headers["Registration-Ticket"])).AssertOk();
+        }
+        else
+        {
+            await VerifyAsync(server, person);
+        }
+
+        var tokens = await server.LoginAsync(person.Email);
+        var codes = 1;
+        if (shown == "a code with the token")
+        {
+            await VerifyAsync(server, person, tokens.Access, ++codes);
+        }
+        else if (shown == "a sign-in by both")
+        {
+            Assert.Equal(HttpStatusCode.Created, (await server.PostAsync("factors/email", null, tokens.Access)).Status);
+            var (half, _) = await server.BeginAsync(person);
+            (await server.PostAsync("login/code", new { mfaToken = half, method = "email" })).AssertOk();
+            var answer = await server.PostAsync("login", new { mfaToken = half, code = await server.Messages.CodeAsync(person.Email, ++codes), method = "email" });
+            answer.AssertOk();
+            tokens = Tokens.Of(answer);
+        }
+
+        await EnrolAsync(server, tokens);
+        await server.PostAsync("password/forgot", new { email = person.Email });
+        await ResetAsync(server, person, ++codes);
+        var (_, methods) = FactorServer.Half(await server.PostAsync("login", new { email = person.Email, password = NewPassword }));
+        Assert.Contains("totp", methods);
+    }
+
+    // Nobody showed both, so whose the app is cannot be known. But the mailbox was its owner's when it was told of the app, with a link that worked for a week.
+    [Theory]
+    [InlineData(8, true)]
+    [InlineData(6, false)]
+    public async Task Reset_OfAMailboxThatWasProvenAlone_LeavesAnAppThatStoodForAWeek(int days, bool stays)
+    {
+        await using var own = new FactorServer();
+        await own.InitializeAsync();
+        using var passkey = new SoftwarePasskey();
+        var person = await own.RegisterAsync();
+        await VerifyAsync(own, person);
+        var tokens = await own.LoginAsync(person.Email);
+        await EnrolAsync(own, tokens);
+        var begun = await own.PostAsync("factors/passkeys/options", null, tokens.Access);
+        Assert.Equal(HttpStatusCode.Created, (await own.PostAsync("factors/passkeys", new { passkeyToken = begun.Value("passkeyToken"), name = "Key", credential = passkey.Create(begun.Json["publicKey"]!) }, tokens.Access)).Status);
+        own.Time.Jump(TimeSpan.FromDays(days));
+        await own.PostAsync("password/forgot", new { email = person.Email });
+        await ResetAsync(own, person, nth: 2);
+
+        // What opens the account by itself goes in any case: a stranger's must not stay.
+        var asked = await own.PostAsync("login/passkey", null);
+        (await own.PostAsync("login", new { passkeyToken = asked.Value("passkeyToken"), credential = passkey.Get(asked.Json["publicKey"]!) })).AssertFailure(401, "invalid_credentials");
+        var answer = await own.PostAsync("login", new { email = person.Email, password = NewPassword });
+        if (stays)
+        {
+            Assert.Equal(["totp", "recovery_code"], FactorServer.Half(answer).Methods);
+        }
+        else
+        {
+            answer.AssertOk();
+        }
+    }
+
+    // Who registers an address, adds an app and waits, until its owner confirms it and later sets a password, has nothing of it.
+    [Fact]
+    public async Task Factor_FromBeforeTheAddressWasProven_IsGoneHoweverOldItIs()
+    {
+        await using var own = new FactorServer();
+        await own.InitializeAsync();
+        var squatter = await own.ArmedAsync();
+        own.Time.Jump(TimeSpan.FromDays(8));
+        await VerifyAsync(own, squatter.Person);
+        own.Time.Jump(TimeSpan.FromDays(8));
+        await own.PostAsync("password/forgot", new { email = squatter.Person.Email });
+        await ResetAsync(own, squatter.Person, nth: 2);
+        Assert.Empty((await own.GetAsync("factors", (await own.LoginAsync(squatter.Person.Email, NewPassword)).Access)).Json["factors"]!.AsArray());
+    }
+
+    private static async Task EnrolAsync(FactorServer server, Tokens tokens)
+    {
+        var begun = await server.PostAsync("factors/totp", null, tokens.Access);
+        begun.AssertOk();
+        var confirmed = await server.PostAsync("factors/totp/confirm", new { enrolmentToken = begun.Value("enrolmentToken"), code = server.Totp(begun.Value("secret")) }, tokens.Access);
+        Assert.True(confirmed.Status == HttpStatusCode.Created, confirmed.Text);
+    }
+
+    private static async Task VerifyAsync(FactorServer server, Person person, string? token = null, int nth = 1)
     {
         await server.PostAsync("otp/generate", new { email = person.Email });
-        (await server.PostAsync("otp/verify", new { email = person.Email, code = await server.Messages.CodeAsync(person.Email) }, token)).AssertOk();
+        (await server.PostAsync("otp/verify", new { email = person.Email, code = await server.Messages.CodeAsync(person.Email, nth) }, token)).AssertOk();
     }
 
     // The page behind the link has sent the code.

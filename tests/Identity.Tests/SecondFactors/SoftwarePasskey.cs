@@ -15,6 +15,9 @@ public sealed class SoftwarePasskey : IDisposable
     private readonly byte[] _id = RandomNumberGenerator.GetBytes(16);
     private string? _user;
 
+    /// <summary>Where the browser says that the frame stands which asked (WebAuthn Level 3 §5.8.1); null: it was no frame.</summary>
+    public string? TopOrigin { get; set; }
+
     public void Dispose() => _key.Dispose();
 
     /// <summary>The answer to navigator.credentials.create.</summary>
@@ -58,8 +61,16 @@ public sealed class SoftwarePasskey : IDisposable
     // It counts nothing, as passkeys that are synchronised do.
     private static byte[] Header(string domain, byte flags) => [.. SHA256.HashData(Encoding.UTF8.GetBytes(domain)), flags, 0, 0, 0, 0];
 
-    private static byte[] ClientData(string type, JsonNode options) =>
-        Encoding.UTF8.GetBytes(new JsonObject { ["type"] = type, ["challenge"] = (string)options["challenge"]!, ["origin"] = ApiServer.Issuer, ["crossOrigin"] = false }.ToJsonString());
+    private byte[] ClientData(string type, JsonNode options)
+    {
+        var data = new JsonObject { ["type"] = type, ["challenge"] = (string)options["challenge"]!, ["origin"] = ApiServer.Issuer, ["crossOrigin"] = false };
+        if (TopOrigin is not null)
+        {
+            data["topOrigin"] = TopOrigin;
+        }
+
+        return Encoding.UTF8.GetBytes(data.ToJsonString());
+    }
 
     private JsonObject Credential(JsonObject response) => new()
     {

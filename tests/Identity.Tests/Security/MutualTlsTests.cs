@@ -46,6 +46,22 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
         Assert.Equal((HttpStatusCode.Unauthorized, "invalid_client"), (status, (string?)body["error"]));
     }
 
+    // CVE-2023-2422 and its kind: what a stranger writes into a certificate is looked up in the handshake, before anybody is known.
+    [Fact]
+    public async Task Certificate_WhenItLeadsElsewhere_MakesTheServerAskNobody()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var stranger = Certificates.Authority("Nobody's");
+        using var certificate = Certificates.Client("CN=x", stranger, leadsTo: string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/"));
+
+        // Offline: else it is the client that asks, for what it could send besides.
+        using var http = world.Showing(SslStreamCertificateContext.Create(certificate, additionalCertificates: null, offline: true));
+        var (status, body) = await world.AskAsync(http, "dn");
+        Assert.Equal((HttpStatusCode.Unauthorized, "invalid_client"), (status, (string?)body["error"]));
+        Assert.False(listener.Pending());
+    }
+
     [Fact]
     public async Task OwnCertificate_WhenRegistered_ProvesTheClientEverywhere()
     {
@@ -493,7 +509,15 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
         }
 
         /// <summary>Shows this certificate to the server, or none.</summary>
-        public HttpClient Client(X509Certificate2? certificate)
+        public HttpClient Client(X509Certificate2? certificate) => Client(tls =>
+        {
+            tls.LocalCertificateSelectionCallback = certificate is null ? null : (_, _, _, _, _) => certificate;
+            tls.ClientCertificates = certificate is null ? null : [certificate];
+        });
+
+        public HttpClient Showing(SslStreamCertificateContext shown) => Client(tls => tls.ClientCertificateContext = shown);
+
+        private HttpClient Client(Action<SslClientAuthenticationOptions> show)
         {
             var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
             policy.CustomTrustStore.ImportFromPem(ServerCertificate);
@@ -501,13 +525,9 @@ public sealed class MutualTlsTests(MutualTlsTests.World world) : IClassFixture<M
             {
                 AllowAutoRedirect = false,
                 UseCookies = false,
-                SslOptions = new SslClientAuthenticationOptions
-                {
-                    CertificateChainPolicy = policy,
-                    LocalCertificateSelectionCallback = certificate is null ? null : (_, _, _, _, _) => certificate,
-                    ClientCertificates = certificate is null ? null : [certificate],
-                },
+                SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = policy },
             };
+            show(handler.SslOptions);
             return new HttpClient(handler) { BaseAddress = Address };
         }
 

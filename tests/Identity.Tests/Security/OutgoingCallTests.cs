@@ -3,11 +3,14 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.IO.Compression;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Server.Hosting;
+using Identity.Tests.Kit;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 
@@ -57,6 +60,16 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
     {
         var (status, _, _) = await world.AuthenticateAsync($"https://{Dns.GetHostName()}:{{0}}/keys");
         Assert.Equal(HttpStatusCode.Unauthorized, status);
+        Assert.Equal(0, world.ForbiddenHits);
+    }
+
+    // What a server's certificate says of its issuer's address is as much its word as a redirect.
+    [Fact]
+    public async Task JwksUri_WhenTheCertificateThereLeadsInside_IsNotFollowed()
+    {
+        var (status, answer, _) = await world.AuthenticateAsync(World.Certified);
+        Assert.Equal((HttpStatusCode.Unauthorized, "invalid_client"), (status, (string?)answer["error"]));
+        Assert.True(world.Shaken > 0);
         Assert.Equal(0, world.ForbiddenHits);
     }
 
@@ -183,11 +196,19 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
         private readonly HttpClient _http = new();
         private readonly List<string> _addresses = [];
         private ServerProcess? _process;
+        private readonly TcpListener _certified = new(IPAddress.Parse("127.0.0.2"), 0);
         private int _forbiddenHits;
+        private int _shaken;
+
+        /// <summary>A server with TLS, whose certificate says that its issuer's is at the address that nobody may reach.</summary>
+        public const string Certified = "https://127.0.0.2:{2}/keys";
 
         public static ECDsa Key { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
         public int ForbiddenHits => Volatile.Read(ref _forbiddenHits);
+
+        /// <summary>How many have seen that certificate.</summary>
+        public int Shaken => Volatile.Read(ref _shaken);
 
         public static JsonObject Client(string id, string address) => new()
         {
@@ -211,18 +232,20 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
         {
             _forbidden.Start();
             _allowed.Start();
+            _certified.Start();
             _ = AcceptAsync(_forbidden, connection =>
             {
                 Interlocked.Increment(ref _forbiddenHits);
                 connection.Dispose();
             });
             _ = AcceptAsync(_allowed, connection => _ = ServeAsync(connection));
+            _ = AcceptAsync(_certified, connection => _ = ShowCertificateAsync(connection));
 
             // One client for each address that a test names.
             var tests = typeof(OutgoingCallTests).GetMethods().SelectMany(method => method.GetCustomAttributes(typeof(InlineDataAttribute), inherit: false).Cast<InlineDataAttribute>().Select(data => (method.Name, Value: (string)data.Data[0]!)))
                 .Where(test => test.Name.StartsWith("JwksUri_", StringComparison.Ordinal) && !test.Name.Contains("StopsTheStart", StringComparison.Ordinal))
                 .Select(test => test.Value.StartsWith('/') ? "http://127.0.0.2:{1}" + test.Value : test.Value);
-            _addresses.AddRange([.. tests, "http://127.0.0.2:{1}/keys", $"https://{Dns.GetHostName()}:{{0}}/keys"]);
+            _addresses.AddRange([.. tests, Certified, "http://127.0.0.2:{1}/keys", $"https://{Dns.GetHostName()}:{{0}}/keys"]);
             var clients = new JsonArray([.. _addresses.Select((address, i) => Client("client-" + i, Place(address)))]);
             var file = Path.Combine(_directory.FullName, "clients.json");
             await File.WriteAllTextAsync(file, clients.ToJsonString());
@@ -265,6 +288,7 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
 
             _forbidden.Dispose();
             _allowed.Dispose();
+            _certified.Dispose();
             _http.Dispose();
             _changed.Dispose();
             _stop.Dispose();
@@ -273,7 +297,8 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
 
         private string Place(string address) => address
             .Replace("{0}", ((IPEndPoint)_forbidden.LocalEndpoint).Port.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal)
-            .Replace("{1}", ((IPEndPoint)_allowed.LocalEndpoint).Port.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal);
+            .Replace("{1}", ((IPEndPoint)_allowed.LocalEndpoint).Port.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal)
+            .Replace("{2}", ((IPEndPoint)_certified.LocalEndpoint).Port.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal);
 
         private async Task AcceptAsync(TcpListener listener, Action<TcpClient> serve)
         {
@@ -287,6 +312,27 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
             catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException or SocketException)
             {
                 // The tests are over.
+            }
+        }
+
+        private async Task ShowCertificateAsync(TcpClient connection)
+        {
+            using var issuer = Certificates.Authority("Nobody's");
+            using var made = Certificates.Client("CN=127.0.0.2", issuer, names => names.AddIpAddress(IPAddress.Parse("127.0.0.2")), purpose: "1.3.6.1.5.5.7.3.1", leadsTo: Place("http://127.0.0.1:{0}/"));
+            using (connection)
+            {
+                try
+                {
+                    await using var tls = new SslStream(connection.GetStream());
+                    await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = SslStreamCertificateContext.Create(made, additionalCertificates: null, offline: true) });
+                    Interlocked.Increment(ref _shaken);
+                    await tls.ReadExactlyAsync(new byte[1], _stop.Token);
+                }
+                catch (Exception exception) when (exception is IOException or OperationCanceledException or SocketException or ObjectDisposedException or AuthenticationException)
+                {
+                    // Nobody takes it, as they should not.
+                    Interlocked.Increment(ref _shaken);
+                }
             }
         }
 

@@ -124,7 +124,7 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
             Problem("Form.Birthdate", T["Account.BirthdateMalformed"]);
         }
 
-        if (Clean(Form.ZoneInfo) is { } zone && !TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _))
+        if (Clean(Form.ZoneInfo) is { } zone && ProfileChoices.FindZone(zone) is null)
         {
             Problem("Form.ZoneInfo", T["Account.ZoneMalformed"]);
         }

@@ -39,6 +39,15 @@ public sealed class ProfileChoices(TimeProvider time)
     /// <summary>Names of countries: the claim is a name, not a code.</summary>
     public IReadOnlyList<Choice> CountryChoices() => Current.Countries;
 
+    /// <summary>
+    /// A zone by its IANA name; null: there is none. Not in another spelling: .NET looks for a file, finds Europe//Berlin too, and keeps each spelling for ever.
+    /// </summary>
+    public static TimeZoneInfo? FindZone(string zone)
+    {
+        ArgumentNullException.ThrowIfNull(zone);
+        return !zone.Contains("//", StringComparison.Ordinal) && TimeZoneInfo.TryFindSystemTimeZoneById(zone, out var found) ? found : null;
+    }
+
     private Lists Current => _lists.GetOrAdd(CultureInfo.CurrentUICulture.TwoLetterISOLanguageName, _ => Make());
 
     private static Lists Make()
@@ -56,18 +65,9 @@ public sealed class ProfileChoices(TimeProvider time)
 
     private static IEnumerable<Choice> Sorted(IEnumerable<Choice> choices) => choices.OrderBy(choice => choice.Name, StringComparer.Create(CultureInfo.CurrentUICulture, ignoreCase: true));
 
-    private static string NameOfLanguage(string tag)
-    {
-        try
-        {
-            var culture = CultureInfo.GetCultureInfo(tag, predefinedOnly: true);
-            return CultureInfo.CurrentUICulture.TextInfo.ToTitleCase(culture.DisplayName);
-        }
-        catch (CultureNotFoundException)
-        {
-            return tag;
-        }
-    }
+    // Only a tag that there is: what a profile says may be anybody's invention, and .NET keeps for ever what it was asked for.
+    private static string NameOfLanguage(string tag) =>
+        Languages.Named(tag) is { } culture && culture.Name.Equals(tag, StringComparison.OrdinalIgnoreCase) ? CultureInfo.CurrentUICulture.TextInfo.ToTitleCase(culture.DisplayName) : tag;
 
     // .NET tells a region's name in the language of that region; in that of the page it is only to be had as part of a culture's: "English (Germany)".
     private static string NameOfCountry(string code)
@@ -82,7 +82,7 @@ public sealed class ProfileChoices(TimeProvider time)
 
     private static string Offset(string zone, DateTimeOffset now)
     {
-        if (!TimeZoneInfo.TryFindSystemTimeZoneById(zone, out var found))
+        if (FindZone(zone) is not { } found)
         {
             return "";
         }
