@@ -23,6 +23,10 @@ public sealed partial class OneTimeCodeConsumer(
     public const string AttemptHeader = "x-attempt";
     public const string ReasonHeader = "x-reason";
 
+    // All of a message's headers must fit in one frame, with ours: of more than that the broker closes the connection. The smallest frame that can be agreed on has 4 KiB.
+    private const int MostHeaderBytes = 2048;
+    private const int MostOfOneHeader = 512;
+
     private static readonly TimeSpan s_drainTime = TimeSpan.FromSeconds(20);
 
     private volatile bool _consuming;
@@ -179,16 +183,27 @@ public sealed partial class OneTimeCodeConsumer(
             ? (int)Math.Clamp(Convert.ToInt64(value, CultureInfo.InvariantCulture), 0, 1000)
             : 0;
 
+    // What is no text or number (a table, an array) is larger than there is room.
+    private static int Size(string name, object? value) => name.Length + value switch
+    {
+        null or bool or byte or sbyte or short or ushort or int or uint or long or float or double or decimal or AmqpTimestamp => 16,
+        byte[] bytes => bytes.Length + 16,
+        string text => (text.Length * 3) + 16,
+        _ => int.MaxValue - short.MaxValue,
+    };
+
     private async Task ForwardAsync(IChannel outgoing, string queue, BasicDeliverEventArgs delivery, Action<Dictionary<string, object?>> change)
     {
         var original = delivery.BasicProperties;
         var headers = new Dictionary<string, object?>(StringComparer.Ordinal);
+        var room = MostHeaderBytes;
         foreach (var (name, value) in original.Headers ?? new Dictionary<string, object?>(StringComparer.Ordinal))
         {
-            // The broker's own record of dead-lettering; it writes it anew.
-            if (!name.StartsWith("x-death", StringComparison.Ordinal) && !name.StartsWith("x-first-death", StringComparison.Ordinal))
+            // Not the broker's own record of dead-lettering, which it writes anew.
+            if (!name.StartsWith("x-death", StringComparison.Ordinal) && !name.StartsWith("x-first-death", StringComparison.Ordinal) && Size(name, value) is var size && size <= Math.Min(room, MostOfOneHeader))
             {
                 headers[name] = value;
+                room -= size;
             }
         }
 
