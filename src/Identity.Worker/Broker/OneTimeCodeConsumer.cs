@@ -27,7 +27,8 @@ public sealed partial class OneTimeCodeConsumer(
     private const int MostHeaderBytes = 2048;
     private const int MostOfOneHeader = 512;
 
-    private static readonly TimeSpan s_drainTime = TimeSpan.FromSeconds(20);
+    // Longer than a mail server has to take a mail that it was begun to be given.
+    private static readonly TimeSpan s_drainTime = TimeSpan.FromSeconds(22);
 
     private volatile bool _consuming;
 
@@ -93,7 +94,7 @@ public sealed partial class OneTimeCodeConsumer(
 
             try
             {
-                await HandleAsync(incoming, outgoing, answers, delivery);
+                await HandleAsync(incoming, outgoing, answers, delivery, stoppingToken);
             }
             catch (Exception exception)
             {
@@ -140,14 +141,14 @@ public sealed partial class OneTimeCodeConsumer(
         }
     }
 
-    private async Task HandleAsync(IChannel incoming, IChannel outgoing, AnswerConnection answers, BasicDeliverEventArgs delivery)
+    private async Task HandleAsync(IChannel incoming, IChannel outgoing, AnswerConnection answers, BasicDeliverEventArgs delivery, CancellationToken stoppingToken)
     {
         var started = timeProvider.GetTimestamp();
         var properties = delivery.BasicProperties;
         var result = delivery.Body.Length > settings.MaximumBodyBytes
             ? new CodeRequestResult(CodeRequestFate.Dead, CodeRequest.FormatError(CodeRequestFraming.Bare, "The request is too large."), "invalid", "body larger than " + settings.MaximumBodyBytes.ToString(CultureInfo.InvariantCulture) + " bytes")
-            // Not the stopping token: what was begun is finished while the process drains.
-            : await processor.ProcessAsync(delivery.Body, properties.MessageId, CancellationToken.None);
+            // What was handed to the mail server is finished while the process drains; what was not goes back to the queue.
+            : await processor.ProcessAsync(delivery.Body, properties.MessageId, IsAnswered(properties), stoppingToken);
 
         var attempt = Attempt(properties);
         var outcome = result.Outcome;
@@ -175,8 +176,10 @@ public sealed partial class OneTimeCodeConsumer(
             metrics.RequestFinished(outcome, timeProvider.GetElapsedTime(started));
         }
 
-        await incoming.BasicAckAsync(delivery.DeliveryTag, multiple: false);
+        await incoming.BasicAckAsync(delivery.DeliveryTag, multiple: false, CancellationToken.None);
     }
+
+    private static bool IsAnswered(IReadOnlyBasicProperties request) => request.IsReplyToPresent() && request.ReplyTo is { Length: > 0 };
 
     private static int Attempt(IReadOnlyBasicProperties properties) =>
         properties.Headers is { } headers && headers.TryGetValue(AttemptHeader, out var value) && value is int or long or short or byte
@@ -240,7 +243,7 @@ public sealed partial class OneTimeCodeConsumer(
 
     private async Task AnswerAsync(AnswerConnection answers, IReadOnlyBasicProperties request, byte[] body)
     {
-        if (!request.IsReplyToPresent() || request.ReplyTo is not { Length: > 0 } replyTo)
+        if (!IsAnswered(request))
         {
             return;
         }
@@ -253,7 +256,7 @@ public sealed partial class OneTimeCodeConsumer(
 
         try
         {
-            await answers.SendAsync(replyTo, properties, body);
+            await answers.SendAsync(request.ReplyTo!, properties, body);
         }
         catch (Exception exception)
         {
