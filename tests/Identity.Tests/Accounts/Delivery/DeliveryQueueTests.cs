@@ -75,8 +75,17 @@ public sealed class DeliveryQueueTests
         await using var world = new World();
         await world.AddAsync();
         var tries = 0;
-        world.Mail.Fail = _ => Interlocked.Increment(ref tries) > 0 ? new MessageRefusedException("550") : null;
+        var tried = new TaskCompletionSource();
+        world.Mail.Fail = _ =>
+        {
+            Interlocked.Increment(ref tries);
+            tried.TrySetResult();
+            return new MessageRefusedException("550");
+        };
         await world.GenerateAsync();
+        await tried.Task.WaitAsync(World.Cancel);
+
+        // What waits for a next try gets it now.
         await world.StopDeliveryAsync();
         Assert.Equal(1, tries);
     }
