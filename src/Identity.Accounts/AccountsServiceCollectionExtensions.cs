@@ -54,6 +54,8 @@ public static class AccountsServiceCollectionExtensions
         services.AddSingleton<SessionService>();
         services.AddOptions<MailBrand>().BindConfiguration(MailBrand.Section).Validate(brand => brand.IsSound, "Branding: expected a Name of 1 to 60 characters, an AccentColor like #3050d8, https addresses as LogoUrl and SupportUrl (or mailto).");
         services.AddSingleton<MailComposer>();
+        services.AddMetrics();
+        services.AddSingleton<DeliveryMetrics>();
         services.AddSingleton<DeliveryQueue>();
         services.AddHostedService(provider => provider.GetRequiredService<DeliveryQueue>());
         services.AddSingleton<OneTimeCodeService>();

@@ -80,7 +80,7 @@ public static class WorkerHost
             }
         });
         // Longer than the consumer's drain, shorter than the grace that container platforms give.
-        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(25));
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(26));
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSqlStores(settings.Storage);

@@ -84,7 +84,7 @@ public sealed class InProcessTests : IDisposable
     public async Task Delivery_WhenTheProcessStops_SendsWhatWaits()
     {
         var sender = new SlowSender();
-        using var host = await StartAsync(services => { services.AddSingleton<IMessageSender>(sender); services.AddSingleton<DeliveryQueue>(); services.AddHostedService(provider => provider.GetRequiredService<DeliveryQueue>()); });
+        using var host = await StartAsync(services => { services.AddSingleton<IMessageSender>(sender); services.AddSingleton<DeliveryMetrics>(); services.AddSingleton<DeliveryQueue>(); services.AddHostedService(provider => provider.GetRequiredService<DeliveryQueue>()); });
         var delivery = host.Services.GetRequiredService<DeliveryQueue>();
         for (var i = 0; i < 20; i++)
         {
@@ -124,6 +124,12 @@ public sealed class InProcessTests : IDisposable
             Task.FromResult(_answers.TryAdd(messageId, null) ? new MessageClaim(MessageState.Claimed, Answer: null) : new MessageClaim(MessageState.Done, _answers[messageId]));
 
         public Task<bool> TryCommitAsync(string messageId, Guid claim, string answer, DateTimeOffset expiresAt, CancellationToken cancellationToken) => Task.FromResult(_answers.TryUpdate(messageId, answer, null));
+
+        public Task<bool> TryBeginAsync(string messageId, Guid claim, string answer, DateTimeOffset until, DateTimeOffset expiresAt, CancellationToken cancellationToken) => TryCommitAsync(messageId, claim, answer, expiresAt, cancellationToken);
+
+        public Task HoldAsync(string messageId, Guid claim, DateTimeOffset until, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task EndAsync(string messageId, Guid claim, CancellationToken cancellationToken) => Task.CompletedTask;
 
         public Task ReleaseAsync(string messageId, Guid claim, DateTimeOffset now, CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -107,11 +107,23 @@ public sealed class AccountErasure
         if (outcome == Erasure.Done)
         {
             // Where these have a home of their own; in the same database they are gone already.
-            await _credentials.DeleteAsync(id, CancellationToken.None);
-            await _metadata.DeleteAsync(id, CancellationToken.None);
+            await ForgetAsync(() => _credentials.DeleteAsync(id, CancellationToken.None));
+            await ForgetAsync(() => _metadata.DeleteAsync(id, CancellationToken.None));
         }
 
         return outcome;
+    }
+
+    // The account is gone, whether that home answers or not: what is left there has nobody, and its repair removes it.
+    private static async Task ForgetAsync(Func<Task> delete)
+    {
+        try
+        {
+            await delete();
+        }
+        catch (StoreUnavailableException)
+        {
+        }
     }
 
     private async Task EraseRowsAsync(IdentityDbContext context, Guid id, CancellationToken cancellationToken)

@@ -97,7 +97,8 @@ public static partial class SqlStoresExtensions
             provider.GetRequiredService<StoreDatabase>(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<IOptions<AccountsOptions>>(),
-            provider.GetRequiredService<AccountErasure>()));
+            provider.GetRequiredService<AccountErasure>(),
+            provider.GetRequiredService<ILogger<StoreCleanUp>>()));
         services.AddHealthChecks().AddCheck<DatabaseHealthCheck>("database", tags: ["ready"]);
         if (settings.Redis is { } redis)
         {

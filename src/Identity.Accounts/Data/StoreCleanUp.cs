@@ -4,6 +4,7 @@ using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Devices;
 using Identity.Accounts.Import;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
 
@@ -13,9 +14,12 @@ namespace Identity.Accounts.Data;
 /// Deletes what time has made worthless, in small batches so that nobody waits long behind one. Any number of nodes may run it.
 /// Sessions that nobody ended are left: ending them is the accounts side's, which tells of it.
 /// </summary>
-public sealed class StoreCleanUp
+public sealed partial class StoreCleanUp
 {
     private const int BatchSize = 500;
+
+    // As many steps in a row do not fail each for itself. (Three in a row are of one table.)
+    private const int MostFailures = 5;
 
     /// <summary>
     /// A device that still asks is told that its code has expired (RFC 8628 §3.5), not that there never was one.
@@ -37,45 +41,71 @@ public sealed class StoreCleanUp
     private readonly TimeProvider _timeProvider;
     private readonly AccountsOptions _options;
     private readonly AccountErasure _erasure;
+    private readonly ILogger<StoreCleanUp> _logger;
 
-    internal StoreCleanUp(StoreDatabase database, TimeProvider timeProvider, IOptions<AccountsOptions> options, AccountErasure erasure)
+    internal StoreCleanUp(StoreDatabase database, TimeProvider timeProvider, IOptions<AccountsOptions> options, AccountErasure erasure, ILogger<StoreCleanUp> logger)
     {
+        _logger = logger;
         _erasure = erasure;
         _database = database;
         _timeProvider = timeProvider;
         _options = options.Value;
     }
 
-    /// <summary>Cleans every table once; how many rows went.</summary>
+    /// <summary>
+    /// Cleans every table once; how many rows went. One that fails is told in the log, and holds up none of the others; where several in a row do, it is
+    /// the store that is away, and that is thrown.
+    /// </summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        var now = _timeProvider.GetUtcNow();
-        return await _erasure.EraseDueAsync(BatchSize, cancellationToken)
-            + await DeleteImportsAsync(now, cancellationToken)
-            + await DeleteExportsAsync(now, cancellationToken)
-            + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.AuthorizationCode && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.RequestToken), r => r.ExpirationDate!.Value, now.UtcDateTime, cancellationToken)
-            + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && (r.Type == OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode || r.Type == OpenIddictConstants.TokenTypeIdentifiers.Private.RequestToken)), r => r.ExpirationDate!.Value, (now - KeepRequests).UtcDateTime, cancellationToken)
-            + await DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null), r => r.ExpirationDate!.Value, (now - KeepCodes).UtcDateTime, cancellationToken)
-            + await DeleteAsync(c => c.OneTimeCodes, r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.ProcessedMessages, r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.DenyEntries, r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.ReplayEntries, r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.Authorizations.Where(r => r.ExpiresAt != null && !r.Tokens.Any()), r => r.ExpiresAt!.Value, now, cancellationToken)
-            + await DeleteAsync(c => c.Set<LogoutNoticeRow>(), r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.Set<AccessNoticeRow>(), r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.Set<KnownDeviceRow>(), r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.RateLimits, r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.Sessions.Where(r => r.EndedAt != null), r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.Set<SpentTicketRow>(), r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.Set<RememberedBrowserRow>(), r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.Set<FactorProofRow>(), r => r.At, now - SecondFactors.FactorEnrolment.Fresh, cancellationToken)
-            + await DeviceRegistry.RemoveStaleAsync(_database, now, cancellationToken)
-            + await DeleteAsync(c => c.Set<PushMessageRow>(), r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.Set<MailMessageRow>(), r => r.ExpiresAt, now - KeepMail, cancellationToken)
-            + await DeleteAsync(c => c.Set<PushSignInRow>(), r => r.ExpiresAt, now - PushSignIn.PushSignIns.RememberDenials, cancellationToken)
-            + await DeleteAsync(c => c.Set<ExternalEntryRow>(), r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.Set<ExternalSessionRow>(), r => r.ExpiresAt, now, cancellationToken)
-            + await DeleteAsync(c => c.Audit, r => r.Time, now - TimeSpan.FromDays(_options.AuditDays), cancellationToken);
+        var (total, failures) = (0, 0);
+        foreach (var (what, clean) in Steps(_timeProvider.GetUtcNow(), cancellationToken))
+        {
+            try
+            {
+                total += await clean();
+                failures = 0;
+            }
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested && ++failures < MostFailures)
+            {
+                LogFailed(exception, what);
+            }
+        }
+
+        return total;
+    }
+
+    private (string What, Func<Task<int>> Clean)[] Steps(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        return
+        [
+            ("accounts", () => _erasure.EraseDueAsync(BatchSize, cancellationToken)),
+            ("imports", () => DeleteImportsAsync(now, cancellationToken)),
+            ("exports", () => DeleteExportsAsync(now, cancellationToken)),
+            ("tokens", () => DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.AuthorizationCode && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.RequestToken), r => r.ExpirationDate!.Value, now.UtcDateTime, cancellationToken)),
+            ("requests", () => DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && (r.Type == OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode || r.Type == OpenIddictConstants.TokenTypeIdentifiers.Private.RequestToken)), r => r.ExpirationDate!.Value, (now - KeepRequests).UtcDateTime, cancellationToken)),
+            ("codes", () => DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null), r => r.ExpirationDate!.Value, (now - KeepCodes).UtcDateTime, cancellationToken)),
+            ("one-time codes", () => DeleteAsync(c => c.OneTimeCodes, r => r.ExpiresAt, now, cancellationToken)),
+            ("processed messages", () => DeleteAsync(c => c.ProcessedMessages, r => r.ExpiresAt, now, cancellationToken)),
+            ("deny entries", () => DeleteAsync(c => c.DenyEntries, r => r.ExpiresAt, now, cancellationToken)),
+            ("replay entries", () => DeleteAsync(c => c.ReplayEntries, r => r.ExpiresAt, now, cancellationToken)),
+            ("authorizations", () => DeleteAsync(c => c.Authorizations.Where(r => r.ExpiresAt != null && !r.Tokens.Any()), r => r.ExpiresAt!.Value, now, cancellationToken)),
+            ("logout notices", () => DeleteAsync(c => c.Set<LogoutNoticeRow>(), r => r.ExpiresAt, now, cancellationToken)),
+            ("access notices", () => DeleteAsync(c => c.Set<AccessNoticeRow>(), r => r.ExpiresAt, now, cancellationToken)),
+            ("known devices", () => DeleteAsync(c => c.Set<KnownDeviceRow>(), r => r.ExpiresAt, now, cancellationToken)),
+            ("rate limits", () => DeleteAsync(c => c.RateLimits, r => r.ExpiresAt, now, cancellationToken)),
+            ("sessions", () => DeleteAsync(c => c.Sessions.Where(r => r.EndedAt != null), r => r.ExpiresAt, now, cancellationToken)),
+            ("spent tickets", () => DeleteAsync(c => c.Set<SpentTicketRow>(), r => r.ExpiresAt, now, cancellationToken)),
+            ("remembered browsers", () => DeleteAsync(c => c.Set<RememberedBrowserRow>(), r => r.ExpiresAt, now, cancellationToken)),
+            ("factor proofs", () => DeleteAsync(c => c.Set<FactorProofRow>(), r => r.At, now - SecondFactors.FactorEnrolment.Fresh, cancellationToken)),
+            ("devices", () => DeviceRegistry.RemoveStaleAsync(_database, now, cancellationToken)),
+            ("push messages", () => DeleteAsync(c => c.Set<PushMessageRow>(), r => r.ExpiresAt, now, cancellationToken)),
+            ("mail messages", () => DeleteAsync(c => c.Set<MailMessageRow>(), r => r.ExpiresAt, now - KeepMail, cancellationToken)),
+            ("push sign-ins", () => DeleteAsync(c => c.Set<PushSignInRow>(), r => r.ExpiresAt, now - PushSignIn.PushSignIns.RememberDenials, cancellationToken)),
+            ("external entries", () => DeleteAsync(c => c.Set<ExternalEntryRow>(), r => r.ExpiresAt, now, cancellationToken)),
+            ("external sessions", () => DeleteAsync(c => c.Set<ExternalSessionRow>(), r => r.ExpiresAt, now, cancellationToken)),
+            ("audit trail", () => DeleteAsync(c => c.Audit, r => r.Time, now - TimeSpan.FromDays(_options.AuditDays), cancellationToken)),
+        ];
     }
 
     private Task<int> DeleteImportsAsync(DateTimeOffset now, CancellationToken cancellationToken) => _database.TransactAsync(
@@ -136,4 +166,7 @@ public sealed class StoreCleanUp
         Expression<Func<TTime>> value = () => until;
         return Expression.Lambda<Func<TRow, bool>>(Expression.LessThanOrEqual(time.Body, value.Body), time.Parameters);
     }
+
+    [LoggerMessage(2836, LogLevel.Error, "What has expired could not be cleared away: {What}. The others are, and it is tried again at the next turn")]
+    private partial void LogFailed(Exception exception, string what);
 }

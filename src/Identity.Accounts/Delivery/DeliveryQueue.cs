@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -8,9 +9,10 @@ namespace Identity.Accounts.Delivery;
 /// Sends messages after the request that caused them is answered: whether there was anybody to send to must not show in how long that took.
 /// A message that is lost with the process is one that its person asks for again; what tells of a change is not sent by this (<see cref="Mail.MailDelivery"/>).
 /// </summary>
-public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, TimeProvider timeProvider, ILogger<DeliveryQueue> logger) : BackgroundService
+public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, DeliveryMetrics metrics, TimeProvider timeProvider, ILogger<DeliveryQueue> logger) : BackgroundService
 {
     private const int Attempts = 4;
+    private const int Longest = 10_000;
 
     // Each channel has its own: an SMS gateway that is down must not hold up the mail, nor one slow message those behind it.
     private const int Parallel = 4;
@@ -46,9 +48,12 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
         var unsent = await Task.WhenAll(_lanes.Values.Select(async lane =>
         {
             var failed = 0;
-            while (!cancellationToken.IsCancellationRequested && (lane.Waiting.Reader.TryRead(out var message) || lane.Notices.Reader.TryRead(out message)))
+            foreach (var line in lane.Lines)
             {
-                failed += await DeliverAsync(lane.Sender, message, new CancellationToken(canceled: true)) ? 0 : 1;
+                while (!cancellationToken.IsCancellationRequested && line.TryTake(out var waiting))
+                {
+                    failed += await DeliverAsync(lane.Sender, line, waiting with { Attempt = Attempts }) ? 0 : 1;
+                }
             }
 
             return failed;
@@ -56,21 +61,29 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
         return unsent.Sum();
     }
 
-    private void Post(string channel, PersonalMessage message, Func<Lane, Channel<PersonalMessage>> line)
+    private void Post(string channel, PersonalMessage message, Func<Lane, Line> line)
     {
-        if (!_lanes.TryGetValue(channel, out var lane) || !line(lane).Writer.TryWrite(message))
+        // One id from here on: whoever gets it twice can tell.
+        var waiting = new Waiting(message with { Id = message.Id ?? Guid.CreateVersion7(timeProvider.GetUtcNow()) }, 1);
+        if (!_lanes.TryGetValue(channel, out var lane) || !line(lane).TryAdd(waiting))
         {
-            LogDropped(channel);
+            Drop(channel);
         }
     }
 
-    private async Task WorkAsync(IMessageSender sender, Channel<PersonalMessage> line, CancellationToken stoppingToken)
+    private void Drop(string channel)
+    {
+        metrics.Ended(channel, "dropped");
+        LogDropped(channel);
+    }
+
+    private async Task WorkAsync(IMessageSender sender, Line line, CancellationToken stoppingToken)
     {
         try
         {
-            await foreach (var message in line.Reader.ReadAllAsync(stoppingToken))
+            await foreach (var waiting in line.ReadAllAsync(stoppingToken))
             {
-                await DeliverAsync(sender, message, stoppingToken);
+                await DeliverAsync(sender, line, waiting);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -79,59 +92,124 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
         }
     }
 
-    private async Task<bool> DeliverAsync(IMessageSender sender, PersonalMessage message, CancellationToken stoppingToken)
+    // False: it did not arrive, and nobody tries again.
+    private async Task<bool> DeliverAsync(IMessageSender sender, Line line, Waiting waiting)
     {
-        for (var attempt = 1; attempt <= Attempts; attempt++)
+        if (waiting.Message.ExpiresAt <= timeProvider.GetUtcNow())
         {
-            var last = attempt == Attempts || stoppingToken.IsCancellationRequested;
-            if (await TryAsync(sender, message))
-            {
-                return true;
-            }
-
-            if (last)
-            {
-                break;
-            }
-
-            try
-            {
-                await Task.Delay(TimeSpan.FromSeconds(attempt * attempt), timeProvider, stoppingToken);
-            }
-            catch (OperationCanceledException)
-            {
-                // Told to stop: the next try is the last.
-            }
+            metrics.Ended(sender.Channel, "expired");
+            LogExpired(sender.Channel);
+            return false;
         }
 
-        LogGivenUp(sender.Channel);
-        return false;
-    }
-
-    private async Task<bool> TryAsync(IMessageSender sender, PersonalMessage message)
-    {
         try
         {
             // Not ended by a stop: it has limits of its own, and a message half sent may arrive twice.
-            await sender.SendAsync(message, CancellationToken.None);
+            await sender.SendAsync(waiting.Message, CancellationToken.None);
+            metrics.Ended(sender.Channel, "sent");
             return true;
+        }
+        catch (MessageRefusedException refused)
+        {
+            metrics.Ended(sender.Channel, "refused");
+            LogRefused(sender.Channel, refused.Reason);
+            return false;
         }
         catch (Exception exception)
         {
             LogFailed(sender.Channel, exception.GetType().Name);
+        }
+
+        if (waiting.Attempt >= Attempts)
+        {
+            metrics.Ended(sender.Channel, "given_up");
+            LogGivenUp(sender.Channel);
             return false;
         }
+
+        // Not waited for here: while one message waits for its next attempt, others are sent.
+        if (!line.TryAddLater(waiting with { Attempt = waiting.Attempt + 1 }, TimeSpan.FromSeconds(waiting.Attempt * waiting.Attempt), timeProvider))
+        {
+            Drop(sender.Channel);
+        }
+
+        return true;
     }
+
+    private sealed record Waiting(PersonalMessage Message, int Attempt);
 
     private sealed record Lane(IMessageSender Sender)
     {
-        public Channel<PersonalMessage> Waiting { get; } = Line();
+        public Line Waiting { get; } = new();
 
-        public Channel<PersonalMessage> Notices { get; } = Line();
+        public Line Notices { get; } = new();
 
-        public IReadOnlyList<Channel<PersonalMessage>> Lines => [Waiting, Notices];
+        public IReadOnlyList<Line> Lines => [Waiting, Notices];
+    }
 
-        private static Channel<PersonalMessage> Line() => Channel.CreateBounded<PersonalMessage>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.Wait });
+    /// <summary>What is to be sent, in turn, and beside it what is to come back into the line at its time. Each is taken by one: by its time, or by who empties both.</summary>
+    private sealed class Line
+    {
+        private readonly Channel<Waiting> _now = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(Longest) { FullMode = BoundedChannelFullMode.Wait });
+
+        // With the timers, which nothing else holds.
+        private readonly ConcurrentDictionary<Guid, (Waiting Waiting, ITimer Timer)> _later = new();
+
+        public bool TryAdd(Waiting waiting) => _now.Writer.TryWrite(waiting);
+
+        public bool TryAddLater(Waiting waiting, TimeSpan wait, TimeProvider timeProvider)
+        {
+            if (_later.Count >= Longest)
+            {
+                return false;
+            }
+
+            var key = Guid.NewGuid();
+            var timer = timeProvider.CreateTimer(_ => Return(key), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _later[key] = (waiting, timer);
+            timer.Change(wait, Timeout.InfiniteTimeSpan);
+            return true;
+        }
+
+        public IAsyncEnumerable<Waiting> ReadAllAsync(CancellationToken cancellationToken) => _now.Reader.ReadAllAsync(cancellationToken);
+
+        public bool TryTake([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Waiting? waiting)
+        {
+            if (_now.Reader.TryRead(out waiting))
+            {
+                return true;
+            }
+
+            foreach (var key in _later.Keys)
+            {
+                if (_later.TryRemove(key, out var later))
+                {
+                    later.Timer.Dispose();
+                    waiting = later.Waiting;
+                    return true;
+                }
+            }
+
+            return false;
+        }
+
+        private void Return(Guid key)
+        {
+            if (!_later.TryRemove(key, out var later))
+            {
+                return;
+            }
+
+            if (_now.Writer.TryWrite(later.Waiting))
+            {
+                later.Timer.Dispose();
+                return;
+            }
+
+            // A full line: a moment later then, after those who are in it.
+            _later[key] = later;
+            later.Timer.Change(TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan);
+        }
     }
 
     [LoggerMessage(2700, LogLevel.Error, "A message by {Channel} was dropped: too many are waiting")]
@@ -142,4 +220,10 @@ public sealed partial class DeliveryQueue(IEnumerable<IMessageSender> senders, T
 
     [LoggerMessage(2702, LogLevel.Error, "A message by {Channel} could not be sent and is given up")]
     private partial void LogGivenUp(string channel);
+
+    [LoggerMessage(2703, LogLevel.Warning, "A message by {Channel} was refused for good ({Reason}) and is not tried again")]
+    private partial void LogRefused(string channel, string reason);
+
+    [LoggerMessage(2704, LogLevel.Warning, "A message by {Channel} was worth nothing any more when its turn came, and was not sent")]
+    private partial void LogExpired(string channel);
 }

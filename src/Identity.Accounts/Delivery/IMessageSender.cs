@@ -12,6 +12,9 @@ public sealed record PersonalMessage(string To, string? Subject, string Text, st
 {
     /// <summary>Who sends it, where the channel shows that and the operator's settings name nobody.</summary>
     public string? SenderName { get; init; }
+
+    /// <summary>From when on it is worth nothing, and is not sent; null: it is always worth reading.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
 }
 
 /// <summary>A sign-in that a device is asked about.</summary>
@@ -25,6 +28,17 @@ public interface IMessageSender
     /// <summary><c>email</c>, <c>sms</c> or <c>push</c>.</summary>
     string Channel { get; }
 
-    /// <summary>Hands the message over. Throws where that failed for good after the sender's own retries.</summary>
+    /// <summary>
+    /// Hands the message over, and throws where that failed after the sender's own retries. <paramref name="cancellationToken"/> ends it before the
+    /// message is on its way; what is on its way is left to arrive, within the sender's own limit.
+    /// </summary>
+    /// <exception cref="MessageRefusedException">It will never be taken: trying again helps nobody.</exception>
     Task SendAsync(PersonalMessage message, CancellationToken cancellationToken);
+}
+
+/// <summary>Who carries a channel's messages said no to this one for good, as a mail server does for an address that there is not.</summary>
+/// <param name="reason">Without what was said: that may hold the person's address.</param>
+public sealed class MessageRefusedException(string reason) : Exception("The message was refused for good: " + reason + ".")
+{
+    public string Reason => reason;
 }

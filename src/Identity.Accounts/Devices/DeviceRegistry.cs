@@ -179,12 +179,13 @@ public sealed class DeviceRegistry
     }
 
     /// <summary>
-    /// The provider refused the token: it goes, unless its app registered again after <paramref name="asOf"/>, which is when the provider
-    /// saw that it is dead. True where it went.
+    /// The provider refused the token that <paramref name="device"/> had: it goes, unless its app registered again, with another one or after
+    /// <paramref name="asOf"/>, which is when the provider saw that it is dead (by its clock). True where it went.
     /// </summary>
-    internal async Task<bool> RemoveRefusedAsync(Guid accountId, Guid id, DateTimeOffset asOf, CancellationToken cancellationToken)
+    internal async Task<bool> RemoveRefusedAsync(DeviceRow device, DateTimeOffset asOf, CancellationToken cancellationToken)
     {
-        var removed = await RemoveAsync(accountId, r => r.Id == id && r.RegisteredAt <= asOf, DeviceRemovalReasons.Unregistered, notice: null, cancellationToken) is not null;
+        var (accountId, id, refused) = (device.AccountId, device.Id, device.TokenHash);
+        var removed = await RemoveAsync(accountId, r => r.Id == id && r.TokenHash == refused && r.RegisteredAt <= asOf, DeviceRemovalReasons.Unregistered, notice: null, cancellationToken) is not null;
         if (removed)
         {
             await _audit.WriteAsync("device_remove", DeviceRemovalReasons.Unregistered, accountId, new Caller(Ip: null, UserAgent: null, ActorId: "push"), sessionId: null, CancellationToken.None);

@@ -16,6 +16,7 @@ public static class EventServiceCollectionExtensions
         services.AddOptions<OutboxRelayOptions>().BindSection(OutboxRelayOptions.Section)
             .Validate(options => options.BatchSize is > 0 and <= 10_000, "Outbox:BatchSize: expected 1 to 10000.")
             .Validate(options => options.ClaimDuration >= TimeSpan.FromSeconds(1), "Outbox:ClaimDuration: expected a second or more.")
+            .Validate(options => options.LongestPutOff >= options.ClaimDuration, "Outbox:LongestPutOff: expected Outbox:ClaimDuration or more.")
             .Validate(options => options.IdleDelay > TimeSpan.Zero && options.LongestDelay >= options.IdleDelay, "Outbox:IdleDelay: expected more than zero and at most Outbox:LongestDelay.");
         services.AddHostedService<OutboxRelay>();
         return services;

@@ -40,7 +40,7 @@ public sealed partial class InProcessEventPublisher(IEnumerable<IEventSubscriber
             confirmed.Add(message.Sequence);
         }
 
-        return new(confirmed, later);
+        return new(confirmed, later, []);
     }
 
     [LoggerMessage(2800, LogLevel.Debug, "Event {Exchange} {Type} {MessageId} of account {AccountId}")]

@@ -13,12 +13,16 @@ public sealed record OutboxMessage(long Sequence, string Exchange, string Routin
 /// <summary>Depth of the outbox and age of its oldest message.</summary>
 public sealed record OutboxStatus(long Depth, DateTimeOffset? Oldest);
 
-/// <summary>What became of a batch. Messages in neither list were not confirmed and are tried again at once.</summary>
+/// <summary>What became of a batch. Messages in no list were not confirmed and are tried again soon.</summary>
 /// <param name="Confirmed">Safe with the receiver: may be forgotten.</param>
 /// <param name="Unroutable">Handed back because nobody listens yet: tried again, but only after their claim has run out.</param>
-public sealed record PublishOutcome(IReadOnlyList<long> Confirmed, IReadOnlyList<long> Unroutable)
+/// <param name="Refused">
+/// The receiver is there and did not confirm: one queue may have refused what every other took, so each try reaches those again.
+/// Tried again after their claim has run out, and more and more rarely.
+/// </param>
+public sealed record PublishOutcome(IReadOnlyList<long> Confirmed, IReadOnlyList<long> Unroutable, IReadOnlyList<long> Refused)
 {
-    public static readonly PublishOutcome Nothing = new([], []);
+    public static readonly PublishOutcome Nothing = new([], [], []);
 }
 
 /// <summary>Where events go: a broker, or subscribers in this process.</summary>

@@ -16,6 +16,9 @@ public sealed class OutboxRelayOptions
     /// <summary>How long a claim lasts: what a killed relay had claimed, and what nobody listened to, is tried again after it.</summary>
     public TimeSpan ClaimDuration { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Longest wait before an event that the receiver refuses is sent again: it waits half as long as it is old, and at least <see cref="ClaimDuration"/>.</summary>
+    public TimeSpan LongestPutOff { get; set; } = TimeSpan.FromMinutes(10);
+
     /// <summary>Wait when there was nothing to do.</summary>
     public TimeSpan IdleDelay { get; set; } = TimeSpan.FromMilliseconds(300);
 
@@ -56,13 +59,14 @@ public sealed partial class OutboxRelay(
                     nextStatus = timeProvider.GetUtcNow() + _options.StatusInterval;
                 }
 
-                if (step.Claimed > 0 && step.Settled > 0)
+                if (step.Claimed > 0 && step.Lost == 0)
                 {
                     // Work was done and there may be more.
                     delay = _options.IdleDelay;
                     continue;
                 }
 
+                // What was lost on the way may have arrived, also at queues that are not the cause: it must not be sent without a pause either.
                 delay = step.Claimed == 0 ? _options.IdleDelay : Longer(delay);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -88,7 +92,7 @@ public sealed partial class OutboxRelay(
         }
     }
 
-    private async Task<(int Claimed, int Settled)> RelayAsync(CancellationToken cancellationToken)
+    private async Task<(int Claimed, int Lost)> RelayAsync(CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
         var messages = await outbox.ClaimAsync(_worker, _options.BatchSize, now, now + _options.ClaimDuration, cancellationToken);
@@ -111,12 +115,21 @@ public sealed partial class OutboxRelay(
                 metrics.Published(outcome.Confirmed.Count);
             }
 
-            var settled = outcome.Confirmed.Concat(outcome.Unroutable).ToHashSet();
+            foreach (var alike in messages.Where(message => outcome.Refused.Contains(message.Sequence)).GroupBy(message => PutOff(now - message.CreatedAt)))
+            {
+                await outbox.PutOffAsync(_worker, [.. alike.Select(message => message.Sequence)], now + alike.Key, CancellationToken.None);
+            }
+
+            var settled = outcome.Confirmed.Concat(outcome.Unroutable).Concat(outcome.Refused).ToHashSet();
             var unconfirmed = messages.Select(message => message.Sequence).Where(sequence => !settled.Contains(sequence)).ToList();
             if (unconfirmed.Count > 0)
             {
                 await outbox.ReleaseAsync(_worker, unconfirmed, CancellationToken.None);
-                metrics.Retried(unconfirmed.Count);
+            }
+
+            if (unconfirmed.Count + outcome.Refused.Count is var again and > 0)
+            {
+                metrics.Retried(again);
             }
         }
 
@@ -126,7 +139,23 @@ public sealed partial class OutboxRelay(
             LogUnroutable(outcome.Unroutable.Count, _options.ClaimDuration);
         }
 
-        return (messages.Count, outcome.Confirmed.Count + outcome.Unroutable.Count);
+        // Behind one of their account that waits, the others were not sent and cannot be claimed.
+        var later = outcome.Unroutable.Concat(outcome.Refused).ToHashSet();
+        var waiting = messages.Where(message => later.Contains(message.Sequence)).Select(message => message.AccountId).ToHashSet();
+        var confirmed = outcome.Confirmed.ToHashSet();
+        return (messages.Count, messages.Count(message => !confirmed.Contains(message.Sequence) && !waiting.Contains(message.AccountId)));
+    }
+
+    // In doubled steps, so that those of one batch are few statements.
+    private TimeSpan PutOff(TimeSpan age)
+    {
+        var wait = _options.ClaimDuration;
+        while (wait * 2 <= age / 2 && wait * 2 <= _options.LongestPutOff)
+        {
+            wait *= 2;
+        }
+
+        return wait;
     }
 
     private TimeSpan Longer(TimeSpan delay) => delay * 2 < _options.LongestDelay ? delay * 2 : _options.LongestDelay;

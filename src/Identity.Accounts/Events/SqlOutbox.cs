@@ -78,7 +78,18 @@ public sealed class SqlOutbox(StoreDatabase database)
             cancellationToken);
     }
 
-    /// <summary>Gives claimed messages back at once (returned, unconfirmed, shutting down).</summary>
+    /// <summary>Keeps claimed messages from everybody until then.</summary>
+    public Task PutOffAsync(string worker, IReadOnlyList<long> sequences, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        var all = sequences.ToArray();
+        return all.Length == 0 ? Task.CompletedTask : database.WriteAsync(
+            (context, token) => context.Outbox
+                .Where(r => r.ClaimedBy == worker && all.Contains(r.Sequence))
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.ClaimedUntil, until), token),
+            cancellationToken);
+    }
+
+    /// <summary>Gives claimed messages back at once (not sent, not heard of, shutting down).</summary>
     public Task ReleaseAsync(string worker, IReadOnlyList<long> sequences, CancellationToken cancellationToken)
     {
         var all = sequences.ToArray();

@@ -115,6 +115,17 @@ public sealed partial class ExportJobs
             return false;
         }
 
+        if (row.Attempts >= MostAttempts)
+        {
+            // Whoever tried last was killed, perhaps by this very job, and could not say so.
+            if (await FailAsync(row.Id, now, cancellationToken))
+            {
+                LogGivenUp(row.Id, row.Attempts);
+            }
+
+            return true;
+        }
+
         var claimed = await _database.TransactAsync(
             async (context, token) =>
             {
@@ -199,6 +210,26 @@ public sealed partial class ExportJobs
         }
     }
 
+    private Task<bool> FailAsync(Guid id, DateTimeOffset now, CancellationToken cancellationToken) => _database.TransactAsync(
+        async (context, token) =>
+        {
+            if (await Free(context, now).Where(r => r.Id == id && r.Attempts >= MostAttempts).ExecuteUpdateAsync(
+                set => set
+                    .SetProperty(r => r.State, ExportStates.Failed)
+                    .SetProperty(r => r.FinishedAt, now)
+                    .SetProperty(r => r.ExpiresAt, now + Kept)
+                    .SetProperty(r => r.ClaimedBy, (Guid?)null)
+                    .SetProperty(r => r.ClaimedUntil, (DateTimeOffset?)null),
+                token) == 0)
+            {
+                return false;
+            }
+
+            await context.Set<ExportChunkRow>().Where(r => r.JobId == id).ExecuteDeleteAsync(token);
+            return true;
+        },
+        cancellationToken);
+
     private Task TellAsync(Guid id, Guid claim, long processed, CancellationToken cancellationToken) => _database.WriteAsync(
         async (context, token) => await HoldAsync(context, id, claim, processed, token) ? true : throw new ClaimLostException(),
         cancellationToken);
@@ -255,6 +286,9 @@ public sealed partial class ExportJobs
 
     [LoggerMessage(3465, LogLevel.Error, "Export {ExportId} failed at attempt {Attempt}; it is made anew when its claim has run out, three times at most")]
     private partial void LogFailed(Exception exception, Guid exportId, int attempt);
+
+    [LoggerMessage(3467, LogLevel.Error, "Export {ExportId} was left unfinished {Attempts} times and is given up: did it take more memory than there is?")]
+    private partial void LogGivenUp(Guid exportId, int attempts);
 
     // Takes the transaction back.
     private sealed class ClaimLostException : Exception;

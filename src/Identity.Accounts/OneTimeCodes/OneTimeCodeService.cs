@@ -121,7 +121,7 @@ public sealed class OneTimeCodeService(
         }
 
         return await CountAsync(recipient, await FindAsync(recipient, request.Purpose, cancellationToken), s_queue, cancellationToken) is { } wait
-            ? new(FormattableString.Invariant($"Too many codes were asked for. Try again in {Math.Ceiling(wait.TotalSeconds)} seconds."))
+            ? new(FormattableString.Invariant($"Too many codes were asked for. Try again in {Math.Ceiling(wait.TotalSeconds)} seconds."), IsPassing: true)
             : null;
     }
 
@@ -142,7 +142,14 @@ public sealed class OneTimeCodeService(
 
         if (made.Message is not null)
         {
-            await delivery.SendAsync(chosen, made.Message, cancellationToken);
+            try
+            {
+                await delivery.SendAsync(chosen, made.Message, cancellationToken);
+            }
+            catch (MessageRefusedException)
+            {
+                return new CodeIssue.Undeliverable();
+            }
         }
 
         return new CodeIssue.Sent(answer);
@@ -503,7 +510,7 @@ public sealed class OneTimeCodeService(
         await audit.WriteAsync("otp_generate", account is null ? "unknown_user" : destination is null ? "no_destination" : "success", account?.Id, caller, sessionId: null, cancellationToken);
 
         var usable = account is { IsActive: true } && destination is not null && MayServe(purpose, channel) && (purpose != OneTimeCodePurposes.Login || MaySignIn(account, channel));
-        return new(id, Mask(recipient, channel, destination, Named(recipient), isInside: caller == s_queue || (account is not null && caller.AccountId == account.Id)), expiresAt, usable ? Message(id, destination!, account!, channel, purpose, code, caller) : null);
+        return new(id, Mask(recipient, channel, destination, Named(recipient), isInside: caller == s_queue || (account is not null && caller.AccountId == account.Id)), expiresAt, usable ? Message(id, destination!, account!, channel, purpose, code, expiresAt, caller) : null);
     }
 
     private string? Channel(CodeRecipient recipient, string? asked)
@@ -564,6 +571,9 @@ public sealed class OneTimeCodeService(
             ? $"{(char)('a' + (hash[0] % 26))}***@{(char)('a' + (hash[1] % 26))}***.com"
             : $"+{10 + (hash[0] % 89)}*****{hash[1] % 100:D2}";
     }
+
+    private PersonalMessage Message(Guid id, string to, Account account, string channel, string purpose, string code, DateTimeOffset expiresAt, Caller caller) =>
+        Message(id, to, account, channel, purpose, code, caller) with { ExpiresAt = expiresAt };
 
     private PersonalMessage Message(Guid id, string to, Account account, string channel, string purpose, string code, Caller caller)
     {

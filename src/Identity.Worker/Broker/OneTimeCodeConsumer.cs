@@ -23,7 +23,12 @@ public sealed partial class OneTimeCodeConsumer(
     public const string AttemptHeader = "x-attempt";
     public const string ReasonHeader = "x-reason";
 
-    private static readonly TimeSpan s_drainTime = TimeSpan.FromSeconds(20);
+    // All of a message's headers must fit in one frame, with ours: of more than that the broker closes the connection. The smallest frame that can be agreed on has 4 KiB.
+    private const int MostHeaderBytes = 2048;
+    private const int MostOfOneHeader = 512;
+
+    // Longer than a mail server has to take a mail that it was begun to be given.
+    private static readonly TimeSpan s_drainTime = TimeSpan.FromSeconds(22);
 
     private volatile bool _consuming;
 
@@ -89,7 +94,7 @@ public sealed partial class OneTimeCodeConsumer(
 
             try
             {
-                await HandleAsync(incoming, outgoing, answers, delivery);
+                await HandleAsync(incoming, outgoing, answers, delivery, stoppingToken);
             }
             catch (Exception exception)
             {
@@ -136,14 +141,14 @@ public sealed partial class OneTimeCodeConsumer(
         }
     }
 
-    private async Task HandleAsync(IChannel incoming, IChannel outgoing, AnswerConnection answers, BasicDeliverEventArgs delivery)
+    private async Task HandleAsync(IChannel incoming, IChannel outgoing, AnswerConnection answers, BasicDeliverEventArgs delivery, CancellationToken stoppingToken)
     {
         var started = timeProvider.GetTimestamp();
         var properties = delivery.BasicProperties;
         var result = delivery.Body.Length > settings.MaximumBodyBytes
             ? new CodeRequestResult(CodeRequestFate.Dead, CodeRequest.FormatError(CodeRequestFraming.Bare, "The request is too large."), "invalid", "body larger than " + settings.MaximumBodyBytes.ToString(CultureInfo.InvariantCulture) + " bytes")
-            // Not the stopping token: what was begun is finished while the process drains.
-            : await processor.ProcessAsync(delivery.Body, properties.MessageId, CancellationToken.None);
+            // What was handed to the mail server is finished while the process drains; what was not goes back to the queue.
+            : await processor.ProcessAsync(delivery.Body, properties.MessageId, IsAnswered(properties), stoppingToken);
 
         var attempt = Attempt(properties);
         var outcome = result.Outcome;
@@ -171,24 +176,37 @@ public sealed partial class OneTimeCodeConsumer(
             metrics.RequestFinished(outcome, timeProvider.GetElapsedTime(started));
         }
 
-        await incoming.BasicAckAsync(delivery.DeliveryTag, multiple: false);
+        await incoming.BasicAckAsync(delivery.DeliveryTag, multiple: false, CancellationToken.None);
     }
+
+    private static bool IsAnswered(IReadOnlyBasicProperties request) => request.IsReplyToPresent() && request.ReplyTo is { Length: > 0 };
 
     private static int Attempt(IReadOnlyBasicProperties properties) =>
         properties.Headers is { } headers && headers.TryGetValue(AttemptHeader, out var value) && value is int or long or short or byte
             ? (int)Math.Clamp(Convert.ToInt64(value, CultureInfo.InvariantCulture), 0, 1000)
             : 0;
 
+    // What is no text or number (a table, an array) is larger than there is room.
+    private static int Size(string name, object? value) => name.Length + value switch
+    {
+        null or bool or byte or sbyte or short or ushort or int or uint or long or float or double or decimal or AmqpTimestamp => 16,
+        byte[] bytes => bytes.Length + 16,
+        string text => (text.Length * 3) + 16,
+        _ => int.MaxValue - short.MaxValue,
+    };
+
     private async Task ForwardAsync(IChannel outgoing, string queue, BasicDeliverEventArgs delivery, Action<Dictionary<string, object?>> change)
     {
         var original = delivery.BasicProperties;
         var headers = new Dictionary<string, object?>(StringComparer.Ordinal);
+        var room = MostHeaderBytes;
         foreach (var (name, value) in original.Headers ?? new Dictionary<string, object?>(StringComparer.Ordinal))
         {
-            // The broker's own record of dead-lettering; it writes it anew.
-            if (!name.StartsWith("x-death", StringComparison.Ordinal) && !name.StartsWith("x-first-death", StringComparison.Ordinal))
+            // Not the broker's own record of dead-lettering, which it writes anew.
+            if (!name.StartsWith("x-death", StringComparison.Ordinal) && !name.StartsWith("x-first-death", StringComparison.Ordinal) && Size(name, value) is var size && size <= Math.Min(room, MostOfOneHeader))
             {
                 headers[name] = value;
+                room -= size;
             }
         }
 
@@ -225,7 +243,7 @@ public sealed partial class OneTimeCodeConsumer(
 
     private async Task AnswerAsync(AnswerConnection answers, IReadOnlyBasicProperties request, byte[] body)
     {
-        if (!request.IsReplyToPresent() || request.ReplyTo is not { Length: > 0 } replyTo)
+        if (!IsAnswered(request))
         {
             return;
         }
@@ -238,7 +256,7 @@ public sealed partial class OneTimeCodeConsumer(
 
         try
         {
-            await answers.SendAsync(replyTo, properties, body);
+            await answers.SendAsync(request.ReplyTo!, properties, body);
         }
         catch (Exception exception)
         {

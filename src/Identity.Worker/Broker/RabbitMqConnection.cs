@@ -16,6 +16,9 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
     private static readonly TimeSpan s_shortestDelay = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan s_longestDelay = TimeSpan.FromSeconds(10);
 
+    // Opening one takes a few round trips. A broker, or what stands before it, may take the connection and never say a word.
+    private static readonly TimeSpan s_openingTime = TimeSpan.FromSeconds(15);
+
     private readonly Lock _lock = new();
     private Uri? _currentUri;
     private TaskCompletionSource<IConnection> _current = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -113,7 +116,7 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
         return (full < s_longestDelay ? full : s_longestDelay) * (0.5 + (Random.Shared.NextDouble() / 2));
     }
 
-    private static Task<IConnection> OpenAsync(Uri uri, CancellationToken cancellationToken)
+    private async Task<IConnection> OpenAsync(Uri uri, CancellationToken cancellationToken)
     {
         var factory = new ConnectionFactory
         {
@@ -132,7 +135,9 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
             factory.Ssl.AcceptablePolicyErrors = SslPolicyErrors.None;
         }
 
-        return factory.CreateConnectionAsync(cancellationToken);
+        using var limit = new CancellationTokenSource(s_openingTime, timeProvider);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        return await factory.CreateConnectionAsync(either.Token);
     }
 
     private async Task HoldAsync(IConnection connection, Uri uri, CancellationToken stoppingToken)
@@ -163,6 +168,7 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
         LogConnected(name);
         try
         {
+            await DeclareEventsAsync(connection, stoppingToken);
             LogClosed(name, await closed.Task.WaitAsync(stoppingToken));
         }
         finally
@@ -171,6 +177,19 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
             {
                 _current = new TaskCompletionSource<IConnection>(TaskCreationOptions.RunContinuationsAsynchronously);
             }
+        }
+    }
+
+    // At once, so that who listens has something to bind to before the first event. Who publishes declares them too, and waits where that fails.
+    private async Task DeclareEventsAsync(IConnection connection, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await RabbitMqTopology.DeclareEventsAsync(connection, stoppingToken);
+        }
+        catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+        {
+            LogNotDeclared(Reason(exception));
         }
     }
 
@@ -201,4 +220,7 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
 
     [LoggerMessage(3403, LogLevel.Warning, "The broker at {Broker} takes no messages for now: it is short of memory or disk")]
     private partial void LogBlocked(string broker);
+
+    [LoggerMessage(3404, LogLevel.Warning, "The exchanges for events could not be declared: {Reason}")]
+    private partial void LogNotDeclared(string reason);
 }

@@ -16,8 +16,6 @@ namespace Identity.Worker.Broker;
 public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, RabbitMqSettings settings, TimeProvider timeProvider, ILogger<RabbitMqEventPublisher> logger)
     : IEventPublisher, IAsyncDisposable
 {
-    private static readonly string[] s_exchanges = [EventExchanges.Identity, EventExchanges.Session];
-
     // Longer than the relay's claims last: between two tries of one event there is at least one of those.
     private static readonly TimeSpan s_silence = TimeSpan.FromMinutes(5);
 
@@ -35,6 +33,7 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
 
         var confirmed = new ConcurrentBag<long>();
         var unroutable = new ConcurrentBag<long>();
+        var refused = new ConcurrentBag<long>();
         // Of one account each waits for the confirm of the one before; accounts do not wait for each other.
         await Task.WhenAll(messages.GroupBy(message => message.AccountId).Select(async group =>
         {
@@ -48,12 +47,15 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
                     case Fate.Returned:
                         unroutable.Add(message.Sequence);
                         return;
+                    case Fate.Refused:
+                        refused.Add(message.Sequence);
+                        return;
                     default:
                         return;
                 }
             }
         }));
-        return new([.. confirmed], [.. unroutable]);
+        return new([.. confirmed], [.. unroutable], [.. refused]);
     }
 
     public async ValueTask DisposeAsync()
@@ -91,6 +93,11 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
         }
 
         var parked = await SendAsync(channel, "", RabbitMqTopology.UnroutedQueue(message.Exchange), message, cancellationToken);
+        if (parked == Fate.Returned && await DeclareAgainAsync(cancellationToken))
+        {
+            parked = await SendAsync(channel, "", RabbitMqTopology.UnroutedQueue(message.Exchange), message, cancellationToken);
+        }
+
         if (parked == Fate.Confirmed)
         {
             LogParked(message.RoutingKey, message.MessageId, RabbitMqTopology.UnroutedQueue(message.Exchange));
@@ -114,9 +121,9 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
         }
         catch (Exception exception)
         {
-            // Nacked, timed out, or the channel is gone: it may or may not have arrived, so it goes again.
+            // It may or may not have arrived, so it goes again. From a broker that is there, no or no word is its answer to this very message.
             LogUnconfirmed(message.RoutingKey, message.MessageId, exception.GetType().Name);
-            return Fate.Unknown;
+            return exception is PublishException || (channel.IsOpen && !cancellationToken.IsCancellationRequested) ? Fate.Refused : Fate.Unknown;
         }
     }
 
@@ -131,6 +138,31 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
         Timestamp = new AmqpTimestamp(message.CreatedAt.ToUnixTimeSeconds()),
         Headers = new Dictionary<string, object?>(StringComparer.Ordinal) { ["x-exchange"] = message.Exchange, ["x-routing-key"] = message.RoutingKey },
     };
+
+    // Somebody deleted the queue that takes what nobody listens to. The channel stays as it is: others' events are on it.
+    private async Task<bool> DeclareAgainAsync(CancellationToken cancellationToken)
+    {
+        if (broker.Current is not { } connection)
+        {
+            return false;
+        }
+
+        await _opening.WaitAsync(cancellationToken);
+        try
+        {
+            await RabbitMqTopology.DeclareEventsAsync(connection, cancellationToken);
+            return true;
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            LogNoChannel(exception);
+            return false;
+        }
+        finally
+        {
+            _opening.Release();
+        }
+    }
 
     private async Task<IChannel?> FindChannelAsync(CancellationToken cancellationToken)
     {
@@ -158,7 +190,7 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
                 await old.DisposeAsync();
             }
 
-            await RabbitMqTopology.DeclareEventsAsync(connection, s_exchanges, cancellationToken);
+            await RabbitMqTopology.DeclareEventsAsync(connection, cancellationToken);
             return _channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancellationToken);
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
@@ -177,6 +209,7 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
         Unknown,
         Confirmed,
         Returned,
+        Refused,
     }
 
     [LoggerMessage(3410, LogLevel.Warning, "Event {Type} {MessageId} was not confirmed ({Reason}); it is sent again")]
@@ -185,6 +218,6 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
     [LoggerMessage(3411, LogLevel.Warning, "Nobody listens to {Type}; event {MessageId} was parked in {Queue}")]
     private partial void LogParked(string type, Guid messageId, string queue);
 
-    [LoggerMessage(3412, LogLevel.Warning, "No channel for events could be opened")]
+    [LoggerMessage(3412, LogLevel.Warning, "No channel for events could be opened, or what they need not be declared")]
     private partial void LogNoChannel(Exception exception);
 }

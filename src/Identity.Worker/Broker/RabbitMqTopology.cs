@@ -1,3 +1,4 @@
+using Identity.Accounts.Events;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
@@ -12,13 +13,18 @@ internal static class RabbitMqTopology
     // Kept long enough for an operator to notice, and not for ever.
     private static readonly TimeSpan s_unroutedLife = TimeSpan.FromDays(7);
 
+    // Some hundred thousand events; the oldest go then. Of a queue that was declared before there was a limit, a policy is the limit: docs/operations.md.
+    private const long UnroutedBytes = 256 * 1024 * 1024;
+
+    private static readonly string[] s_exchanges = [EventExchanges.Identity, EventExchanges.Session];
+
     public static string RetryQueue(TimeSpan delay) => FormattableString.Invariant($"otp_requests.retry.{(long)delay.TotalMilliseconds}");
 
     public static string UnroutedQueue(string exchange) => exchange + ".unrouted";
 
-    public static async Task DeclareEventsAsync(IConnection connection, IReadOnlyList<string> exchanges, CancellationToken cancellationToken)
+    public static async Task DeclareEventsAsync(IConnection connection, CancellationToken cancellationToken)
     {
-        foreach (var exchange in exchanges)
+        foreach (var exchange in s_exchanges)
         {
             await EnsureAsync(
                 connection,
@@ -28,7 +34,7 @@ internal static class RabbitMqTopology
             await EnsureQueueAsync(
                 connection,
                 UnroutedQueue(exchange),
-                new Dictionary<string, object?>(StringComparer.Ordinal) { ["x-message-ttl"] = (long)s_unroutedLife.TotalMilliseconds },
+                new Dictionary<string, object?>(StringComparer.Ordinal) { ["x-message-ttl"] = (long)s_unroutedLife.TotalMilliseconds, ["x-max-length-bytes"] = UnroutedBytes, ["x-overflow"] = "drop-head" },
                 cancellationToken);
         }
     }

@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Identity.Accounts.Delivery;
 using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Delivery.Sms;
 using Identity.ServiceDefaults.Settings;
@@ -68,6 +69,9 @@ public sealed class SenderTests : IDisposable
     {
         var sender = new FileMailSender(Files(), TimeProvider.System, NullLogger<FileMailSender>.Instance);
         await Assert.ThrowsAsync<FormatException>(() => sender.SendAsync(new(to, "s", "t"), default));
+        using var server = new TinySmtpServer();
+        var settings = new DeliverySettings { OutboxDirectory = _folder, From = new MailAddress("no-reply@example.com"), Smtp = new() { Host = "127.0.0.1", Port = server.Port } };
+        await Assert.ThrowsAsync<MessageRefusedException>(() => new SmtpMailSender(settings, TimeProvider.System, NullLogger<SmtpMailSender>.Instance).SendAsync(new(to, "s", "t"), default));
         Assert.Empty(Directory.GetFiles(_folder));
     }
 
@@ -122,6 +126,56 @@ public sealed class SenderTests : IDisposable
     }
 
     [Fact]
+    public async Task Mail_WhenTheServerRefusesTheAddress_IsRefusedForGoodAtOnce()
+    {
+        using var server = new TinySmtpServer { Unknown = "gone@example.com" };
+        var settings = new DeliverySettings { OutboxDirectory = _folder, From = new MailAddress("no-reply@example.com"), Smtp = new() { Host = "127.0.0.1", Port = server.Port } };
+        var sender = new SmtpMailSender(settings, TimeProvider.System, NullLogger<SmtpMailSender>.Instance);
+        var refused = await Assert.ThrowsAsync<MessageRefusedException>(() => sender.SendAsync(new("gone@example.com", "s", "t"), default));
+        Assert.DoesNotContain("gone", refused.Message);
+        Assert.Equal(1, server.Connections);
+    }
+
+    // Told to stop while the server has not said a word: nothing of the mail left. Told so while it has the mail and does not say yes: it is heard out.
+    [Theory]
+    [InlineData("greeting", 0)]
+    [InlineData("data", 1)]
+    public async Task Mail_WhenToldToStop_IsEndedBeforeItIsOnItsWayAndNotAfter(string slow, int sent)
+    {
+        var (reached, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        using var server = new TinySmtpServer
+        {
+            Pause = at =>
+            {
+                if (at == slow)
+                {
+                    reached.TrySetResult();
+                    return goOn.Task;
+                }
+
+                return Task.CompletedTask;
+            },
+        };
+        var settings = new DeliverySettings { OutboxDirectory = _folder, From = new MailAddress("no-reply@example.com"), Smtp = new() { Host = "127.0.0.1", Port = server.Port } };
+        using var stop = new CancellationTokenSource();
+        var sending = new SmtpMailSender(settings, TimeProvider.System, NullLogger<SmtpMailSender>.Instance).SendAsync(new("ann@example.com", "s", "t"), stop.Token);
+        await reached.Task;
+        await stop.CancelAsync();
+        if (sent == 0)
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sending);
+            goOn.SetResult();
+        }
+        else
+        {
+            goOn.SetResult();
+            await sending;
+        }
+
+        Assert.Equal(sent, server.Messages.Count);
+    }
+
+    [Fact]
     public async Task Mail_WhenStartTlsIsRequiredAndNotOffered_DoesNotLeave()
     {
         using var server = new TinySmtpServer();
@@ -156,7 +210,8 @@ public sealed class SenderTests : IDisposable
     {
         await using var gateway = await Gateway.StartAsync(_ => status);
         using var sender = Webhook(gateway);
-        var failure = await Assert.ThrowsAsync<HttpRequestException>(() => sender.SendAsync(new("+4915112345678", null, "Code: 123456"), default));
+        var failure = await Assert.ThrowsAnyAsync<Exception>(() => sender.SendAsync(new("+4915112345678", null, "Code: 123456"), default));
+        Assert.Equal(status < 500, failure is MessageRefusedException);
         Assert.DoesNotContain("123456", failure.ToString());
         Assert.Equal(attempts, gateway.Requests.Count);
     }
@@ -263,6 +318,14 @@ public sealed class SenderTests : IDisposable
 
         public int Refusals { get; set; }
 
+        /// <summary>Nobody here is called that.</summary>
+        public string? Unknown { get; init; }
+
+        /// <summary>Before a <c>greeting</c>, and before the yes to <c>data</c>.</summary>
+        public Func<string, Task> Pause { get; init; } = _ => Task.CompletedTask;
+
+        public int Connections { get; private set; }
+
         public ConcurrentQueue<string> Messages { get; } = new();
 
         public void Dispose() => _listener.Dispose();
@@ -288,6 +351,8 @@ public sealed class SenderTests : IDisposable
             using var reader = new StreamReader(client.GetStream(), Encoding.UTF8);
             await using var writer = new StreamWriter(client.GetStream(), new UTF8Encoding(false)) { NewLine = "\r\n", AutoFlush = true };
             var message = new StringBuilder();
+            Connections++;
+            await Pause("greeting");
             await writer.WriteLineAsync("220 tiny");
             while (await reader.ReadLineAsync() is { } line)
             {
@@ -300,7 +365,13 @@ public sealed class SenderTests : IDisposable
                         message.AppendLine(data);
                     }
 
+                    await Pause("data");
                     Messages.Enqueue(message.ToString());
+                }
+                else if (Unknown is not null && line.StartsWith("RCPT", StringComparison.Ordinal) && line.Contains(Unknown, StringComparison.Ordinal))
+                {
+                    await writer.WriteLineAsync("550 nobody of that name");
+                    continue;
                 }
                 else if (line.StartsWith("MAIL", StringComparison.Ordinal) && Refusals > 0)
                 {

@@ -49,6 +49,20 @@ public sealed class DeviceRegistryTests(SqliteFixture sqlite, PostgresFixture po
     [Fact]
     public Task Register_WhenRacedBySignOutOnPostgres_LeavesNothingBehind() => SignOutAsync(postgres, nodes: 2);
 
+    // By the provider's clock the old token died after the app had brought another: the refusal is the old one's all the same.
+    [Fact]
+    public async Task Refusal_OfATokenThatWasReplacedMeanwhile_KeepsTheDevice()
+    {
+        await using var world = await World.OpenAsync(sqlite, nodes: 1);
+        var person = await world.AddAsync();
+        await world.Registry(0).RegisterAsync(person.Account, person.Session, new NewDevice("android", "token-a"), World.Caller, Cancel);
+        var old = await world.Database.ReadAsync((context, token) => context.Set<DeviceRow>().SingleAsync(token), Cancel);
+        await world.Database.WriteAsync((context, token) => context.Set<DeviceRow>().ExecuteUpdateAsync(set => set.SetProperty(r => r.TokenHash, "another"), token), Cancel);
+        Assert.False(await world.Registry(0).RemoveRefusedAsync(old, world.Now.AddHours(1), Cancel));
+        var current = await world.Database.ReadAsync((context, token) => context.Set<DeviceRow>().SingleAsync(token), Cancel);
+        Assert.True(await world.Registry(0).RemoveRefusedAsync(current, world.Now.AddHours(1), Cancel));
+    }
+
     // Each pair moves two tokens back and forth in opposite order: locks taken in two orders would wait for each other.
     private static async Task RegisterAsync(StoreFixture fixture, int nodes)
     {

@@ -122,7 +122,7 @@ public sealed class OutageTests : IDisposable
         Assert.Empty(await host.Get<ClientStore>().ListAsync(Cancel));
     }
 
-    private static StorageSettings Unreachable() => new()
+    internal static StorageSettings Unreachable() => new()
     {
         Provider = DatabaseProvider.Postgres,
         ConnectionString = "Host=127.0.0.1;Port=1;Username=u;Password=canary;Database=d;Timeout=2",

@@ -27,6 +27,28 @@ public sealed class StoreCleanUpTests(SqliteFixture sqlite, PostgresFixture post
     [Fact]
     public Task Run_OnPostgres_DeletesWhatIsOverAndNothingElse() => RunAsync(postgres);
 
+    // One that is broken, or away, near the beginning: the last one is cleaned all the same.
+    [Fact]
+    public async Task Run_WhenOneTableFails_CleansTheOthers()
+    {
+        var time = new FakeTimeProvider();
+        await using var services = (ServiceProvider)await (await sqlite.IsolateAsync(time))();
+        var (database, audit, now) = (services.GetRequiredService<StoreDatabase>(), services.GetRequiredService<IAuditLog>(), time.GetUtcNow());
+        await services.GetRequiredService<IDenyList>().DenyAsync("d", now.AddMinutes(1), Cancel);
+        await audit.WriteAsync(new(Guid.CreateVersion7(now), now.AddDays(-365), "old", "success", null, null, null, null, null, null), Cancel);
+        await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync("DROP TABLE export_chunks; DROP TABLE export_jobs", token), Cancel);
+        time.Advance(TimeSpan.FromDays(1));
+        Assert.Equal(2, await services.GetRequiredService<StoreCleanUp>().RunAsync(Cancel));
+        Assert.Empty(await audit.ListAsync(null, 10, Cancel));
+    }
+
+    [Fact]
+    public async Task Run_WhenTheStoreIsAway_EndsSoon()
+    {
+        await using var host = StoreHost.Build(OutageTests.Unreachable());
+        await Assert.ThrowsAnyAsync<Exception>(() => host.Get<StoreCleanUp>().RunAsync(Cancel));
+    }
+
     private static async Task RunAsync(StoreFixture fixture)
     {
         var time = new FakeTimeProvider();

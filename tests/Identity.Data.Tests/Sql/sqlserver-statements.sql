@@ -493,7 +493,7 @@ SELECT TOP(1) [o].[id], [o].[account_id], [o].[channel], [o].[code_hash], [o].[c
 FROM [one_time_codes] AS [o]
 WHERE [o].[id] = @id
 
-SELECT TOP(1) [p].[answer]
+SELECT TOP(1) [p].[answer] AS [Answer], [p].[claimed_until] AS [ClaimedUntil]
 FROM [processed_messages] AS [p]
 WHERE [p].[key] = @key
 
@@ -1145,12 +1145,24 @@ FROM [outbox] AS [o]
 WHERE [o].[claimed_by] = @worker AND [o].[sequence] = @all1
 
 UPDATE [o]
+SET [o].[claimed_until] = @p
+FROM [outbox] AS [o]
+WHERE [o].[claimed_by] = @worker AND [o].[sequence] = @all1
+
+UPDATE [o]
 SET [o].[guesses] = [o].[guesses] + 1,
     [o].[used_at] = CASE
         WHEN [o].[code_hash] = @codeHash THEN @now4
     END
 FROM [one_time_codes] AS [o]
 WHERE [o].[id] = @id AND [o].[used_at] IS NULL AND [o].[guesses] < @maxGuesses AND [o].[expires_at] > @now
+
+UPDATE [p]
+SET [p].[answer] = @p,
+    [p].[claimed_until] = @p3,
+    [p].[expires_at] = @p30
+FROM [processed_messages] AS [p]
+WHERE [p].[key] = @key AND [p].[claim] = @claim AND [p].[answer] IS NULL
 
 UPDATE [p]
 SET [p].[answer] = @p,
@@ -1165,11 +1177,21 @@ FROM [processed_messages] AS [p]
 WHERE [p].[key] = @key AND [p].[claim] = @claim
 
 UPDATE [p]
+SET [p].[answer] = SUBSTRING([p].[answer], 1 + 1, LEN([p].[answer]))
+FROM [processed_messages] AS [p]
+WHERE [p].[key] = @key AND [p].[claim] = @claim AND [p].[answer] IS NOT NULL AND [p].[answer] LIKE N' %'
+
+UPDATE [p]
 SET [p].[claim] = @p,
     [p].[claimed_until] = @p3,
     [p].[expires_at] = @p30
 FROM [processed_messages] AS [p]
 WHERE [p].[key] = @key AND [p].[answer] IS NULL AND [p].[claimed_until] <= @now
+
+UPDATE [p]
+SET [p].[claimed_until] = @p
+FROM [processed_messages] AS [p]
+WHERE [p].[key] = @key AND [p].[claim] = @claim AND [p].[answer] IS NOT NULL AND [p].[answer] LIKE N' %'
 
 UPDATE [r]
 SET [r].[description] = @p

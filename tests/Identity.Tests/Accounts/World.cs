@@ -154,6 +154,19 @@ public sealed partial class World : IAsyncDisposable
         return await Task.WhenAll(attempts);
     }
 
+    /// <summary>The next mail, of those that wait for another try too: the clock goes on until there is one.</summary>
+    public async Task<PersonalMessage> NextWhenDueAsync()
+    {
+        var next = Mail.NextAsync(Cancel).AsTask();
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (!next.IsCompleted && await timer.WaitForNextTickAsync(Cancel))
+        {
+            Time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        return await next;
+    }
+
     /// <summary>Sends what waits, and nothing more after that.</summary>
     public Task StopDeliveryAsync() => Get<DeliveryQueue>().StopAsync(CancellationToken.None);
 
@@ -208,6 +221,9 @@ public sealed class Sender(string channel) : IMessageSender
     /// <summary>How many sends fail first.</summary>
     public int Failures { get; set; }
 
+    /// <summary>What sending this one comes to; null: it is sent.</summary>
+    public Func<PersonalMessage, Exception?> Fail { get; set; } = _ => null;
+
     /// <summary>From now on these take until <see cref="Release"/>; null: all.</summary>
     public void Hold(Func<PersonalMessage, bool>? which = null) => _isHeld = which ?? (_ => true);
 
@@ -218,6 +234,11 @@ public sealed class Sender(string channel) : IMessageSender
         if (Failures-- > 0)
         {
             throw new IOException("not now");
+        }
+
+        if (Fail(message) is { } failure)
+        {
+            throw failure;
         }
 
         await (_isHeld(message) ? _released.Task : Task.CompletedTask);

@@ -344,6 +344,29 @@ public sealed class UserExportTests(ApiServer server)
         Assert.Equal(4, Table(Encoding.UTF8.GetString((await FetchAsync(own, done.Value("fileUrl"), admin.Access)).Bytes)).Count);
     }
 
+    // It kills its process each time, so nobody is left to say that it failed.
+    [Fact]
+    public async Task Job_WhenTheThirdNodeWasKilledOverIt_HasFailed()
+    {
+        await using var own = await ApiServer.StartAsync([]);
+        var (id, now) = (Guid.NewGuid(), own.Time.GetUtcNow());
+        var database = own.Services.GetRequiredService<StoreDatabase>();
+        await database.WriteAsync(
+            (context, token) =>
+            {
+                context.Add(new ExportJobRow { Id = id, State = "running", Format = "csv", Language = "en", CreatedAt = now, Total = 3, Processed = 2, Attempts = 3, ClaimedBy = Guid.NewGuid(), ClaimedUntil = now.AddMinutes(2), ExpiresAt = now.AddDays(1) });
+                context.Add(new ExportChunkRow { JobId = id, Ordinal = 0, Content = "half a fi"u8.ToArray() });
+                return context.SaveChangesAsync(token);
+            },
+            TestContext.Current.CancellationToken);
+        own.Time.Advance(TimeSpan.FromMinutes(3));
+        await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => Task.Run(() => own.Services.GetRequiredService<ExportJobs>().RunNextAsync(TestContext.Current.CancellationToken))));
+        Assert.Equal("failed", (await own.GetAsync($"exports/{id}", (await own.AdminAsync()).Access)).Value("state"));
+        var (attempts, chunks) = await database.ReadAsync(
+            async (context, token) => ((await context.Set<ExportJobRow>().SingleAsync(r => r.Id == id, token)).Attempts, await context.Set<ExportChunkRow>().CountAsync(token)), TestContext.Current.CancellationToken);
+        Assert.Equal((3, 0), (attempts, chunks));
+    }
+
     [Fact]
     public async Task Job_WhenClaimedFiftyTimesAtOnce_IsMadeOnce()
     {

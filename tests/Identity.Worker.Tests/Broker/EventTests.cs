@@ -98,13 +98,86 @@ public sealed class EventTests(RabbitMqServer broker) : IDisposable
                 await channel.QueueDeclareAsync("identity_events.unrouted", durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-message-ttl"] = 604_800_000L, ["x-queue-mode"] = "lazy" });
             }
 
-            await RabbitMqTopology.DeclareEventsAsync(connection, ["identity_events"], TestContext.Current.CancellationToken);
+            await RabbitMqTopology.DeclareEventsAsync(connection, TestContext.Current.CancellationToken);
         }
 
         // Longer than the broker lets a message wait.
         await using var other = await new ConnectionFactory { Uri = new Uri(uri) }.CreateConnectionAsync();
         var refused = await Assert.ThrowsAsync<RabbitMQ.Client.Exceptions.OperationInterruptedException>(() => RabbitMqTopology.DeclareRequestsAsync(other, [TimeSpan.FromDays(73_000)], TestContext.Current.CancellationToken));
         Assert.Equal(Constants.PreconditionFailed, refused.ShutdownReason!.ReplyCode);
+    }
+
+    // A queue that refuses what it has no room for, as operators limit them: the broker says no to the event as a whole, and has put it into every other queue.
+    [Fact]
+    public async Task Event_WhenOneQueueRefusesIt_IsNotSentToTheOthersInALoop()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync();
+        await using var listener = await Listener.BindAsync(uri);
+        await using var requester = await Requester.ConnectAsync(uri);
+        await BindFullAsync(requester);
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer(), claim: TimeSpan.FromSeconds(30));
+        await CreateAsync(worker, EventTypes.UserCreated);
+        await Eventually.TrueAsync(() => listener.Received.Count >= 1, "the listener has it although another queue is full");
+
+        // Others come through, each in a round of its own, and none of those takes the refused one along.
+        for (var other = 1; other <= 20; other++)
+        {
+            await CreateAsync(worker, EventTypes.UserUpdated);
+            await Eventually.TrueAsync(() => listener.Received.Count(message => message.RoutingKey == EventTypes.UserUpdated) >= other, "the next arrives");
+        }
+
+        Assert.Single(listener.Received, message => message.RoutingKey == EventTypes.UserCreated);
+        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<SqlOutbox>().StatusAsync(default)).Depth == 1, "it alone waits");
+    }
+
+    [Fact]
+    public async Task Event_WhenTheQueueThatRefusedItHasRoomAgain_IsSentAgain()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync();
+        await using var listener = await Listener.BindAsync(uri);
+        await using var requester = await Requester.ConnectAsync(uri);
+        await BindFullAsync(requester);
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer(), claim: TimeSpan.FromSeconds(1));
+        var account = await CreateAsync(worker, EventTypes.UserCreated);
+        await UpdateAsync(worker, account, 1);
+        await Eventually.TrueAsync(() => listener.Received.Count >= 1, "the listener has it although another queue is full");
+        Assert.DoesNotContain(listener.Received, message => message.RoutingKey == EventTypes.UserUpdated);
+        await requester.Channel.QueuePurgeAsync("full");
+        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<SqlOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
+        Assert.Equal(EventTypes.UserUpdated, listener.Received[^1].RoutingKey);
+        AssertOrder(listener);
+    }
+
+    [Fact]
+    public async Task Event_WhenTheQueueForTheUnheardWasDeleted_IsParkedInANewOne()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync();
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer(), unroutedAfter: TimeSpan.FromMilliseconds(500), claim: TimeSpan.FromSeconds(1));
+        await CreateAsync(worker, EventTypes.UserCreated);
+        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<SqlOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
+        await using var requester = await Requester.ConnectAsync(uri);
+        await requester.Channel.QueueDeleteAsync("identity_events.unrouted");
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => CreateAsync(worker, EventTypes.UserCreated)));
+        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<SqlOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty again");
+        Assert.Equal(20u, await requester.DepthAsync("identity_events.unrouted"));
+    }
+
+    // A consumer that starts before anything happened has something to bind to.
+    [Fact]
+    public async Task Exchanges_WhenTheWorkerIsConnected_ExistBeforeTheFirstEvent()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync();
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer());
+        foreach (var exchange in (string[])[EventExchanges.Identity, EventExchanges.Session])
+        {
+            await Eventually.TrueAsync(() => broker.ExistsAsync(uri, "exchanges", exchange), exchange + " exists");
+            await Eventually.TrueAsync(() => broker.ExistsAsync(uri, "queues", exchange + ".unrouted"), "the queue for what nobody listens to exists");
+            Assert.Equal(268_435_456, (long?)await broker.ArgumentAsync(uri, exchange + ".unrouted", "x-max-length-bytes"));
+        }
     }
 
     [Fact]
@@ -159,6 +232,14 @@ public sealed class EventTests(RabbitMqServer broker) : IDisposable
             60);
         AssertOrder(listener);
         Assert.Equal(accounts.Order(), listener.Received.Select(message => Guid.Parse((string)message.Body["subject"]!)).Distinct().Order());
+    }
+
+    /// <summary>Binds a queue with room for one message, which is taken, and that refuses user.created from then on.</summary>
+    private static async Task BindFullAsync(Requester requester)
+    {
+        await requester.Channel.QueueDeclareAsync("full", durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-max-length"] = 1, ["x-overflow"] = "reject-publish" });
+        await requester.Channel.QueueBindAsync("full", EventExchanges.Identity, EventTypes.UserCreated);
+        await requester.Channel.BasicPublishAsync("", "full", mandatory: true, Encoding.UTF8.GetBytes("{}"));
     }
 
     // Of repeats the first counts: a consumer drops the others by their id.

@@ -1,5 +1,8 @@
 using System.Text;
+using Identity.Accounts.OneTimeCodes.Requests;
+using Identity.Worker.Broker;
 using Identity.Worker.Tests.Fixtures;
+using Microsoft.Extensions.DependencyInjection;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
@@ -131,6 +134,26 @@ public sealed class OtpQueueTests(RabbitMqServer broker) : IDisposable
         Assert.Contains("larger than", Encoding.UTF8.GetString((byte[])dead.BasicProperties.Headers!["x-reason"]!));
     }
 
+    // As large as a frame may be: with a header of ours more, the broker would close the connection it is forwarded on, and the message would come again for ever.
+    [Fact]
+    public async Task Request_WhenItsHeadersFillAFrame_IsDeadLetteredWithoutThem()
+    {
+        var (worker, requester) = await StartAsync();
+        await using var stopping = worker;
+        await using var closing = requester;
+        var connection = worker.Services.GetRequiredService<RabbitMqConnection>().Current;
+        var headers = Enumerable.Range(0, 128).ToDictionary(i => $"h{i:D3}", object? (_) => new string('v', 1000));
+        headers["pad"] = new string('v', 1680);
+        headers["trace"] = "kept";
+        await requester.Channel.BasicPublishAsync("", "otp_requests", mandatory: true, new BasicProperties { Headers = headers, Persistent = true }, Encoding.UTF8.GetBytes("not json"));
+        var dead = await requester.TakeAsync("otp_requests.dead");
+        Assert.Equal("not JSON", Encoding.UTF8.GetString((byte[])dead.BasicProperties.Headers!["x-reason"]!));
+        Assert.Equal("kept", Encoding.UTF8.GetString((byte[])dead.BasicProperties.Headers!["trace"]!));
+        Assert.InRange(dead.BasicProperties.Headers!.Count, 4, 10);
+        await requester.AskAsync(Body);
+        Assert.Same(connection, worker.Services.GetRequiredService<RabbitMqConnection>().Current);
+    }
+
     [Theory]
     [InlineData("gone")]
     [InlineData("amq.rabbitmq.reply-to.nobody.waits")]
@@ -172,7 +195,7 @@ public sealed class OtpQueueTests(RabbitMqServer broker) : IDisposable
         await using var stopping = worker;
         await using var closing = requester;
         var attempts = 0;
-        _issuer.Deliver = _ => Interlocked.Increment(ref attempts) == 1 ? throw new IOException("away") : Task.CompletedTask;
+        _issuer.Deliver = (_, _) => Interlocked.Increment(ref attempts) == 1 ? throw new IOException("away") : Task.CompletedTask;
         Assert.NotNull((await requester.AskAsync(Body, "delivery"))["otpId"]);
         Assert.Single(_issuer.Sent);
         Assert.Equal(2, attempts);
@@ -190,6 +213,21 @@ public sealed class OtpQueueTests(RabbitMqServer broker) : IDisposable
         var dead = await requester.TakeAsync("otp_requests.dead");
         Assert.Equal("IOException", Encoding.UTF8.GetString((byte[])dead.BasicProperties.Headers!["x-reason"]!));
         Assert.Equal(3, Convert.ToInt32(dead.BasicProperties.Headers["x-attempt"]));
+    }
+
+    [Fact]
+    public async Task Request_WhenRefusedForAPassingReasonAndNobodyWaits_IsRetriedAndThenDeadLettered()
+    {
+        var (worker, requester) = await StartAsync(retryDelays: [TimeSpan.FromMilliseconds(30)]);
+        await using var stopping = worker;
+        await using var closing = requester;
+        _issuer.Admit = _ => new CodeIssue.Refused("Too many codes were asked for. Try again in 60 seconds.", IsPassing: true);
+        Assert.Equal("error", (string)(await requester.AskAsync(Body, "told"))["status"]!);
+        await requester.SendAsync(Body, "untold");
+        var dead = await requester.TakeAsync("otp_requests.dead");
+        Assert.Equal("untold", dead.BasicProperties.MessageId);
+        Assert.StartsWith("refused: Too many codes", Encoding.UTF8.GetString((byte[])dead.BasicProperties.Headers!["x-reason"]!));
+        Assert.Equal(2, Convert.ToInt32(dead.BasicProperties.Headers["x-attempt"]));
     }
 
     [Fact]
@@ -219,6 +257,56 @@ public sealed class OtpQueueTests(RabbitMqServer broker) : IDisposable
         await worker.DisposeAsync();
         await using var next = await TestWorker.StartAsync(_uri!, _folder.Path, _issuer);
         await Eventually.TrueAsync(() => _issuer.Sent.Count == 100, "the rest is done");
+    }
+
+    // A mail server that is slow, and a broker that goes away meanwhile: the message comes again while the first one is at it.
+    [Fact]
+    public async Task Request_WhenTheConnectionDropsWhileItsCodeIsSent_IsNotAnsweredAsSentBeforeItIs()
+    {
+        var (worker, requester) = await StartAsync(retryDelays: [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(1500)]);
+        await using var stopping = worker;
+        await requester.Channel.QueueDeclareAsync("answers", durable: true, exclusive: false, autoDelete: false);
+        var (begun, failed) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var attempts = 0;
+        _issuer.Deliver = (_, _) =>
+        {
+            begun.TrySetResult();
+            return Interlocked.Increment(ref attempts) == 1 ? failed.Task : Task.CompletedTask;
+        };
+        await requester.SendAsync(Body, "slow", "c", "answers");
+        await begun.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(async () => await broker.CloseConnectionsAsync(_uri!) >= 2, "connections are listed");
+        await requester.DisposeAsync();
+        await using var again = await Requester.ConnectAsync(_uri!);
+        await Eventually.TrueAsync(async () => await again.DepthAsync("otp_requests.retry.1500") > 0 || await again.DepthAsync("answers") > 0, "the message came again");
+        Assert.Equal(0u, await again.DepthAsync("answers"));
+
+        // Now the mail server says no: the code is made and sent anew, and answered then.
+        failed.SetException(new IOException("away"));
+        await again.TakeAsync("answers");
+        Assert.Single(_issuer.Sent);
+        Assert.Equal(2, attempts);
+    }
+
+    [Fact]
+    public async Task Worker_WhenItStopsWhileTheMailServerIsSlow_LeavesTheRequestToTheNext()
+    {
+        var (worker, requester) = await StartAsync();
+        await using var closing = requester;
+        var begun = new TaskCompletionSource();
+        _issuer.Deliver = (_, stop) =>
+        {
+            begun.TrySetResult();
+            return Task.Delay(Timeout.Infinite, stop);
+        };
+        var asking = requester.AskAsync(Body, "stop");
+        await begun.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await worker.DisposeAsync();
+        Assert.Empty(_issuer.Sent);
+        _issuer.Deliver = (_, _) => Task.CompletedTask;
+        await using var next = await TestWorker.StartAsync(_uri!, _folder.Path, _issuer);
+        Assert.NotNull((await asking)["otpId"]);
+        Assert.Single(_issuer.Sent);
     }
 
     [Fact]

@@ -159,6 +159,19 @@ public sealed class RabbitMqServer : IAsyncLifetime
     /// <summary>classic, quorum or stream.</summary>
     public async Task<string?> QueueTypeAsync(string uri, string queue) => (string?)(await _api.GetFromJsonAsync<JsonObject>($"queues/{new Uri(uri).AbsolutePath.Trim('/')}/{queue}"))!["type"];
 
+    /// <summary>Whether the virtual host has an exchange or a queue of that name.</summary>
+    /// <param name="uri">The virtual host.</param>
+    /// <param name="kind"><c>exchanges</c> or <c>queues</c>.</param>
+    /// <param name="name">Its name.</param>
+    public async Task<bool> ExistsAsync(string uri, string kind, string name)
+    {
+        using var answer = await _api.GetAsync($"{kind}/{new Uri(uri).AbsolutePath.Trim('/')}/{name}");
+        return answer.IsSuccessStatusCode;
+    }
+
+    /// <summary>What a queue was declared with.</summary>
+    public async Task<JsonNode?> ArgumentAsync(string uri, string queue, string name) => (await _api.GetFromJsonAsync<JsonObject>($"queues/{new Uri(uri).AbsolutePath.Trim('/')}/{queue}"))!["arguments"]![name];
+
     /// <summary>Closes every client connection, as a load balancer or a rolling upgrade does.</summary>
     public async Task<int> CloseConnectionsAsync(string uri)
     {

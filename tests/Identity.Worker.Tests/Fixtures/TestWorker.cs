@@ -66,9 +66,12 @@ internal sealed class RecordingIssuer : ICodeIssuer
     public Func<CodeRequest, Task> Before { get; set; } = _ => Task.CompletedTask;
 
     /// <summary>Runs in place of sending; throwing is a failed delivery.</summary>
-    public Func<CodeRequest, Task> Deliver { get; set; } = _ => Task.CompletedTask;
+    public Func<CodeRequest, CancellationToken, Task> Deliver { get; set; } = (_, _) => Task.CompletedTask;
 
-    public Task<CodeIssue.Refused?> AdmitAsync(CodeRequest request, CancellationToken cancellationToken) => Task.FromResult<CodeIssue.Refused?>(null);
+    /// <summary>What the limits say; null: go on.</summary>
+    public Func<CodeRequest, CodeIssue.Refused?> Admit { get; set; } = _ => null;
+
+    public Task<CodeIssue.Refused?> AdmitAsync(CodeRequest request, CancellationToken cancellationToken) => Task.FromResult(Admit(request));
 
     public async Task<CodeIssue> IssueAsync(CodeRequest request, Func<CodeRequestAnswer, CancellationToken, Task<bool>> beforeDelivery, CancellationToken cancellationToken)
     {
@@ -79,7 +82,7 @@ internal sealed class RecordingIssuer : ICodeIssuer
             return new CodeIssue.Withheld();
         }
 
-        await Deliver(request);
+        await Deliver(request, cancellationToken);
         Sent.Enqueue(request);
         return new CodeIssue.Sent(answer);
     }

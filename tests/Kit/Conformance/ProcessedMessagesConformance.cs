@@ -45,6 +45,55 @@ public abstract class ProcessedMessagesConformance(StoreFixture fixture) : Store
     }
 
     [Fact]
+    public async Task Begin_WhenRaced_IsTrueOnceAndBusyUntilItEnds()
+    {
+        var claim = Guid.NewGuid();
+        await ClaimAsync(claim);
+        Assert.Single(await RaceAsync(_ => BeginAsync(claim)), won => won);
+        Time.Advance(TimeSpan.FromSeconds(4));
+        Assert.Equal(new MessageClaim(MessageState.Busy, null), await ClaimAsync(Guid.NewGuid()));
+        await Store.EndAsync(_id, Guid.NewGuid(), Cancel);
+        Assert.Equal(new MessageClaim(MessageState.Busy, null), await ClaimAsync(Guid.NewGuid()));
+        await RaceAsync(async _ =>
+        {
+            await Store.EndAsync(_id, claim, Cancel);
+            return true;
+        });
+        Assert.Equal(new MessageClaim(MessageState.Done, "answer"), await ClaimAsync(Guid.NewGuid()));
+        Assert.False(await CommitAsync(claim, "another"));
+    }
+
+    [Fact]
+    public async Task Begin_WhenNobodyHoldsOrEndsIt_IsInDoubtForEverybody()
+    {
+        var claim = Guid.NewGuid();
+        await ClaimAsync(claim);
+        Assert.True(await BeginAsync(claim));
+        Time.Advance(TimeSpan.FromSeconds(4));
+        await Store.HoldAsync(_id, Guid.NewGuid(), Now.AddMinutes(1), Cancel);
+        await Store.HoldAsync(_id, claim, Now.AddSeconds(5), Cancel);
+        Time.Advance(TimeSpan.FromSeconds(4));
+        Assert.Equal(MessageState.Busy, (await ClaimAsync(Guid.NewGuid())).State);
+        Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.All(await RaceAsync(_ => ClaimAsync(Guid.NewGuid())), found => Assert.Equal(new MessageClaim(MessageState.InDoubt, null), found));
+
+        // Who began it was not gone after all.
+        await Store.EndAsync(_id, claim, Cancel);
+        Assert.Equal(new MessageClaim(MessageState.Done, "answer"), await ClaimAsync(Guid.NewGuid()));
+    }
+
+    [Fact]
+    public async Task Claim_AfterReleaseOfWhatWasBegun_IsAgain()
+    {
+        var claim = Guid.NewGuid();
+        await ClaimAsync(claim);
+        Assert.True(await BeginAsync(claim));
+        await Store.ReleaseAsync(_id, claim, Now, Cancel);
+        await Store.HoldAsync(_id, claim, Now.AddMinutes(1), Cancel);
+        Assert.Equal(new MessageClaim(MessageState.ClaimedAgain, null), await ClaimAsync(Guid.NewGuid()));
+    }
+
+    [Fact]
     public async Task Claim_WhenTheAnswerExpired_IsNew()
     {
         var claim = Guid.NewGuid();
@@ -94,4 +143,6 @@ public abstract class ProcessedMessagesConformance(StoreFixture fixture) : Store
         (node ?? Store).ClaimAsync(_id, claim, Now, Now.AddSeconds(5), Now.AddMinutes(5), Cancel);
 
     private Task<bool> CommitAsync(Guid claim, string answer) => Store.TryCommitAsync(_id, claim, answer, Now.AddMinutes(5), Cancel);
+
+    private Task<bool> BeginAsync(Guid claim) => Store.TryBeginAsync(_id, claim, "answer", Now.AddSeconds(5), Now.AddMinutes(5), Cancel);
 }

@@ -726,16 +726,33 @@ public sealed class InMemoryProcessedMessages : IProcessedMessages
                 return Task.FromResult(new MessageClaim(MessageState.ClaimedAgain, null));
             }
 
-            return Task.FromResult(new MessageClaim(row.Answer is null ? MessageState.Busy : MessageState.Done, row.Answer));
+            return Task.FromResult(row.Answer is null || (row.IsBegun && row.ClaimedUntil > now) ? new MessageClaim(MessageState.Busy, null)
+                : row.IsBegun ? new MessageClaim(MessageState.InDoubt, null)
+                : new MessageClaim(MessageState.Done, row.Answer));
         }
     }
 
     public Task<bool> TryCommitAsync(string messageId, Guid claim, string answer, DateTimeOffset expiresAt, CancellationToken cancellationToken) =>
         Task.FromResult(Change(messageId, claim, row => row.Answer is null ? row with { Answer = answer, ExpiresAt = expiresAt } : null));
 
+    public Task<bool> TryBeginAsync(string messageId, Guid claim, string answer, DateTimeOffset until, DateTimeOffset expiresAt, CancellationToken cancellationToken) =>
+        Task.FromResult(Change(messageId, claim, row => row.Answer is null ? row with { Answer = answer, IsBegun = true, ClaimedUntil = until, ExpiresAt = expiresAt } : null));
+
+    public Task HoldAsync(string messageId, Guid claim, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        Change(messageId, claim, row => row.IsBegun ? row with { ClaimedUntil = until } : null);
+        return Task.CompletedTask;
+    }
+
+    public Task EndAsync(string messageId, Guid claim, CancellationToken cancellationToken)
+    {
+        Change(messageId, claim, row => row with { IsBegun = false });
+        return Task.CompletedTask;
+    }
+
     public Task ReleaseAsync(string messageId, Guid claim, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        Change(messageId, claim, row => row with { Answer = null, ClaimedUntil = now });
+        Change(messageId, claim, row => row with { Answer = null, IsBegun = false, ClaimedUntil = now });
         return Task.CompletedTask;
     }
 
@@ -766,7 +783,7 @@ public sealed class InMemoryProcessedMessages : IProcessedMessages
         }
     }
 
-    private sealed record Row(Guid Claim, DateTimeOffset ClaimedUntil, DateTimeOffset ExpiresAt, string? Answer);
+    private sealed record Row(Guid Claim, DateTimeOffset ClaimedUntil, DateTimeOffset ExpiresAt, string? Answer, bool IsBegun = false);
 }
 
 public sealed class InMemoryAuditLog : IAuditLog

@@ -7,9 +7,10 @@ public sealed class ProcessedMessageRow
 
     public Guid Claim { get; set; }
 
+    /// <summary>Nobody else begins the work before this; after it, work that was begun and not told done is in doubt.</summary>
     public DateTimeOffset ClaimedUntil { get; set; }
 
-    /// <summary>Set once the work is committed to.</summary>
+    /// <summary>Set once the work is committed to; with a blank before it until that is done, where it takes time.</summary>
     public string? Answer { get; set; }
 
     public DateTimeOffset ExpiresAt { get; set; }

@@ -25,9 +25,7 @@ public sealed partial class SmtpMailSender(DeliverySettings settings, TimeProvid
         {
             try
             {
-                using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-                timeout.CancelAfter(s_timeout);
-                await SendAsync(smtp, message, id, timeout.Token);
+                await SendAsync(smtp, message, id, cancellationToken);
                 LogSent(smtp.Host, attempt + 1);
                 return;
             }
@@ -39,13 +37,44 @@ public sealed partial class SmtpMailSender(DeliverySettings settings, TimeProvid
         }
     }
 
-    private async Task SendAsync(SmtpSettings smtp, PersonalMessage message, Guid id, CancellationToken cancellationToken)
+    private async Task SendAsync(SmtpSettings smtp, PersonalMessage message, Guid id, CancellationToken stopping)
     {
-        using var mail = MimeMail.Compose(message, settings.From, id, timeProvider.GetUtcNow());
+        using var mail = Compose(message, id);
+        using var timeout = new CancellationTokenSource(s_timeout);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, timeout.Token);
+        using var client = await ConnectAsync(smtp, either.Token);
+        stopping.ThrowIfCancellationRequested();
+        try
+        {
+            // Not ended by a stop: half a mail may arrive.
+            await client.SendAsync(mail, timeout.Token);
+        }
+        catch (SmtpCommandException exception) when ((int)exception.StatusCode is >= 500)
+        {
+            throw new MessageRefusedException(Reason(exception));
+        }
 
-        using var client = await ConnectAsync(smtp, cancellationToken);
-        await client.SendAsync(mail, cancellationToken);
-        await client.DisconnectAsync(quit: true, cancellationToken);
+        try
+        {
+            await client.DisconnectAsync(quit: true, timeout.Token);
+        }
+        catch (Exception exception)
+        {
+            // The mail is taken: a goodbye that fails must not send it again.
+            LogNoGoodbye(smtp.Host, Reason(exception));
+        }
+    }
+
+    private MimeKit.MimeMessage Compose(PersonalMessage message, Guid id)
+    {
+        try
+        {
+            return MimeMail.Compose(message, settings.From, id, timeProvider.GetUtcNow());
+        }
+        catch (FormatException)
+        {
+            throw new MessageRefusedException("not an address");
+        }
     }
 
     /// <summary>A connection that is ready for mail: encrypted and signed in, as SMTP_URL says.</summary>
@@ -96,4 +125,7 @@ public sealed partial class SmtpMailSender(DeliverySettings settings, TimeProvid
 
     [LoggerMessage(3202, LogLevel.Warning, "Mail could not be handed to {Host} at attempt {Attempt} ({Reason}); trying again")]
     private partial void LogRetry(string host, int attempt, string reason);
+
+    [LoggerMessage(3203, LogLevel.Debug, "{Host} took the mail and did not say goodbye ({Reason})")]
+    private partial void LogNoGoodbye(string host, string reason);
 }

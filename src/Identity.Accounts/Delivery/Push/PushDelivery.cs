@@ -183,7 +183,7 @@ public sealed partial class PushDelivery : BackgroundService
                 await CompleteAsync(message);
                 _metrics.Sent(device.Platform, now - message.CreatedAt);
                 break;
-            case PushOutcome.Gone gone when await _registry.RemoveRefusedAsync(device.AccountId, device.Id, gone.AsOf, CancellationToken.None):
+            case PushOutcome.Gone gone when await _registry.RemoveRefusedAsync(device, gone.AsOf, CancellationToken.None):
                 // Its messages went with it.
                 _metrics.Removed(device.Platform, gone.Reason);
                 LogRemoved(device.Platform, gone.Reason);

@@ -76,8 +76,9 @@ public sealed partial class WebhookSmsSender : IMessageSender, IDisposable
             var passing = true;
             try
             {
-                using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-                timeout.CancelAfter(_settings.Timeout);
+                // What the gateway may have begun to send is not ended by a stop.
+                cancellationToken.ThrowIfCancellationRequested();
+                using var timeout = new CancellationTokenSource(_settings.Timeout);
                 using var request = Sign(body, id);
                 // The answer's body is never read: it may be endless.
                 using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timeout.Token);
@@ -99,7 +100,12 @@ public sealed partial class WebhookSmsSender : IMessageSender, IDisposable
                 failure = "timeout";
             }
 
-            if (!passing || attempt >= _settings.RetryDelays.Count)
+            if (!passing)
+            {
+                throw new MessageRefusedException(failure);
+            }
+
+            if (attempt >= _settings.RetryDelays.Count)
             {
                 throw new HttpRequestException($"The SMS gateway did not take the message: {failure}.");
             }

@@ -21,15 +21,16 @@ public enum CodeRequestFate
 /// <summary>What became of a request.</summary>
 /// <param name="Fate">What the carrier does now.</param>
 /// <param name="Reply">For whoever asked, in the framing of the request.</param>
-/// <param name="Outcome">One word for metrics: sent, repeated, refused, invalid, failed, busy.</param>
+/// <param name="Outcome">One word for metrics: sent, repeated, refused, invalid, failed, undeliverable, busy, in_doubt.</param>
 /// <param name="Reason">Why, where it is not finished. Repeats nothing of the body.</param>
 public sealed record CodeRequestResult(CodeRequestFate Fate, byte[] Reply, string Outcome, string? Reason = null);
 
 /// <summary>
 /// Works on requests for one-time codes, whatever carried them. One code is sent per message id, also when the process is killed
 /// at any point: the id is claimed, the code made, and the claim committed with the answer right before the code is sent.
-/// Killed before the commit, the next one to get the message makes a new code (the first was never sent); killed after it,
-/// the next one gives the same answer and sends nothing. An id is counted against the limits once, however often it is begun.
+/// Killed before the commit, the next one to get the message makes a new code (the first was never sent). After it the id is busy
+/// until the code is sent, and then the next one gives the same answer and sends nothing; where whoever was to send it is gone,
+/// it is put aside, since it may have been. An id is counted against the limits once, however often it is begun.
 /// </summary>
 public sealed partial class CodeRequestProcessor(
     IProcessedMessages processed,
@@ -38,12 +39,19 @@ public sealed partial class CodeRequestProcessor(
     TimeProvider timeProvider,
     ILogger<CodeRequestProcessor> logger)
 {
-    // Longer than making a code takes. It need not outlast sending: a claim once committed does not run out.
+    // Longer than making a code takes. Sending may take a minute, and says every second that it is still at it.
     private static readonly TimeSpan s_claimDuration = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_holdInterval = TimeSpan.FromSeconds(1);
 
     public const string FailedMessage = "The code could not be sent. Try again later.";
+    public const string UndeliverableMessage = "The code cannot be sent to this address.";
+    public const string InDoubtMessage = "The code may not have been sent. Ask for another, under another message id.";
 
-    public async Task<CodeRequestResult> ProcessAsync(ReadOnlyMemory<byte> body, string? messageId, CancellationToken cancellationToken)
+    /// <param name="body">As it came.</param>
+    /// <param name="messageId">Null: the envelope's, if it has one.</param>
+    /// <param name="isAnswered">Whether somebody waits for the answer. If not, a refusal for a passing reason is tried again: nobody else will.</param>
+    /// <param name="stopping">Ends sending where nothing was handed over yet: the request is then another's, and this throws.</param>
+    public async Task<CodeRequestResult> ProcessAsync(ReadOnlyMemory<byte> body, string? messageId, bool isAnswered, CancellationToken stopping)
     {
         CodeRequest? request;
         CodeRequestFraming framing;
@@ -68,48 +76,69 @@ public sealed partial class CodeRequestProcessor(
         try
         {
             return id is null
-                ? await AdmitAsync(request, cancellationToken) ?? await IssueAsync(request, (_, _) => Task.FromResult(true), cancellationToken)
-                : await ProcessOnceAsync(request, id, cancellationToken);
+                ? await AdmitAsync(request, isAnswered) ?? await IssueAsync(request, isAnswered, (_, _) => Task.FromResult(true), stopping)
+                : await ProcessOnceAsync(request, id, isAnswered, stopping);
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception exception) when (!stopping.IsCancellationRequested)
         {
             LogFailed(exception);
             return new(CodeRequestFate.Retry, CodeRequest.FormatError(framing, FailedMessage), "failed", exception.GetType().Name);
         }
     }
 
-    private async Task<CodeRequestResult> ProcessOnceAsync(CodeRequest request, string id, CancellationToken cancellationToken)
+    private async Task<CodeRequestResult> ProcessOnceAsync(CodeRequest request, string id, bool isAnswered, CancellationToken stopping)
     {
         var claim = Guid.NewGuid();
         var now = timeProvider.GetUtcNow();
-        var (state, answer) = await processed.ClaimAsync(id, claim, now, now + s_claimDuration, now + options.Value.OneTimeCodeLifetime, cancellationToken);
+        var (state, answer) = await processed.ClaimAsync(id, claim, now, now + s_claimDuration, now + options.Value.OneTimeCodeLifetime, CancellationToken.None);
         switch (state)
         {
             case MessageState.Busy:
                 return new(CodeRequestFate.Retry, CodeRequest.FormatError(request.Framing, FailedMessage), "busy", "in progress");
+            case MessageState.InDoubt:
+                return new(CodeRequestFate.Dead, CodeRequest.FormatError(request.Framing, InDoubtMessage), "in_doubt", "may not have been sent");
             case MessageState.Done:
                 return new(CodeRequestFate.Finished, CodeRequest.FormatAnswer(request.Framing, answer!), "repeated");
         }
 
         // What was begun before was admitted then: a refusal forgets the id, and so does a failure before the limits had answered.
         var admitted = state == MessageState.ClaimedAgain;
+        CodeRequestResult result;
+        var holding = Task.CompletedTask;
+        using var sent = new CancellationTokenSource();
         try
         {
-            if (!admitted && await AdmitAsync(request, cancellationToken) is { } refusal)
+            if (!admitted && await AdmitAsync(request, isAnswered) is { } refusal)
             {
-                await processed.ForgetAsync(id, claim, cancellationToken);
+                await processed.ForgetAsync(id, claim, CancellationToken.None);
                 return refusal;
             }
 
             admitted = true;
-            return await IssueAsync(
+            result = await IssueAsync(
                 request,
-                (made, token) => processed.TryCommitAsync(id, claim, CodeRequest.Serialize(made), Later(made.ExpiresAt, now + options.Value.OneTimeCodeLifetime), token),
-                cancellationToken);
+                isAnswered,
+                async (made, _) =>
+                {
+                    var until = timeProvider.GetUtcNow() + s_claimDuration;
+                    if (!await processed.TryBeginAsync(id, claim, CodeRequest.Serialize(made), until, Later(made.ExpiresAt, now + options.Value.OneTimeCodeLifetime), CancellationToken.None))
+                    {
+                        return false;
+                    }
+
+                    holding = HoldAsync(id, claim, sent.Token);
+                    return true;
+                },
+                stopping);
+            await sent.CancelAsync();
+            await holding;
         }
         catch
         {
-            // The failure is the news; if the store is away too, the claim runs out, or the answer stands without a code.
+            await sent.CancelAsync();
+            await holding;
+
+            // The failure is the news; if the store is away too, the claim runs out, or the request is in doubt.
             try
             {
                 await (admitted ? processed.ReleaseAsync(id, claim, timeProvider.GetUtcNow(), CancellationToken.None) : processed.ForgetAsync(id, claim, CancellationToken.None));
@@ -121,19 +150,68 @@ public sealed partial class CodeRequestProcessor(
 
             throw;
         }
+
+        await EndAsync(id, claim, result.Outcome);
+        return result;
     }
 
-    private async Task<CodeRequestResult?> AdmitAsync(CodeRequest request, CancellationToken cancellationToken) =>
-        await issuer.AdmitAsync(request, cancellationToken) is { } refused ? Refusal(request, refused) : null;
+    private async Task HoldAsync(string id, Guid claim, CancellationToken sent)
+    {
+        while (!sent.IsCancellationRequested)
+        {
+            try
+            {
+                await Task.Delay(s_holdInterval, timeProvider, sent);
+                await processed.HoldAsync(id, claim, timeProvider.GetUtcNow() + s_claimDuration, CancellationToken.None);
+            }
+            catch (OperationCanceledException) when (sent.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception)
+            {
+                LogNotHeld(exception);
+            }
+        }
+    }
 
-    private static CodeRequestResult Refusal(CodeRequest request, CodeIssue.Refused refused) =>
-        new(CodeRequestFate.Finished, CodeRequest.FormatError(request.Framing, refused.Message), "refused");
+    // Outside of what gives the claim back: the code is with its person, whatever becomes of the mark.
+    private async Task EndAsync(string id, Guid claim, string outcome)
+    {
+        try
+        {
+            await (outcome switch
+            {
+                "sent" => processed.EndAsync(id, claim, CancellationToken.None),
+                "undeliverable" => processed.ReleaseAsync(id, claim, timeProvider.GetUtcNow(), CancellationToken.None),
+                _ => Task.CompletedTask,
+            });
+        }
+        catch (Exception exception)
+        {
+            LogNotMarked(exception);
+        }
+    }
 
-    private async Task<CodeRequestResult> IssueAsync(CodeRequest request, Func<CodeRequestAnswer, CancellationToken, Task<bool>> beforeDelivery, CancellationToken cancellationToken) =>
-        await issuer.IssueAsync(request, beforeDelivery, cancellationToken) switch
+    private async Task<CodeRequestResult?> AdmitAsync(CodeRequest request, bool isAnswered) =>
+        await issuer.AdmitAsync(request, CancellationToken.None) is { } refused ? Refusal(request, refused, isAnswered) : null;
+
+    private CodeRequestResult Refusal(CodeRequest request, CodeIssue.Refused refused, bool isAnswered)
+    {
+        if (!isAnswered)
+        {
+            LogRefused(refused.Message);
+        }
+
+        return new(!isAnswered && refused.IsPassing ? CodeRequestFate.Retry : CodeRequestFate.Finished, CodeRequest.FormatError(request.Framing, refused.Message), "refused", "refused: " + refused.Message);
+    }
+
+    private async Task<CodeRequestResult> IssueAsync(CodeRequest request, bool isAnswered, Func<CodeRequestAnswer, CancellationToken, Task<bool>> beforeDelivery, CancellationToken stopping) =>
+        await issuer.IssueAsync(request, beforeDelivery, stopping) switch
         {
             CodeIssue.Sent sent => new(CodeRequestFate.Finished, CodeRequest.FormatAnswer(request.Framing, CodeRequest.Serialize(sent.Answer)), "sent"),
-            CodeIssue.Refused refused => Refusal(request, refused),
+            CodeIssue.Refused refused => Refusal(request, refused, isAnswered),
+            CodeIssue.Undeliverable => new(CodeRequestFate.Dead, CodeRequest.FormatError(request.Framing, UndeliverableMessage), "undeliverable", "refused for good by who was to deliver it"),
             _ => new(CodeRequestFate.Retry, CodeRequest.FormatError(request.Framing, FailedMessage), "busy", "claim lost"),
         };
 
@@ -155,4 +233,13 @@ public sealed partial class CodeRequestProcessor(
 
     [LoggerMessage(2812, LogLevel.Error, "The claim on a failed request could not be given back")]
     private partial void LogNotReleased(Exception exception);
+
+    [LoggerMessage(2816, LogLevel.Warning, "A request for a one-time code was refused, and nobody waits for the answer: {Reason}")]
+    private partial void LogRefused(string reason);
+
+    [LoggerMessage(2817, LogLevel.Warning, "It could not be noted that a code is still being sent: a repeat of its request may be put aside meanwhile")]
+    private partial void LogNotHeld(Exception exception);
+
+    [LoggerMessage(2818, LogLevel.Warning, "It could not be noted what became of a code: a repeat of its request is put aside")]
+    private partial void LogNotMarked(Exception exception);
 }

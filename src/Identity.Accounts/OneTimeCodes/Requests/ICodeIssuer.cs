@@ -11,7 +11,12 @@ public abstract record CodeIssue
     public sealed record Sent(CodeRequestAnswer Answer) : CodeIssue;
 
     /// <summary>Not made, and asking again at once would not help; the message is for the one who asked.</summary>
-    public sealed record Refused(string Message) : CodeIssue;
+    /// <param name="Message">Why.</param>
+    /// <param name="IsPassing">Asking again later would help.</param>
+    public sealed record Refused(string Message, bool IsPassing = false) : CodeIssue;
+
+    /// <summary>Made, and whoever was to carry it said that it never will, to this address: there is nothing to try again.</summary>
+    public sealed record Undeliverable : CodeIssue;
 
     /// <summary>Made, but the caller said no before it was sent.</summary>
     public sealed record Withheld : CodeIssue;
@@ -28,7 +33,7 @@ public interface ICodeIssuer
 
     /// <summary>
     /// Makes a code for a request that was admitted; asks <paramref name="beforeDelivery"/> once it is stored and before it is sent, and sends it only on true.
-    /// For an unknown account it asks as well.
+    /// For an unknown account it asks as well. <paramref name="cancellationToken"/> ends it where the message was not handed over yet.
     /// </summary>
     Task<CodeIssue> IssueAsync(CodeRequest request, Func<CodeRequestAnswer, CancellationToken, Task<bool>> beforeDelivery, CancellationToken cancellationToken);
 }

@@ -51,7 +51,7 @@ public sealed partial class InProcessCodeRequests(CodeRequestProcessor processor
 
     private async Task WorkAsync(Request request, int attempt, CancellationToken stoppingToken)
     {
-        var result = await processor.ProcessAsync(request.Body, request.MessageId, CancellationToken.None);
+        var result = await processor.ProcessAsync(request.Body, request.MessageId, isAnswered: true, CancellationToken.None);
         if (result.Fate == CodeRequestFate.Retry && attempt < s_retryDelays.Length)
         {
             // Beside the queue, not in it: nothing behind waits for it.

@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using System.Threading.Channels;
 using Identity.Accounts;
+using Identity.Accounts.Delivery;
 using Identity.Accounts.OneTimeCodes.Requests;
 using Identity.Accounts.RateLimits;
 using Microsoft.Extensions.DependencyInjection;
@@ -21,21 +23,21 @@ public sealed class CodeRequestProcessorTests
         world.Mail.Failures = 7;
         for (var attempt = 0; attempt < 7; attempt++)
         {
-            var failed = await Processor(world).ProcessAsync(s_request, "one", World.Cancel);
+            var failed = await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None);
             Assert.Equal((CodeRequestFate.Retry, "failed"), (failed.Fate, failed.Outcome));
         }
 
-        Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "one", World.Cancel)).Outcome);
-        Assert.Equal("repeated", (await Processor(world).ProcessAsync(s_request, "one", World.Cancel)).Outcome);
+        Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
+        Assert.Equal("repeated", (await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
         Assert.Single(world.Mail.All);
 
         // Five may be asked for in a quarter of an hour: four are left.
         for (var other = 0; other < 4; other++)
         {
-            Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "other-" + other, World.Cancel)).Outcome);
+            Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "other-" + other, isAnswered: true, CancellationToken.None)).Outcome);
         }
 
-        Assert.Equal("refused", (await Processor(world).ProcessAsync(s_request, "sixth", World.Cancel)).Outcome);
+        Assert.Equal("refused", (await Processor(world).ProcessAsync(s_request, "sixth", isAnswered: true, CancellationToken.None)).Outcome);
     }
 
     [Fact]
@@ -47,14 +49,107 @@ public sealed class CodeRequestProcessorTests
         {
             // Killed with the code made and nothing committed: this attempt never comes back.
             var reached = new TaskCompletionSource();
-            _ = Processor(world, new Killed(world.Get<IProcessedMessages>(), reached)).ProcessAsync(s_request, "one", CancellationToken.None);
+            _ = Processor(world, new Killed(world.Get<IProcessedMessages>(), reached, hasBegun: false)).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None);
             await reached.Task.WaitAsync(World.Cancel);
-            Assert.Equal("busy", (await Processor(world).ProcessAsync(s_request, "one", World.Cancel)).Outcome);
+            Assert.Equal("busy", (await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
             world.Time.Advance(TimeSpan.FromSeconds(5));
         }
 
-        Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "one", World.Cancel)).Outcome);
+        Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
         Assert.Single(world.Mail.All);
+    }
+
+    // The code may have been sent, or not: it is not sent twice, and nobody is told that it was.
+    [Fact]
+    public async Task Request_WhenItsWorkerIsKilledWhileItSends_IsPutAsideAndNotAnsweredAsSent()
+    {
+        await using var world = new World();
+        await world.AddAsync(email: "ada@example.com");
+        var reached = new TaskCompletionSource();
+        _ = Processor(world, new Killed(world.Get<IProcessedMessages>(), reached, hasBegun: true)).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None);
+        await reached.Task.WaitAsync(World.Cancel);
+        Assert.Equal("busy", (await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
+        world.Time.Advance(TimeSpan.FromSeconds(5));
+        for (var repeat = 0; repeat < 2; repeat++)
+        {
+            var doubtful = await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None);
+            Assert.Equal((CodeRequestFate.Dead, "may not have been sent"), (doubtful.Fate, doubtful.Reason));
+        }
+
+        Assert.Empty(world.Mail.All);
+        Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "two", isAnswered: true, CancellationToken.None)).Outcome);
+    }
+
+    [Fact]
+    public async Task Request_WhileTheMailServerIsSlow_IsBusyForAsLongAsItTakesAndRepeatedAfterThat()
+    {
+        await using var world = new World();
+        await world.AddAsync(email: "ada@example.com");
+        world.Mail.Hold();
+        var store = new Watched(world.Get<IProcessedMessages>());
+        var sending = Processor(world, store).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None);
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        for (var second = 0; second < 10; second++)
+        {
+            Assert.Equal("busy", (await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
+            do
+            {
+                world.Time.Advance(TimeSpan.FromMilliseconds(250));
+                await timer.WaitForNextTickAsync(World.Cancel);
+            }
+            while (!store.Held.Reader.TryRead(out _));
+        }
+
+        world.Mail.Release();
+        var sent = await sending;
+        Assert.Equal("sent", sent.Outcome);
+        var repeated = await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None);
+        Assert.Equal(("repeated", Encoding.UTF8.GetString(sent.Reply)), (repeated.Outcome, Encoding.UTF8.GetString(repeated.Reply)));
+    }
+
+    // The store goes away between the mail and the mark: the code is with its person, and is not sent again.
+    [Fact]
+    public async Task Request_WhenItCannotBeMarkedAsSent_IsAnsweredAndNotSentAgain()
+    {
+        await using var world = new World();
+        await world.AddAsync(email: "ada@example.com");
+        var store = new Watched(world.Get<IProcessedMessages>()) { EndFails = true };
+        Assert.Equal("sent", (await Processor(world, store).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
+        world.Time.Advance(TimeSpan.FromSeconds(5));
+        Assert.Equal("in_doubt", (await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
+        Assert.Single(world.Mail.All);
+    }
+
+    [Fact]
+    public async Task Request_WhenTheMailServerRefusesItsAddressForGood_IsPutAsideAtOnce()
+    {
+        await using var world = new World();
+        await world.AddAsync(email: "ada@example.com");
+        world.Mail.Fail = _ => new MessageRefusedException("550");
+        var refused = await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None);
+        Assert.Equal((CodeRequestFate.Dead, "undeliverable"), (refused.Fate, refused.Outcome));
+        world.Mail.Fail = _ => null;
+
+        // Whoever puts it back into the queue once the address is mended gets a code.
+        Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
+    }
+
+    // Somebody who waits is told how long; where nobody does, only another try can help.
+    [Fact]
+    public async Task Request_WhenRefusedByTheLimitAndNobodyWaits_IsTriedAgain()
+    {
+        await using var world = new World();
+        await world.AddAsync(email: "ada@example.com");
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "n-" + i, isAnswered: false, CancellationToken.None)).Outcome);
+        }
+
+        var refused = await Processor(world).ProcessAsync(s_request, "more", isAnswered: false, CancellationToken.None);
+        Assert.Equal((CodeRequestFate.Retry, "refused"), (refused.Fate, refused.Outcome));
+        Assert.StartsWith("refused: Too many", refused.Reason);
+        world.Time.Advance(TimeSpan.FromMinutes(15));
+        Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "more", isAnswered: false, CancellationToken.None)).Outcome);
     }
 
     [Fact]
@@ -64,12 +159,12 @@ public sealed class CodeRequestProcessorTests
         await world.AddAsync(email: "ada@example.com");
         for (var i = 0; i < 5; i++)
         {
-            Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "n-" + i, World.Cancel)).Outcome);
+            Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "n-" + i, isAnswered: true, CancellationToken.None)).Outcome);
         }
 
         for (var i = 0; i < 3; i++)
         {
-            var refused = await Processor(world).ProcessAsync(s_request, "more", World.Cancel);
+            var refused = await Processor(world).ProcessAsync(s_request, "more", isAnswered: true, CancellationToken.None);
             Assert.Equal((CodeRequestFate.Finished, "refused"), (refused.Fate, refused.Outcome));
             Assert.StartsWith("Too many", (string)JsonNode.Parse(Encoding.UTF8.GetString(refused.Reply))!["message"]!);
         }
@@ -86,13 +181,13 @@ public sealed class CodeRequestProcessorTests
         var ids = Enumerable.Range(0, 20).Select(i => "burst-" + i).ToList();
         foreach (var id in ids)
         {
-            Assert.Equal("failed", (await Processor(world, issuer: away).ProcessAsync(s_request, id, World.Cancel)).Outcome);
+            Assert.Equal("failed", (await Processor(world, issuer: away).ProcessAsync(s_request, id, isAnswered: true, CancellationToken.None)).Outcome);
         }
 
         var outcomes = new List<string>();
         foreach (var id in ids)
         {
-            outcomes.Add((await Processor(world).ProcessAsync(s_request, id, World.Cancel)).Outcome);
+            outcomes.Add((await Processor(world).ProcessAsync(s_request, id, isAnswered: true, CancellationToken.None)).Outcome);
         }
 
         Assert.Equal(5, outcomes.Count(outcome => outcome == "sent"));
@@ -104,7 +199,7 @@ public sealed class CodeRequestProcessorTests
     {
         await using var world = new World();
         await world.AddAsync(email: "ada@example.com");
-        var results = await World.RaceAsync(_ => Processor(world).ProcessAsync(s_request, "one", World.Cancel));
+        var results = await World.RaceAsync(_ => Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None));
         Assert.Single(results, result => result.Outcome == "sent");
         Assert.Single(world.Mail.All);
     }
@@ -117,21 +212,59 @@ public sealed class CodeRequestProcessorTests
         world.Time,
         NullLogger<CodeRequestProcessor>.Instance);
 
-    /// <summary>The store as a worker sees it that is killed when it wants to commit.</summary>
-    private sealed class Killed(IProcessedMessages inner, TaskCompletionSource reached) : IProcessedMessages
+    /// <summary>The store as a worker sees it that is killed when it wants to commit, or right after it has.</summary>
+    private sealed class Killed(IProcessedMessages inner, TaskCompletionSource reached, bool hasBegun) : IProcessedMessages
     {
         public Task<MessageClaim> ClaimAsync(string messageId, Guid claim, DateTimeOffset now, DateTimeOffset claimedUntil, DateTimeOffset expiresAt, CancellationToken cancellationToken) =>
             inner.ClaimAsync(messageId, claim, now, claimedUntil, expiresAt, cancellationToken);
 
-        public Task<bool> TryCommitAsync(string messageId, Guid claim, string answer, DateTimeOffset expiresAt, CancellationToken cancellationToken)
+        public Task<bool> TryCommitAsync(string messageId, Guid claim, string answer, DateTimeOffset expiresAt, CancellationToken cancellationToken) => throw new InvalidOperationException("dead");
+
+        public async Task<bool> TryBeginAsync(string messageId, Guid claim, string answer, DateTimeOffset until, DateTimeOffset expiresAt, CancellationToken cancellationToken)
         {
+            if (hasBegun)
+            {
+                Assert.True(await inner.TryBeginAsync(messageId, claim, answer, until, expiresAt, cancellationToken));
+            }
+
             reached.TrySetResult();
-            return new TaskCompletionSource<bool>().Task;
+            return await new TaskCompletionSource<bool>().Task;
         }
+
+        public Task HoldAsync(string messageId, Guid claim, DateTimeOffset until, CancellationToken cancellationToken) => throw new InvalidOperationException("dead");
+
+        public Task EndAsync(string messageId, Guid claim, CancellationToken cancellationToken) => throw new InvalidOperationException("dead");
 
         public Task ReleaseAsync(string messageId, Guid claim, DateTimeOffset now, CancellationToken cancellationToken) => throw new InvalidOperationException("dead");
 
         public Task ForgetAsync(string messageId, Guid claim, CancellationToken cancellationToken) => throw new InvalidOperationException("dead");
+    }
+
+    private sealed class Watched(IProcessedMessages inner) : IProcessedMessages
+    {
+        public Channel<bool> Held { get; } = Channel.CreateUnbounded<bool>();
+
+        public bool EndFails { get; init; }
+
+        public Task<MessageClaim> ClaimAsync(string messageId, Guid claim, DateTimeOffset now, DateTimeOffset claimedUntil, DateTimeOffset expiresAt, CancellationToken cancellationToken) =>
+            inner.ClaimAsync(messageId, claim, now, claimedUntil, expiresAt, cancellationToken);
+
+        public Task<bool> TryCommitAsync(string messageId, Guid claim, string answer, DateTimeOffset expiresAt, CancellationToken cancellationToken) => inner.TryCommitAsync(messageId, claim, answer, expiresAt, cancellationToken);
+
+        public Task<bool> TryBeginAsync(string messageId, Guid claim, string answer, DateTimeOffset until, DateTimeOffset expiresAt, CancellationToken cancellationToken) =>
+            inner.TryBeginAsync(messageId, claim, answer, until, expiresAt, cancellationToken);
+
+        public async Task HoldAsync(string messageId, Guid claim, DateTimeOffset until, CancellationToken cancellationToken)
+        {
+            await inner.HoldAsync(messageId, claim, until, cancellationToken);
+            Held.Writer.TryWrite(true);
+        }
+
+        public Task EndAsync(string messageId, Guid claim, CancellationToken cancellationToken) => EndFails ? throw new IOException("away") : inner.EndAsync(messageId, claim, cancellationToken);
+
+        public Task ReleaseAsync(string messageId, Guid claim, DateTimeOffset now, CancellationToken cancellationToken) => inner.ReleaseAsync(messageId, claim, now, cancellationToken);
+
+        public Task ForgetAsync(string messageId, Guid claim, CancellationToken cancellationToken) => inner.ForgetAsync(messageId, claim, cancellationToken);
     }
 
     private sealed class NoLimiter : IRateLimiter
