@@ -55,7 +55,7 @@ public sealed class DeviceRegistryTests(SqliteFixture sqlite, PostgresFixture po
     {
         await using var world = await World.OpenAsync(sqlite, nodes: 1);
         var person = await world.AddAsync();
-        await world.Registry(0).RegisterAsync(person.Account, person.Session, new NewDevice("android", "token-a"), World.Caller, Cancel);
+        await world.Registry(0).RegisterAsync(person.Account, person.Session, new NewDevice("android", "token-a"), World.Caller, notice: null, Cancel);
         var old = await world.Database.ReadAsync((context, token) => context.Set<DeviceRow>().SingleAsync(token), Cancel);
         await world.Database.WriteAsync((context, token) => context.Set<DeviceRow>().ExecuteUpdateAsync(set => set.SetProperty(r => r.TokenHash, "another"), token), Cancel);
         Assert.False(await world.Registry(0).RemoveRefusedAsync(old, world.Now.AddHours(1), Cancel));

@@ -135,6 +135,7 @@ public sealed partial class MailDelivery : BackgroundService
         }
 
         string reason;
+        var refused = false;
         try
         {
             // Not ended by a stop: it has limits of its own, and a message half sent may arrive twice.
@@ -145,6 +146,7 @@ public sealed partial class MailDelivery : BackgroundService
         {
             // What a server says may hold the person's address.
             reason = exception.GetType().Name;
+            refused = exception is MessageRefusedException;
         }
 
         if (reason.Length == 0)
@@ -154,11 +156,11 @@ public sealed partial class MailDelivery : BackgroundService
             return true;
         }
 
-        await PutOffAsync(message, reason);
+        await PutOffAsync(message, reason, refused);
         return false;
     }
 
-    private async Task PutOffAsync(MailMessageRow message, string reason)
+    private async Task PutOffAsync(MailMessageRow message, string reason, bool refused)
     {
         var now = _timeProvider.GetUtcNow();
         if (message.ExpiresAt <= now)
@@ -169,7 +171,8 @@ public sealed partial class MailDelivery : BackgroundService
         }
 
         // Doubled each time, with jitter, so that what failed together does not come again together; the last try is when the time is up.
-        var wait = s_firstRetry * Math.Pow(2, Math.Min(message.Attempts, 16));
+        // A refusal for good may be the mail server's settings, which somebody mends: asked again, and seldom.
+        var wait = refused ? s_longestRetry : s_firstRetry * Math.Pow(2, Math.Min(message.Attempts, 16));
         wait = (wait < s_longestRetry ? wait : s_longestRetry) * (0.75 + (Random.Shared.NextDouble() / 2));
         var at = now + wait < message.ExpiresAt ? now + wait : message.ExpiresAt;
         var attempts = message.Attempts + 1;
