@@ -32,7 +32,7 @@ public static class AccountsServiceCollectionExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.AddOptions<AccountsOptions>()
             .BindSection(AccountsOptions.Section)
-            .Configure<IConfiguration>((accounts, configuration) => accounts.DefaultRegion = configuration["DEFAULT_REGION"] is { Length: > 0 } region ? region : null);
+            .Configure<IConfiguration>((accounts, configuration) => accounts.DefaultRegion = Setting.Text(configuration, "DEFAULT_REGION"));
         services.AddSingleton<IValidateOptions<AccountsOptions>>(new AccountsOptionsValidation(allowWeakHash));
         services.TryAddSingleton<ILookupNormalizer, LookupNormalizer>();
         services.AddOptions<PasswordHasherOptions>().Configure<IOptions<AccountsOptions>>((hasher, accounts) => hasher.IterationCount = accounts.Value.PasswordHashIterations);
@@ -101,7 +101,7 @@ internal sealed class AccountsOptionsValidation(bool allowWeakHash) : IValidateO
 
         Check(options.MinimumPasswordLength is >= 8 and <= 64, nameof(options.MinimumPasswordLength), "8 to 64");
         Check(options.MaximumPasswordLength is >= 64 and <= 1024, nameof(options.MaximumPasswordLength), "64 to 1024");
-        Check(options.PasswordHashIterations >= (allowWeakHash ? 1_000 : 210_000), nameof(options.PasswordHashIterations), allowWeakHash ? "1000 or more" : "210000 or more outside Development");
+        Check(options.PasswordHashIterations >= (allowWeakHash ? 1_000 : 210_000) && options.PasswordHashIterations <= 10_000_000, nameof(options.PasswordHashIterations), allowWeakHash ? "1000 to 10000000" : "210000 to 10000000 outside Development");
         Check(options.LockoutThreshold is >= 3 and <= 100, nameof(options.LockoutThreshold), "3 to 100");
         Check(options.LockoutDuration >= TimeSpan.FromSeconds(10), nameof(options.LockoutDuration), "10 seconds or more");
         Check(options.SessionLifetime >= TimeSpan.FromMinutes(1), nameof(options.SessionLifetime), "a minute or more");
@@ -116,7 +116,7 @@ internal sealed class AccountsOptionsValidation(bool allowWeakHash) : IValidateO
         Check(options.ResetGuessesPerAccount >= 5, nameof(options.ResetGuessesPerAccount), "5 or more");
         Check(options.WrongPasswordDelay >= TimeSpan.Zero && options.WrongPasswordDelay <= TimeSpan.FromSeconds(10), nameof(options.WrongPasswordDelay), "0 to 10 seconds");
         Check(options.DeletionGrace >= TimeSpan.Zero && options.DeletionGrace <= TimeSpan.FromDays(30), nameof(options.DeletionGrace), "0 to 30 days");
-        Check(options.AuditDays >= 1, nameof(options.AuditDays), "1 or more");
+        Check(options.AuditDays is >= 1 and <= 3650, nameof(options.AuditDays), "1 to 3650");
         if (options.DefaultRegion is { } region && !AccountRules.IsRegion(region))
         {
             problems.Add("DEFAULT_REGION: expected the region of national phone numbers in two capital letters, such as DE.");

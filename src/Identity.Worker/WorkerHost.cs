@@ -16,9 +16,10 @@ public static class WorkerHost
     public static async Task<int> RunAsync(string[] args)
     {
         WebApplication app;
+        WorkerSettings settings;
         try
         {
-            app = Build(args, out var settings);
+            app = Build(args, out settings);
             FreePort.Check(settings.BindAddress, app.Environment.IsDevelopment(), settings.Port, settings.PortName);
             app.Services.GetRequiredService<IStartupValidator>().Validate();
             await app.Services.InitializeStoresAsync();
@@ -33,21 +34,19 @@ public static class WorkerHost
         {
             try
             {
-                await app.RunAsync();
+                return await HostRun.RunAsync(app);
             }
             catch (IOException taken) when (taken.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
             {
-                await Console.Error.WriteLineAsync("WORKER_PORT: expected a free port: " + taken.Message);
+                await Console.Error.WriteLineAsync($"{settings.PortName}: expected a free port: {taken.Message}");
                 return 1;
             }
         }
-
-        return 0;
     }
 
     private static WebApplication Build(string[] args, out WorkerSettings settings)
     {
-        var builder = WebApplication.CreateSlimBuilder(args);
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
         var problems = new List<string>();
         var read = settings = WorkerSettings.Read(builder.Configuration, problems)
             ?? throw new StartFailureException(string.Join(Environment.NewLine, problems));

@@ -35,11 +35,7 @@ public sealed class WorkerSettings
         ArgumentNullException.ThrowIfNull(problems);
         var before = problems.Count;
         var (portName, port) = ReadPort(configuration, problems);
-        IPAddress? bind = null;
-        if (configuration["BIND_ADDRESS"] is { } bindText && !string.IsNullOrWhiteSpace(bindText) && !IPAddress.TryParse(bindText.Trim(), out bind))
-        {
-            problems.Add("BIND_ADDRESS: expected an IP address of this machine such as 127.0.0.1, 10.0.0.5 or ::1 (0.0.0.0 or :: for every one).");
-        }
+        var bind = Setting.BindAddress(configuration, problems);
 
         var storage = StorageSettings.Read(configuration, problems);
         var delivery = DeliverySettings.Read(configuration, problems);
@@ -51,12 +47,12 @@ public sealed class WorkerSettings
         }
 
         var cleanUp = Durations.Read(configuration, "CLEANUP_INTERVAL", TimeSpan.FromMinutes(1), problems);
-        Uri? otlp = null;
-        if (configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is { Length: > 0 } endpoint && (!Uri.TryCreate(endpoint, UriKind.Absolute, out otlp) || otlp.Scheme is not ("http" or "https")))
+        if (cleanUp > TimeSpan.FromDays(1))
         {
-            problems.Add("OTEL_EXPORTER_OTLP_ENDPOINT: expected an http or https URL.");
+            problems.Add("CLEANUP_INTERVAL: expected 1s to 1d.");
         }
 
+        var otlp = Setting.Url(configuration, "OTEL_EXPORTER_OTLP_ENDPOINT", problems);
         StartProblem.CheckLogging(configuration, problems);
         return problems.Count > before
             ? null
@@ -67,7 +63,7 @@ public sealed class WorkerSettings
     {
         foreach (var name in (string[])["WORKER_PORT", "MANAGEMENT_PORT", "PORT"])
         {
-            if (configuration[name] is { Length: > 0 } text)
+            if (Setting.Text(configuration, name) is { } text)
             {
                 if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is >= 0 and <= 65535)
                 {

@@ -281,6 +281,8 @@ public sealed partial class SettingsTests
             ["TRUSTED_PROXIES"] = "127.0.0.1,::1,::ffff:127.0.0.1",
             ["BIND_ADDRESS"] = "127.0.0.1",
             ["Logging__LogLevel__Microsoft.AspNetCore.Routing"] = "Debug",
+            ["SecondFactors__RequiredForRoles"] = "admin, ghost",
+            ["SecondFactors__RequiredForClients"] = "demo,identity-api,nobody",
         };
         settings["CLIENTS_FILE"] = Path.Combine(directory.FullName, "clients.json");
         await File.WriteAllTextAsync(settings["CLIENTS_FILE"], "[{\"client_id\":\"demo\",\"token_endpoint_auth_method\":\"none\",\"redirect_uris\":[\"https://demo.example.com/cb\"],\"scope\":\"openid\"}]");
@@ -311,7 +313,9 @@ public sealed partial class SettingsTests
         var traps = lines.Where(line => (int)line["eventId"]! == 5007).Select(line => (string)line["message"]!).ToArray();
         Assert.All(["SMTP_URL", "MASTER_KEY", "DB_HOST"], name => Assert.Single(traps, trap => trap.StartsWith(name + " ", StringComparison.Ordinal)));
         Assert.Single(traps, "Client demo has the name of a demo client and is in force.");
-        Assert.Equal(4, traps.Length);
+        Assert.Single(traps, trap => trap.StartsWith("SecondFactors:RequiredForRoles names ghost, ", StringComparison.Ordinal));
+        Assert.Single(traps, trap => trap.StartsWith("SecondFactors:RequiredForClients names nobody, ", StringComparison.Ordinal));
+        Assert.Equal(6, traps.Length);
         Assert.All(traps, trap => Assert.DoesNotContain('\n', trap));
         directory.Delete(recursive: true);
     }

@@ -257,7 +257,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
         await worker.WaitReadyAsync();
         Assert.Equal(200, await worker.StatusAsync("/health/live"));
         using var client = new HttpClient();
-        string[] told = ["identity_outbox_depth", "http_server_request_duration_seconds_count", "dotnet_process_cpu_time_seconds_total"];
+        string[] told = ["identity_outbox_depth", "identity_otp_dead_letters_total", "http_server_request_duration_seconds_count", "dotnet_process_cpu_time_seconds_total"];
         var metrics = "";
         await Eventually.TrueAsync(
             async () => told.All((metrics = await client.GetStringAsync(new Uri($"http://127.0.0.1:{port}/metrics"))).Contains),

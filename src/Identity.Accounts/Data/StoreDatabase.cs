@@ -4,6 +4,7 @@ using Identity.Accounts.Data.Tables;
 using Identity.ServiceDefaults.Settings;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Identity.Accounts.Data;
@@ -53,16 +54,23 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
             return "there is no such database yet; make it with: identity migrate";
         }
 
-        await RefuseOlderAsync(context, cancellationToken);
+        await RefuseForeignAsync(context, cancellationToken);
         var pending = (await context.Database.GetPendingMigrationsAsync(cancellationToken)).Count();
         return pending == 0 ? null : "its schema is not yet that of this version; bring it up to date with: identity migrate";
     }
+
+    /// <summary>What the operator had better change in the database, in one line; null: nothing. It works meanwhile.</summary>
+    public Task<string?> FindTrapAsync(CancellationToken cancellationToken) => Dialect.ReadsWait.Length == 0 ? Task.FromResult<string?>(null) : ReadAsync(
+        async (context, token) => (await context.Database.SqlQueryRaw<int>(Dialect.ReadsWait).ToListAsync(token)).Contains(1)
+            ? "DB_NAME: expected a database with READ_COMMITTED_SNAPSHOT on, so that nobody who reads waits for those who write: ALTER DATABASE [" + context.Database.GetDbConnection().Database + "] SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE"
+            : null,
+        cancellationToken);
 
     /// <exception cref="StartFailureException">As <see cref="MigrateAsync"/>.</exception>
     protected static async Task UpdateSchemaAsync(IdentityDbContext context, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);
-        await RefuseOlderAsync(context, cancellationToken);
+        await RefuseForeignAsync(context, cancellationToken);
 
         // Where nothing is to be done, not even EF Core's migrator is made: every start but the first of a version.
         if ((await context.Database.GetPendingMigrationsAsync(cancellationToken)).Any())
@@ -78,14 +86,23 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
         return [.. (await context.Database.GetAppliedMigrationsAsync(cancellationToken)).Except(context.Database.GetMigrations(), StringComparer.Ordinal)];
     }
 
-    /// <exception cref="StartFailureException">The database was made before the schema that this version begins with.</exception>
-    protected static async Task RefuseOlderAsync(IdentityDbContext context, CancellationToken cancellationToken)
+    /// <exception cref="StartFailureException">The database is somebody else's, or was made before the schema that this version begins with.</exception>
+    protected static async Task RefuseForeignAsync(IdentityDbContext context, CancellationToken cancellationToken)
     {
+        if (await IsSomebodyElsesAsync(context, cancellationToken))
+        {
+            throw new StartFailureException("DB_NAME: expected an empty database, or one that this service made; this one has tables of something else. Is the name right? (Embedded: DATA_DIR.)");
+        }
+
         if (await IsOlderAsync(context, cancellationToken))
         {
             throw new StartFailureException("DB_NAME: expected an empty database, or one of this version; this one was made before the first release and cannot be carried over (embedded: move DATA_DIR away).");
         }
     }
+
+    // A history without a migration is what a start leaves that was killed in the midst of the first one.
+    private static async Task<bool> IsSomebodyElsesAsync(IdentityDbContext context, CancellationToken cancellationToken) =>
+        !await context.GetService<IHistoryRepository>().ExistsAsync(cancellationToken) && await context.GetService<IRelationalDatabaseCreator>().HasTablesAsync(cancellationToken);
 
     private static async Task<bool> IsOlderAsync(IdentityDbContext context, CancellationToken cancellationToken)
     {

@@ -34,6 +34,9 @@ public sealed class EventMetrics : IDisposable
         _meter.CreateObservableGauge("identity.outbox.age", Age, "s", "Age of the oldest event that waits");
     }
 
+    /// <summary>Makes the series that is alarmed on, at nought: one that is born at 1 has not increased, and the first dead letter would raise no alarm. Only once somebody measures.</summary>
+    public void Begin() => _deadLetters.Add(0);
+
     /// <summary>Depth and age as last seen.</summary>
     public void Report(OutboxStatus status) => Volatile.Write(ref _status, status);
 

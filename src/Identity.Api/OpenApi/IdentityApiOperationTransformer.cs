@@ -11,6 +11,8 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc.Controllers;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using Microsoft.OpenApi;
 
 namespace Identity.Api.OpenApi;
@@ -156,6 +158,13 @@ internal sealed class IdentityApiOperationTransformer : IOpenApiOperationTransfo
                     content.Example = example.DeepClone();
                 }
             }
+        }
+
+        // Compatibility:PostStatus: the document says what this server answers, and generated clients throw at what it does not say.
+        var posted = context.ApplicationServices.GetRequiredService<IOptions<CompatibilityOptions>>().Value.PostStatus.ToString(CultureInfo.InvariantCulture);
+        if (posted != "200" && HttpMethods.IsPost(context.Description.HttpMethod ?? "") && operation.Responses?.Remove("200", out var usual) == true)
+        {
+            operation.Responses[posted] = usual;
         }
 
         if (action.EndpointMetadata.OfType<SendsFileAttribute>().FirstOrDefault() is { } file)

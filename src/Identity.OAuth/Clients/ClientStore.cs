@@ -62,6 +62,63 @@ public sealed class ClientStore(StoreDatabase database, TimeProvider timeProvide
     public async Task UpsertAsync(Client client, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(client);
+        await database.WriteAsync((context, token) => UpsertAsync(context, client, token), cancellationToken);
+        _cache.Remove(client.ClientId);
+    }
+
+    /// <summary>All of them, or none.</summary>
+    public async Task UpsertAllAsync(IReadOnlyList<Client> clients, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(clients);
+        await database.TransactAsync(
+            async (context, token) =>
+            {
+                await LockAsync(context, token);
+                foreach (var client in clients)
+                {
+                    await UpsertAsync(context, client, token);
+                }
+
+                return clients.Count;
+            },
+            cancellationToken);
+        foreach (var client in clients)
+        {
+            _cache.Remove(client.ClientId);
+        }
+    }
+
+    /// <summary>Gives the client other secrets where it still has those that were seen: of two rotations at once one shows a secret, and that one works. False: it has others, or is gone.</summary>
+    public async Task<bool> TryReplaceSecretsAsync(string clientId, IReadOnlyList<string> seen, IReadOnlyList<string> secrets, CancellationToken cancellationToken)
+    {
+        var isDone = await database.TransactAsync(
+            async (context, token) =>
+            {
+                await LockAsync(context, token);
+                var metadata = await context.Applications.Where(r => r.ClientId == clientId).Select(r => r.Metadata).FirstOrDefaultAsync(token);
+                if (metadata is null)
+                {
+                    return false;
+                }
+
+                var client = Text.Parse<Client>(metadata);
+                if (!client.SecretHashes.SequenceEqual(seen, StringComparer.Ordinal))
+                {
+                    return false;
+                }
+
+                await UpsertAsync(context, client with { SecretHashes = secrets }, token);
+                return true;
+            },
+            cancellationToken);
+        _cache.Remove(clientId);
+        return isDone;
+    }
+
+    private Task LockAsync(IdentityDbContext context, CancellationToken cancellationToken) => database.Dialect.LockAsync(context, "clients", cancellationToken);
+
+    private Task<int> UpsertAsync(IdentityDbContext context, Client client, CancellationToken cancellationToken)
+    {
         var now = timeProvider.GetUtcNow();
         var row = Application(client, Guid.CreateVersion7(now));
         object?[] values =
@@ -69,8 +126,7 @@ public sealed class ClientStore(StoreDatabase database, TimeProvider timeProvide
             database.Dialect.Id(row.Id), row.ClientId, row.ApplicationType, row.ClientSecret, row.ClientType, row.ConcurrencyToken, row.ConsentType, row.DisplayName, row.JsonWebKeySet,
             row.Permissions, row.PostLogoutRedirectUris, row.RedirectUris, row.Requirements, row.Metadata, database.Dialect.Time(now),
         ];
-        await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(_upsert, values!, token), cancellationToken);
-        _cache.Remove(client.ClientId);
+        return context.Database.ExecuteSqlRawAsync(_upsert, values!, cancellationToken);
     }
 
     private static OAuthApplication Application(Client client, Guid id) => new()

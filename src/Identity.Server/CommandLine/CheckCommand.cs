@@ -50,7 +50,8 @@ internal static class CheckCommand
     {
         var settings = services.GetRequiredService<ServerSettings>();
         var findings = new List<StoreFinding> { new("settings", FindSettingsProblem(services, settings)) };
-        findings.AddRange(await services.InspectStoresAsync(cancellationToken));
+        var stores = await services.InspectStoresAsync(cancellationToken);
+        findings.AddRange(stores[0].Problem is null ? [stores[0] with { Problem = await services.GetRequiredService<StoreDatabase>().FindTrapAsync(cancellationToken) }, .. stores.Skip(1)] : stores);
         foreach (var uri in settings.RabbitMq?.Uris ?? [])
         {
             findings.Add(new("rabbitmq", await FindAsync($"RABBITMQ_URIS: expected a broker at {RabbitMqSettings.Describe(uri)}", token => ConnectAsync(uri, token), cancellationToken)));
@@ -64,6 +65,23 @@ internal static class CheckCommand
         if (settings.Delivery.SmsWebhook is { } webhook)
         {
             findings.Add(new("sms", await FindAsync($"SMS_WEBHOOK_URL: expected a server at {webhook.Url.Host}:{webhook.Url.Port}", token => ReachAsync(webhook.Url, token), cancellationToken)));
+        }
+
+        // Reached and no more: what they do with a request is not tried, as that would send something.
+        (string Name, string Setting, Uri? Url)[] reached =
+        [
+            ("media", "MEDIA_SERVICE_URL", settings.Exports.MediaServiceUrl),
+            ("firebase", "FCM_ENDPOINT", settings.Delivery.Push?.Fcm?.Endpoint),
+            ("firebase", "FIREBASE_CREDENTIALS", settings.Delivery.Push?.Fcm?.TokenUri),
+            ("apple", "APNS_ENDPOINT", settings.Delivery.Push?.Apns?.Production),
+            ("apple", "APNS_SANDBOX_ENDPOINT", settings.Delivery.Push?.Apns?.Sandbox),
+        ];
+        foreach (var (name, setting, url) in reached)
+        {
+            if (url is not null)
+            {
+                findings.Add(new(name, await FindAsync($"{setting}: expected a server at {url.Host}:{url.Port}", token => ReachAsync(url, token), cancellationToken)));
+            }
         }
 
         if (settings.OtlpEndpoint is { } otlp)

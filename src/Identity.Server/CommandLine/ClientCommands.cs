@@ -100,9 +100,10 @@ internal static class ClientCommands
                 throw new RefusedException(string.Join(Environment.NewLine, problems));
             }
 
+            await store.UpsertAllAsync(clients, cancellationToken);
             foreach (var client in clients)
             {
-                await WriteAsync(services, client, "client_import", cancellationToken);
+                await NoteAsync(services, client, "client_import");
             }
 
             await run.WriteAsync(new JsonObject { ["made"] = made, ["replaced"] = clients.Count - made }, $"{made} made, {clients.Count - made} replaced");
@@ -129,7 +130,12 @@ internal static class ClientCommands
 
             var secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
             string[] kept = parsed.GetValue(revoke) ? [] : [.. client.SecretHashes.TakeLast(1)];
-            await WriteAsync(services, client with { SecretHashes = [.. kept, ClientSecret.Hash(secret)] }, "client_secret_rotate", cancellationToken);
+            if (!await services.GetRequiredService<ClientStore>().TryReplaceSecretsAsync(client.ClientId, client.SecretHashes, [.. kept, ClientSecret.Hash(secret)], cancellationToken))
+            {
+                throw new RefusedException($"{client.ClientId}: somebody else changed its secret at the same time; nothing was done. Run it again if you want another.");
+            }
+
+            await NoteAsync(services, client, "client_secret_rotate");
             await run.WriteAsync(
                 new JsonObject { ["client_id"] = client.ClientId, ["client_secret"] = secret, ["old_secret_works"] = kept.Length > 0 },
                 $"{client.ClientId}: client_secret {secret}   (shown this once)\n{(kept.Length > 0 ? "The secret before works until the next rotation (--revoke-old ends it at once)" : "The secret before works no more")}");
@@ -137,11 +143,8 @@ internal static class ClientCommands
         });
     }
 
-    private static async Task WriteAsync(IServiceProvider services, Client client, string action, CancellationToken cancellationToken)
-    {
-        await services.GetRequiredService<ClientStore>().UpsertAsync(client, cancellationToken);
-        await services.GetRequiredService<AuditTrail>().WriteAsync(action, "success", accountId: null, CommandRun.Operator with { ClientId = client.ClientId }, sessionId: null, CancellationToken.None);
-    }
+    private static Task NoteAsync(IServiceProvider services, Client client, string action) =>
+        services.GetRequiredService<AuditTrail>().WriteAsync(action, "success", accountId: null, CommandRun.Operator with { ClientId = client.ClientId }, sessionId: null, CancellationToken.None);
 
     private static async Task<Client> FindAsync(IServiceProvider services, string id, CancellationToken cancellationToken) =>
         await services.GetRequiredService<ClientStore>().FindEntryAsync(id, cancellationToken) switch

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
@@ -40,7 +42,8 @@ internal static class UserCommands
         var limit = new Option<int>("--limit") { Description = "At most so many.", DefaultValueFactory = _ => int.MaxValue };
         limit.Validators.Add(result =>
         {
-            if (result.GetValue(limit) < 1)
+            // Read here: asking a validator's result for what is no number throws.
+            if (result.Tokens is [var token] && !(int.TryParse(token.Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1))
             {
                 result.AddError("--limit: expected 1 or more.");
             }
@@ -122,7 +125,7 @@ internal static class UserCommands
         });
         command.Validators.Add(result =>
         {
-            if (result.GetValue(noPassword) && result.GetValue(passwordIn))
+            if (IsOn(result, noPassword) && IsOn(result, passwordIn))
             {
                 result.AddError("--no-password and --password-stdin exclude each other.");
             }
@@ -205,7 +208,7 @@ internal static class UserCommands
         });
         command.Validators.Add(result =>
         {
-            if (result.GetValue(mail) && result.GetValue(passwordIn))
+            if (IsOn(result, mail) && IsOn(result, passwordIn))
             {
                 result.AddError("--mail and --password-stdin exclude each other.");
             }
@@ -256,6 +259,10 @@ internal static class UserCommands
     {
         public void Report(ImportProgress value) => report(value);
     }
+
+    // Of a word that is neither true nor false the parser tells by itself; asking for its value throws.
+    private static bool IsOn(CommandResult result, Option<bool> option) =>
+        result.GetResult(option) is { Implicit: false } given && (given.Tokens.Count == 0 || (bool.TryParse(given.Tokens[0].Value, out var isOn) && isOn));
 
     private static Option<bool> PasswordIn() => new("--password-stdin") { Description = "Read the password from standard input, one line." };
 

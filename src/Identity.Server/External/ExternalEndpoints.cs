@@ -90,6 +90,21 @@ internal static class ExternalEndpoints
         }
     }
 
+    /// <exception cref="ServiceDefaults.Settings.StartFailureException">A provider's CallbackPath is one of our own, as <see cref="PublicPath.Check"/> has it for PUBLIC_URL.</exception>
+    /// <param name="endpoints">All of them, those of the providers among them.</param>
+    /// <param name="unmapped">Paths of our own that are no endpoints, or not with every setting.</param>
+    public static void CheckPaths(IEndpointRouteBuilder endpoints, IReadOnlyList<string> unmapped)
+    {
+        var options = endpoints.ServiceProvider.GetRequiredService<FederationOptions>();
+        var consumers = options.Providers.Where(pair => pair.Value.Type == "saml").Select(pair => SamlProvider.ConsumerPath(pair.Key, pair.Value)).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        var own = endpoints.DataSources.SelectMany(source => source.Endpoints).Where(endpoint => !consumers.Contains((endpoint as RouteEndpoint)?.RoutePattern.RawText ?? "")).ToArray();
+        var problems = FederationValidation.FindTakenPaths(options, path => PublicPath.IsOurs(path, own) || unmapped.Any(prefix => new PathString(path).StartsWithSegments(prefix, StringComparison.OrdinalIgnoreCase))).ToArray();
+        if (problems.Length > 0)
+        {
+            throw new ServiceDefaults.Settings.StartFailureException(string.Join(Environment.NewLine, problems));
+        }
+    }
+
     private static async Task ToSamlAsync(HttpContext context, ExternalProviders providers, string name, Func<SamlProvider, Task> answer)
     {
         if (providers.FindEnabled(name) is SamlProvider provider)

@@ -1,5 +1,7 @@
 // The settings of external sign-in: section Federation. Read and checked at start, one line for what cannot be used.
 using System.Text.RegularExpressions;
+using Identity.Server.External.Oidc;
+using Microsoft.IdentityModel.Tokens;
 
 namespace Identity.Server.External;
 
@@ -387,9 +389,9 @@ internal static partial class FederationValidation
 
                 break;
             case "private_key_jwt":
-                if (provider.ClientKeyFile is null || !File.Exists(provider.ClientKeyFile))
+                if (!IsPrivateKey(provider.ClientKeyFile))
                 {
-                    problem(nameof(provider.ClientKeyFile), "a PEM file with the private key");
+                    problem(nameof(provider.ClientKeyFile), "a PEM file that this process may read, with an RSA or EC private key");
                 }
 
                 break;
@@ -403,6 +405,42 @@ internal static partial class FederationValidation
             problem(nameof(provider.Algorithms), "some of " + string.Join(", ", s_algorithms));
         }
     }
+
+    // Opened now and not at the first sign-in; read anew at each, so that it may be exchanged.
+    private static bool IsPrivateKey(string? file)
+    {
+        try
+        {
+            switch (file is null ? null : OidcClientAuthentication.Credentials(File.ReadAllText(file)).Key)
+            {
+                case RsaSecurityKey { Rsa: var rsa }:
+                    rsa.ExportParameters(includePrivateParameters: true);
+                    return true;
+                case ECDsaSecurityKey { ECDsa: var ec }:
+                    ec.ExportParameters(includePrivateParameters: true);
+                    return true;
+                default:
+                    return false;
+            }
+        }
+        catch (Exception exception) when (exception is System.Security.Cryptography.CryptographicException or IOException or ArgumentException or UnauthorizedAccessException or NotSupportedException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>A CallbackPath that is one of this service's own would take its place, or never be reached.</summary>
+    /// <param name="options">What the settings say.</param>
+    /// <param name="isOurs">Whether a path begins as one of our own does.</param>
+    public static IEnumerable<string> FindTakenPaths(FederationOptions options, Func<string, bool> isOurs) =>
+        from pair in options.Providers
+        let path = pair.Value.CallbackPath
+        where path is not null && (path.Split('/') is ["", var first, ..] && first.Equals("external", StringComparison.OrdinalIgnoreCase) ? TakenForm().IsMatch(path) : isOurs(path))
+        select $"{FederationOptions.Section}:Providers:{pair.Key}:{nameof(ProviderOptions.CallbackPath)}: expected another path: {path} is one of this service's own.";
+
+    // The rest of /external is the providers'.
+    [GeneratedRegex("^/external(?:/[^/]+(?:/(?:signed-out|backchannel-logout|metadata|continue|slo))?)?$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, 1000)]
+    private static partial Regex TakenForm();
 
     [GeneratedRegex("^[a-z0-9-]{1,40}$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex NameForm();

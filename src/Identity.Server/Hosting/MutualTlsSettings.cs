@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Identity.OAuth.Clients;
+using Identity.ServiceDefaults.Settings;
 
 namespace Identity.Server.Hosting;
 
@@ -29,18 +30,35 @@ public sealed class MutualTlsSettings
 
     public CertificateSupport Support => Port is null && Header is null ? CertificateSupport.None : Authorities.Count == 0 ? CertificateSupport.SelfSigned : CertificateSupport.Authorities;
 
-    public static MutualTlsSettings Read(IConfiguration configuration, int port, bool hasProxies, ICollection<string> problems)
+    /// <summary>A line for each certificate that is out of its time: connections with it fail, and only clients see why.</summary>
+    public IEnumerable<string> OutOfTime(DateTimeOffset now)
     {
-        var (ownPort, header, url) = (Text(configuration, "MTLS_PORT"), Text(configuration, "MTLS_CLIENT_HEADER"), Text(configuration, "MTLS_URL"));
+        var own = new[] { ("MTLS_SERVER_CERTIFICATE", ServerCertificate) };
+        return own.Concat(Authorities.Select(authority => ("MTLS_CLIENT_CAS", (X509Certificate2?)authority)))
+            .Where(one => one.Item2 is { } certificate && (now.UtcDateTime < certificate.NotBefore.ToUniversalTime() || now.UtcDateTime >= certificate.NotAfter.ToUniversalTime()))
+            .Select(one => string.Create(CultureInfo.InvariantCulture, $"{one.Item1} has a certificate that is good from {one.Item2!.NotBefore.ToUniversalTime():u} to {one.Item2.NotAfter.ToUniversalTime():u} and not now: {one.Item2.Subject}."));
+    }
+
+    public static MutualTlsSettings Read(IConfiguration configuration, IReadOnlyCollection<int> taken, bool hasProxies, ICollection<string> problems)
+    {
+        var (ownPort, header, url) = (Setting.Text(configuration, "MTLS_PORT"), Setting.Text(configuration, "MTLS_CLIENT_HEADER"), Setting.Text(configuration, "MTLS_URL"));
         int? number = null;
         if (ownPort is not null)
         {
-            if (!int.TryParse(ownPort, NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) || parsed is < 1 or > 65535 || parsed == port)
+            if (!Setting.TryParsePort(ownPort, out var parsed) || taken.Contains(parsed))
             {
-                problems.Add("MTLS_PORT: expected a port from 1 to 65535, and another than PORT.");
+                problems.Add("MTLS_PORT: expected a port from 1 to 65535, and another than PORT and MANAGEMENT_PORT.");
             }
 
             number = parsed;
+        }
+
+        foreach (var name in (string[])["MTLS_SERVER_CERTIFICATE", "MTLS_SERVER_KEY"])
+        {
+            if (Setting.Text(configuration, name) is not null && ownPort is null)
+            {
+                problems.Add($"{name}: expected only together with MTLS_PORT, which is unset: nothing is served with it.");
+            }
         }
 
         if (header is not null && !header.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_'))
@@ -54,13 +72,13 @@ public sealed class MutualTlsSettings
 
         foreach (var name in (string[])["MTLS_CLIENT_CAS", "MTLS_URL"])
         {
-            if (Text(configuration, name) is not null && ownPort is null && header is null)
+            if (Setting.Text(configuration, name) is not null && ownPort is null && header is null)
             {
                 problems.Add($"{name}: needs MTLS_PORT or MTLS_CLIENT_HEADER: no certificate reaches this server.");
             }
         }
 
-        if (url is not null && (!Uri.TryCreate(url, UriKind.Absolute, out var parsedUrl) || parsedUrl.Scheme != "https" || parsedUrl.Query.Length > 0 || parsedUrl.Fragment.Length > 0 || parsedUrl.UserInfo.Length > 0))
+        if (url is not null && !(url.StartsWith("https:", StringComparison.OrdinalIgnoreCase) && ServerSettings.IsAddress(url.TrimEnd('/'))))
         {
             problems.Add("MTLS_URL: expected an https address like https://mtls.id.example.com, without query or fragment.");
         }
@@ -70,14 +88,14 @@ public sealed class MutualTlsSettings
             Port = number,
             Header = header,
             Url = url?.TrimEnd('/'),
-            ServerCertificate = number is null ? null : ReadServerCertificate(Text(configuration, "MTLS_SERVER_CERTIFICATE"), Text(configuration, "MTLS_SERVER_KEY"), problems),
+            ServerCertificate = number is null ? null : ReadServerCertificate(Setting.Text(configuration, "MTLS_SERVER_CERTIFICATE"), Setting.Text(configuration, "MTLS_SERVER_KEY"), problems),
         };
         if (settings.ServerCertificate is not null)
         {
-            settings.ServerChain.ImportFromPemFile(Text(configuration, "MTLS_SERVER_CERTIFICATE")!);
+            settings.ServerChain.ImportFromPemFile(Setting.Text(configuration, "MTLS_SERVER_CERTIFICATE")!);
         }
 
-        settings.ReadAuthorities(Text(configuration, "MTLS_CLIENT_CAS"), problems);
+        settings.ReadAuthorities(Setting.Text(configuration, "MTLS_CLIENT_CAS"), problems);
         return settings;
     }
 
@@ -129,6 +147,4 @@ public sealed class MutualTlsSettings
     private static bool IsAuthority(X509Certificate2 certificate) =>
         certificate.Extensions.OfType<X509BasicConstraintsExtension>().Any(extension => extension.CertificateAuthority)
         && certificate.Extensions.OfType<X509KeyUsageExtension>().Any(extension => extension.KeyUsages.HasFlag(X509KeyUsageFlags.KeyCertSign));
-
-    private static string? Text(IConfiguration configuration, string name) => configuration[name] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
 }

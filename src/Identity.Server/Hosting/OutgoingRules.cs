@@ -1,6 +1,7 @@
 // OWASP ASVS 5.0 §1.3.6 and RFC 9700 §4: addresses that clients name are fetched only where that is safe.
 using System.Net;
 using System.Net.Sockets;
+using Identity.ServiceDefaults.Settings;
 
 namespace Identity.Server.Hosting;
 
@@ -26,15 +27,11 @@ public sealed class OutgoingRules
 
         foreach (var part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
-            if (IPNetwork.TryParse(part, out var network))
+            if (Setting.TryParseNetwork(part, out var network))
             {
                 rules._networks.Add(network);
             }
-            else if (IPAddress.TryParse(part, out var address))
-            {
-                rules._networks.Add(new IPNetwork(address, address.GetAddressBytes().Length * 8));
-            }
-            else if (Uri.CheckHostName(part) == UriHostNameType.Dns)
+            else if (Uri.CheckHostName(part) == UriHostNameType.Dns && !IPAddress.TryParse(part, out _))
             {
                 rules._hosts.Add(part);
             }

@@ -35,12 +35,18 @@ public sealed class PublicPath(RequestDelegate next, ServerSettings settings)
     /// <exception cref="StartFailureException">PUBLIC_URL is such a one.</exception>
     internal static void Check(ServerSettings settings, IEnumerable<EndpointDataSource> sources)
     {
-        var first = Of(settings).Value?.Split('/').ElementAtOrDefault(1);
-        if (!string.IsNullOrEmpty(first)
-            && sources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Any(endpoint => string.Equals(endpoint.RoutePattern.RawText?.TrimStart('/').Split('/')[0], first, StringComparison.OrdinalIgnoreCase)))
+        var path = Of(settings).Value;
+        if (!string.IsNullOrEmpty(path) && IsOurs(path, sources.SelectMany(source => source.Endpoints)))
         {
-            throw new StartFailureException($"PUBLIC_URL: expected another path: /{first} is one of this service's own.");
+            throw new StartFailureException($"PUBLIC_URL: expected another path: /{path.Split('/')[1]} is one of this service's own.");
         }
+    }
+
+    /// <summary>Whether a path begins as one of our own does.</summary>
+    internal static bool IsOurs(string path, IEnumerable<Endpoint> own)
+    {
+        var first = path.Split('/').ElementAtOrDefault(1);
+        return own.OfType<RouteEndpoint>().Any(endpoint => string.Equals(endpoint.RoutePattern.RawText?.TrimStart('/').Split('/')[0], first, StringComparison.OrdinalIgnoreCase));
     }
 
     public Task InvokeAsync(HttpContext context)

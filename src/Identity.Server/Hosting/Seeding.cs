@@ -35,7 +35,8 @@ internal static partial class Seeding
             await DisableDemoClientsAsync(services, cancellationToken);
         }
 
-        return new(await SeedAdminAsync(services.GetRequiredService<AdminSeed>(), settings, cancellationToken), demoSecret);
+        var admin = await SeedAdminAsync(services.GetRequiredService<AdminSeed>(), settings, cancellationToken);
+        return new(admin?.Made, admin?.IsAddressTaken == true, demoSecret);
     }
 
     /// <summary>What RESOURCES_FILE and the settings declare.</summary>
@@ -188,7 +189,7 @@ internal static partial class Seeding
         return secret;
     }
 
-    private static async Task<SeededAdmin?> SeedAdminAsync(AdminSeed seed, ServerSettings settings, CancellationToken cancellationToken)
+    private static async Task<AdminSeeding?> SeedAdminAsync(AdminSeed seed, ServerSettings settings, CancellationToken cancellationToken)
     {
         var email = settings.AdminEmail ?? (settings.IsDevelopment ? DevelopmentAdmin : null);
         if (email is null)

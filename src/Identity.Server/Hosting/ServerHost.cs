@@ -46,17 +46,16 @@ public static class ServerHost
     /// <summary>The process's exit code. What the operator can mend ends the start with a line each, and code 1.</summary>
     public static async Task<int> RunAsync(string[] args)
     {
+        IReadOnlyList<(string Setting, int Port)> ports = [];
         try
         {
             await using var app = Build(args);
+            ports = app.Services.GetRequiredService<ServerSettings>().Ports;
             var start = new StartLines(app.Services.GetRequiredService<ServerSettings>(), app.Services);
             await start.BeginAsync(Console.Out);
             CheckPorts(app.Services);
             var secrets = await InitializeAsync(app);
-            await app.StartAsync();
-            await start.FinishAsync(Console.Out, secrets);
-            await app.WaitForShutdownAsync();
-            return 0;
+            return await HostRun.RunAsync(app, () => start.FinishAsync(Console.Out, secrets));
         }
         catch (Exception exception) when (StartProblem.Lines(exception) is { } lines)
         {
@@ -64,7 +63,8 @@ public static class ServerHost
         }
         catch (IOException taken) when (taken.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
         {
-            await Console.Error.WriteLineAsync("PORT: expected a free port: " + taken.Message);
+            // Taken since it was looked at.
+            await Console.Error.WriteLineAsync($"{ports.FirstOrDefault(one => taken.Message.Contains($":{one.Port}:", StringComparison.Ordinal)).Setting ?? "PORT"}: expected a free port: {taken.Message}");
         }
 
         return 1;
@@ -90,7 +90,7 @@ public static class ServerHost
             kestrel.Limits.MaxRequestBodySize = 4 * 1024 * 1024;
             kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
             kestrel.Limits.MaxRequestLineSize = 16 * 1024;
-            foreach (var port in settings.Ports)
+            foreach (var port in settings.PlainPorts)
             {
                 if (settings.BindAddress is { } address)
                 {
@@ -118,6 +118,7 @@ public static class ServerHost
         Use(app, settings);
         Map(app, settings);
         PublicPath.Check(settings, ((IEndpointRouteBuilder)app).DataSources);
+        ExternalEndpoints.CheckPaths(app, MachinePaths);
         return app;
     }
 
@@ -130,9 +131,9 @@ public static class ServerHost
         }
 
         var settings = services.GetRequiredService<ServerSettings>();
-        foreach (var port in settings.Ports)
+        foreach (var (setting, port) in settings.Ports)
         {
-            FreePort.Check(settings.BindAddress, settings.IsDevelopment, port, port == settings.Port ? "PORT" : "MANAGEMENT_PORT");
+            FreePort.Check(settings.BindAddress, settings.IsDevelopment, port, setting);
         }
     }
 

@@ -1,17 +1,39 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using System.Text.RegularExpressions;
+using Identity.Accounts;
 using Identity.ServiceDefaults.Settings;
 
 namespace Identity.Server.Hosting;
 
 /// <summary>The server's settings, read once at start. What cannot be used is told in one line that names it.</summary>
-public sealed class ServerSettings
+public sealed partial class ServerSettings
 {
     public required int Port { get; init; }
 
-    /// <summary>All that it listens on.</summary>
-    public IReadOnlyList<int> Ports => ManagementPort is { } management ? [Port, management] : [Port];
+    /// <summary>All that it listens on, by the settings that say so.</summary>
+    public IReadOnlyList<(string Setting, int Port)> Ports
+    {
+        get
+        {
+            var ports = new List<(string, int)> { ("PORT", Port) };
+            if (ManagementPort is { } management)
+            {
+                ports.Add(("MANAGEMENT_PORT", management));
+            }
+
+            if (MutualTls.Port is { } certificates)
+            {
+                ports.Add(("MTLS_PORT", certificates));
+            }
+
+            return ports;
+        }
+    }
+
+    /// <summary>Those of them without TLS of this server's own.</summary>
+    public IEnumerable<int> PlainPorts => Ports.Select(port => port.Port).Where(port => port != MutualTls.Port);
 
     /// <summary>Where it listens; null: loopback in Development, else every address.</summary>
     public IPAddress? BindAddress { get; init; }
@@ -66,9 +88,9 @@ public sealed class ServerSettings
         var problems = new List<string>();
         var port = ReadPort(configuration, problems);
         int? management = null;
-        if (Text(configuration, "MANAGEMENT_PORT") is { } managementText)
+        if (Setting.Text(configuration, "MANAGEMENT_PORT") is { } managementText)
         {
-            if (int.TryParse(managementText, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= 65535 && number != port)
+            if (Setting.TryParsePort(managementText, out var number) && number != port)
             {
                 management = number;
             }
@@ -78,15 +100,11 @@ public sealed class ServerSettings
             }
         }
 
-        IPAddress? bind = null;
-        if (Text(configuration, "BIND_ADDRESS") is { } bindText && !IPAddress.TryParse(bindText, out bind))
-        {
-            problems.Add("BIND_ADDRESS: expected an IP address of this machine such as 127.0.0.1, 10.0.0.5 or ::1 (0.0.0.0 or :: for every one).");
-        }
+        var bind = Setting.BindAddress(configuration, problems);
 
         // In any case: .NET makes "True" of JSON's true.
         var showsApiDocuments = isDevelopment;
-        if (Text(configuration, "API_DOCS") is { } apiDocuments && !bool.TryParse(apiDocuments, out showsApiDocuments))
+        if (Setting.Text(configuration, "API_DOCS") is { } apiDocuments && !bool.TryParse(apiDocuments, out showsApiDocuments))
         {
             problems.Add("API_DOCS: expected true or false.");
         }
@@ -99,7 +117,7 @@ public sealed class ServerSettings
         var access = Durations.Read(configuration, "JWT_ACCESS_EXPIRY", TimeSpan.FromHours(1), problems);
         var refresh = Durations.Read(configuration, "JWT_REFRESH_EXPIRY", TimeSpan.FromDays(7), problems);
         byte[]? secret = null;
-        if (Text(configuration, "JWT_SECRET") is { } secretText)
+        if (Setting.Text(configuration, "JWT_SECRET") is { } secretText)
         {
             secret = Encoding.UTF8.GetBytes(secretText);
             if (secret.Length < 32)
@@ -109,13 +127,13 @@ public sealed class ServerSettings
         }
 
         var proxies = ReadNetworks(configuration, "TRUSTED_PROXIES", problems);
-        var mutualTls = MutualTlsSettings.Read(configuration, port, proxies.Count > 0, problems);
-        var outgoing = OutgoingRules.Read(Text(configuration, "OUTGOING_ALLOW"), isDevelopment, problems);
-        var adminEmail = Text(configuration, "ADMIN_EMAIL");
-        var adminPassword = Text(configuration, "ADMIN_PASSWORD");
-        if (adminEmail is not null && !adminEmail.Contains('@', StringComparison.Ordinal))
+        var mutualTls = MutualTlsSettings.Read(configuration, [port, management ?? port], proxies.Count > 0, problems);
+        var outgoing = OutgoingRules.Read(Setting.Text(configuration, "OUTGOING_ALLOW"), isDevelopment, problems);
+        var adminEmail = Setting.Text(configuration, "ADMIN_EMAIL");
+        var adminPassword = Setting.Text(configuration, "ADMIN_PASSWORD");
+        if (adminEmail is not null && AccountRules.Email(adminEmail) is null)
         {
-            problems.Add("ADMIN_EMAIL: expected an e-mail address.");
+            problems.Add("ADMIN_EMAIL: expected an e-mail address, such as admin@example.com.");
         }
 
         if (adminEmail is not null && adminPassword is null && !isDevelopment)
@@ -128,15 +146,10 @@ public sealed class ServerSettings
             problems.Add("ADMIN_PASSWORD: expected only together with ADMIN_EMAIL, which is unset.");
         }
 
-        Uri? otlp = null;
-        if (Text(configuration, "OTEL_EXPORTER_OTLP_ENDPOINT") is { } endpoint && (!Uri.TryCreate(endpoint, UriKind.Absolute, out otlp) || otlp.Scheme is not ("http" or "https")))
-        {
-            problems.Add("OTEL_EXPORTER_OTLP_ENDPOINT: expected an http or https URL.");
-        }
-
+        var otlp = Setting.Url(configuration, "OTEL_EXPORTER_OTLP_ENDPOINT", problems);
         foreach (var name in (string[])["CLIENTS_FILE", "RESOURCES_FILE"])
         {
-            if (Text(configuration, name) is { } file && !File.Exists(file))
+            if (Setting.Text(configuration, name) is { } file && !File.Exists(file))
             {
                 problems.Add($"{name}: there is no file {file}.");
             }
@@ -162,9 +175,9 @@ public sealed class ServerSettings
                 TrustedProxies = proxies,
                 MutualTls = mutualTls,
                 Outgoing = outgoing,
-                ClientsFile = Text(configuration, "CLIENTS_FILE"),
-                ResourcesFile = Text(configuration, "RESOURCES_FILE"),
-                AdminEmail = adminEmail,
+                ClientsFile = Setting.Text(configuration, "CLIENTS_FILE"),
+                ResourcesFile = Setting.Text(configuration, "RESOURCES_FILE"),
+                AdminEmail = AccountRules.Email(adminEmail),
                 AdminPassword = adminPassword,
                 OtlpEndpoint = otlp,
                 IsDevelopment = isDevelopment,
@@ -173,12 +186,12 @@ public sealed class ServerSettings
 
     private static int ReadPort(IConfiguration configuration, List<string> problems)
     {
-        if (Text(configuration, "PORT") is not { } text)
+        if (Setting.Text(configuration, "PORT") is not { } text)
         {
             return 8016;
         }
 
-        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is >= 1 and <= 65535)
+        if (Setting.TryParsePort(text, out var port))
         {
             return port;
         }
@@ -189,7 +202,7 @@ public sealed class ServerSettings
 
     private static string ReadPublicUrl(IConfiguration configuration, int port, bool isDevelopment, List<string> problems)
     {
-        if (Text(configuration, "PUBLIC_URL") is not { } text)
+        if (Setting.Text(configuration, "PUBLIC_URL") is not { } text)
         {
             if (!isDevelopment)
             {
@@ -199,10 +212,10 @@ public sealed class ServerSettings
             return string.Create(CultureInfo.InvariantCulture, $"http://localhost:{port}");
         }
 
-        var url = text.TrimEnd('/');
-        if (!Uri.TryCreate(url, UriKind.Absolute, out var parsed) || parsed.Scheme is not ("http" or "https") || !url.StartsWith(parsed.Scheme + "://", StringComparison.OrdinalIgnoreCase) || parsed.Query.Length > 0 || parsed.Fragment.Length > 0 || parsed.UserInfo.Length > 0)
+        var url = text.EndsWith('/') ? text[..^1] : text;
+        if (!IsAddress(url) || !Uri.TryCreate(url, UriKind.Absolute, out var parsed))
         {
-            problems.Add("PUBLIC_URL: expected an address like https://id.example.com, without query or fragment.");
+            problems.Add("PUBLIC_URL: expected an address like https://id.example.com or https://example.com/identity, in ASCII (a name in other letters as xn--), without user, query or fragment, its path of letters, digits, '-', '.', '_' and '~'.");
         }
         else if (parsed.Scheme != "https" && !(isDevelopment && parsed.IsLoopback))
         {
@@ -218,18 +231,20 @@ public sealed class ServerSettings
         return url;
     }
 
+    /// <summary>Scheme, host, perhaps a port and a path of plain segments: what an issuer is made of (RFC 8414 §2, RFC 3986), and what the paths of our own can stand behind.</summary>
+    internal static bool IsAddress(string url) => Address().IsMatch(url) && !url.Split('/').Skip(3).Any(segment => segment is "." or "..");
+
+    [GeneratedRegex(@"^https?://(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:/[a-z0-9._~-]+)*\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, 1000)]
+    private static partial Regex Address();
+
     private static List<IPNetwork> ReadNetworks(IConfiguration configuration, string name, List<string> problems)
     {
         var networks = new List<IPNetwork>();
-        foreach (var part in (Text(configuration, name) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        foreach (var part in (Setting.Text(configuration, name) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
-            if (IPNetwork.TryParse(part, out var network))
+            if (Setting.TryParseNetwork(part, out var network))
             {
                 networks.Add(network);
-            }
-            else if (IPAddress.TryParse(part, out var address))
-            {
-                networks.Add(new IPNetwork(address, address.GetAddressBytes().Length * 8));
             }
             else
             {
@@ -240,6 +255,4 @@ public sealed class ServerSettings
 
         return networks;
     }
-
-    private static string? Text(IConfiguration configuration, string name) => configuration[name] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
 }

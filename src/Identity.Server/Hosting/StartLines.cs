@@ -1,13 +1,19 @@
 using System.Diagnostics;
 using System.Globalization;
+using Identity.Accounts.Administration;
+using Identity.Accounts.Data;
+using Identity.Accounts.SecondFactors;
 using Identity.OAuth.Clients;
 using Identity.ServiceDefaults.Settings;
+using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Hosting;
 
 /// <summary>What the console says of a start. In Development three lines for whoever tries it out; elsewhere log entries, with a warning for each trap of the settings.</summary>
 internal sealed partial class StartLines(ServerSettings settings, IServiceProvider services)
 {
+    private const string NoAdmin = "ADMIN_EMAIL is the address of an account that was there before, and nobody has the role admin: that account was not given it. Make an administrator with: identity users create ADDRESS --role admin (or set another ADMIN_EMAIL); they can give the role to others.";
+
     private readonly long _begun = Stopwatch.GetTimestamp();
     private readonly ILogger _logger = services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(StartLines).FullName!);
 
@@ -37,6 +43,11 @@ internal sealed partial class StartLines(ServerSettings settings, IServiceProvid
                 LogTrap(trap);
             }
 
+            if (secrets.IsAdminMissing)
+            {
+                LogTrap(NoAdmin);
+            }
+
             return;
         }
 
@@ -57,7 +68,29 @@ internal sealed partial class StartLines(ServerSettings settings, IServiceProvid
             await console.WriteLineAsync($"  Lost it  dotnet run --project src/Identity.Server -- users reset-password {settings.AdminEmail ?? Seeding.DevelopmentAdmin}   (or: -- clients rotate-secret demo-service)");
         }
 
+        if (secrets.IsAdminMissing)
+        {
+            await console.WriteLineAsync("  " + NoAdmin);
+        }
+
         await console.FlushAsync();
+    }
+
+    private async Task<IEnumerable<string>> NobodysAsync()
+    {
+        var factors = services.GetRequiredService<IOptions<SecondFactorOptions>>().Value;
+        var traps = new List<string>();
+        var roles = factors.RequiredForRoles.Count == 0 ? [] : await services.GetRequiredService<RoleCatalog>().ListAsync(CancellationToken.None);
+        traps.AddRange(factors.RequiredForRoles.Where(role => !roles.Any(known => known.Name == role)).Select(role => $"SecondFactors:RequiredForRoles names {role}, and there is no such role: nobody is asked for a second factor because of it."));
+        foreach (var id in factors.RequiredForClients)
+        {
+            if (await services.GetRequiredService<ClientStore>().FindEntryAsync(id, CancellationToken.None) is null)
+            {
+                traps.Add($"SecondFactors:RequiredForClients names {id}, and there is no such client: no sign-in needs a second factor because of it.");
+            }
+        }
+
+        return traps;
     }
 
     /// <summary>A line for everything that works now and hurts later.</summary>
@@ -90,6 +123,13 @@ internal sealed partial class StartLines(ServerSettings settings, IServiceProvid
             traps.Add("DB_HOST is unset: everything is in one SQLite file, which one node alone can have.");
         }
 
+        if (await services.GetRequiredService<StoreDatabase>().FindTrapAsync(CancellationToken.None) is { } slow)
+        {
+            traps.Add(slow + ".");
+        }
+
+        traps.AddRange(await NobodysAsync());
+        traps.AddRange(settings.MutualTls.OutOfTime(services.GetRequiredService<TimeProvider>().GetUtcNow()));
         var clients = services.GetRequiredService<ClientStore>();
         foreach (var id in Seeding.DemoClients)
         {

@@ -30,7 +30,7 @@ public sealed class DeliverySettings
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(problems);
         var before = problems.Count;
-        var directory = Value(configuration, "DATA_DIR") ?? "data";
+        var directory = Setting.Text(configuration, "DATA_DIR") ?? "data";
         var from = ReadFrom(configuration, problems);
         var smtp = ReadSmtp(configuration, problems);
         var webhook = ReadWebhook(configuration, problems);
@@ -42,10 +42,10 @@ public sealed class DeliverySettings
 
     private static MailAddress? ReadFrom(IConfiguration configuration, ICollection<string> problems)
     {
-        var text = Value(configuration, "MAIL_FROM");
+        var text = Setting.Text(configuration, "MAIL_FROM");
         if (text is null)
         {
-            var host = Uri.TryCreate(Value(configuration, "PUBLIC_URL"), UriKind.Absolute, out var url) && url.HostNameType == UriHostNameType.Dns ? url.IdnHost : "localhost";
+            var host = Uri.TryCreate(Setting.Text(configuration, "PUBLIC_URL"), UriKind.Absolute, out var url) && url.HostNameType == UriHostNameType.Dns ? url.IdnHost : "localhost";
             return new MailAddress("no-reply@" + host);
         }
 
@@ -61,7 +61,7 @@ public sealed class DeliverySettings
     private static SmtpSettings? ReadSmtp(IConfiguration configuration, ICollection<string> problems)
     {
         const string Problem = "SMTP_URL: expected smtp+starttls://user:password@host:port, smtps:// for TLS from the first byte, or smtp:// without.";
-        if (Value(configuration, "SMTP_URL") is not { } text)
+        if (Setting.Text(configuration, "SMTP_URL") is not { } text)
         {
             return null;
         }
@@ -99,8 +99,8 @@ public sealed class DeliverySettings
 
     private static SmsWebhookSettings? ReadWebhook(IConfiguration configuration, ICollection<string> problems)
     {
-        var text = Value(configuration, "SMS_WEBHOOK_URL");
-        var secret = Value(configuration, "SMS_WEBHOOK_SECRET");
+        var text = Setting.Text(configuration, "SMS_WEBHOOK_URL");
+        var secret = Setting.Text(configuration, "SMS_WEBHOOK_SECRET");
         if (text is null)
         {
             if (secret is not null)
@@ -148,9 +148,6 @@ public sealed class DeliverySettings
             ? bytes[0] == 10 || (bytes[0] == 172 && bytes[1] is >= 16 and < 32) || (bytes[0] == 192 && bytes[1] == 168)
             : address.IsIPv6UniqueLocal;
     }
-
-    // Compose files pass unset variables as empty ones.
-    private static string? Value(IConfiguration configuration, string name) => configuration[name] is { Length: > 0 } value ? value : null;
 }
 
 /// <summary>How the connection to a mail server is encrypted.</summary>

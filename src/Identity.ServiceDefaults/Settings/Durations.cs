@@ -38,14 +38,14 @@ public static class Durations
         return true;
     }
 
-    /// <summary>Likewise for sections, where 0 turns some things off, and where .NET's <c>d.hh:mm:ss</c> is taken too. A bare number is none: .NET would take it for days, and the settings above for seconds.</summary>
+    /// <summary>Likewise for sections, where 0 turns some things off, and where .NET's <c>d.hh:mm:ss</c> is taken too. None is negative. A bare number is none: .NET would take it for days, and the settings above for seconds.</summary>
     public static bool TryParseOrZero(string text, out TimeSpan duration)
     {
         ArgumentNullException.ThrowIfNull(text);
         duration = TimeSpan.Zero;
         if (text.Contains(':', StringComparison.Ordinal))
         {
-            return TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out duration);
+            return TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out duration) && duration >= TimeSpan.Zero && duration.TotalSeconds <= MaximumSeconds;
         }
 
         var number = text.TrimEnd('s', 'm', 'h', 'd');
@@ -57,8 +57,7 @@ public static class Durations
     {
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(problems);
-        var text = configuration[name];
-        if (string.IsNullOrEmpty(text))
+        if (Setting.Text(configuration, name) is not { } text)
         {
             return defaultValue;
         }

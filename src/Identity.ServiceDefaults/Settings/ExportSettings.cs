@@ -14,8 +14,7 @@ public sealed class ExportSettings
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(problems);
 
-        // Compose files pass unset variables as empty ones.
-        if (configuration["MEDIA_SERVICE_URL"] is not { Length: > 0 } text)
+        if (Setting.Text(configuration, "MEDIA_SERVICE_URL") is not { } text)
         {
             return new();
         }

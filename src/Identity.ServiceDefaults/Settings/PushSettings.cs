@@ -26,8 +26,8 @@ public sealed class PushSettings
     private static FcmSettings? ReadFcm(IConfiguration configuration, ICollection<string> problems)
     {
         const string Problem = "FIREBASE_CREDENTIALS: expected the JSON of a Firebase service account (type service_account, with project_id, client_email and private_key), or the path of its file.";
-        var endpoint = ReadEndpoint("FCM_ENDPOINT", Value(configuration, "FCM_ENDPOINT"), "https://fcm.googleapis.com", problems);
-        if (Value(configuration, "FIREBASE_CREDENTIALS") is not { } text)
+        var endpoint = ReadEndpoint("FCM_ENDPOINT", Setting.Text(configuration, "FCM_ENDPOINT"), "https://fcm.googleapis.com", problems);
+        if (Setting.Text(configuration, "FIREBASE_CREDENTIALS") is not { } text)
         {
             return null;
         }
@@ -60,9 +60,9 @@ public sealed class PushSettings
 
     private static ApnsSettings? ReadApns(IConfiguration configuration, ICollection<string> problems)
     {
-        var production = ReadEndpoint("APNS_ENDPOINT", Value(configuration, "APNS_ENDPOINT"), "https://api.push.apple.com", problems);
-        var sandbox = ReadEndpoint("APNS_SANDBOX_ENDPOINT", Value(configuration, "APNS_SANDBOX_ENDPOINT"), "https://api.sandbox.push.apple.com", problems);
-        var (key, keyId, teamId, topic) = (Value(configuration, "APNS_KEY"), Value(configuration, "APNS_KEY_ID"), Value(configuration, "APNS_TEAM_ID"), Value(configuration, "APNS_TOPIC"));
+        var production = ReadEndpoint("APNS_ENDPOINT", Setting.Text(configuration, "APNS_ENDPOINT"), "https://api.push.apple.com", problems);
+        var sandbox = ReadEndpoint("APNS_SANDBOX_ENDPOINT", Setting.Text(configuration, "APNS_SANDBOX_ENDPOINT"), "https://api.sandbox.push.apple.com", problems);
+        var (key, keyId, teamId, topic) = (Setting.Text(configuration, "APNS_KEY"), Setting.Text(configuration, "APNS_KEY_ID"), Setting.Text(configuration, "APNS_TEAM_ID"), Setting.Text(configuration, "APNS_TOPIC"));
         if (key is null && keyId is null && teamId is null && topic is null)
         {
             return null;
@@ -124,8 +124,6 @@ public sealed class PushSettings
         problems.Add($"{name}: expected an https URL without user name and query (http only for loopback, a private address, or a name without a dot).");
         return null;
     }
-
-    private static string? Value(IConfiguration configuration, string name) => configuration[name] is { Length: > 0 } value ? value.Trim() : null;
 }
 
 /// <summary>Firebase Cloud Messaging.</summary>

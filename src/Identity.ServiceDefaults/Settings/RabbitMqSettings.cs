@@ -36,7 +36,7 @@ public sealed class RabbitMqSettings
     {
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(problems);
-        if (configuration["RABBITMQ_URIS"] is not { Length: > 0 } text)
+        if (Setting.Text(configuration, "RABBITMQ_URIS") is not { } text)
         {
             return null;
         }

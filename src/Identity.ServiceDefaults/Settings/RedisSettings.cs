@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using Microsoft.Extensions.Configuration;
 
 namespace Identity.ServiceDefaults.Settings;
@@ -44,11 +43,11 @@ public sealed class RedisSettings
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(problems);
         var before = problems.Count;
-        var userName = Value(configuration, "REDIS_USERNAME");
-        var password = Value(configuration, "REDIS_PASSWORD");
-        var tls = Value(configuration, "REDIS_TLS")?.ToLowerInvariant();
-        var prefix = Value(configuration, "REDIS_KEY_PREFIX") ?? "identity";
-        if (Value(configuration, "REDIS_HOST") is not { } hosts)
+        var userName = Setting.Text(configuration, "REDIS_USERNAME");
+        var password = Setting.Text(configuration, "REDIS_PASSWORD");
+        var tls = Setting.Text(configuration, "REDIS_TLS")?.ToLowerInvariant();
+        var prefix = Setting.Text(configuration, "REDIS_KEY_PREFIX") ?? "identity";
+        if (Setting.Text(configuration, "REDIS_HOST") is not { } hosts)
         {
             foreach (var (name, value) in new[] { ("REDIS_USERNAME", userName), ("REDIS_PASSWORD", password), ("REDIS_TLS", tls) })
             {
@@ -79,7 +78,7 @@ public sealed class RedisSettings
         {
             problems.Add("REDIS_TLS: expected verify, require or off.");
         }
-        else if (tls is null && password is not null && !endpoints.TrueForAll(endpoint => IsLoopback(endpoint.Item1)))
+        else if (tls is null && password is not null && !endpoints.TrueForAll(endpoint => Setting.IsLoopback(endpoint.Item1)))
         {
             problems.Add("REDIS_TLS: expected verify or require beside REDIS_PASSWORD, or off to let the password travel in clear.");
         }
@@ -106,8 +105,4 @@ public sealed class RedisSettings
                 KeyPrefix = prefix,
             };
     }
-
-    private static bool IsLoopback(string host) => host is "localhost" || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
-
-    private static string? Value(IConfiguration configuration, string name) => configuration[name] is { Length: > 0 } value ? value : null;
 }

@@ -48,20 +48,18 @@ public static class SectionValues
         {
             ReadValue(section, type, values, problems);
         }
-        else if (Elements(type) is { } elements)
+        else if (Elements(type) is var (elements, named))
         {
-            if (section.Value is { } whole)
-            {
-                values[section.Path] = whole;
-            }
-
-            foreach (var child in section.GetChildren())
-            {
-                Read(child, elements, values, problems);
-            }
+            ReadMany(section, elements, named, values, problems);
         }
         else
         {
+            // A whole section is no setting, and a variable of such a name may be anybody's.
+            if (!string.IsNullOrWhiteSpace(section.Value) && section.Path.Contains(ConfigurationPath.KeyDelimiter, StringComparison.Ordinal))
+            {
+                problems.Add(OneByOne(section, type.GetProperties()[0].Name));
+            }
+
             foreach (var child in section.GetChildren())
             {
                 if (type.GetProperty(child.Key, BindingFlags.Public | BindingFlags.Instance | BindingFlags.IgnoreCase) is { } member)
@@ -71,6 +69,40 @@ public static class SectionValues
             }
         }
     }
+
+    /// <summary>A list of simple values may be written as one, with commas: .NET's binder would leave the list empty, and whoever wrote <c>RequiredForRoles=admin</c> would believe it in force.</summary>
+    private static void ReadMany(IConfigurationSection section, Type elements, bool named, Dictionary<string, string?> values, List<string> problems)
+    {
+        var entries = section.GetChildren().ToArray();
+        if (string.IsNullOrWhiteSpace(section.Value))
+        {
+            foreach (var entry in entries.Where(entry => named || elements != typeof(string) || !string.IsNullOrWhiteSpace(entry.Value)))
+            {
+                Read(entry, elements, values, problems);
+            }
+        }
+        else if (named || !IsSimple(elements))
+        {
+            problems.Add(OneByOne(section, (named ? "NAME" : "0") + (IsSimple(elements) ? "" : ":" + elements.GetProperties()[0].Name)));
+        }
+        else if (entries.Length > 0)
+        {
+            problems.Add($"{section.Path}: expected either one value with commas, or entries such as {section.Path}:{entries[0].Key}, and not both.");
+        }
+        else
+        {
+            var parts = section.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+            var split = new ConfigurationBuilder().AddInMemoryCollection(parts.Select((part, i) => KeyValuePair.Create(ConfigurationPath.Combine(section.Path, i.ToString(CultureInfo.InvariantCulture)), (string?)part))).Build();
+            foreach (var entry in split.GetSection(section.Path).GetChildren())
+            {
+                Read(entry, elements, values, problems);
+            }
+        }
+    }
+
+    private static string OneByOne(IConfigurationSection section, string example) => $"{section.Path}: expected what is in it one by one, such as {section.Path}:{example}.";
+
+    private static bool IsSimple(Type type) => type == typeof(string) || type.IsValueType || type == typeof(Uri);
 
     private static void ReadValue(IConfigurationSection section, Type type, Dictionary<string, string?> values, List<string> problems)
     {
@@ -116,16 +148,19 @@ public static class SectionValues
         : "a number" + (type == typeof(int) || type == typeof(long) ? " without a fraction" : "");
 
     // Lists, and dictionaries by their values.
-    private static Type? Elements(Type type)
+    private static (Type Type, bool AreNamed)? Elements(Type type)
     {
         if (type.IsArray)
         {
-            return type.GetElementType();
+            return (type.GetElementType()!, false);
         }
 
         var shapes = type.GetInterfaces().Append(type).Where(shape => shape.IsGenericType).ToArray();
-        return shapes.FirstOrDefault(shape => shape.GetGenericTypeDefinition() == typeof(IDictionary<,>) || shape.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>)) is { } dictionary ? dictionary.GetGenericArguments()[1]
-            : typeof(IEnumerable).IsAssignableFrom(type) ? shapes.FirstOrDefault(shape => shape.GetGenericTypeDefinition() == typeof(IEnumerable<>))?.GetGenericArguments()[0]
-            : null;
+        if (shapes.FirstOrDefault(shape => shape.GetGenericTypeDefinition() == typeof(IDictionary<,>) || shape.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>)) is { } dictionary)
+        {
+            return (dictionary.GetGenericArguments()[1], true);
+        }
+
+        return typeof(IEnumerable).IsAssignableFrom(type) && shapes.FirstOrDefault(shape => shape.GetGenericTypeDefinition() == typeof(IEnumerable<>)) is { } list ? (list.GetGenericArguments()[0], false) : null;
     }
 }

@@ -48,28 +48,26 @@ public sealed record StorageSettings
     {
         get
         {
-            if (Provider == DatabaseProvider.SqlServer && new SqlConnectionStringBuilder(ConnectionString) is { } sqlServer && sqlServer.Encrypt.Equals(SqlConnectionEncryptOption.Optional) && !IsLoopback(sqlServer.DataSource.Split(',')[0]))
+            if (Provider == DatabaseProvider.SqlServer && new SqlConnectionStringBuilder(ConnectionString) is { } sqlServer && sqlServer.Encrypt.Equals(SqlConnectionEncryptOption.Optional) && !Setting.IsLoopback(sqlServer.DataSource.Split(',')[0]))
             {
                 yield return "DB_HOST (DB_TLS=off)";
             }
-            else if (Provider == DatabaseProvider.Postgres && new NpgsqlConnectionStringBuilder(ConnectionString) is { } postgres && postgres.SslMode is SslMode.Disable or SslMode.Allow or SslMode.Prefer && !IsLoopback(postgres.Host!))
+            else if (Provider == DatabaseProvider.Postgres && new NpgsqlConnectionStringBuilder(ConnectionString) is { } postgres && postgres.SslMode is SslMode.Disable or SslMode.Allow or SslMode.Prefer && !Setting.IsLoopback(postgres.Host!))
             {
                 yield return postgres.SslMode == SslMode.Disable ? "DB_HOST (DB_TLS=off)" : "DB_HOST (DB_TLS is unset: TLS where the server offers it, whoever that is; expected DB_TLS=verify)";
             }
 
-            if (Redis is { Tls: RedisTls.Off } redis && redis.Endpoints.Any(endpoint => !IsLoopback(endpoint.Host)))
+            if (Redis is { Tls: RedisTls.Off } redis && redis.Endpoints.Any(endpoint => !Setting.IsLoopback(endpoint.Host)))
             {
                 yield return "REDIS_HOST (REDIS_TLS=off)";
             }
 
-            if (Mongo is { Url.UseTls: false } mongo && mongo.Url.Servers.Any(server => !IsLoopback(server.Host)))
+            if (Mongo is { Url.UseTls: false } mongo && mongo.Url.Servers.Any(server => !Setting.IsLoopback(server.Host)))
             {
                 yield return "MONGO_URI (tls=false)";
             }
         }
     }
-
-    private static bool IsLoopback(string host) => host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
 
     /// <summary>Without secrets, as records would print all they hold.</summary>
     public override string ToString() => Description;
@@ -109,7 +107,7 @@ public sealed record StorageSettings
         var before = problems.Count;
         var directory = ReadDirectory(configuration, problems);
         var masterKey = ReadMasterKey(configuration, problems);
-        var host = Value(configuration, "DB_HOST");
+        var host = Setting.Text(configuration, "DB_HOST");
         var provider = ReadProvider(configuration, host is not null, problems);
         if (problems.Count > before)
         {
@@ -122,11 +120,11 @@ public sealed record StorageSettings
             {
                 problems.Add("DB_HOST: expected to be unset where DB_PROVIDER is sqlite, which is a file in DATA_DIR.");
             }
-            else if (Value(configuration, "DB_PROVIDER") is null)
+            else if (Setting.Text(configuration, "DB_PROVIDER") is null)
             {
-                foreach (var name in (string[])["DB_NAME", "DB_USERNAME", "DB_PASSWORD"])
+                foreach (var name in (string[])["DB_NAME", "DB_USERNAME", "DB_PASSWORD", "DB_TLS"])
                 {
-                    if (Value(configuration, name) is not null)
+                    if (Setting.Text(configuration, name) is not null)
                     {
                         problems.Add($"{name}: expected only together with DB_HOST, which is unset (DB_PROVIDER=sqlite chooses the embedded file).");
                     }
@@ -153,15 +151,15 @@ public sealed record StorageSettings
             problems.Add("DB_HOST: expected a host, host,port or host:port with a port from 1 to 65535 (an IPv6 address in brackets).");
         }
 
-        var name = Value(configuration, "DB_NAME") ?? "identity";
+        var name = Setting.Text(configuration, "DB_NAME") ?? "identity";
         var longest = provider == DatabaseProvider.Postgres ? 63 : 128;
         if (Encoding.UTF8.GetByteCount(name) > longest || name.Any(char.IsControl) || string.IsNullOrWhiteSpace(name))
         {
             problems.Add($"DB_NAME: expected a database name of at most {longest} characters.");
         }
 
-        var userName = Value(configuration, "DB_USERNAME");
-        var password = Value(configuration, "DB_PASSWORD");
+        var userName = Setting.Text(configuration, "DB_USERNAME");
+        var password = Setting.Text(configuration, "DB_PASSWORD");
         if (userName is null && (provider == DatabaseProvider.Postgres || password is not null))
         {
             problems.Add("DB_USERNAME: expected a user name beside DB_HOST.");
@@ -171,7 +169,7 @@ public sealed record StorageSettings
             problems.Add("DB_PASSWORD: expected the password of DB_USERNAME.");
         }
 
-        var tls = Value(configuration, "DB_TLS")?.ToLowerInvariant();
+        var tls = Setting.Text(configuration, "DB_TLS")?.ToLowerInvariant();
         if (tls is not (null or "verify" or "require" or "off"))
         {
             problems.Add("DB_TLS: expected verify, require or off.");
@@ -273,7 +271,7 @@ public sealed record StorageSettings
     private static string ReadDirectory(IConfiguration configuration, ICollection<string> problems)
     {
         const string Problem = "DATA_DIR: expected the path of a directory.";
-        var directory = Value(configuration, "DATA_DIR") ?? "data";
+        var directory = Setting.Text(configuration, "DATA_DIR") ?? "data";
         try
         {
             directory = Path.GetFullPath(directory);
@@ -292,7 +290,7 @@ public sealed record StorageSettings
 
     private static byte[]? ReadMasterKey(IConfiguration configuration, ICollection<string> problems)
     {
-        if (Value(configuration, "MASTER_KEY") is not { } text)
+        if (Setting.Text(configuration, "MASTER_KEY") is not { } text)
         {
             return null;
         }
@@ -309,7 +307,7 @@ public sealed record StorageSettings
 
     private static DatabaseProvider ReadProvider(IConfiguration configuration, bool hasHost, ICollection<string> problems)
     {
-        switch (Value(configuration, "DB_PROVIDER")?.ToLowerInvariant())
+        switch (Setting.Text(configuration, "DB_PROVIDER")?.ToLowerInvariant())
         {
             case null:
                 return hasHost ? DatabaseProvider.SqlServer : DatabaseProvider.Sqlite;
@@ -375,7 +373,4 @@ public sealed record StorageSettings
         port = number;
         return true;
     }
-
-    // Compose files pass unset variables as empty ones.
-    private static string? Value(IConfiguration configuration, string name) => configuration[name] is { Length: > 0 } value ? value : null;
 }

@@ -37,6 +37,7 @@ public sealed partial class OneTimeCodeConsumer(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        metrics.Begin();
         try
         {
             while (true)

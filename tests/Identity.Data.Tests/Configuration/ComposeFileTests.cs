@@ -50,6 +50,7 @@ public sealed partial class ComposeFileTests
         var variables = Variables();
         Assert.Contains($"CREATE DATABASE [{variables["DB_NAME"]}]", script, StringComparison.Ordinal);
         Assert.Contains($"CREATE LOGIN [{variables["DB_USERNAME"]}]", script, StringComparison.Ordinal);
+        Assert.Contains($"ALTER DATABASE [{variables["DB_NAME"]}] SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE", script, StringComparison.Ordinal);
     }
 
     // RabbitMQ keeps what it holds under rabbit@<host name>, and a container's own name is its id: a new one would find nothing in the old volume.
@@ -106,8 +107,38 @@ public sealed partial class ComposeFileTests
         Assert.NotEmpty(settings.TrustedProxies);
         Assert.All(settings.TrustedProxies, proxy => Assert.Equal(32, proxy.PrefixLength));
         Assert.Contains("{ name: CLIENTS_FILE, value: /config/clients.json }", file, StringComparison.Ordinal);
+        Assert.All(["proxy-buffer-size: 16k", "proxy-buffers-number: \"8\""], annotation => Assert.Contains("nginx.ingress.kubernetes.io/" + annotation, file, StringComparison.Ordinal));
         Assert.Contains("secretName: identity-clients", file, StringComparison.Ordinal);
         Assert.All(["readinessProbe", "livenessProbe", "startupProbe"], probe => Assert.Equal(2, Count(file, probe + ":")));
+    }
+
+    // docs/migrate.md §3: nginx' own default is 1 MB, and it would write a GB to its disk before the server sees a byte.
+    [Fact]
+    public void Proxies_WhenAFileOfUsersComes_LetItThroughAsItComes()
+    {
+        const string Path = "/api/identity/users/import";
+        Assert.Contains("up to 1 GB", File.ReadAllText(System.IO.Path.Combine(s_root, "docs", "migrate.md")), StringComparison.Ordinal);
+        var nginx = File.ReadAllText(System.IO.Path.Combine(s_root, "deploy", "nginx.conf"));
+        var location = nginx[nginx.IndexOf($"location = {Path} {{", StringComparison.Ordinal)..].Split('}')[0];
+        Assert.All(["client_max_body_size 1g;", "proxy_request_buffering off;", "proxy_pass http://server:8016;"], line => Assert.Contains(line, location, StringComparison.Ordinal));
+
+        // One of its own would take the place of all those above it, X-Client-Cert among them.
+        Assert.DoesNotContain("proxy_set_header", location, StringComparison.Ordinal);
+        var ingress = Assert.Single(File.ReadAllText(System.IO.Path.Combine(s_root, "deploy", "kubernetes", "identity.yaml")).Split("---"), part => part.Contains(Path, StringComparison.Ordinal));
+        Assert.All(["proxy-body-size: 1g", "proxy-request-buffering: \"off\""], annotation => Assert.Contains("nginx.ingress.kubernetes.io/" + annotation, ingress, StringComparison.Ordinal));
+    }
+
+    // What .env.example names is where the container sees it.
+    [Fact]
+    public void Files_WhenTheExampleNamesThem_AreMountedReadOnlyAndTold()
+    {
+        Assert.Contains("\"./config:/config:ro\"", Block("  server:"), StringComparison.Ordinal);
+        var example = File.ReadAllText(Path.Combine(s_root, "deploy", ".env.example"));
+        Assert.All(["CLIENTS_FILE", "RESOURCES_FILE"], name =>
+        {
+            Assert.Contains(name, Variables().Keys);
+            Assert.Contains($"#{name}=/config/", example, StringComparison.Ordinal);
+        });
     }
 
     private static int Count(string text, string part) => text.Split(part).Length - 1;

@@ -17,6 +17,9 @@ public sealed class MongoSettingsTests
     [InlineData("mongodb://")]
     [InlineData("mongodb://a/?w=0")]
     [InlineData("mongodb://user:canary@db.example")]
+    [InlineData("mongodb://user:canary@localhost/a.b")]
+    [InlineData("mongodb://user:canary@localhost/?authMechanism=NOPE")]
+    [InlineData("mongodb://user:canary@localhost/?authMechanism=MONGODB-X509")]
     public void Read_WhenTheUriCannotBeUsed_GivesOneLineWithoutIt(string uri)
     {
         Assert.Null(Read(uri, out var problems));
@@ -28,8 +31,11 @@ public sealed class MongoSettingsTests
     [Fact]
     public void Read_WhenUnset_IsNull()
     {
-        Assert.Null(Read("", out var problems));
-        Assert.Empty(problems);
+        Assert.All(["", " "], blank =>
+        {
+            Assert.Null(Read(blank, out var problems));
+            Assert.Empty(problems);
+        });
     }
 
     private static MongoSettings? Read(string uri, out List<string> problems)

@@ -29,6 +29,8 @@ public sealed class SectionValuesTests
     [InlineData("Wait", "14", "a duration such as 30s, 15m, 1h, 7d or 00:15:00")]
     [InlineData("Wait", "00", "a duration such as 30s, 15m, 1h, 7d or 00:15:00")]
     [InlineData("Wait", "0sm", "a duration such as 30s, 15m, 1h, 7d or 00:15:00")]
+    [InlineData("Wait", "-00:00:01", "a duration such as 30s, 15m, 1h, 7d or 00:15:00")]
+    [InlineData("Wait", "999999.00:00:00", "a duration such as 30s, 15m, 1h, 7d or 00:15:00")]
     [InlineData("Wait", "25:00:00:00:00", "a duration such as 30s, 15m, 1h, 7d or 00:15:00")]
     [InlineData("Perhaps", "soon", "a duration such as 30s, 15m, 1h, 7d or 00:15:00")]
     [InlineData("On", "yes", "true or false")]
@@ -59,6 +61,43 @@ public sealed class SectionValuesTests
         Assert.True(Assert.Single(options.Many).On);
         Assert.Equal([7], options.Numbers);
     }
+
+    // .NET's binder leaves the list empty and says nothing: whoever wrote RequiredForRoles=admin would believe it in force.
+    [Theory]
+    [InlineData("a", "a")]
+    [InlineData(" a , b c,", "a", "b c")]
+    [InlineData(" , ")]
+    [InlineData("  ")]
+    public void List_WhenItIsOneValue_IsSplitAtItsCommas(string text, params string[] parts)
+    {
+        var options = new Sample();
+        Assert.Empty(SectionValues.Bind(Section(("Texts", text)), options));
+        Assert.Equal(parts, options.Texts);
+    }
+
+    [Fact]
+    public void List_WhenItsEntriesAreEmptyOrNumbers_DropsTheEmptyAndReadsTheNumbers()
+    {
+        var options = new Sample();
+        Assert.Empty(SectionValues.Bind(Section(("Texts:0", ""), ("Texts:1", "b"), ("Numbers", "7, 8")), options));
+        Assert.Equal(["b"], options.Texts);
+        Assert.Equal([7, 8], options.Numbers);
+    }
+
+    [Theory]
+    [InlineData("Sample:Many: expected what is in it one by one, such as Sample:Many:0:Wait.", "Many=canary")]
+    [InlineData("Sample:Named: expected what is in it one by one, such as Sample:Named:NAME:Wait.", "Named=canary")]
+    [InlineData("Sample:Pairs: expected what is in it one by one, such as Sample:Pairs:NAME.", "Pairs=canary")]
+    [InlineData("Sample:Inner: expected what is in it one by one, such as Sample:Inner:Wait.", "Inner=canary")]
+    [InlineData("Sample:Texts: expected either one value with commas, or entries such as Sample:Texts:0, and not both.", "Texts=canary", "Texts:0=a")]
+    [InlineData("Sample:Numbers:1: expected a number without a fraction.", "Numbers=1,canary")]
+    public void Value_WhenItStandsWhereSeveralBelong_IsALine(string line, params string[] values) =>
+        Assert.Equal([line], SectionValues.Bind(Section([.. values.Select(value => value.Split('=')).Select(pair => (pair[0], (string?)pair[1]))]), new Sample()));
+
+    // A variable of such a name may be anybody's.
+    [Fact]
+    public void Section_WhenItHasAValueOfItsOwn_IsLeftAlone() =>
+        Assert.Empty(SectionValues.FindProblems(new ConfigurationBuilder().AddInMemoryCollection([new("Sample", "whatever")]).Build().GetSection("Sample"), typeof(Sample)));
 
     [Fact]
     public void Lines_WhenSeveralSectionsAreBad_AreOneEachAndForAnythingElseNone()
@@ -120,6 +159,10 @@ public sealed class SectionValuesTests
         public List<int> Numbers { get; } = [];
 
         public List<Sample> Many { get; } = [];
+
+        public Dictionary<string, string> Pairs { get; init; } = [];
+
+        public Sample? Inner { get; set; }
 
         public Dictionary<string, Sample> Named { get; init; } = new(StringComparer.OrdinalIgnoreCase);
     }

@@ -92,6 +92,37 @@ public sealed class RedisServerTests : IDisposable
         await using var host = await StoreHost.StartAsync(With(redis.Settings()));
     }
 
+    // A ping needs no rights: the node said Healthy, and every sign-in was answered 503.
+    [Theory]
+    [InlineData("~other:* &* +@all")]
+    [InlineData("~* resetchannels +@all")]
+    [InlineData("~* &* +@all -@scripting")]
+    [InlineData("~* &* +@all -hincrby")]
+    public async Task Start_WhenTheUserHasNoRightsToOurKeysOrChannel_IsRefusedAtOnceAndSaysWhoseRights(string rights)
+    {
+        await using var redis = await NeededAsync();
+        await redis.CommandAsync($"ACL SETUSER service on >canary {rights}");
+        var settings = new RedisSettings { Endpoints = redis.Settings().Endpoints, UserName = "service", Password = "canary", StartWait = TimeSpan.FromSeconds(20) };
+        var failure = await Assert.ThrowsAsync<StartFailureException>(() => StoreHost.StartAsync(With(settings)));
+        Assert.StartsWith("REDIS_USERNAME: expected a user of Redis at ", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", failure.Message, StringComparison.Ordinal);
+    }
+
+    // The words of the line, taken at their word; and a right that goes while the node runs.
+    [Fact]
+    public async Task Readiness_WhenTheUserHasTheRightsThatAreNamedAndThenLosesThem_IsTrueAndThenFalse()
+    {
+        await using var redis = await NeededAsync();
+        await redis.CommandAsync("ACL SETUSER service on >p ~identity:* &identity:* +@read +@write +@scripting +@pubsub +@connection +info");
+        var settings = new RedisSettings { Endpoints = redis.Settings().Endpoints, UserName = "service", Password = "p", StartWait = TimeSpan.FromSeconds(1) };
+        await using var host = await StoreHost.StartAsync(With(settings));
+        Assert.Equal(HealthStatus.Healthy, (await host.Get<HealthCheckService>().CheckHealthAsync(Cancel)).Entries["redis"].Status);
+        await redis.CommandAsync("ACL SETUSER service resetkeys");
+        var entry = (await host.Get<HealthCheckService>().CheckHealthAsync(Cancel)).Entries["redis"];
+        Assert.Equal(HealthStatus.Unhealthy, entry.Status);
+        Assert.StartsWith("REDIS_USERNAME: ", entry.Description, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Start_WhenRedisEvictsKeys_IsRefused()
     {

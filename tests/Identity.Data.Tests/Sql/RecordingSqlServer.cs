@@ -207,7 +207,7 @@ internal sealed partial class RecordingSqlServer(bool hasRow, bool hasValues, in
 
         public override long GetInt64(int ordinal) => 1;
 
-        public override string GetName(int ordinal) => "";
+        public override string GetName(int ordinal) => ordinal == 0 ? "Value" : "c" + ordinal.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
         public override int GetOrdinal(string name) => 0;
 

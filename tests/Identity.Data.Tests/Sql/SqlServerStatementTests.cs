@@ -145,6 +145,19 @@ public sealed partial class SqlServerStatementTests
     private static string PathOf(string name) => Path.Combine(Checkout.Root, "tests", "Identity.Data.Tests", "Sql", name);
 
     /// <summary>Whatever has the database for its store, with values that mean nothing: what is sent is looked at, not what comes of it.</summary>
+    // Off where the database was made by hand: it works, and every sign-in waits for every other.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Database_WhenItsReadersWaitForWriters_IsToldWithTheStatementThatMendsIt(bool doTheyWait)
+    {
+        var server = new RecordingSqlServer(hasRow: doTheyWait, hasValues: true, changed: 1) { Budget = 5 };
+        await using var database = server.Open();
+        var trap = await database.FindTrapAsync(default);
+        Assert.Contains("is_read_committed_snapshot_on", Assert.Single(server.Statements), StringComparison.Ordinal);
+        Assert.Equal(doTheyWait, trap?.Contains("SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE", StringComparison.Ordinal) ?? false);
+    }
+
     private static async Task CallEverythingAsync(RecordingSqlServer server, StoreDatabase database, HashSet<string> called)
     {
         var services = new ServiceCollection();

@@ -1,6 +1,7 @@
 using Identity.Accounts.Data;
 using Identity.OAuth.Keys;
 using Identity.ServiceDefaults.Settings;
+using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Data.Tests.Sql;
@@ -37,6 +38,54 @@ public sealed class StoreStartTests : IDisposable
         var failure = await Assert.ThrowsAsync<StartFailureException>(() => StoreHost.StartAsync(other));
         Assert.StartsWith("MASTER_KEY:", failure.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', failure.Message);
+    }
+
+    // A mistyped DB_NAME: nothing of ours is left in it.
+    [Fact]
+    public async Task Start_WhenTheDatabaseIsSomebodyElses_StopsWithOneLineAndLeavesItAlone()
+    {
+        await WriteAsync("CREATE TABLE customers (id INTEGER)");
+        var failure = await Assert.ThrowsAsync<StartFailureException>(() => StoreHost.StartAsync(Settings));
+        Assert.StartsWith("DB_NAME:", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', failure.Message);
+        Assert.Equal(["customers"], await TablesAsync());
+    }
+
+    // Killed in the midst of its first migration.
+    [Fact]
+    public async Task Start_WhenTheDatabaseHasOurHistoryAndNothingInIt_GoesOn()
+    {
+        await WriteAsync("CREATE TABLE \"__EFMigrationsHistory\" (\"migration_id\" TEXT NOT NULL PRIMARY KEY, \"product_version\" TEXT NOT NULL)");
+        await using var host = await StoreHost.StartAsync(Settings);
+        Assert.Contains("accounts", await TablesAsync());
+    }
+
+    private async Task WriteAsync(string statement)
+    {
+        Directory.CreateDirectory(Settings.DataDirectory);
+        await using var connection = new SqliteConnection(Settings.ConnectionString);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = connection.CreateCommand();
+#pragma warning disable CA2100 // Written above.
+        command.CommandText = statement;
+#pragma warning restore CA2100
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+    }
+
+    private async Task<List<string>> TablesAsync()
+    {
+        await using var connection = new SqliteConnection(Settings.ConnectionString);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = connection.CreateCommand();
+        command.CommandText = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        await using var reader = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+        var names = new List<string>();
+        while (await reader.ReadAsync(TestContext.Current.CancellationToken))
+        {
+            names.Add(reader.GetString(0));
+        }
+
+        return names;
     }
 
     [Theory]

@@ -446,6 +446,10 @@ SELECT TOP(1) [a].[key], [a].[account_id], [a].[change], [a].[email_before], [a]
 FROM [access_notices] AS [a]
 WHERE [a].[key] = @key AND [a].[used_at] IS NULL AND [a].[expires_at] > @now
 
+SELECT TOP(1) [a].[metadata]
+FROM [applications] AS [a]
+WHERE [a].[client_id] = @clientId
+
 SELECT TOP(1) [c].[account_id], [c].[password_changed_at], [c].[password_hash]
 FROM [credentials] AS [c]
 WHERE [c].[account_id] = @accountId

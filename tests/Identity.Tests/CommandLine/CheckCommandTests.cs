@@ -53,6 +53,7 @@ public sealed class CheckCommandTests
     [InlineData("rabbitmq", "RABBITMQ_URIS:", "RABBITMQ_URIS", "amqp://u:s3cret-that-nobody-may-see@127.0.0.1:{port}")]
     [InlineData("smtp", "SMTP_URL:", "SMTP_URL", "smtp://u:s3cret-that-nobody-may-see@127.0.0.1:{port}")]
     [InlineData("sms", "SMS_WEBHOOK_URL:", "SMS_WEBHOOK_URL", "http://127.0.0.1:{port}/sms")]
+    [InlineData("media", "MEDIA_SERVICE_URL:", "MEDIA_SERVICE_URL", "http://127.0.0.1:{port}/render")]
     [InlineData("telemetry", "OTEL_EXPORTER_OTLP_ENDPOINT:", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:{port}")]
     [InlineData("database", "DB_HOST:", "DB_HOST", "127.0.0.1:{port}")]
     public async Task Check_WhenADependencyIsDown_SaysItInOneLineThatNamesTheSetting(string name, string begins, string setting, string value)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Identity.OAuth.Clients;
 using Identity.Tests.Kit.Hosting;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.CommandLine;
 
@@ -31,6 +32,34 @@ public sealed class ClientCommandTests
         {
             Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized, HttpStatusCode.OK), (await TokenAsync(fresh, Secret), await TokenAsync(fresh, second), await TokenAsync(fresh, third)));
         }
+    }
+
+    // Both showed a secret, and one of the two never worked.
+    [Fact]
+    public async Task Secret_WhenRotatedManyTimesAtOnce_IsReplacedOnce()
+    {
+        using var shell = await Shell.MigratedAsync();
+        await using var server = await shell.ServeAsync();
+        (await shell.RunAsync("clients", "import", shell.File("c.json", Service))).Done();
+        var store = server.Services.GetRequiredService<ClientStore>();
+        var seen = (await store.FindAsync("service", TestContext.Current.CancellationToken))!.SecretHashes;
+        var winners = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(async () => (Secret: $"secret-{i}", IsDone: await store.TryReplaceSecretsAsync("service", seen, [ClientSecret.Hash($"secret-{i}")], CancellationToken.None)))));
+        var winner = Assert.Single(winners, one => one.IsDone);
+        Assert.Equal([ClientSecret.Hash(winner.Secret)], (await store.FindAsync("service", TestContext.Current.CancellationToken))!.SecretHashes);
+        Assert.False(await store.TryReplaceSecretsAsync("nobody", [], ["x"], CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Import_WhenItFailsInTheMidst_HasTakenNone()
+    {
+        using var shell = await Shell.MigratedAsync();
+        await using var server = await shell.ServeAsync();
+        var store = server.Services.GetRequiredService<ClientStore>();
+        var broken = new Client { ClientId = "second", SecretHashes = null! };
+        await Assert.ThrowsAnyAsync<Exception>(() => store.UpsertAllAsync([new Client { ClientId = "first" }, broken], CancellationToken.None));
+        Assert.Null(await store.FindAsync("first", CancellationToken.None));
+        await store.UpsertAllAsync([new Client { ClientId = "first" }, new Client { ClientId = "second" }], CancellationToken.None);
+        Assert.NotNull(await store.FindAsync("second", CancellationToken.None));
     }
 
     [Fact]

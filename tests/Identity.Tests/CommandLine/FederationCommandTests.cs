@@ -43,6 +43,38 @@ public sealed class FederationCommandTests
         Assert.DoesNotContain("rp-secret-78", spoken.Output + spoken.Error, StringComparison.Ordinal);
     }
 
+    // ASP.NET Core's handler would answer there in our place, or never be asked.
+    [Theory]
+    [InlineData("/connect/token")]
+    [InlineData("/api/identity/login")]
+    [InlineData("/SignIn")]
+    [InlineData("/docs/back")]
+    [InlineData("/external/corp")]
+    [InlineData("/external/corp/signed-out")]
+    public async Task CallbackPath_WhenItIsOneOfOurOwn_IsRefused(string path)
+    {
+        using var shell = new Shell([.. Provider(("CallbackPath", path), ("ClientSecret", "x"))]);
+        Assert.Equal($"Federation:Providers:corp:CallbackPath: expected another path: {path} is one of this service's own.", (await shell.RunAsync("federation", "check", "nobody")).Refused());
+    }
+
+    // It was opened at the first sign-in.
+    [Theory]
+    [InlineData("no key at all")]
+    [InlineData("public")]
+    [InlineData("private")]
+    public async Task ClientKeyFile_WhenItHoldsNoPrivateKey_IsRefusedAtStart(string content)
+    {
+        using var key = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
+        using var files = new Shell();
+        var file = files.File("key.pem", content switch { "public" => key.ExportSubjectPublicKeyInfoPem(), "private" => key.ExportPkcs8PrivateKeyPem(), _ => content });
+        using var shell = new Shell([.. Provider(("ClientAuthentication", "private_key_jwt"), ("ClientKeyFile", file), ("CallbackPath", "/external/corp/back"))]);
+        var line = (await shell.RunAsync("federation", "check", "nobody")).Output + (await shell.RunAsync("federation", "check", "nobody")).Error;
+        Assert.Equal(content != "private", line.Contains("Federation:Providers:corp:ClientKeyFile: expected ", StringComparison.Ordinal));
+    }
+
+    private static IEnumerable<(string Name, string Value)> Provider(params (string Name, string Value)[] more) =>
+        more.Prepend(("ClientId", "rp")).Prepend(("Authority", "https://corp.example")).Select(setting => ($"Federation:Providers:corp:{setting.Item1}", setting.Item2));
+
     [Fact]
     public async Task Check_OfNobody_SaysSo()
     {

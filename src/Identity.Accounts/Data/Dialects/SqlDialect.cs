@@ -34,6 +34,9 @@ public abstract class SqlDialect
     /// <summary>Indexes that no migration can make, since they depend on what the server has; run at each start after the migrations.</summary>
     public virtual string SearchIndexes => "";
 
+    /// <summary>Asks whether reading waits for writing here, as it must not: 1 where it does. Empty: it never does.</summary>
+    public virtual string ReadsWait => "";
+
     /// <summary>True, with what the database said of it (it names the index or its columns), where a unique index refused the row.</summary>
     public abstract bool IsUniqueViolation(Exception exception, [NotNullWhen(true)] out string? detail);
 
@@ -157,6 +160,9 @@ internal sealed partial class SqlServerDialect : SqlDialect
         "DECLARE @result int; EXEC @result = sp_getapplock @Resource = 'identity_migrations', @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 600000; IF @result < 0 RAISERROR('The lock was not granted.', 16, 1);";
 
     public override string MigrationUnlock => "EXEC sp_releaseapplock @Resource = 'identity_migrations', @LockOwner = 'Session'";
+
+    // EF Core turns it on in a database that it makes; one that was made by hand has it off, and there every sign-in waits for every other.
+    public override string ReadsWait => "SELECT CASE WHEN is_read_committed_snapshot_on = 1 THEN 0 ELSE 1 END AS \"Value\" FROM sys.databases WHERE database_id = DB_ID()";
 
     // Without HOLDLOCK two MERGEs may both find no row and the second fails on the key.
     public override string Upsert(string table, IReadOnlyList<string> keys, IReadOnlyList<string> columns, IReadOnlyDictionary<string, string> set, string? where)

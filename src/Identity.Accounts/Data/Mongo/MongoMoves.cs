@@ -124,6 +124,12 @@ internal sealed partial class MongoMoves : BackgroundService
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        // A series that is born at its first repair has not increased: no alarm would see that one.
+        foreach (var kind in (string[])["moved", "orphan"])
+        {
+            _repaired.Add(0, new KeyValuePair<string, object?>("kind", kind));
+        }
+
         try
         {
             while (true)

@@ -12,6 +12,19 @@ namespace Identity.Accounts.Data.Redis;
 /// </summary>
 internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisServer> logger) : IAsyncDisposable, IDisposable
 {
+    // Each command that a script or store of ours runs, so that a right that is missing is found at the start and not at the first sign-in.
+    private const string Probe = """
+        redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
+        redis.call('GET', KEYS[1])
+        redis.call('PTTL', KEYS[1])
+        redis.call('DEL', KEYS[1])
+        redis.call('HSET', KEYS[1], 'count', 1)
+        redis.call('HINCRBY', KEYS[1], 'count', 1)
+        redis.call('HMGET', KEYS[1], 'count')
+        redis.call('PEXPIRE', KEYS[1], ARGV[1])
+        return redis.call('DEL', KEYS[1])
+        """;
+
     // Nodes' clocks differ: what one wants forgotten another may still ask for. The times in the values decide.
     private static readonly TimeSpan s_slack = TimeSpan.FromMinutes(1);
 
@@ -93,13 +106,31 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
             // One of its own: it tells a refused sign-in from a server that is not there, which the one that lives on does not.
             await using var probe = await ConnectionMultiplexer.ConnectAsync(Options(isProbe: true));
             await CheckMemoryAsync(probe, cancellationToken);
+            await TryRightsAsync(probe.GetDatabase()).WaitAsync(cancellationToken);
             return null;
+        }
+        catch (RedisServerException refusal) when (IsRefusal(refusal))
+        {
+            return (WithoutRights, false, refusal);
         }
         catch (Exception exception) when (IsOutage(exception))
         {
             return exception is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure }
                 ? ($"REDIS_PASSWORD: expected what {Description} lets in (REDIS_USERNAME, REDIS_PASSWORD); it refused the sign-in.", false, exception)
                 : ($"REDIS_HOST: expected a usable Redis ({Description}); it does not answer: {exception.Message.ReplaceLineEndings(" ")}", true, exception);
+        }
+    }
+
+    /// <summary>What keeps the connection that lives on from serving now; null: nothing. A ping alone needs no rights.</summary>
+    public async Task<string?> FindOutageAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await CallAsync(TryRightsAsync, cancellationToken) ? null : "Redis does not answer.";
+        }
+        catch (StoreUnavailableException outage)
+        {
+            return outage.InnerException is RedisServerException refusal && IsRefusal(refusal) ? WithoutRights : outage.Message;
         }
     }
 
@@ -118,6 +149,19 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
         _connection?.Dispose();
         _connecting.Dispose();
     }
+
+    private string WithoutRights => $"REDIS_USERNAME: expected a user of {Description} that may run scripts on keys {settings.KeyPrefix}:* and publish and subscribe on channels {settings.KeyPrefix}:* (ACL SETUSER ... ~{settings.KeyPrefix}:* &{settings.KeyPrefix}:* +@read +@write +@scripting +@pubsub +@connection +info); it refused one of these.";
+
+    private async Task<bool> TryRightsAsync(IDatabase database)
+    {
+        await database.ScriptEvaluateAsync(Probe, [Key("probe", "x")], [1_000]);
+        await database.PublishAsync(Channel("sessions"), "probe");
+        return true;
+    }
+
+    // A script's refusal is worded in other ways than a command's, and by version.
+    private static bool IsRefusal(RedisServerException exception) =>
+        exception.Message.Contains("NOPERM", StringComparison.Ordinal) || exception.Message.Contains("ACL failure", StringComparison.Ordinal) || exception.Message.Contains("can't run this command", StringComparison.Ordinal);
 
     // A server that evicts would make a revoked token valid again, and one that keeps no file forgets all of it in a restart.
     private async Task CheckMemoryAsync(ConnectionMultiplexer connection, CancellationToken cancellationToken)

@@ -54,7 +54,9 @@ internal sealed class OidcClientAuthentication(ProviderOptions options, TimeProv
         });
     }
 
-    private static SigningCredentials Credentials(string pem)
+    /// <exception cref="CryptographicException">It is neither an RSA nor an EC key.</exception>
+    /// <exception cref="ArgumentException">It is no PEM.</exception>
+    internal static SigningCredentials Credentials(string pem)
     {
         try
         {

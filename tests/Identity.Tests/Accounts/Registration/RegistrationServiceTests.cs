@@ -113,11 +113,21 @@ public sealed class RegistrationServiceTests
     {
         await using var world = new World();
         var seed = world.Get<AdminSeed>();
-        var seeded = await seed.EnsureAsync("admin@example.com", null, World.Cancel);
-        Assert.Equal(20, seeded!.GeneratedPassword!.Length);
-        Assert.Null(await seed.EnsureAsync("admin@example.com", null, World.Cancel));
-        Assert.Null(await seed.EnsureAsync("other@example.com", null, World.Cancel));
+        var seeded = (await seed.EnsureAsync("admin@example.com", null, World.Cancel)).Made!;
+        Assert.Equal(20, seeded.GeneratedPassword!.Length);
+        Assert.Equal(new AdminSeeding(Made: null, IsAddressTaken: false), await seed.EnsureAsync("admin@example.com", null, World.Cancel));
+        Assert.Equal(new AdminSeeding(Made: null, IsAddressTaken: false), await seed.EnsureAsync("other@example.com", null, World.Cancel));
         var session = await world.SignedInAsync("admin@example.com", seeded.GeneratedPassword);
         Assert.Equal(["admin"], (await world.Accounts.FindAsync(session.AccountId, World.Cancel))!.Roles);
+    }
+
+    // Whoever registered the operator's address first would be the administrator: nobody is, and the operator is told.
+    [Fact]
+    public async Task AdminSeed_WhenTheAddressIsAnAccountsAndThereIsNoAdmin_GivesItNothingAndSaysSo()
+    {
+        await using var world = new World();
+        await world.RegisterAsync(new NewAccount("admin@example.com", World.Password));
+        Assert.Equal(new AdminSeeding(Made: null, IsAddressTaken: true), await world.Get<AdminSeed>().EnsureAsync("admin@example.com", null, World.Cancel));
+        Assert.False(await world.Accounts.AnyInRoleAsync(AdminSeed.AdminRole, World.Cancel));
     }
 }
