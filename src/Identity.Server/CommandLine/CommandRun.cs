@@ -177,7 +177,7 @@ internal sealed class CommandRun
         string problem;
         try
         {
-            await using var app = ServerHost.Build(Settings, builder =>
+            await using var app = ServerHost.Compose(Settings, builder =>
             {
                 // What went wrong is told in one line; a log would bury it.
                 builder.Configuration.AddInMemoryCollection([new("Logging:Console:LogLevel:Default", "None")]);

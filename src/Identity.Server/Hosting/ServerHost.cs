@@ -49,7 +49,7 @@ public static class ServerHost
         IReadOnlyList<(string Setting, int Port)> ports = [];
         try
         {
-            await using var app = Build(args);
+            await using var app = Compose(args);
             ports = app.Services.GetRequiredService<ServerSettings>().Ports;
             var start = new StartLines(app.Services.GetRequiredService<ServerSettings>(), app.Services);
             await start.BeginAsync(Console.Out);
@@ -70,10 +70,10 @@ public static class ServerHost
         return 1;
     }
 
-    /// <summary>The server, not yet started. Await <see cref="InitializeAsync"/> before it is.</summary>
+    /// <summary>The server's services and middleware, without an endpoint: all that the command line needs. <see cref="InitializeAsync"/> maps the endpoints.</summary>
     /// <param name="args">Command line: settings as <c>--NAME value</c>.</param>
     /// <param name="configure">Last word on services and settings: tests put their clock in here.</param>
-    public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
+    public static WebApplication Compose(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ApplicationName = typeof(ServerHost).Assembly.GetName().Name, ContentRootPath = AppContext.BaseDirectory });
 
@@ -116,9 +116,6 @@ public static class ServerHost
 
         var app = builder.Build();
         Use(app, settings);
-        Map(app, settings);
-        PublicPath.Check(settings, ((IEndpointRouteBuilder)app).DataSources);
-        ExternalEndpoints.CheckPaths(app, MachinePaths);
         return app;
     }
 
@@ -164,7 +161,9 @@ public static class ServerHost
         }
     }
 
-    /// <summary>Brings the store up to date, makes keys, and puts in what the operator wrote down. What was made up here is told to nobody but the caller.</summary>
+    /// <summary>
+    /// Maps the endpoints, brings the store up to date, makes keys, and puts in what the operator wrote down. What was made up here is told to nobody but the caller.
+    /// </summary>
     public static async Task<SeededSecrets> InitializeAsync(WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
@@ -172,9 +171,16 @@ public static class ServerHost
 
         // Validated first: nothing is written for a server that cannot start.
         app.Services.GetRequiredService<IStartupValidator>().Validate();
-        await app.Services.InitializeStoresAsync();
-        await app.Services.GetRequiredService<KeyRing>().RefreshAsync(CancellationToken.None);
+
+        // Half of a start each, and neither needs the other. Both are through before a password is made up, which is shown only where the start succeeds.
+        await Task.WhenAll(PrepareStoresAsync(app.Services), Task.Run(() => Map(app, settings)));
         return await Seeding.RunAsync(app.Services, settings, app.Configuration, CancellationToken.None);
+    }
+
+    private static async Task PrepareStoresAsync(IServiceProvider services)
+    {
+        await services.InitializeStoresAsync();
+        await services.GetRequiredService<KeyRing>().RefreshAsync(CancellationToken.None);
     }
 
     private static void AddServices(WebApplicationBuilder builder, ServerSettings settings)
@@ -417,6 +423,8 @@ public static class ServerHost
         app.MapIdentityApi();
         app.MapIdentityPages();
         app.MapExternalSignIn();
+        PublicPath.Check(settings, ((IEndpointRouteBuilder)app).DataSources);
+        ExternalEndpoints.CheckPaths(app, MachinePaths);
     }
 
     private static bool IsForOperators(HttpContext context) => IsUnder(context, "/health") || IsUnder(context, "/metrics");

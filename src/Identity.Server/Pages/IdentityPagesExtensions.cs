@@ -8,7 +8,9 @@ using Identity.ServiceDefaults.Settings;
 using Microsoft.AspNetCore;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.ApplicationModels;
 using Microsoft.AspNetCore.Mvc.ModelBinding;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Pages;
@@ -41,6 +43,10 @@ public static class IdentityPagesExtensions
             // After Razor Pages' own (1000): the last policy is the one in force.
             model.Filters.Add(new ServiceFilterAttribute<OldForms> { Order = 2000 });
         }));
+
+        var builtIn = services.Single(service => service.ServiceType == typeof(IPageApplicationModelPartsProvider));
+        services.Replace(ServiceDescriptor.Singleton<IPageApplicationModelPartsProvider>(provider =>
+            new BoundProperties((IPageApplicationModelPartsProvider)ActivatorUtilities.CreateInstance(provider, builtIn.ImplementationType!))));
 
         // Nothing here is written in jQuery's brackets, and a name with one bracket too few makes its reader throw.
         services.Configure<MvcOptions>(options =>

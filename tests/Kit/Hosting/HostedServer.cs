@@ -66,7 +66,7 @@ public sealed partial class HostedServer : IAsyncDisposable
             all[name] = value;
         }
 
-        var app = ServerHost.Build([.. all.SelectMany(pair => new[] { "--" + pair.Key, pair.Value })], builder =>
+        var app = ServerHost.Compose([.. all.SelectMany(pair => new[] { "--" + pair.Key, pair.Value })], builder =>
         {
             if (time is not null)
             {
