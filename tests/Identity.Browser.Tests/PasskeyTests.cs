@@ -137,7 +137,9 @@ public sealed class PasskeyTests(BrowserFixture fixture)
         await visit.SignInAsync();
         await visit.GotoAsync(visit.AuthorizeUrl(more: Visit.EssentialAcr("urn:identity:acr:2fa")));
         await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Add a passkey" }).ClickAsync();
-        var notice = visit.Page.GetByText("Passkeys need JavaScript, which is off in this browser.");
+
+        // By its place: Playwright looks for no text within noscript.
+        var notice = visit.Page.Locator("noscript > .notice");
         await Assertions.Expect(notice).ToBeVisibleAsync();
         var (above, below) = (await visit.Page.Locator(".card > header").BoundingBoxAsync(), await notice.BoundingBoxAsync());
         Assert.True(below!.Y - above!.Y - above.Height >= 16);
