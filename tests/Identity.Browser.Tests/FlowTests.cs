@@ -246,7 +246,7 @@ public sealed class FlowTests(BrowserFixture fixture)
         await Assertions.Expect(page.GetByText("Confirm your new phone number")).ToBeVisibleAsync();
         await page.GetByLabel("Six-digit code").FillAsync(await fixture.Server.ReadSmsCodeAsync("+442079460958"));
         await visit.PressAsync("Confirm");
-        await Assertions.Expect(page.GetByText("Saved.")).ToBeVisibleAsync();
+        await Assertions.Expect(page.GetByText("Your new phone number is confirmed.")).ToBeVisibleAsync();
         await Assertions.Expect(page.GetByLabel("Nickname")).ToHaveValueAsync("Countess");
         await Assertions.Expect(page.GetByLabel("Phone number")).ToHaveValueAsync("+442079460958");
         await Assertions.Expect(page.GetByLabel("Date of birth")).ToHaveValueAsync("1985-12-10");
@@ -350,5 +350,20 @@ public sealed class FlowTests(BrowserFixture fixture)
         await Assertions.Expect(english.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveTextAsync("Anmelden");
         await english.PressAsync("Anmelden");
         await Assertions.Expect(english.Page.Locator(".error-summary")).ToContainTextAsync("Geben Sie Ihr Passwort ein");
+    }
+
+    [Fact]
+    public async Task Device_ForWhoIsSomebodyElse_LeadsToSignInAndBackToItsCode()
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.SignInAsync();
+        var (_, code, link) = await visit.BeginDeviceAsync();
+        await visit.GotoAsync(link);
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Use another account" }).ClickAsync();
+        await visit.Page.ArriveAtAsync("**/signin?*");
+        await visit.Page.GetByLabel("E-mail address or user name").FillAsync(visit.Email);
+        await visit.Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
+        await visit.PressAsync("Sign in");
+        await Assertions.Expect(visit.Page.Locator(".user-code")).ToContainTextAsync(code);
     }
 }

@@ -108,4 +108,47 @@ public sealed class LanguageTests(BrowserFixture fixture)
 
         visit.AssertPolicyHeld();
     }
+
+    // UAX #44 (Nd): keyboards of these languages write digits of their own.
+    [Theory]
+    [InlineData("١٢٣ ٤٥٦")]
+    [InlineData("۱۲۳-۴۵۶")]
+    [InlineData("１２３４５６")]
+    public async Task Code_TypedInDigitsOfTheLanguage_IsKept(string typed)
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.GotoAsync("/verify-email?email=ada%40example.com&sent=1");
+        var field = visit.Page.Locator("input.otp");
+        await field.PressSequentiallyAsync(typed);
+        await Assertions.Expect(field).ToHaveValueAsync("123456");
+    }
+
+    [Fact]
+    public async Task RecoveryCodes_FromRightToLeft_ReadFromLeftToRight()
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.SignInAsync();
+        await visit.GotoAsync("/language?to=ar&from=" + Uri.EscapeDataString("/account/security/authenticator"));
+        var secret = (await visit.Page.Locator(".reference code").TextContentAsync())!.Replace(" ", "", StringComparison.Ordinal);
+        await visit.Page.Locator("input.otp").FillAsync(Visit.Totp(secret, steps: -1));
+        await visit.Page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(visit.Page.Locator(".codes code")).ToHaveCountAsync(10);
+        Assert.Equal("ltr isolate", await visit.Page.Locator(".codes code").First.EvaluateAsync<string>("code => getComputedStyle(code).direction + ' ' + getComputedStyle(code).unicodeBidi"));
+        await visit.GotoAsync("/signin/second-factor?way=recovery_code");
+        Assert.Equal("ltr", await visit.Page.Locator("#Code").EvaluateAsync<string>("code => getComputedStyle(code).direction"));
+    }
+
+    [Theory]
+    [InlineData("en")]
+    [InlineData("de")]
+    [InlineData("ar")]
+    public async Task Tabs_OfTheAccount_AreAllInSightOnADesk(string language)
+    {
+        await using var visit = await fixture.VisitAsync();
+        await visit.SignInAsync();
+        await visit.GotoAsync("/language?to=" + language + "&from=%2Faccount");
+        Assert.True(await visit.Page.Locator(".tabs").EvaluateAsync<bool>("tabs => tabs.scrollWidth <= tabs.clientWidth"));
+        await visit.Page.EmulateMediaAsync(new() { ForcedColors = ForcedColors.Active });
+        Assert.Equal("solid", await visit.Page.Locator(".tabs [aria-current]").EvaluateAsync<string>("tab => getComputedStyle(tab).outlineStyle"));
+    }
 }

@@ -295,6 +295,34 @@ public sealed class PageStateTests(BrowserFixture fixture)
             await visit.SignInAsync();
             await visit.AddAuthenticatorAsync();
         },
+        ["account-recovery-codes-arabic"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.AddAuthenticatorAsync();
+            await visit.PressAsync("العربية");
+            await Assertions.Expect(visit.Page.Locator(".codes code")).ToHaveCountAsync(10);
+        },
+        ["account-security-remove-last"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.AddAuthenticatorAsync();
+            await visit.GotoAsync("/account/security");
+            await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Remove: Authenticator app" }).ClickAsync();
+            await Assertions.Expect(visit.Page.GetByText("Remove Authenticator app?")).ToBeVisibleAsync();
+        },
+        ["account-data"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/data");
+        },
+        ["account-data-slip"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.GotoAsync("/account/data");
+            await visit.PressAsync("Delete my account");
+            await Assertions.Expect(visit.Page.Locator(".error-summary")).ToBeVisibleAsync();
+        },
+        ["account-deleted"] = (visit, _) => visit.GotoAsync("/signed-out?done=deleted"),
         ["account-passkey"] = async (visit, _) =>
         {
             await visit.SignInAsync();
@@ -521,11 +549,13 @@ public sealed class PageStateTests(BrowserFixture fixture)
         ["MyAccount/Authenticator"] = "account-authenticator",
         ["MyAccount/Confirm"] = "account-confirm-password",
         ["MyAccount/Connections"] = "account-connections",
+        ["MyAccount/Data"] = "account-data",
         ["MyAccount/Devices"] = "account-devices",
         ["MyAccount/Index"] = "account-profile",
         ["MyAccount/Passkey"] = "account-passkey",
         ["MyAccount/Password"] = "account-password",
         ["MyAccount/Pending"] = "account-pending-email",
+        ["MyAccount/RecoveryCodes"] = "account-recovery-codes",
         ["MyAccount/Security"] = "account-security",
         ["MyAccount/Sessions"] = "account-sessions",
         ["NotMe"] = "not-me",

@@ -1,3 +1,4 @@
+using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.Sessions;
 using Identity.Server.Pages.Flow;
 
@@ -14,8 +15,9 @@ public sealed class ExternalButtons
 {
     private readonly ExternalProviders _providers;
     private readonly ExternalSignOut _signOut;
+    private readonly ExternalSignInService _external;
 
-    internal ExternalButtons(ExternalProviders providers, ExternalSignOut signOut) => (_providers, _signOut) = (providers, signOut);
+    internal ExternalButtons(ExternalProviders providers, ExternalSignOut signOut, ExternalSignInService external) => (_providers, _signOut, _external) = (providers, signOut, external);
 
     /// <summary>Whether there is any provider.</summary>
     public bool AreOffered => _providers.Shown.Count > 0;
@@ -32,6 +34,16 @@ public sealed class ExternalButtons
             .OrderByDescending(provider => provider == suggested)
             .Select(provider => new ExternalButton(provider.DisplayName, PageUrls.External(provider.Name, returnUrl), provider == suggested))];
     }
+
+    /// <summary>The providers through which an account is reached, to come back with a proof.</summary>
+    public async Task<IReadOnlyList<ExternalButton>> OfAsync(Guid accountId, string returnUrl, CancellationToken cancellationToken) =>
+    [
+        .. (await _external.ListAsync(accountId, cancellationToken))
+            .Select(identity => _providers.FindEnabled(identity.Provider))
+            .OfType<IExternalProvider>()
+            .Distinct()
+            .Select(provider => new ExternalButton(provider.DisplayName, PageUrls.External(provider.Name, returnUrl), IsSuggested: false)),
+    ];
 
     /// <summary>The provider's name for people.</summary>
     public string NameOf(string provider) => _providers.Find(provider)?.DisplayName ?? provider;

@@ -52,7 +52,7 @@ internal sealed class ExternalCompletion(
         var returnUrl = returnUrls.Validate(requestedReturnUrl);
         if (!interactions.IsRequest(returnUrl))
         {
-            return new ExternalFlow(provider, returnUrl, mark, now, Fresh: false, MaxAge: null, LoginHint: null, LinkSessionId: null, Retried: false);
+            return new ExternalFlow(provider, returnUrl, mark, now, Fresh: false, MaxAge: null, LoginHint: null, LinkSessionId: null, Retried: false, Proves: session is not null);
         }
 
         // Who is signed in and sent to sign in all the same has to prove it anew, whatever of the request asked for that. What is pushed or signed asks as what stands in the address does.

@@ -32,7 +32,7 @@ internal static class ExternalEndpoints
         services.AddSingleton<ExternalFailures>();
         services.AddSingleton<ExternalCompletion>();
         services.AddSingleton<ExternalSignOut>();
-        services.AddSingleton(provider => new ExternalButtons(provider.GetRequiredService<ExternalProviders>(), provider.GetRequiredService<ExternalSignOut>()));
+        services.AddSingleton(provider => new ExternalButtons(provider.GetRequiredService<ExternalProviders>(), provider.GetRequiredService<ExternalSignOut>(), provider.GetRequiredService<ExternalSignInService>()));
         services.AddSingleton<BackChannelLogout>();
         services.AddSingleton(provider => new ExternalProviders(options, provider.GetServices<IExternalProvider>()));
         services.AddSingleton(provider => new FederationCheck(provider.GetRequiredService<ExternalProviders>()));

@@ -18,8 +18,9 @@ namespace Identity.Server.External;
 /// <param name="MaxAge">Seconds since when at most they proved themselves, where the application said so.</param>
 /// <param name="LoginHint">Whom the application expects.</param>
 /// <param name="LinkSessionId">The session whose account is to be linked; null: a sign-in.</param>
+/// <param name="Proves">Somebody who is signed in comes to prove it again: a sign-in there of long ago would lead nowhere. Unlike <paramref name="MaxAge"/> nobody is refused for it.</param>
 /// <param name="Retried">It is the one ordinary sign-in after the provider said no to a special one.</param>
-internal sealed record ExternalFlow(string Provider, string ReturnUrl, string Browser, DateTimeOffset StartedAt, bool Fresh, long? MaxAge, string? LoginHint, string? LinkSessionId, bool Retried);
+internal sealed record ExternalFlow(string Provider, string ReturnUrl, string Browser, DateTimeOffset StartedAt, bool Fresh, long? MaxAge, string? LoginHint, string? LinkSessionId, bool Retried, bool Proves = false);
 
 /// <summary>Somebody has been vouched for, and the browser is on its way to where that counts.</summary>
 internal sealed record ExternalTicket(ExternalFlow Flow, ExternalPerson Person);

@@ -1,4 +1,5 @@
-// RFC 6265bis §4.1.3: what a browser carries besides its session: half a sign-in, and what it is remembered for.
+// RFC 6265bis §4.1.3: what a browser carries besides its session: half a sign-in, what it is remembered for, and what it shows but once.
+using System.Globalization;
 using System.Security.Cryptography;
 using Identity.Accounts.SecondFactors;
 using Microsoft.AspNetCore.DataProtection;
@@ -6,23 +7,54 @@ using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Hosting;
 
-/// <summary>Cookies that no script reads. The remembered tokens are encrypted, so that nobody can plant one of their own choice.</summary>
-public sealed class SignInCookies(ServerSettings settings, IDataProtectionProvider protection, IOptions<SecondFactorOptions> options)
+/// <summary>Cookies that no script reads. The remembered tokens and recovery codes are encrypted, so that nobody can plant one of their own choice.</summary>
+public sealed class SignInCookies(ServerSettings settings, IDataProtectionProvider protection, IOptions<SecondFactorOptions> options, TimeProvider time)
 {
     // People at one browser: the one remembered longest ago goes.
     private const int MostAccounts = 5;
     private readonly IDataProtector _protector = protection.CreateProtector("identity.remembered-browser.v1");
 
+    private readonly IDataProtector _recovery = protection.CreateProtector("identity.recovery-codes.v1");
+    private readonly IDataProtector _login = protection.CreateProtector("identity.phone-login.v1");
+
     private string HalfName => settings.IsHttps ? "__Host-identity-half" : "identity-half";
 
     private string RememberedName => settings.IsHttps ? "__Host-identity-remembered" : "identity-remembered";
+
+    private string LoginName => settings.IsHttps ? "__Host-identity-login" : "identity-login";
+
+    private string RecoveryName => settings.IsHttps ? "__Host-identity-recovery" : "identity-recovery";
 
     /// <summary>The ticket of the first half.</summary>
     public string? ReadHalf(HttpContext context) => context.Request.Cookies.TryGetValue(HalfName, out var ticket) ? ticket : null;
 
     public void WriteHalf(HttpContext context, string ticket) => context.Response.Cookies.Append(HalfName, ticket, Cookie(FactorTickets.EnrolmentLifetime));
 
-    public void DeleteHalf(HttpContext context) => context.Response.Cookies.Delete(HalfName, Cookie(maxAge: null));
+    public void DeleteHalf(HttpContext context)
+    {
+        context.Response.Cookies.Delete(HalfName, Cookie(maxAge: null));
+        Drop(context, LoginName);
+    }
+
+    /// <summary>Whose phone is asked, as it was typed, to ask it once more. Encrypted, and in no address: it may be anything that somebody typed there.</summary>
+    public void WriteLogin(HttpContext context, string login) => context.Response.Cookies.Append(LoginName, _login.Protect(login), Cookie(FactorTickets.EnrolmentLifetime));
+
+    public string? ReadLogin(HttpContext context)
+    {
+        if (!context.Request.Cookies.TryGetValue(LoginName, out var cookie) || cookie is not { Length: > 0 and < 2000 })
+        {
+            return null;
+        }
+
+        try
+        {
+            return _login.Unprotect(cookie);
+        }
+        catch (CryptographicException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>Tokens of second factors that this browser need not prove for a while.</summary>
     public IReadOnlyList<string> ReadRemembered(HttpContext context) => [.. Entries(context).Select(entry => entry.Token)];
@@ -33,6 +65,33 @@ public sealed class SignInCookies(ServerSettings settings, IDataProtectionProvid
         var entries = Entries(context).Where(entry => entry.Account != account).Append((Account: account, Token: token)).TakeLast(MostAccounts);
         context.Response.Cookies.Append(RememberedName, _protector.Protect(string.Join('\n', entries.Select(entry => entry.Account + " " + entry.Token))), Cookie(TimeSpan.FromDays(options.Value.RememberedBrowserDays)));
     }
+
+    /// <summary>Recovery codes that were made just now, for the page that shows them: as long as a proof is fresh, for new ones could be made with that anyway.</summary>
+    public void WriteRecoveryCodes(HttpContext context, Guid accountId, IEnumerable<string> codes)
+    {
+        var until = (time.GetUtcNow() + FactorEnrolment.Fresh).ToUnixTimeSeconds();
+        context.Response.Cookies.Append(RecoveryName, _recovery.Protect(string.Create(CultureInfo.InvariantCulture, $"{accountId:N}/{until}/{string.Join(' ', codes)}")), Cookie(FactorEnrolment.Fresh));
+    }
+
+    /// <summary>Empty: this browser was given none for this account, or they are saved.</summary>
+    public IReadOnlyList<string> ReadRecoveryCodes(HttpContext context, Guid accountId)
+    {
+        if (!context.Request.Cookies.TryGetValue(RecoveryName, out var cookie) || cookie is not { Length: > 0 and < 2000 })
+        {
+            return [];
+        }
+
+        try
+        {
+            return _recovery.Unprotect(cookie).Split('/') is [var id, var until, var codes] && id == accountId.ToString("N") && long.Parse(until, CultureInfo.InvariantCulture) > time.GetUtcNow().ToUnixTimeSeconds() ? codes.Split(' ') : [];
+        }
+        catch (CryptographicException)
+        {
+            return [];
+        }
+    }
+
+    public void DeleteRecoveryCodes(HttpContext context) => Drop(context, RecoveryName);
 
     private (string Account, string Token)[] Entries(HttpContext context)
     {
@@ -48,6 +107,14 @@ public sealed class SignInCookies(ServerSettings settings, IDataProtectionProvid
         catch (CryptographicException)
         {
             return [];
+        }
+    }
+
+    private void Drop(HttpContext context, string name)
+    {
+        if (context.Request.Cookies.ContainsKey(name))
+        {
+            context.Response.Cookies.Delete(name, Cookie(maxAge: null));
         }
     }
 

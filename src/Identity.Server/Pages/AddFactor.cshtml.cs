@@ -14,8 +14,6 @@ namespace Identity.Server.Pages;
 /// </summary>
 public sealed class AddFactorModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, SignInCookies cookies) : FirstFactorPageModel(services, browser, changes, enrolment, signIn, cookies)
 {
-    private readonly SignInCookies _cookies = cookies;
-
     /// <summary>Set where an authenticator app would not do.</summary>
     [BindProperty(SupportsGet = true, Name = "passkey")]
     public string? PasskeyOnly { get; set; }
@@ -26,7 +24,7 @@ public sealed class AddFactorModel(PageServices services, BrowserSession browser
     {
         if (IsSigningIn)
         {
-            _cookies.DeleteHalf(HttpContext);
+            Cookies.DeleteHalf(HttpContext);
         }
 
         return Declined();

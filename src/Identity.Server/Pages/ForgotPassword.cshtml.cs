@@ -14,6 +14,8 @@ public sealed class ForgotPasswordModel(PageServices services, PasswordService p
 
     public void OnGet() => Email ??= EmailAddress.IsWellFormed(Context.LoginHint) ? Context.LoginHint : null;
 
+    public IActionResult OnPostDecline() => Declined();
+
     protected override bool KeepsInput => true;
 
     /// <summary>What it does it does for the address and the code, whoever is signed in here.</summary>
@@ -29,7 +31,7 @@ public sealed class ForgotPasswordModel(PageServices services, PasswordService p
         }
 
         return await passwords.ForgotAsync(email, Caller, cancellationToken) is { } retryAfter
-            ? Wait(retryAfter)
+            ? Wait(retryAfter, "Code.Wait")
             : SeeOther(PageUrls.ResetPassword(email, LinkReturnUrl));
     }
 }

@@ -107,11 +107,13 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
     }
 
     /// <summary>The same page, which says how long to wait: 429.</summary>
-    protected IActionResult Wait(TimeSpan retryAfter)
+    /// <param name="retryAfter">How long.</param>
+    /// <param name="text">Key of what there was too much of.</param>
+    protected IActionResult Wait(TimeSpan retryAfter, string text = "Problem.Wait")
     {
         Response.StatusCode = StatusCodes.Status429TooManyRequests;
         Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling(retryAfter.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
-        Problem(null, T["Problem.Wait", HumanTime.Length(T, retryAfter)]);
+        Problem(null, T[text, HumanTime.Length(T, retryAfter)]);
         return Page();
     }
 }

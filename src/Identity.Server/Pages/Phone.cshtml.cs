@@ -9,6 +9,9 @@ namespace Identity.Server.Pages;
 /// <summary>Waits for a person's phone to let them in without the password. Whether any phone was asked does not show: no answer, a no and nobody look alike.</summary>
 public sealed class PhoneModel(PageServices services, PhoneSignIn phone, BrowserSession browser, SignInCookies cookies) : IdentityPageModel(services), IPushForm
 {
+    /// <summary>As it was typed on the page before, to ask once more.</summary>
+    public string? Login => cookies.ReadLogin(HttpContext);
+
     public PushPrompt? Push { get; private set; }
 
     public async Task<IActionResult> OnGetAsync(CancellationToken cancellationToken) => await LoadAsync(cancellationToken) ? Page() : StartOver();

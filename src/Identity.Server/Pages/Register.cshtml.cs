@@ -39,6 +39,11 @@ public sealed class RegisterModel(PageServices services, RegistrationService reg
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
         var email = AccountRules.Email(Email) ?? "";
+        if (email.Length == 0)
+        {
+            Problem(nameof(Email), T["Problem.Email"]);
+        }
+
         if (Clean(FirstName) is { Length: > 100 })
         {
             Problem(nameof(FirstName), T["Problem.TooLong", 100]);
@@ -47,11 +52,6 @@ public sealed class RegisterModel(PageServices services, RegistrationService reg
         if (Clean(LastName) is { Length: > 100 })
         {
             Problem(nameof(LastName), T["Problem.TooLong", 100]);
-        }
-
-        if (email.Length == 0)
-        {
-            Problem(nameof(Email), T["Problem.Email"]);
         }
 
         if (FieldRules.NewPassword(T, options.Value, Password) is { } problem)

@@ -35,6 +35,8 @@ public sealed class ResetPasswordModel(PageServices services, PasswordService pa
     {
     }
 
+    public IActionResult OnPostDecline() => Declined();
+
     protected override bool KeepsInput => true;
 
     /// <summary>What it does it does for the address and the code, whoever is signed in here.</summary>
@@ -107,7 +109,7 @@ public sealed class ResetPasswordModel(PageServices services, PasswordService pa
         }
 
         return await passwords.ForgotAsync(email, Caller, cancellationToken) is { } retryAfter
-            ? Wait(retryAfter)
+            ? Wait(retryAfter, "Code.Wait")
             : SeeOther(PageUrls.ResetPassword(email, LinkReturnUrl) + "&again=1");
     }
 }

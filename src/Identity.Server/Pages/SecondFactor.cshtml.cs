@@ -132,7 +132,7 @@ public sealed class SecondFactorModel(
         switch (await signIn.SendCodeAsync(Ticket, Way, Caller, cancellationToken))
         {
             case GeneratedCode.RateLimited limited:
-                return Wait(limited.RetryAfter);
+                return Wait(limited.RetryAfter, "Code.Wait");
             case GeneratedCode.Sent:
                 return SeeOther(PageUrls.SecondFactor(LinkReturnUrl, Way, sent: true, again));
             default:

@@ -148,6 +148,7 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, OneTimeCo
         {
             case PhoneAsked.Asked asked:
                 cookies.WriteHalf(HttpContext, asked.Ticket);
+                cookies.WriteLogin(HttpContext, login);
                 return SeeOther(PageUrls.Phone(LinkReturnUrl));
             case PhoneAsked.RateLimited limited:
                 return Wait(limited.RetryAfter);

@@ -57,7 +57,7 @@ public sealed class SignInWithCodeModel(PageServices services, OneTimeCodeServic
         {
             case GeneratedCode.RateLimited limited:
                 Sent = again ? "1" : null;
-                return Wait(limited.RetryAfter);
+                return Wait(limited.RetryAfter, "Code.Wait");
             case GeneratedCode.Sent:
                 return SeeOther(PageUrls.SignInWithCode(email, LinkReturnUrl, sent: true) + (again ? "&again=1" : ""));
             case var other:

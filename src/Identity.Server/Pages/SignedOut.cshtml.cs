@@ -11,6 +11,12 @@ public sealed class SignedOutModel(PageServices services, EndedSession ended, Re
     [BindProperty(SupportsGet = true, Name = "client_id")]
     public string? ClientId { get; set; }
 
+    /// <summary><c>deleted</c>: with the session the account ended.</summary>
+    [BindProperty(SupportsGet = true, Name = "done")]
+    public string? Done { get; set; }
+
+    public bool IsDeleted => Done is "deleted";
+
     /// <summary>Where the person came from.</summary>
     public RequestClient? From { get; private set; }
 

@@ -64,6 +64,9 @@ public sealed class VerifyModel(
     /// <summary>The code in two groups, to be compared with what the device shows.</summary>
     public string ShownCode => UserCodes.Normalize(UserCode) is { } code ? $"{code[..4]}-{code[4..]}" : "";
 
+    /// <summary>The same question again, for somebody else.</summary>
+    public string ThisUrl => PageUrls.Verify(ShownCode, interaction: Interaction);
+
     protected override bool KeepsInput => true;
 
     public async Task<IActionResult> OnGetAsync(CancellationToken cancellationToken)

@@ -39,6 +39,8 @@ public sealed class VerifyEmailModel(PageServices services, OneTimeCodeService c
     {
     }
 
+    public IActionResult OnPostDecline() => Declined();
+
     protected override bool KeepsInput => true;
 
     /// <summary>What it does it does for the address and the code, whoever is signed in here.</summary>
@@ -91,7 +93,7 @@ public sealed class VerifyEmailModel(PageServices services, OneTimeCodeService c
 
         return await codes.GenerateAsync(new CodeRecipient(null, email, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken) switch
         {
-            GeneratedCode.RateLimited limited => Wait(limited.RetryAfter),
+            GeneratedCode.RateLimited limited => Wait(limited.RetryAfter, "Code.Wait"),
             GeneratedCode.Sent => SeeOther(PageUrls.VerifyEmail(email, LinkReturnUrl, sent: true) + "&again=1"),
             var other => throw new InvalidOperationException($"Asking for a code by mail came to {other.GetType().Name}."),
         };

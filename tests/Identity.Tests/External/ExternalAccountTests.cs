@@ -16,6 +16,8 @@ public sealed class ExternalAccountTests
 {
     private const string TokenRoute = "POST /openam/oauth2/access_token";
     private const string Password = "a sound pass phrase 7";
+    private const string AuthorizeUrl = "/connect/authorize?client_id=atlas&response_type=code&redirect_uri=https%3A%2F%2Fatlas.example.com%2Fcallback&scope=openid&state=s&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+    private const string Clients = """[{"client_id":"atlas","client_name":"Atlas","redirect_uris":["https://atlas.example.com/callback"],"token_endpoint_auth_method":"none","scope":"openid"}]""";
     private static readonly DateTimeOffset s_time = new(2026, 11, 22, 23, 6, 0, TimeSpan.Zero);
 
     [Fact]
@@ -53,6 +55,95 @@ public sealed class ExternalAccountTests
         Assert.Equal("/account", (await SignInAsync(world, key, other)).OriginalString);
         using var again = await browser.GetAsync(location.OriginalString);
         Assert.StartsWith("/external/problem?", again.Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Person_WhoSaysNoThere_CanStillGoBackToTheApplication()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        using var browser = world.NewBrowser();
+        var asked = await browser.GetAsync(AuthorizeUrl);
+        var returnUrl = Node.Query(asked.Headers.Location!)["returnUrl"];
+        var sent = await ExternalWorld.BeginAsync(browser, returnUrl: returnUrl);
+        using var denied = await browser.GetAsync($"/cb?error=access_denied&state={Uri.EscapeDataString(sent["state"])}");
+        Assert.Equal("Denied", await ExternalWorld.ProblemAsync(browser, denied.Headers.Location!));
+        using var declined = await browser.SubmitAsync(denied.Headers.Location!.OriginalString, [], "Back to Atlas");
+        using var told = await browser.GetAsync(declined.Headers.Location!.OriginalString);
+        Assert.StartsWith("https://atlas.example.com/callback?error=access_denied", told.Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ExistingAccount_ThatIsNotTheirs_LeavesAWayOut()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        await world.Server.RegisterAsync("alice@example.org", Password);
+        using var browser = world.NewBrowser();
+        var asked = await browser.GetAsync(AuthorizeUrl);
+        Serve(world, key, claims: null);
+        var location = await world.SignInAsync(browser, world.Ids.Nonce!, ExternalWorld.Issuer, returnUrl: Node.Query(asked.Headers.Location!)["returnUrl"]);
+        using var shown = await browser.GetAsync(location.OriginalString);
+        var page = new AngleSharp.Html.Parser.HtmlParser().ParseDocument(await shown.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        Assert.Equal("A", page.QuerySelector(".client-mark")?.TextContent);
+        Assert.StartsWith("/signin?returnUrl=%2Fconnect%2Fauthorize", page.QuerySelector(".below a")!.GetAttribute("href"), StringComparison.Ordinal);
+        Assert.Equal("alice@example.org", page.QuerySelector("form input[autocomplete=username]")!.GetAttribute("value"));
+        using (var wrong = await browser.SubmitAsync(location.OriginalString, new() { ["current-password"] = "not the password 1" }))
+        {
+            Assert.Contains("let us send you a code", await wrong.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        }
+
+        using var declined = await PostAsync(browser, location.OriginalString, "handler=Decline");
+        using var told = await browser.GetAsync(declined.Headers.Location!.OriginalString);
+        Assert.StartsWith("https://atlas.example.com/callback?error=access_denied", told.Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AccountWithoutAPassword_OnItsOwnPages_IsAskedForNone_AndCanChooseOne()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key, ("Federation:Providers:openam:TrustEmail", "true"));
+        using var browser = world.NewBrowser();
+        Assert.Equal("/account", (await SignInAsync(world, key, browser)).OriginalString);
+        world.Time.Advance(TimeSpan.FromMinutes(11));
+
+        // What needs a fresh proof offers the one that there is, and what else there could be.
+        var confirm = await ReadAsync(browser, "/account/security/confirm?returnUrl=%2Faccount%2Fsecurity");
+        Assert.Null(confirm.QuerySelector("input[type=password]"));
+        var proof = confirm.QuerySelector("a[href^='/external/openam?']")!;
+        Assert.Equal("Continue with Example OpenAM", proof.TextContent.Trim());
+        Assert.NotNull(confirm.QuerySelector("a[href='/account/password']"));
+        var profile = await ReadAsync(browser, "/account");
+        Assert.Null(profile.QuerySelector("input[type=password]"));
+        Assert.NotNull(profile.QuerySelector("a[href^='/external/openam?']"));
+        using (var saved = await browser.SubmitAsync("/account", new() { ["Form.UserName"] = "alicia" }, "Save changes"))
+        {
+            Assert.Equal(HttpStatusCode.UnprocessableEntity, saved.StatusCode);
+            Assert.Contains("/account/password", new AngleSharp.Html.Parser.HtmlParser().ParseDocument(await saved.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).QuerySelector(".card")!.InnerHtml, StringComparison.Ordinal);
+        }
+
+        // Nor is anything given out or deleted without one.
+        Assert.NotNull((await ReadAsync(browser, "/account/data")).QuerySelector("a[href^='/external/openam?']"));
+        using (var copy = await PostAsync(browser, "/account/data", "handler=Delete", "/account/data?handler=Export"))
+        {
+            Assert.Equal(HttpStatusCode.UnprocessableEntity, copy.StatusCode);
+        }
+
+        // The provider is asked to look again: its sign-in of long ago would not do.
+        using (var go = await browser.GetAsync(proof.GetAttribute("href")!))
+        {
+            Assert.Equal("600", Node.Query(go.Headers.Location)["max_age"]);
+        }
+
+        // And the password that it never had is set with a code from the mailbox.
+        var page = await ReadAsync(browser, "/account/password");
+        Assert.Equal("Set a password", page.QuerySelector(".card h2")!.TextContent);
+        Assert.Null(page.QuerySelector("input[type=password]"));
+        using var mailed = await PostAsync(browser, "/account/password", "handler=Set");
+        using var done = await browser.SubmitAsync(mailed.Headers.Location!.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org"), ["new-password"] = Password });
+        Assert.StartsWith("/account/password?done=", done.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        Assert.NotNull((await ReadAsync(browser, "/account/password")).QuerySelector("#CurrentPassword"));
+        Assert.Equal("alice@example.org", await SignInAndTellAsync(world, key));
     }
 
     [Fact]
@@ -612,7 +703,7 @@ public sealed class ExternalAccountTests
             settings[name] = value;
         }
 
-        var world = await ExternalWorld.StartAsync(s_time, settings);
+        var world = await ExternalWorld.StartAsync(s_time, settings, Clients);
         world.ServeRoot(key.Jwks());
         return world;
     }
@@ -661,13 +752,20 @@ public sealed class ExternalAccountTests
 
     private static string Callback(string state) => $"/cb?code=c&iss={Uri.EscapeDataString(ExternalWorld.Issuer)}&state={Uri.EscapeDataString(state)}";
 
-    private static async Task<HttpResponseMessage> PostSendAsync(Browser browser, Uri link)
+    private static Task<HttpResponseMessage> PostSendAsync(Browser browser, Uri link) => PostAsync(browser, link.OriginalString, "handler=Send");
+
+    private static async Task<AngleSharp.Html.Dom.IHtmlDocument> ReadAsync(Browser browser, string path)
     {
-        using var page = await browser.GetAsync(link.OriginalString);
-        var document = new AngleSharp.Html.Parser.HtmlParser().ParseDocument(await page.Content.ReadAsStringAsync());
-        var form = document.Forms.Single(candidate => candidate.Action.Contains("handler=Send", StringComparison.Ordinal));
+        using var page = await browser.GetAsync(path);
+        return new AngleSharp.Html.Parser.HtmlParser().ParseDocument(await page.Content.ReadAsStringAsync());
+    }
+
+    private static async Task<HttpResponseMessage> PostAsync(Browser browser, string path, string action, string? to = null)
+    {
+        var document = await ReadAsync(browser, path);
+        var form = document.Forms.Single(candidate => candidate.Action.Contains(action, StringComparison.Ordinal));
         var fields = form.QuerySelectorAll("input").Select(input => KeyValuePair.Create(input.GetAttribute("name")!, input.GetAttribute("value") ?? ""));
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(browser.Address, form.GetAttribute("action")!)) { Content = new FormUrlEncodedContent(fields) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(browser.Address, to ?? form.GetAttribute("action")!)) { Content = new FormUrlEncodedContent(fields) };
         return await browser.SendAsync(request);
     }
 

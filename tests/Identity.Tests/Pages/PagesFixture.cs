@@ -18,7 +18,7 @@ public sealed class PagesFixture : IAsyncLifetime
     public HostedServer Server => _server!;
 
     public async ValueTask InitializeAsync() => _server = await HostedServer.StartAsync(
-        """[{"client_id":"atlas","client_name":"Atlas","redirect_uris":["https://atlas.example.com/callback"],"token_endpoint_auth_method":"none","scope":"openid profile email","require_consent":true}]""",
+        """[{"client_id":"atlas","client_name":"Atlas","client_uri":"https://atlas.example.com/","redirect_uris":["https://atlas.example.com/callback"],"token_endpoint_auth_method":"none","scope":"openid profile email","require_consent":true}]""",
         settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Accounts:LockoutThreshold"] = "3", ["Accounts:OneTimeCodesPerAccount"] = "1000" });
 
     public PageClient Browser() => new(Server.Url);

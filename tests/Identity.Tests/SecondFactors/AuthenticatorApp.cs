@@ -35,10 +35,12 @@ public sealed class AuthenticatorApp
     public async Task<string> ConfirmAsync(Browser browser, DateTimeOffset now)
     {
         using var answer = await SendAsync(browser, now);
-        var html = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.Headers.Location is not null, $"{(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
+        using var shown = await browser.GetAsync(answer.Headers.Location.OriginalString);
+        var html = await shown.Content.ReadAsStringAsync();
         var document = new HtmlParser().ParseDocument(html);
         Assert.True(document.QuerySelectorAll(".codes code").Length == 10, $"{(int)answer.StatusCode} {answer.Headers.Location} {html}");
-        return document.QuerySelector(".actions-row a.button")!.GetAttribute("href")!;
+        return document.QuerySelector(".actions-row a.button:not([download])")!.GetAttribute("href")!;
     }
 
     public async Task<HttpResponseMessage> SendAsync(Browser browser, DateTimeOffset now)

@@ -135,8 +135,9 @@ public sealed class StepUpTests
             ]),
         };
         using var answer = await browser.SendAsync(request);
-        var document = new HtmlParser().ParseDocument(await answer.Content.ReadAsStringAsync());
-        return (document, document.QuerySelector(".actions-row a.button")!.GetAttribute("href")!);
+        using var codes = await browser.GetAsync(answer.Headers.Location!.OriginalString);
+        var document = new HtmlParser().ParseDocument(await codes.Content.ReadAsStringAsync());
+        return (document, document.QuerySelector(".actions-row a.button:not([download])")!.GetAttribute("href")!);
     }
 
     private static async Task<string> LocationAsync(Browser browser, string url)

@@ -131,11 +131,12 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
                 return Task.CompletedTask;
             },
             OnTicketReceived = CompleteAsync,
-            OnAccessDenied = denied =>
+            OnAccessDenied = async denied =>
             {
-                _failures.Tell(denied.HttpContext, Name, new ExternalRefusal(ExternalProblem.Denied, "access_denied", "the person, or the provider for them, said no"), null);
+                // The application that they come from still waits.
+                var flow = denied.Properties?.Items.TryGetValue(FlowItem, out var id) == true ? await _flows.TakeAsync(ExternalFlows.SignIn, id!, denied.HttpContext.RequestAborted) : null;
+                _failures.Tell(denied.HttpContext, Name, new ExternalRefusal(ExternalProblem.Denied, "access_denied", "the person, or the provider for them, said no"), flow is not null && _flows.IsFrom(denied.HttpContext, flow) ? flow.ReturnUrl : null);
                 denied.HandleResponse();
-                return Task.CompletedTask;
             },
             OnRemoteFailure = FailAsync,
         };
@@ -151,7 +152,7 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
         if (!flow.Retried)
         {
             properties.Prompt = flow.Fresh ? OpenIdConnectPrompt.Login : null;
-            properties.MaxAge = flow.MaxAge is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+            properties.MaxAge = flow.MaxAge is { } seconds ? TimeSpan.FromSeconds(seconds) : flow.Proves ? ExternalCompletion.RecentSignIn : null;
         }
 
         await context.ChallengeAsync(Scheme(Name), properties);

@@ -167,7 +167,7 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
             if (_flows.IsFrom(context, flow))
             {
                 returnUrl = flow.ReturnUrl;
-                if (flow is { MaxAge: { } seconds, Retried: false } && person.AuthenticatedAt < _timeProvider.GetUtcNow() - TimeSpan.FromSeconds(seconds) - skew)
+                if (flow is { Retried: false } && (flow.MaxAge ?? (flow.Proves ? (long)ExternalCompletion.RecentSignIn.TotalSeconds : null)) is { } seconds && person.AuthenticatedAt < _timeProvider.GetUtcNow() - TimeSpan.FromSeconds(seconds) - skew)
                 {
                     // SAML has no max_age: the provider is asked for a new sign-in once it is known that the old one does not do.
                     await ChallengeAsync(context, flow with { Retried = true });

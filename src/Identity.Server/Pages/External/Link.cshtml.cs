@@ -62,6 +62,9 @@ public sealed class LinkModel : IdentityPageModel
     /// <summary>As the provider told it: the person knows it already.</summary>
     public string Address => _ticket.Person.Email ?? "";
 
+    /// <summary>For whom it is somebody else's: the sign-in page, which leads nobody on to a provider by itself.</summary>
+    public string Otherwise => PageUrls.SignInHere(LinkReturnUrl);
+
     public override async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
     {
         var ticket = Id is { Length: > 0 and <= 200 } id ? await _flows.PeekProofAsync(id, HttpContext.RequestAborted) : null;
@@ -113,7 +116,7 @@ public sealed class LinkModel : IdentityPageModel
     {
         if (await _codes.GenerateAsync(new CodeRecipient(_account.Id, null, null), "email", OneTimeCodePurposes.Verification, Caller, cancellationToken) is GeneratedCode.RateLimited limited)
         {
-            return Wait(limited.RetryAfter);
+            return Wait(limited.RetryAfter, "Code.Wait");
         }
 
         return SeeOther(PageUrls.ExternalLink(Id!) + "&sent=1");
@@ -140,6 +143,13 @@ public sealed class LinkModel : IdentityPageModel
                 Problem(nameof(Code), T["Code.Wrong"]);
                 return Invalid();
         }
+    }
+
+    /// <summary>The provider vouched for somebody all the same: nothing of that is kept.</summary>
+    public async Task<IActionResult> OnPostDeclineAsync(CancellationToken cancellationToken)
+    {
+        await _flows.TakeProofAsync(Id!, cancellationToken);
+        return Declined();
     }
 
     private async Task<IActionResult> LinkAsync(Account account, string? sessionId, string? channel, CancellationToken cancellationToken)

@@ -28,7 +28,7 @@ public sealed partial class ProblemModel(PageServices services, ExternalButtons 
     /// <summary>Only what looks like one of ours: the address can be written by anybody.</summary>
     public string? CorrelationId => Id is not null && IdForm().IsMatch(Id) ? Id : null;
 
-    public string Again => PageUrls.SignIn(LinkReturnUrl) + (LinkReturnUrl is null ? "?" : "&") + "here=1";
+    public string Again => PageUrls.SignInHere(LinkReturnUrl);
 
     public void OnGet()
     {
@@ -46,6 +46,8 @@ public sealed partial class ProblemModel(PageServices services, ExternalButtons 
             _ => StatusCodes.Status400BadRequest,
         };
     }
+
+    public IActionResult OnPostDecline() => Declined();
 
     [GeneratedRegex("^[0-9A-Za-z:-]{8,64}$", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex IdForm();

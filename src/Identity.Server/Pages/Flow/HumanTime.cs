@@ -32,6 +32,9 @@ public static class HumanTime
         };
     }
 
+    /// <summary>"14 days", as it stands after "after".</summary>
+    public static string Days(IStringLocalizer texts, TimeSpan span) => Count(texts, "DayAgo", (int)Math.Ceiling(span.TotalDays));
+
     public static string Date(DateTimeOffset time) => time.UtcDateTime.ToString("D", CultureInfo.CurrentCulture);
 
     private static string Count(IStringLocalizer texts, string unit, int count) =>

@@ -25,6 +25,9 @@ public interface IFactorForm : IPushForm
 
     bool MayRemember { get; }
 
+    /// <summary>What was ticked before a code was wrong.</summary>
+    bool Remember { get; }
+
     int RememberDays { get; }
 
     /// <summary>Key of the button's text.</summary>

@@ -19,6 +19,11 @@ public static class PageUrls
     public const string SecurityPath = "/account/security";
     public const string AuthenticatorPath = "/account/security/authenticator";
     public const string PasskeyPath = "/account/security/passkey";
+    public const string RecoveryCodesPath = "/account/security/recovery-codes";
+    public const string DataPath = "/account/data";
+    public const string AccountDeleted = SignedOutPath + "?done=deleted";
+    public const string PasswordPath = "/account/password";
+    public const string RegisterPath = "/register";
     public const string ConfirmPath = "/account/security/confirm";
     public const string AccountPath = "/account";
     public const string SignOutPath = "/signout";
@@ -36,6 +41,9 @@ public static class PageUrls
     public static string ExternalSignOut(string id) => Build("/external/signout", ("id", id));
 
     public static string SignIn(string? returnUrl, string? email = null, string? done = null) => Build(SignInPath, ("returnUrl", returnUrl), ("email", email), ("done", done));
+
+    /// <summary>The sign-in page itself, also where the settings lead on to a provider at once.</summary>
+    public static string SignInHere(string? returnUrl) => Build(SignInPath, ("returnUrl", returnUrl), ("here", "1"));
 
     public static string ForgotPassword(string? email, string? returnUrl) => Build(ForgotPasswordPath, ("returnUrl", returnUrl), ("email", email));
 
@@ -68,6 +76,13 @@ public static class PageUrls
 
     /// <param name="returnUrl">The application that asks for it; null: none.</param>
     public static string Passkey(string? returnUrl) => Build(PasskeyPath, ("returnUrl", returnUrl));
+
+    /// <summary>Where recovery codes are shown that the browser was given just now.</summary>
+    /// <param name="returnUrl">The application that waits; null: none.</param>
+    /// <param name="added">The kind of the factor that they came with; null: they are new ones.</param>
+    public static string RecoveryCodes(string? returnUrl, string? added) => Build(RecoveryCodesPath, ("returnUrl", returnUrl), ("added", added));
+
+    public static string Register(string? returnUrl) => Build(RegisterPath, ("returnUrl", returnUrl));
 
     /// <param name="returnUrl">What the proof is for.</param>
     /// <param name="strength">How strong it has to be at least: what is weaker is not offered.</param>

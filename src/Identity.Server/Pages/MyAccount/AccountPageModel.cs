@@ -1,5 +1,7 @@
 using Identity.Accounts.Changes;
+using Identity.Accounts.Credentials;
 using Identity.Accounts.Sessions;
+using Identity.Server.External;
 using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
@@ -22,6 +24,12 @@ public abstract class AccountPageModel(PageServices services, BrowserSession bro
 
     public Identity.Accounts.Account Person { get; private set; } = null!;
 
+    /// <summary>Whether the account has one; until <see cref="FindPasswordAsync"/> has looked, it is taken for granted.</summary>
+    public bool HasPassword { get; private set; } = true;
+
+    /// <summary>Where the person proves themselves who has no password: at the providers that they come from.</summary>
+    public IReadOnlyList<ExternalButton> Proofs { get; private set; } = [];
+
     public override async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
     {
         if (await FindPersonAsync(HttpContext.RequestAborted) is not var (person, session))
@@ -32,6 +40,17 @@ public abstract class AccountPageModel(PageServices services, BrowserSession bro
 
         (Person, Session) = (person, session);
         await base.OnPageHandlerExecutionAsync(context, next);
+    }
+
+    /// <summary>What the person can be asked for.</summary>
+    /// <param name="credentials">Tells of the password.</param>
+    /// <param name="providers">Lead to the proof, and back.</param>
+    /// <param name="back">Where the proof leads.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    protected async Task FindPasswordAsync(ICredentialStore credentials, ExternalButtons providers, string back, CancellationToken cancellationToken)
+    {
+        HasPassword = (await credentials.FindAsync(Person.Id, cancellationToken))?.PasswordHash is not null;
+        Proofs = HasPassword ? [] : await providers.OfAsync(Person.Id, back, cancellationToken);
     }
 
     /// <summary>Whose page it is; null: nobody is signed in.</summary>

@@ -20,10 +20,18 @@ public sealed class AuthenticatorModel(PageServices services, BrowserSession bro
     /// <summary>In groups of four, as people type it.</summary>
     public string SpacedSecret => string.Join(' ', Key.Secret.Chunk(4).Select(group => new string(group)));
 
-    public async Task<IActionResult> OnGetAsync(CancellationToken cancellationToken) => await BeginAsync(cancellationToken) ? Page() : await ProveFirstAsync(FactorKinds.Totp, PageUrls.Authenticator(LinkReturnUrl), cancellationToken);
+    public async Task<IActionResult> OnGetAsync(CancellationToken cancellationToken) =>
+        await HasOneAsync(cancellationToken) ? SeeOther(DoneUrl)
+        : await BeginAsync(cancellationToken) ? Page()
+        : await ProveFirstAsync(FactorKinds.Totp, PageUrls.Authenticator(LinkReturnUrl), cancellationToken);
 
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
+        if (await HasOneAsync(cancellationToken))
+        {
+            return SeeOther(DoneUrl);
+        }
+
         if (await Enrolment.ReadTotpAsync(Person, Session, Ticket, cancellationToken) is not { } key)
         {
             // The page has grown old: a new secret, and the words to say so.
@@ -53,6 +61,11 @@ public sealed class AuthenticatorModel(PageServices services, BrowserSession bro
 
         return await AddedAsync(change, PageUrls.Authenticator(LinkReturnUrl), cancellationToken);
     }
+
+    /// <summary>Where somebody goes who comes back to a page that has done its work: what it would show is not what their app has.</summary>
+    private string DoneUrl => IsInFlow ? ReturnUrl : PageUrls.SecurityPath;
+
+    private async Task<bool> HasOneAsync(CancellationToken cancellationToken) => (await Enrolment.FindAsync(Person, cancellationToken)).Factors.Any(factor => factor.Kind == FactorKinds.Totp);
 
     private async Task<bool> BeginAsync(CancellationToken cancellationToken)
     {

@@ -1,8 +1,10 @@
 using Identity.Accounts;
 using Identity.Accounts.Changes;
+using Identity.Accounts.Credentials;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.PushSignIn;
 using Identity.Accounts.SecondFactors;
+using Identity.Server.External;
 using Identity.Server.Hosting;
 using Identity.Server.Pages.Branding;
 using Identity.Server.Pages.Flow;
@@ -21,6 +23,8 @@ public sealed class ConfirmModel(
     Passkeys passkeys,
     SecondFactorPolicy policy,
     Brand brand,
+    ICredentialStore credentials,
+    ExternalButtons providers,
     IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes), IFactorForm
 {
     private const string PasswordWay = "password";
@@ -61,6 +65,8 @@ public sealed class ConfirmModel(
 
     bool IFactorForm.MayRemember => false;
 
+    bool IFactorForm.Remember => false;
+
     int IFactorForm.RememberDays => 0;
 
     string IFactorForm.Submit => "SecondFactor.Submit";
@@ -90,6 +96,11 @@ public sealed class ConfirmModel(
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
         await LoadAsync(cancellationToken);
+        if (Way.Length == 0)
+        {
+            return SeeOther(PageUrls.Confirm(ReturnUrl, Strength ?? 0));
+        }
+
         if (Way == FactorKinds.Push)
         {
             return Answer(await enrolment.ProveAsync(Person, Session, new FactorProof.Push(), Caller, cancellationToken), field: null);
@@ -128,7 +139,7 @@ public sealed class ConfirmModel(
         var again = Sent is not null;
         return await prover.SendCodeAsync(Person, Way, firstChannel: null, Caller, cancellationToken) switch
         {
-            GeneratedCode.RateLimited limited => Wait(limited.RetryAfter),
+            GeneratedCode.RateLimited limited => Wait(limited.RetryAfter, "Code.Wait"),
             GeneratedCode.Sent => SeeOther(PageUrls.Confirm(ReturnUrl, Strength ?? 0, Way, sent: true, again)),
             _ => SeeOther(PageUrls.Confirm(ReturnUrl, Strength ?? 0)),
         };
@@ -157,8 +168,9 @@ public sealed class ConfirmModel(
         var methods = await policy.MethodsAsync(Person, firstChannel: null, cancellationToken);
 
         // What would not do for the change is not asked for: else one would prove it, and be sent back here.
-        Ways = methods.Count == 0 ? [PasswordWay] : methods.Any(IsEnough) ? [.. methods.Where(IsEnough)] : methods;
-        Way = RequestedWay is { } way && Ways.Contains(way, StringComparer.Ordinal) ? way : Ways[0];
+        await FindPasswordAsync(credentials, providers, ReturnUrl, cancellationToken);
+        Ways = methods.Count == 0 ? HasPassword ? [PasswordWay] : [] : methods.Any(IsEnough) ? [.. methods.Where(IsEnough)] : methods;
+        Way = RequestedWay is { } way && Ways.Contains(way, StringComparer.Ordinal) ? way : Ways.FirstOrDefault("");
         PasskeyChallenge = Way == FactorKinds.Passkey ? await passkeys.BeginRequestAsync(Person) : null;
         Push = Way == FactorKinds.Push ? await enrolment.ReadPushAsync(Session, cancellationToken) : null;
     }

@@ -20,6 +20,7 @@ public sealed class ConnectionsModel : AccountPageModel
     private readonly ExternalProviders _providers;
     private readonly ExternalCompletion _completion;
     private readonly ICredentialStore _credentials;
+    private readonly ExternalButtons _buttons;
     private readonly ISignIn _signIn;
     private readonly TimeProvider _time;
 
@@ -30,6 +31,7 @@ public sealed class ConnectionsModel : AccountPageModel
         _providers = all.GetRequiredService<ExternalProviders>();
         _completion = all.GetRequiredService<ExternalCompletion>();
         _credentials = all.GetRequiredService<ICredentialStore>();
+        _buttons = all.GetRequiredService<ExternalButtons>();
         _signIn = all.GetRequiredService<ISignIn>();
         _time = all.GetRequiredService<TimeProvider>();
     }
@@ -40,8 +42,6 @@ public sealed class ConnectionsModel : AccountPageModel
     public IReadOnlyList<ConnectionLine> Connected { get; private set; } = [];
 
     public IReadOnlyList<(string Name, string Url)> Offered { get; private set; } = [];
-
-    public bool HasPassword { get; private set; }
 
     public bool MayChange => _time.GetUtcNow() - Session.AuthenticatedAt < ExternalCompletion.RecentSignIn;
 
@@ -80,7 +80,7 @@ public sealed class ConnectionsModel : AccountPageModel
     private async Task ReadAsync(CancellationToken cancellationToken)
     {
         var now = _time.GetUtcNow();
-        HasPassword = (await _credentials.FindAsync(Person.Id, cancellationToken))?.PasswordHash is not null;
+        await FindPasswordAsync(_credentials, _buttons, PageUrls.ConnectionsPath, cancellationToken);
         Connected = [.. (await _external.ListAsync(Person.Id, cancellationToken)).Select(identity => new ConnectionLine(
             identity.Key,
             _providers.Find(identity.Provider)?.DisplayName ?? identity.Provider,

@@ -10,7 +10,7 @@ using Microsoft.AspNetCore.Mvc.Filters;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>A page that adds a factor: for somebody who is signed in, and for somebody whose sign-in only a first factor finishes.</summary>
-public abstract class FirstFactorPageModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, SignInCookies cookies) : SecurityPageModel(services, browser, changes, enrolment, signIn)
+public abstract class FirstFactorPageModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, SignInCookies cookies) : SecurityPageModel(services, browser, changes, enrolment, signIn, cookies)
 {
     private readonly PageServices _services = services;
     private string? _half;
@@ -33,7 +33,7 @@ public abstract class FirstFactorPageModel(PageServices services, BrowserSession
     protected override async Task<(Identity.Accounts.Account Person, Session Session)?> FindPersonAsync(CancellationToken cancellationToken)
     {
         // The sign-in that is going on comes first: a session of before it may be somebody else's.
-        if (cookies.ReadHalf(HttpContext) is { } half && await SecondFactors.FindEnrolmentAsync(half, cancellationToken) is var (account, session))
+        if (Cookies.ReadHalf(HttpContext) is { } half && await SecondFactors.FindEnrolmentAsync(half, cancellationToken) is var (account, session))
         {
             _half = half;
             return (account, session);
@@ -49,7 +49,7 @@ public abstract class FirstFactorPageModel(PageServices services, BrowserSession
             return await base.AddedAsync(change, back, cancellationToken);
         }
 
-        cookies.DeleteHalf(HttpContext);
+        Cookies.DeleteHalf(HttpContext);
         if (await SecondFactors.FinishEnrolmentAsync(_half, done, await SigningInAsync(Browser), cancellationToken) is not SecondStep.Succeeded succeeded)
         {
             return SeeOther(PageUrls.SignIn(LinkReturnUrl, done: "expired"));

@@ -2,16 +2,19 @@
 using System.Globalization;
 using Identity.Accounts;
 using Identity.Accounts.Changes;
+using Identity.Accounts.Credentials;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.SignIn;
+using Identity.Server.External;
 using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Filters;
 
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>The profile.</summary>
-public sealed class ProfileModel(PageServices services, BrowserSession browser, AccountChangeService changes, OneTimeCodeService codes, AccountRules rules, FreshProof proof, ProfileChoices choices, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class ProfileModel(PageServices services, BrowserSession browser, AccountChangeService changes, OneTimeCodeService codes, AccountRules rules, FreshProof proof, ProfileChoices choices, ICredentialStore credentials, ExternalButtons providers, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     private const int LongestText = 200;
     private const int LongestUrl = 2000;
@@ -28,6 +31,13 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
     public ProfileForm Form { get; set; } = new();
 
     protected override bool KeepsInput => true;
+
+    public override Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next) =>
+        base.OnPageHandlerExecutionAsync(context, async () =>
+        {
+            await FindPasswordAsync(credentials, providers, PageUrls.AccountPath, HttpContext.RequestAborted);
+            return await next();
+        });
 
     public void OnGet() => Form = ProfileForm.Of(Person);
 
@@ -56,6 +66,9 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
                 return changed.Account.PendingEmail is { } email && email != Person.PendingEmail ? SeeOther("/account/pending/email")
                     : changed.Account.PendingPhoneNumber is { } phone && phone != Person.PendingPhoneNumber ? SeeOther("/account/pending/phone")
                     : SeeOther(PageUrls.AccountPath + "?done=Saved");
+            case AccountChangeResult.ReauthenticationRequired when !HasPassword:
+                Problem(null, T["Account.ProofProviderMissing"]);
+                return Invalid();
             case AccountChangeResult.ReauthenticationRequired:
                 Problem(nameof(CurrentPassword), T[string.IsNullOrEmpty(CurrentPassword) ? "Account.ProofMissing" : "Password.CurrentWrong"]);
                 return Invalid();
@@ -92,25 +105,26 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
     {
         Form = ProfileForm.Of(Person);
         ModelState.Clear();
-        return Wait(retryAfter);
+        return Wait(retryAfter, "Code.Wait");
     }
 
     private void Check()
     {
+        // In the order of the page: the summary is read beside it.
         CheckText("Form.FirstName", Form.FirstName);
-        CheckText("Form.MiddleName", Form.MiddleName);
         CheckText("Form.LastName", Form.LastName);
+        CheckText("Form.MiddleName", Form.MiddleName);
         CheckText("Form.Nickname", Form.Nickname);
         CheckText("Form.FullName", Form.FullName);
+        if (AccountRules.Email(Form.Email) is null)
+        {
+            Problem("Form.Email", T["Problem.Email"]);
+        }
+
         CheckText("Form.UserName", Form.UserName);
         if (Clean(Form.UserName) is { } userName && userName != Person.UserName && AccountRules.UserName(userName) is null)
         {
             Problem("Form.UserName", T["Account.UserNameMalformed"]);
-        }
-
-        if (AccountRules.Email(Form.Email) is null)
-        {
-            Problem("Form.Email", T["Problem.Email"]);
         }
 
         if (Clean(Form.PhoneNumber) is { } phone && phone != Person.PhoneNumber && rules.PhoneNumber(phone) is null)
@@ -118,18 +132,18 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
             Problem("Form.PhoneNumber", T["Account.PhoneMalformed"]);
         }
 
-        CheckText("Form.Gender", Form.Gender);
-        if (Clean(Form.Birthdate) is { } birthdate && !(DateOnly.TryParseExact(birthdate, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) && date.Year >= 1900 && date <= DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime)))
-        {
-            Problem("Form.Birthdate", T["Account.BirthdateMalformed"]);
-        }
-
+        CheckText("Form.Locale", Form.Locale);
         if (Clean(Form.ZoneInfo) is { } zone && ProfileChoices.FindZone(zone) is null)
         {
             Problem("Form.ZoneInfo", T["Account.ZoneMalformed"]);
         }
 
-        CheckText("Form.Locale", Form.Locale);
+        if (Clean(Form.Birthdate) is { } birthdate && !(DateOnly.TryParseExact(birthdate, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) && date.Year >= 1900 && date <= DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime)))
+        {
+            Problem("Form.Birthdate", T["Account.BirthdateMalformed"]);
+        }
+
+        CheckText("Form.Gender", Form.Gender);
         CheckUrl("Form.Website", Form.Website);
         CheckUrl("Form.Profile", Form.Profile);
         CheckUrl("Form.Picture", Form.Picture);

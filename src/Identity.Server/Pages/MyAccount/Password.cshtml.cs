@@ -1,7 +1,9 @@
 using Identity.Accounts;
 using Identity.Accounts.Changes;
+using Identity.Accounts.Credentials;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Sessions;
+using Identity.Server.External;
 using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
@@ -9,8 +11,8 @@ using Microsoft.Extensions.Options;
 
 namespace Identity.Server.Pages.MyAccount;
 
-/// <summary>A new password for somebody who knows the current one. It signs out everywhere else: this browser goes on with a session of its own.</summary>
-public sealed class PasswordModel(PageServices services, BrowserSession browser, AccountChangeService changes, PasswordService passwords, SessionService sessions, IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes)
+/// <summary>A new password for somebody who knows the current one, and the first for somebody who came by another provider. It signs out everywhere else: this browser goes on with a session of its own.</summary>
+public sealed class PasswordModel(PageServices services, BrowserSession browser, AccountChangeService changes, PasswordService passwords, SessionService sessions, ICredentialStore credentials, ExternalButtons providers, IOptions<AccountsOptions> options) : AccountPageModel(services, browser, changes)
 {
     [BindProperty]
     public string? CurrentPassword { get; set; }
@@ -22,12 +24,30 @@ public sealed class PasswordModel(PageServices services, BrowserSession browser,
 
     protected override bool KeepsInput => true;
 
-    public void OnGet()
+    public Task OnGetAsync(CancellationToken cancellationToken) => FindPasswordAsync(credentials, providers, PageUrls.PasswordPath, cancellationToken);
+
+    /// <summary>Where there is none yet, the mailbox sets it: by the code of a forgotten one.</summary>
+    public async Task<IActionResult> OnPostSetAsync(CancellationToken cancellationToken)
     {
+        await FindPasswordAsync(credentials, providers, PageUrls.PasswordPath, cancellationToken);
+        if (HasPassword || !Person.EmailVerified)
+        {
+            return SeeOther(PageUrls.PasswordPath);
+        }
+
+        return await passwords.ForgotAsync(Person.Email, Caller with { AccountId = Person.Id }, cancellationToken) is { } retryAfter
+            ? Wait(retryAfter, "Code.Wait")
+            : SeeOther(PageUrls.ResetPassword(Person.Email, PageUrls.PasswordPath + "?done=PasswordSet"));
     }
 
     public async Task<IActionResult> OnPostAsync(CancellationToken cancellationToken)
     {
+        await FindPasswordAsync(credentials, providers, PageUrls.PasswordPath, cancellationToken);
+        if (!HasPassword)
+        {
+            return SeeOther(PageUrls.PasswordPath);
+        }
+
         if (string.IsNullOrEmpty(CurrentPassword))
         {
             Problem(nameof(CurrentPassword), T["Password.CurrentMissing"]);
@@ -70,6 +90,6 @@ public sealed class PasswordModel(PageServices services, BrowserSession browser,
         }
 
         await Browser.StartAsync(HttpContext, started.Session);
-        return SeeOther("/account/password?done=PasswordChanged");
+        return SeeOther(PageUrls.PasswordPath + "?done=PasswordChanged");
     }
 }

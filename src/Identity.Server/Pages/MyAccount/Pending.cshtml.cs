@@ -24,6 +24,9 @@ public sealed class PendingModel(PageServices services, BrowserSession browser, 
 
     private bool IsEmail => What == "email";
 
+    /// <summary>What the code is sent by.</summary>
+    public string Channel => IsEmail ? "email" : "sms";
+
     public string TitleKey => IsEmail ? "Pending.Email" : "Pending.Phone";
 
     public string? Waiting => IsEmail ? Person.PendingEmail : What == "phone" ? Person.PendingPhoneNumber : null;
@@ -53,7 +56,7 @@ public sealed class PendingModel(PageServices services, BrowserSession browser, 
     {
         if (AccountRules.Code(Code) is not { } code)
         {
-            Problem(nameof(Code), T["Code.Malformed"]);
+            Problem(nameof(Code), T[IsEmail ? "Code.Malformed" : "Code.MalformedSms"]);
             return Invalid();
         }
 
@@ -61,7 +64,7 @@ public sealed class PendingModel(PageServices services, BrowserSession browser, 
         switch (await codes.VerifyAsync(new CodeRecipient(Person.Id, null, null), OneTimeCodePurposes.Verification, code, Caller with { AccountId = Person.Id }, cancellationToken))
         {
             case TriedCode.Verified:
-                return SeeOther(PageUrls.AccountPath + "?done=Saved");
+                return SeeOther(PageUrls.AccountPath + (IsEmail ? "?done=EmailConfirmed" : "?done=PhoneConfirmed"));
             case TriedCode.RateLimited limited:
                 return Wait(limited.RetryAfter);
             default:
@@ -71,13 +74,13 @@ public sealed class PendingModel(PageServices services, BrowserSession browser, 
     }
 
     public async Task<IActionResult> OnPostSendAsync(CancellationToken cancellationToken) =>
-        await codes.GenerateAsync(new CodeRecipient(Person.Id, null, null), IsEmail ? "email" : "sms", OneTimeCodePurposes.Verification, Caller with { AccountId = Person.Id }, cancellationToken) is GeneratedCode.RateLimited limited
-            ? Wait(limited.RetryAfter)
+        await codes.GenerateAsync(new CodeRecipient(Person.Id, null, null), Channel, OneTimeCodePurposes.Verification, Caller with { AccountId = Person.Id }, cancellationToken) is GeneratedCode.RateLimited limited
+            ? Wait(limited.RetryAfter, "Code.Wait")
             : SeeOther(Request.Path + "?again=1");
 
     public async Task<IActionResult> OnPostCancelAsync(CancellationToken cancellationToken)
     {
         await Changes.ChangeAsync(Person.Id, new AccountChange { DropsPending = true }, expectedVersion: null, Caller, cancellationToken);
-        return SeeOther(PageUrls.AccountPath + "?done=Saved");
+        return SeeOther(PageUrls.AccountPath + (IsEmail ? "?done=EmailKept" : "?done=PhoneKept"));
     }
 }

@@ -15,7 +15,7 @@ public sealed record FactorLine(Guid Id, string Kind, string Name, string Added,
 public sealed record RememberedLine(Guid Id, string Device, bool IsPhone, string? Place, string LastUsed, string Until);
 
 /// <summary>What an account proves itself with besides the password, and how to change it.</summary>
-public sealed class SecurityModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, SignInCookies cookies, IOptions<PushSignInOptions> push, TimeProvider time) : SecurityPageModel(services, browser, changes, enrolment, signIn)
+public sealed class SecurityModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, SignInCookies cookies, IOptions<PushSignInOptions> push, TimeProvider time) : SecurityPageModel(services, browser, changes, enrolment, signIn, cookies)
 {
     public const int LongestName = 60;
 
@@ -46,10 +46,13 @@ public sealed class SecurityModel(PageServices services, BrowserSession browser,
     /// <summary>Whoever is here has left a sign-in that was not finished: what they add now is added to this account.</summary>
     public void OnGet()
     {
-        if (cookies.ReadHalf(HttpContext) is not null)
+        if (Cookies.ReadHalf(HttpContext) is not null)
         {
-            cookies.DeleteHalf(HttpContext);
+            Cookies.DeleteHalf(HttpContext);
         }
+
+        // Whoever is here has seen them.
+        Cookies.DeleteRecoveryCodes(HttpContext);
     }
 
     public async Task<IActionResult> OnPostChannelAsync(string? kind, CancellationToken cancellationToken) =>
@@ -65,8 +68,25 @@ public sealed class SecurityModel(PageServices services, BrowserSession browser,
             ? Answer(await Enrolment.AllowWithoutPasswordAsync(Person, Session, allowed, Caller, cancellationToken), allowed ? "PhoneAllowed" : "PhoneForbidden", PageUrls.SecurityPath)
             : SeeOther(PageUrls.SecurityPath);
 
-    public async Task<IActionResult> OnPostRemoveAsync(Guid id, CancellationToken cancellationToken) =>
-        Answer(await Enrolment.RemoveAsync(Person, Session, id, Caller, cancellationToken), "FactorRemoved", PageUrls.SecurityPath);
+    /// <summary>The factor that is taken away only once its owner says so again; null: none is.</summary>
+    public FactorLine? Leaving { get; private set; }
+
+    public async Task<IActionResult> OnPostRemoveAsync(Guid id, string? sure, CancellationToken cancellationToken)
+    {
+        if (sure is null && Factors is [var last] && last.Id == id)
+        {
+            // A proof that is missing is asked for first: nobody says yes twice.
+            if (!await Enrolment.MayRemoveAsync(Person, Session, last.Kind, cancellationToken))
+            {
+                return await ProveFirstAsync(last.Kind, PageUrls.SecurityPath, cancellationToken);
+            }
+
+            Leaving = last;
+            return Page();
+        }
+
+        return Answer(await Enrolment.RemoveAsync(Person, Session, id, Caller, cancellationToken), "FactorRemoved", PageUrls.SecurityPath);
+    }
 
     public async Task<IActionResult> OnPostRenameAsync(Guid id, CancellationToken cancellationToken)
     {

@@ -7,16 +7,10 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>A page that changes how somebody proves who they are: it asks for a fresh proof first.</summary>
-public abstract class SecurityPageModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn) : AccountPageModel(services, browser, changes)
+public abstract class SecurityPageModel(PageServices services, BrowserSession browser, AccountChangeService changes, FactorEnrolment enrolment, SecondFactorSignIn signIn, SignInCookies cookies) : AccountPageModel(services, browser, changes)
 {
-    /// <summary>Shown this once.</summary>
-    public IReadOnlyList<string> NewRecoveryCodes { get; private set; } = [];
-
     /// <summary>An application sent the person here, and waits for them.</summary>
     public virtual bool IsInFlow => CanDecline;
-
-    /// <summary>Where somebody goes who has written down their recovery codes.</summary>
-    public string SavedUrl => IsInFlow ? ReturnUrl : PageUrls.SecurityPath + "?done=FactorAdded";
 
     /// <summary>Where somebody goes who changed their mind.</summary>
     public string CancelUrl => IsInFlow ? PageUrls.AddFactor(LinkReturnUrl) : PageUrls.SecurityPath;
@@ -24,6 +18,8 @@ public abstract class SecurityPageModel(PageServices services, BrowserSession br
     protected FactorEnrolment Enrolment => enrolment;
 
     protected SecondFactorSignIn SecondFactors => signIn;
+
+    protected SignInCookies Cookies => cookies;
 
     /// <summary>A factor was added, or not; in the middle of a sign-in the session goes on with what it proved.</summary>
     /// <param name="change">What became of it.</param>
@@ -44,11 +40,14 @@ public abstract class SecurityPageModel(PageServices services, BrowserSession br
         return GoOn(done);
     }
 
-    /// <summary>To where the person came from; first recovery codes are shown, this once.</summary>
-    protected IActionResult GoOn(FactorChange.Done done)
+    /// <summary>To where the person came from; first recovery codes are shown on the way.</summary>
+    protected IActionResult GoOn(FactorChange.Done done) => done.RecoveryCodes is { Count: > 0 } ? Show(done) : SeeOther(ReturnUrl);
+
+    // By a page of their own, so that a reload sends no form again.
+    private IActionResult Show(FactorChange.Done done)
     {
-        NewRecoveryCodes = done.RecoveryCodes ?? [];
-        return NewRecoveryCodes.Count > 0 ? Page() : SeeOther(ReturnUrl);
+        cookies.WriteRecoveryCodes(HttpContext, Person.Id, done.RecoveryCodes!);
+        return SeeOther(PageUrls.RecoveryCodes(IsInFlow ? ReturnUrl : null, done.Factor?.Kind));
     }
 
     /// <summary>To a proof that is strong enough for a factor of this kind, and back.</summary>
@@ -59,9 +58,8 @@ public abstract class SecurityPageModel(PageServices services, BrowserSession br
     {
         switch (change)
         {
-            case FactorChange.Done { RecoveryCodes: { } codes }:
-                NewRecoveryCodes = codes;
-                return Page();
+            case FactorChange.Done { RecoveryCodes.Count: > 0 } shown:
+                return Show(shown);
             case FactorChange.Done:
                 return SeeOther(PageUrls.SecurityPath + "?done=" + done);
             case FactorChange.ProofNeeded needed:

@@ -27,10 +27,12 @@ const tabs = document.querySelector('.tabs');
 const tab = tabs?.querySelector('[aria-current="page"]');
 if (tab) tabs.scrollLeft += tab.getBoundingClientRect().left - tabs.getBoundingClientRect().left - (tabs.clientWidth - tab.offsetWidth) / 2;
 
-// Codes copied from a mail come with spaces and hyphens.
+// Codes copied from a mail come with spaces and hyphens, and some keyboards write Arabic, Persian or full-width digits: each block of them begins with its zero.
+const zeros = [0x660, 0x6f0, 0xff10];
+const ascii = (digit) => digit.charCodeAt(0) - zeros.find((zero) => digit.charCodeAt(0) - zero >= 0 && digit.charCodeAt(0) - zero < 10);
 for (const input of document.querySelectorAll('input.otp')) {
   input.addEventListener('input', () => {
-    const digits = input.value.replace(/\D/g, '').slice(0, 6);
+    const digits = input.value.replace(/[\u0660-\u0669\u06f0-\u06f9\uff10-\uff19]/g, ascii).replace(/\D/g, '').slice(0, 6);
     if (digits !== input.value) input.value = digits;
   });
 }

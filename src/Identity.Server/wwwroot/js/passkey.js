@@ -67,6 +67,7 @@ if (window.PublicKeyCredential) {
     };
 
     form.hidden = false;
+    if (button.autofocus && document.activeElement === document.body) button.focus();
     // In the capture phase, before page.js takes the press for a form that is sent.
     addEventListener('submit', async (event) => {
       if (event.target !== form || form.elements.Credential.value) return;
@@ -81,9 +82,9 @@ if (window.PublicKeyCredential) {
           at = Date.now();
         }
         await ask('optional');
-      } catch {
-        // Given up by the person, refused by the device, timed out: all look alike, so that pages learn nothing of devices.
-        problem.textContent = form.dataset.failed;
+      } catch (error) {
+        // Given up by the person, refused by the device, timed out: all look alike, so that pages learn nothing of devices. That it has one already is told to who would make another.
+        problem.textContent = (form.dataset.passkey === 'create' && error?.name === 'InvalidStateError' && form.dataset.exists) || form.dataset.failed;
         problem.hidden = false;
         button.removeAttribute('aria-busy');
       }

@@ -58,7 +58,8 @@ function advise(input, field) {
       const answer = await fetch(`${input.dataset.strength}?ui_locales=${document.documentElement.lang}`, { method: 'POST', body, signal: asked.signal });
       if (!answer.ok) return;
       const { score, text } = await answer.json();
-      meter.value = score;
+      // Nothing drawn would look as if nothing had been judged.
+      meter.value = score || 0.4;
       told.textContent = text;
     } catch {
       // Overtaken by the next letter, or no network: the form tells when it is sent.
