@@ -48,6 +48,19 @@ public sealed class NormalFormTests(ApiServer server)
     }
 
     [Fact]
+    public async Task UserName_ThatIsAnotherAccountsAddress_IsNobodysToTake()
+    {
+        const string rule = "userName must be 3 to 64 letters, digits, dots, dashes or underscores";
+        var victim = await server.RegisterAsync();
+        var (person, tokens) = await server.SignedInAsync();
+        foreach (var userName in (string[])[victim.Email, " " + victim.Email.ToUpperInvariant(), victim.Email.Replace('@', '\uFF20'), "@victim"])
+        {
+            (await server.PostAsync("register", new { email = $"p{Guid.NewGuid():N}@example.com", password = ApiServer.Password, userName })).AssertProblems(rule);
+            (await server.PutAsync("users/" + person.Id, new { userName, currentPassword = person.Password }, tokens.Access)).AssertProblems(rule);
+        }
+    }
+
+    [Fact]
     public async Task PhoneNumber_OfTheDefaultRegion_IsTakenOnEveryWayIn()
     {
         await using var german = await ApiServer.StartAsync(new() { ["DEFAULT_REGION"] = "DE" });

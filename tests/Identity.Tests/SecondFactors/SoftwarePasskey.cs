@@ -51,6 +51,9 @@ public sealed class SoftwarePasskey : IDisposable
 
     public byte[] Id { get; } = RandomNumberGenerator.GetBytes(16);
 
+    /// <summary>Where the browser says that the frame stands which asked (WebAuthn Level 3 §5.8.1); null: it was no frame.</summary>
+    public string? TopOrigin { get; set; }
+
     public void Dispose() => _key.Dispose();
 
     /// <summary>The answer to navigator.credentials.create.</summary>
@@ -94,15 +97,16 @@ public sealed class SoftwarePasskey : IDisposable
         });
     }
 
-    private PasskeyWords Words(string type, byte flags, string domain, JsonNode options) => new()
+    private PasskeyWords Words(string type, byte flags, string domain, JsonNode options)
     {
-        Flags = flags,
-        Domain = domain,
-        Id = Id,
-        Handle = Handle,
-        Signer = this,
-        Client = new JsonObject { ["type"] = type, ["challenge"] = (string)options["challenge"]!, ["origin"] = ApiServer.Issuer, ["crossOrigin"] = false },
-    };
+        var client = new JsonObject { ["type"] = type, ["challenge"] = (string)options["challenge"]!, ["origin"] = ApiServer.Issuer, ["crossOrigin"] = false };
+        if (TopOrigin is not null)
+        {
+            client["topOrigin"] = TopOrigin;
+        }
+
+        return new() { Flags = flags, Domain = domain, Id = Id, Handle = Handle, Signer = this, Client = client };
+    }
 
     private static byte[] Header(PasskeyWords words)
     {
