@@ -29,6 +29,37 @@ public sealed class NormalFormTests(ApiServer server)
         (await server.PostAsync("register", new { email = $"other{id}@example.com", password = ApiServer.Password, phoneNumber = $"0049 151 {digits}" })).AssertFailure(409, "phone_number_taken");
     }
 
+    // The long s becomes S and the Kelvin sign k where case is folded: what is typed finds the account, and the mail goes where the account says.
+    [Theory]
+    [InlineData("s", "\u017F")]
+    [InlineData("k", "\u212A")]
+    public async Task Codes_AskedForByALookAlikeOfAnAddress_GoToTheAddressThatIsStored(string letter, string lookAlike)
+    {
+        var id = Guid.NewGuid().ToString("N")[..12];
+        var person = await server.RegisterAsync($"a{letter}{id}@example.com");
+        var typed = $"a{lookAlike}{id}@example.com";
+        Assert.Equal(HttpStatusCode.OK, (await server.PostAsync("password/forgot", new { email = typed })).Status);
+        Assert.Equal(HttpStatusCode.OK, (await server.PostAsync("otp/generate", new { email = typed })).Status);
+        await server.PostAsync("otp/generate", new { email = person.Email });
+        await server.Messages.CodeAsync(person.Email);
+        Assert.Equal(0, server.Messages.CountTo(typed));
+        var registered = await server.PostAsync("register", new { email = typed, password = ApiServer.Password });
+        Assert.True((int)registered.Status is 400 or 409, registered.Text);
+    }
+
+    [Fact]
+    public async Task UserName_ThatIsAnotherAccountsAddress_IsNobodysToTake()
+    {
+        const string rule = "userName must be 3 to 64 letters, digits, dots, dashes or underscores";
+        var victim = await server.RegisterAsync();
+        var (person, tokens) = await server.SignedInAsync();
+        foreach (var userName in (string[])[victim.Email, " " + victim.Email.ToUpperInvariant(), victim.Email.Replace('@', '\uFF20'), "@victim"])
+        {
+            (await server.PostAsync("register", new { email = $"p{Guid.NewGuid():N}@example.com", password = ApiServer.Password, userName })).AssertProblems(rule);
+            (await server.PutAsync("users/" + person.Id, new { userName, currentPassword = person.Password }, tokens.Access)).AssertProblems(rule);
+        }
+    }
+
     [Fact]
     public async Task PhoneNumber_OfTheDefaultRegion_IsTakenOnEveryWayIn()
     {

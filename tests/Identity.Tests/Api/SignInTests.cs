@@ -86,6 +86,25 @@ public sealed class LoginTests(ApiServer server)
     }
 
     [Fact]
+    public async Task Login_WhenWrongUnderEachOfAnAccountsNames_IsCountedAsOne()
+    {
+        var id = Guid.NewGuid().ToString("N")[..12];
+        (string Member, string Name)[] names = [("email", $"p{id}@example.com"), ("userName", "u" + id), ("phoneNumber", "+4915" + Random.Shared.NextInt64(1_000_000_000, 9_999_999_999))];
+        Assert.Equal(HttpStatusCode.Created, (await server.PostAsync("register", new { email = names[0].Name, userName = names[1].Name, phoneNumber = names[2].Name, password = ApiServer.Password })).Status);
+        Task<Answer> LoginAsync(int which, string password) => server.PostAsync("login", new Dictionary<string, string> { [names[which % 3].Member] = names[which % 3].Name, ["password"] = password });
+
+        // Nine are not too many, whichever names they came by.
+        await Task.WhenAll(Enumerable.Range(0, 9).Select(i => LoginAsync(i, "wrong")));
+        (await LoginAsync(1, ApiServer.Password)).AssertOk();
+
+        await Task.WhenAll(Enumerable.Range(0, 10).Select(i => LoginAsync(i, "wrong")));
+        for (var i = 0; i < 3; i++)
+        {
+            (await LoginAsync(i, ApiServer.Password)).AssertFailure(401, "invalid_credentials");
+        }
+    }
+
+    [Fact]
     public async Task Login_WhenNineWrongAndThenRight_SignsIn()
     {
         var person = await server.RegisterAsync();

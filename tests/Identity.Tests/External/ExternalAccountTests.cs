@@ -147,6 +147,39 @@ public sealed class ExternalAccountTests
     }
 
     [Fact]
+    public async Task Proof_WhileAnotherPersonOfTheProviderComesInTheSameBrowser_LinksWhoItWasBegunFor()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        var alice = await world.Server.RegisterAsync("alice@example.org", Password);
+        using var browser = world.NewBrowser();
+        var first = await SignInAsync(world, key, browser);
+        Assert.StartsWith("/external/link?id=", first.OriginalString, StringComparison.Ordinal);
+
+        // Somebody at the provider who writes her address into their own entry, and comes while her page stands open.
+        var (claims, told) = (Recording.Read("oidc/variants/username-upper-token.http").Claims, JsonNode.Parse(Recording.Read("oidc/variants/username-upper-userinfo.http").Body)!);
+        (claims["sub"], told["sub"]) = ("mallory", "mallory");
+        Serve(world, key, claims);
+        world.Provider.On("GET /openam/oauth2/userinfo", new StubAnswer(200, told.ToJsonString()));
+        var second = await world.SignInAsync(browser, world.Ids.Nonce!, ExternalWorld.Issuer);
+        Assert.StartsWith("/external/link?id=", second.OriginalString, StringComparison.Ordinal);
+        Assert.NotEqual(first, second);
+
+        using (var right = await browser.SubmitAsync(first.OriginalString, new() { ["current-password"] = Password }))
+        {
+            Assert.Equal("/account", right.Headers.Location!.OriginalString);
+        }
+
+        var service = world.Server.Services.GetRequiredService<ExternalSignInService>();
+        Assert.Equal("ALICE", Assert.Single(await service.ListAsync(alice.Id, CancellationToken.None)).Subject, ignoreCase: true);
+
+        // Once the provider is switched off, what it said before counts no more.
+        world.Server.Services.GetRequiredService<Identity.Server.External.FederationOptions>().Providers["openam"].Enabled = false;
+        using var late = await browser.GetAsync(second.OriginalString);
+        Assert.Equal("Expired", await ExternalWorld.ProblemAsync(browser, late.Headers.Location!));
+    }
+
+    [Fact]
     public async Task ExistingAccount_WhoseAddressNobodyHadProved_LosesItsPasswordWhenACodeProvesIt()
     {
         using var key = new TestKey();

@@ -45,6 +45,12 @@ public sealed class SamlForgeryTests
         ["an XPath transform"] = ("transform", (idp, request) => idp.Sign(idp.Response(request, s_time), change: signed => ((Reference)signed.SignedInfo!.References[0]!).AddTransform(XPath()))),
         ["the signature brings an object along"] = ("signature", (idp, request) => idp.Sign(idp.Response(request, s_time)).Replace("</Signature>", "<Object/></Signature>", StringComparison.Ordinal)),
         ["two signatures"] = ("xml", (idp, request) => idp.Sign(idp.Sign(idp.Response(request, s_time)))),
+        ["another SignedInfo before the signed one"] = ("xml", (idp, request) => TwoInfos(idp.Sign(idp.Response(request, s_time)), before: true)),
+        ["another SignedInfo after the signed one"] = ("xml", (idp, request) => TwoInfos(idp.Sign(idp.Response(request, s_time)), before: false)),
+        ["a comment in the digest"] = ("xml", (idp, request) => idp.Sign(idp.Response(request, s_time)).Replace("<DigestValue>", "<DigestValue><!--AAAA-->", StringComparison.Ordinal)),
+        ["256 KB of attributes"] = ("signature", (idp, request) => Fill(idp.Sign(idp.Response(request, s_time)), "<x xmlns=\"urn:x\"" + string.Concat(Enumerable.Range(0, 24_000).Select(i => string.Create(CultureInfo.InvariantCulture, $" a{i}=\"\""))) + "/>")),
+        ["4,900 elements of as many name spaces"] = ("signature", (idp, request) => Fill(idp.Sign(idp.Response(request, s_time)), string.Concat(Enumerable.Range(0, 4900).Select(i => string.Create(CultureInfo.InvariantCulture, $"<n{i}:x xmlns:n{i}=\"urn:{i}\"/>"))))),
+        ["more elements than a message has"] = ("xml", (idp, request) => Fill(idp.Sign(idp.Response(request, s_time)), string.Concat(Enumerable.Repeat("<x xmlns=\"urn:x\"/>", 5000)))),
         ["no reference"] = ("reference", (idp, request) => Cut(idp.Sign(idp.Response(request, s_time)), "<Reference ", "</Reference>")),
         ["a reference without URI"] = ("reference", (idp, request) => idp.Sign(idp.Response(request, s_time)).Replace(" URI=\"#_assertion1\"", "", StringComparison.Ordinal)),
         ["an XPointer"] = ("reference", (idp, request) => idp.Sign(idp.Response(request, s_time)).Replace("URI=\"#_assertion1\"", "URI=\"#xpointer(id('_assertion1'))\"", StringComparison.Ordinal)),
@@ -288,6 +294,70 @@ public sealed class SamlForgeryTests
         Assert.True(signed.CheckSignature(SamlWorld.OwnKey));
     }
 
+    // Bindings §3.4.4.1: what is signed is the query as it came. What reads names otherwise than the verifier does would read something else.
+    [Fact]
+    public async Task LogoutRequest_WithAParameterTwiceOrANameThatIsEncoded_EndsNothing()
+    {
+        using var idp = new SamlIdp();
+        await using var world = await SamlWorld.StartAsync(idp, s_time);
+        using var browser = world.NewBrowser();
+        Assert.Equal("/account", (await SamlWorld.BringAsync(world, browser, idp.Sign(idp.Response(await SamlWorld.BeginAsync(browser), s_time)))).OriginalString);
+        var unsigned = idp.SignQuery("SAMLRequest", idp.LogoutRequest(s_time)).Split("&SigAlg")[0];
+        var algorithm = "&SigAlg=" + Uri.EscapeDataString("http://www.w3.org/2001/04/xmldsig-more#rsa-sha256");
+        string Signature(string query) => "&Signature=" + Uri.EscapeDataString(Convert.ToBase64String(idp.Key.SignData(Encoding.UTF8.GetBytes(query), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)));
+        var sound = unsigned + algorithm + Signature(unsigned + algorithm);
+        var withState = unsigned + "&RelayState=a" + algorithm;
+        withState += Signature(withState);
+        var evil = idp.SignQuery("SAMLRequest", idp.LogoutRequest(s_time, "bob")).Split("&SigAlg")[0];
+        Dictionary<string, string> queries = new(StringComparer.Ordinal)
+        {
+            ["SAMLRequest twice"] = sound + "&" + evil,
+            ["SAMLRequest twice, the other first"] = evil + "&" + sound,
+            ["the same SAMLRequest twice"] = sound + "&" + unsigned,
+            ["RelayState twice"] = withState + "&RelayState=b",
+            ["SigAlg twice"] = sound + algorithm,
+            ["Signature twice"] = sound + "&Signature=AAAA",
+            ["Signature twice, the other first"] = "Signature=AAAA&" + sound,
+            ["an encoded SAMLRequest"] = sound.Replace("SAMLRequest", "SAML%52equest", StringComparison.Ordinal),
+            ["an encoded SAMLRequest beside the signed one"] = sound + "&" + evil.Replace("SAMLRequest", "SAML%52equest", StringComparison.Ordinal),
+            ["an encoded SigAlg"] = sound.Replace("SigAlg", "Sig%41lg", StringComparison.Ordinal),
+            ["an encoded SigAlg beside the signed one"] = sound + "&Sig%41lg=x",
+            ["an encoded Signature"] = sound.Replace("Signature", "%53ignature", StringComparison.Ordinal),
+            ["an encoded RelayState beside what was signed"] = sound + "&Relay%53tate=evil",
+            ["RelayState in other capitals"] = sound + "&relaystate=evil",
+        };
+        foreach (var (name, query) in queries)
+        {
+            // To the byte: Uri would decode the names.
+            using var asked = new HttpRequestMessage(HttpMethod.Get, new Uri(world.Server.Url + "external/idp/slo?" + query, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
+            using var refused = await browser.SendAsync(asked);
+            Assert.Equal((name, true), (name, refused.Headers.Location!.OriginalString.StartsWith("/external/problem?problem=Refused", StringComparison.Ordinal)));
+            Assert.NotNull(await ExternalWorld.PersonAsync(browser));
+        }
+
+        using var ended = await browser.GetAsync("/external/idp/slo?" + withState);
+        Assert.Equal("a", Node.Query(ended.Headers.Location)["RelayState"]);
+        Assert.Null(await ExternalWorld.PersonAsync(browser));
+    }
+
+    // Metadata §2.4.1.1: a key without use is for both.
+    [Fact]
+    public async Task Key_WhoseUseIsNotTold_VerifiesAnswers_AndNoneGoWithoutIt()
+    {
+        using var idp = new SamlIdp();
+        using var stranger = RSA.Create(2048);
+        await using var world = await SamlWorld.StartAsync(idp, s_time);
+        world.Provider.On("GET /metadata", new StubAnswer(200, idp.Metadata().Replace(" use=\"signing\"", "", StringComparison.Ordinal), "application/samlmetadata+xml"));
+        using var browser = world.NewBrowser();
+        foreach (Forge forge in (Forge[])[(_, request) => idp.Response(request, s_time), (_, request) => idp.Sign(idp.Response(request, s_time), key: stranger)])
+        {
+            Assert.Equal("Refused", await ExternalWorld.ProblemAsync(browser, await SamlWorld.BringAsync(world, browser, forge(idp, await SamlWorld.BeginAsync(browser)))));
+            Assert.Null(await ExternalWorld.PersonAsync(browser));
+        }
+
+        Assert.Equal("/account", (await SamlWorld.BringAsync(world, browser, idp.Sign(idp.Response(await SamlWorld.BeginAsync(browser), s_time)))).OriginalString);
+    }
+
     [Fact]
     public async Task LogoutRequest_WhenSigned_EndsTheSessionAndIsAnswered_AndOtherwiseIsNot()
     {
@@ -361,6 +431,18 @@ public sealed class SamlForgeryTests
     }
 
     // "On Breaking SAML: Be Whoever You Want to Be" (Somorovsky et al., 2012), as SAML Raider numbers them.
+    // In what the signature covers, and would have to be made canonical.
+    private static string Fill(string xml, string more) => First(xml, "<saml:AttributeValue>", "<saml:AttributeValue>" + more);
+
+    private static string TwoInfos(string xml, bool before)
+    {
+        var (start, end) = (xml.IndexOf("<SignedInfo", StringComparison.Ordinal), xml.IndexOf("</SignedInfo>", StringComparison.Ordinal) + "</SignedInfo>".Length);
+        var info = xml[start..end];
+        var digest = info.IndexOf("<DigestValue>", StringComparison.Ordinal) + "<DigestValue>".Length;
+        var other = info[..digest] + "AAAA" + info[(digest + 4)..];
+        return xml[..start] + (before ? other + info : info + other) + xml[end..];
+    }
+
     private static string Wrap(SamlIdp idp, string request, int variant)
     {
         var isResponse = variant <= 2;

@@ -1,7 +1,10 @@
 // SAML 2.0 Core §3.4.1 (ForceAuthn), Profiles §4.4 (Single Logout), Metadata Interoperability Profile (keys), Core §1.3.3 (times): one provider and what becomes of it.
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using AngleSharp.Html.Parser;
+using Identity.Server.External;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.External;
 
@@ -86,6 +89,38 @@ public sealed class SamlProviderTests
         using var second = world.NewBrowser();
         var location = await SamlWorld.BringAsync(world, second, other.Sign(ToOther(other.Response(await SamlWorld.BeginAsync(second, "other"), s_time, id: "_assertion2"))), "/external/other/acs");
         Assert.StartsWith("/external/link?", location.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Answer_OfAProviderThatWasSwitchedOffMeanwhile_SignsNobodyIn()
+    {
+        using var idp = new SamlIdp();
+        var settings = SamlWorld.Settings("idp", idp.EntityId, "http://idp.example.test/metadata");
+        foreach (var (name, value) in ExternalWorld.Root("rp-nocons"))
+        {
+            settings[name] = value;
+        }
+
+        await using var world = await ExternalWorld.StartAsync(s_time, settings);
+        world.Provider.On("GET /metadata", new StubAnswer(200, idp.Metadata(), "application/samlmetadata+xml"));
+        world.ServeRoot(Recording.Text("oidc/jwks-root.json"));
+        using var browser = world.NewBrowser();
+        var request = await SamlWorld.BeginAsync(browser);
+        var sent = await ExternalWorld.BeginAsync(browser);
+
+        // As after a start with other settings: what was begun before it is still known.
+        foreach (var provider in world.Server.Services.GetRequiredService<FederationOptions>().Providers.Values)
+        {
+            provider.Enabled = false;
+        }
+
+        using var post = new HttpRequestMessage(HttpMethod.Post, new Uri(world.Server.Url, "/external/idp/acs")) { Content = new FormUrlEncodedContent([new("SAMLResponse", Convert.ToBase64String(Encoding.UTF8.GetBytes(idp.Sign(idp.Response(request, s_time)))))]) };
+        using var saml = await browser.SendAsync(post);
+        Assert.Equal(HttpStatusCode.NotFound, saml.StatusCode);
+        using var oidc = await browser.GetAsync($"/cb?code=c&iss={Uri.EscapeDataString(ExternalWorld.Issuer)}&state={Uri.EscapeDataString(sent["state"])}");
+        Assert.Equal("Unknown", await ExternalWorld.ProblemAsync(browser, oidc.Headers.Location!));
+        Assert.DoesNotContain(world.Provider.Requests, asked => asked.Path.EndsWith("/access_token", StringComparison.Ordinal));
+        Assert.Null(await ExternalWorld.PersonAsync(browser));
     }
 
     [Fact]

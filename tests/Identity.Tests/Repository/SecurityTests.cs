@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Identity.Tests.Repository;
 
-/// <summary>docs/security.md lists rules and their tests: every test is there, and every security test is listed. docs/openam.md lists differences and theirs.</summary>
+/// <summary>docs/security.md lists rules and their tests: every test is there, and every security test is listed. docs/openam.md lists differences and theirs, docs/advisories.md what went wrong in comparable servers.</summary>
 public sealed partial class SecurityTests
 {
     private static readonly string[] Rows =
@@ -31,6 +31,21 @@ public sealed partial class SecurityTests
         var tests = TestsUnder("tests/Identity.Tests/External");
         Assert.All(rows, row => Assert.Empty(Names(row).Except(tests)));
         Assert.True(rows.Count(row => Names(row).Length == 0) < 10);
+    }
+
+    [Fact]
+    public void Advisories_WhenAKindIsListed_ItNamesTestsThatAreThere()
+    {
+        string[] rows = [.. File.ReadLines(Path.Combine(RepositoryRoot.Path, "docs", "advisories.md")).Where(line => line.StartsWith("| ", StringComparison.Ordinal) && line is not "| elsewhere | kind | here | tests |")];
+        Assert.True(rows.Length > 60);
+        var tests = TestsUnder("tests");
+        Assert.All(rows, row =>
+        {
+            Assert.Equal(6, row.Split('|').Length);
+            var named = Names(row);
+            Assert.NotEmpty(named);
+            Assert.Empty(named.Except(tests));
+        });
     }
 
     [Fact]

@@ -1,15 +1,17 @@
 // OWASP ASVS 5.0 §8.2: who may do what, every administrative route by every kind of caller.
 using System.Net;
 using System.Text;
+using System.Text.RegularExpressions;
 using Identity.Tests.Api;
 using Microsoft.AspNetCore.Mvc.Controllers;
+using Microsoft.AspNetCore.Mvc.RazorPages;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Security;
 
 /// <summary>The account routes × anonymous, another person, the person itself, an administrator, a service with and without its scope.</summary>
-public sealed class AuthorizationMatrixTests(ApiServer server)
+public sealed partial class AuthorizationMatrixTests(ApiServer server)
 {
     private const string Hash = "$2b$10$qPdd.SX5B0W4crLYo60HAO9oVhTR1rWySATmvIGcF9mrmqVUrL5yC";
 
@@ -168,4 +170,34 @@ public sealed class AuthorizationMatrixTests(ApiServer server)
             (await server.SendAsync(new HttpMethod(method), path, method is "POST" && path == "users" ? """{"email":"a@example.com"}""" : method == "PUT" ? "{}" : null, token)).AssertFailure(403, "forbidden");
         }
     }
+
+    [Fact]
+    public async Task EmptyPost_WithoutAContentType_AtEveryAddress_IsRefusedAndNoFault()
+    {
+        // Protocol addresses are no routes: OpenIddict answers before there are any.
+        string[] addresses =
+        [
+            "/connect/token", "/connect/par", "/connect/introspect", "/connect/revoke", "/connect/revocation", "/connect/device", "/connect/deviceauthorization", "/connect/userinfo", "/connect/authorize", "/connect/endsession", "/connect/logout",
+            .. server.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+                .Where(endpoint => endpoint.Metadata.GetMetadata<PageActionDescriptor>() is not null || endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Contains("POST", StringComparer.Ordinal) == true)
+                .Select(endpoint => "/" + Parameter().Replace(endpoint.RoutePattern.RawText!.TrimStart('/'), "0198f2a4-6c1e-7d3a-9c55-3f1f1a2b3c4d")),
+        ];
+        Assert.True(addresses.Length > 80, string.Join(' ', addresses));
+        var others = new List<string>();
+        foreach (var address in addresses.Distinct(StringComparer.Ordinal))
+        {
+            var answer = await server.PostAsync(address, body: null, ip: "192.0.2.114");
+            if ((int)answer.Status is not (>= 400 and < 500))
+            {
+                others.Add($"{address} {(int)answer.Status} {answer.Headers.GetValueOrDefault("Location")?.Split('?')[0]}");
+            }
+        }
+
+        // It needs nothing: a challenge for whatever passkey there is. Pages of a person lead to the sign-in, those of something begun back to where it begins.
+        Assert.Single(others, other => other == "/api/identity/login/passkey 200 ");
+        Assert.DoesNotContain(others, other => other != "/api/identity/login/passkey 200 " && !other.EndsWith(" 303 /signin", StringComparison.Ordinal) && other != "/external/link 303 /external/problem");
+    }
+
+    [GeneratedRegex(@"\{[^}]*\}")]
+    private static partial Regex Parameter();
 }

@@ -161,4 +161,36 @@ public sealed class InjectionTests(RunningServer server)
         using var api = await server.Http.PostAsJsonAsync(new Uri(server.Address, "/api/identity/login?" + Uri.EscapeDataString(name) + "=1"), new { email = "nobody@example.com", password = "x" });
         Assert.Equal(HttpStatusCode.Unauthorized, api.StatusCode);
     }
+
+    // Headers by which some frameworks let a request say that it is another one.
+    [Fact]
+    public async Task Headers_ThatNameAnotherAddressOrMethod_ChangeNothing()
+    {
+        var token = await server.ServiceTokenAsync("identity.users.read");
+        var (id, _) = await server.RegisterAsync();
+        foreach (var header in (string[])["X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Path", "X-Forwarded-Prefix", "X-Original-URI"])
+        {
+            Assert.Equal(HttpStatusCode.Unauthorized, await AskAsync(HttpMethod.Get, "/api/identity/users/" + id, null, header, "/.well-known/openid-configuration"));
+            Assert.Equal(HttpStatusCode.OK, await AskAsync(HttpMethod.Get, "/.well-known/openid-configuration", null, header, "/api/identity/users/" + id));
+            Assert.Equal(HttpStatusCode.OK, await AskAsync(HttpMethod.Get, "/signin", null, header, "/account"));
+        }
+
+        foreach (var header in (string[])["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+        {
+            Assert.Equal(HttpStatusCode.OK, await AskAsync(HttpMethod.Get, "/api/identity/users/" + id, token, header, "DELETE"));
+            Assert.Equal(HttpStatusCode.MethodNotAllowed, await AskAsync(HttpMethod.Get, "/connect/token", null, header, "POST"));
+            Assert.Equal(HttpStatusCode.MethodNotAllowed, await AskAsync(HttpMethod.Get, "/connect/revoke", null, header, "POST"));
+        }
+
+        Assert.Equal(HttpStatusCode.OK, await AskAsync(HttpMethod.Get, "/api/identity/users/" + id, token, "Accept", "*/*"));
+
+        async Task<HttpStatusCode> AskAsync(HttpMethod method, string path, string? bearer, string header, string value)
+        {
+            using var request = new HttpRequestMessage(method, new Uri(server.Address, path));
+            request.Headers.Authorization = bearer is null ? null : new System.Net.Http.Headers.AuthenticationHeaderValue("Bearer", bearer);
+            request.Headers.Add(header, value);
+            using var answer = await server.Http.SendAsync(request);
+            return answer.StatusCode;
+        }
+    }
 }

@@ -67,7 +67,7 @@ public sealed class NetworkLimitTests
     }
 
     [Fact]
-    public async Task LongRequests_FromManyAddressesOfOneNetwork_AreKeptAsIfFromOne()
+    public async Task LongRequests_FromManyAddressesOfOneNetwork_AreKeptAsIfFromOne_AndWithoutAnAddressAsTheProxys()
     {
         await using var server = await HostedServer.StartAsync(s_clients, time: FakeTimeProvider.OfThisSecond(), settings: s_settings);
         using var http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false });
@@ -79,5 +79,15 @@ public sealed class NetworkLimitTests
             return answer.Headers.Location?.OriginalString.Contains("kept=", StringComparison.Ordinal) == true;
         }));
         Assert.Equal(3, kept.Count(isKept => isKept));
+
+        // RFC 7239 §6: a proxy need not tell an address. What is none is looked up nowhere, and counts as the proxy's own.
+        foreach (var (told, isKept) in ((string, bool)[])[("unknown, _obf", true), ("_hidden", true), ("unknown, evil.example", true), ("unknown", false), ("2001:db8:1:3::1", true), ("unknown, 2001:db8:1:3::1", true)])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(server.Url, "/connect/endsession?client_id=service&state=" + new string('y', 3000)));
+            request.Headers.TryAddWithoutValidation("X-Forwarded-For", told);
+            using var answer = await http.SendAsync(request, TestContext.Current.CancellationToken);
+            Assert.Equal((told, isKept ? HttpStatusCode.SeeOther : HttpStatusCode.BadRequest), (told, answer.StatusCode));
+            Assert.Equal(isKept, answer.Headers.Location?.OriginalString.Contains("kept=", StringComparison.Ordinal) == true);
+        }
     }
 }

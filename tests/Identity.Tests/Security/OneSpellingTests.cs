@@ -1,5 +1,6 @@
 // RFC 3986 §6.2: what guards an address is not got round by spelling it otherwise.
 using System.Net;
+using System.Net.Http.Headers;
 using System.Text;
 using Identity.OAuth.FirstParty;
 using Identity.Tests.Kit.Hosting;
@@ -7,7 +8,7 @@ using Identity.Tests.Kit.Hosting;
 namespace Identity.Tests.Security;
 
 /// <summary>An address of a machine with a slash at its end, or in capitals, is the same address.</summary>
-public sealed class OneSpellingTests
+public sealed class OneSpellingTests(RunningServer running)
 {
     private static readonly string[] s_paths =
     [
@@ -52,6 +53,43 @@ public sealed class OneSpellingTests
         }
 
         Assert.Equal([HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized, HttpStatusCode.TooManyRequests], statuses);
+    }
+
+    // RFC 3986 §3.3 leaves what stands behind a semicolon to the server. Some in front of it cut it off, and so would let through what they guard; here it is part of the name.
+    [Theory]
+    [InlineData("/connect/token;x=1")]
+    [InlineData("/connect;x/token")]
+    [InlineData("/connect/token%3Bx")]
+    [InlineData("/connect/x/..;/token")]
+    public async Task Token_AtAnAddressWithAPathParameter_IsNotThere(string path)
+    {
+        (string, string)[] form = [("grant_type", "client_credentials"), ("scope", "reports.read")];
+        Assert.Equal(HttpStatusCode.OK, (await running.PostAsync("/connect/token", "service", form)).Status);
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(running.Address + path[1..], new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true })) { Content = new FormUrlEncodedContent(form.Select(field => KeyValuePair.Create(field.Item1, field.Item2))) };
+        request.Headers.Authorization = Node.Basic("service", Node.Secret);
+        using var answer = await running.Http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("/api/identity/users;x")]
+    [InlineData("/api/identity;x=1/users")]
+    [InlineData("/api/identity/users%3Bx=1")]
+    [InlineData("/api/identity/x/..;/users")]
+    public async Task Users_AtAnAddressWithAPathParameter_AreNotThere(string path)
+    {
+        var token = await running.ServiceTokenAsync("identity.users.read");
+        Assert.Equal(HttpStatusCode.OK, await AskAsync("/api/identity/users", token));
+        Assert.Equal(HttpStatusCode.NotFound, await AskAsync(path, token));
+        Assert.Equal(HttpStatusCode.NotFound, await AskAsync(path, null));
+
+        async Task<HttpStatusCode> AskAsync(string address, string? bearer)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(running.Address + address[1..], new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }));
+            request.Headers.Authorization = bearer is null ? null : new AuthenticationHeaderValue("Bearer", bearer);
+            using var answer = await running.Http.SendAsync(request);
+            return answer.StatusCode;
+        }
     }
 
     // Status, headers and body, without what is new in every answer.

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
@@ -64,6 +65,22 @@ public sealed class OtherEndpointTests(RunningServer server)
         var result = await new JsonWebTokenHandler().ValidateTokenAsync(jwt, new TokenValidationParameters { ValidIssuer = server.Issuer, ValidAudience = "notes-api", IssuerSigningKeys = keys.GetSigningKeys(), ValidTypes = ["token-introspection+jwt"], RequireExpirationTime = false });
         Assert.True(result.IsValid, result.Exception?.Message);
         Assert.True((bool)RunningServer.Payload(jwt)["token_introspection"]!["active"]!);
+    }
+
+    [Fact]
+    public async Task Introspection_WhenTheTokenIsNotTheCallersAndASignedAnswerIsAskedFor_SaysOnlyInactive()
+    {
+        foreach (var token in (string[])[await server.ServiceTokenAsync("orders.read"), "unknown"])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.Address, "/connect/introspect")) { Content = new FormUrlEncodedContent([KeyValuePair.Create("token", token)]) };
+            request.Headers.Authorization = RunningServer.Basic("notes-api", RunningServer.Secret);
+            request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/token-introspection+jwt"));
+            using var answer = await server.Http.SendAsync(request);
+            Assert.Equal("application/token-introspection+jwt", answer.Content.Headers.ContentType!.MediaType);
+            var claims = RunningServer.Payload(await answer.Content.ReadAsStringAsync());
+            Assert.Equal(["aud", "iat", "iss", "token_introspection"], claims.Select(claim => claim.Key).Order(StringComparer.Ordinal));
+            Assert.Equal("{\"active\":false}", claims["token_introspection"]!.ToJsonString());
+        }
     }
 
     // Resources × grants: each token is good where it is for and nowhere else; formats, algorithms and types are the API's.
@@ -378,6 +395,76 @@ public sealed class OtherEndpointTests(RunningServer server)
         Assert.Equal("login_required", RunningServer.Query(silent.Headers.Location)["error"]);
     }
 
+    // A client has one way to prove itself: what it brings besides is no proof, and takes none away.
+    [Theory]
+    [InlineData("web-post")]
+    [InlineData("web-basic")]
+    [InlineData("web-jwt")]
+    public async Task ClientAssertion_UnsignedBesideTheRightSecret_IsRefused(string client)
+    {
+        var now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        var claims = new JsonObject { ["iss"] = client, ["sub"] = client, ["aud"] = server.Issuer, ["jti"] = Guid.NewGuid().ToString(), ["iat"] = now, ["exp"] = now + 60 }.ToJsonString();
+        var unsigned = Base64UrlEncoder.Encode("""{"alg":"none"}""") + "." + Base64UrlEncoder.Encode(claims) + ".";
+        (string, string)[] assertion = [("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", unsigned)];
+        (string, string)[] secret = client == "web-basic" ? [] : [("client_id", client), ("client_secret", RunningServer.Secret)];
+        var basic = client == "web-basic" ? client : null;
+        foreach (var more in ((string, string)[][])[assertion, [("client_assertion", unsigned)]])
+        {
+            var (status, body) = await server.PostAsync("/connect/revoke", basic, [.. secret, .. more, ("token", "x")]);
+            Assert.True(status is HttpStatusCode.Unauthorized or HttpStatusCode.BadRequest && (string?)body["error"] is "invalid_client" or "invalid_request", body.ToJsonString());
+        }
+
+        // The secret alone is enough where it is the client's way.
+        Assert.Equal(client == "web-jwt" ? HttpStatusCode.Unauthorized : HttpStatusCode.OK, (await server.PostAsync("/connect/revoke", basic, [.. secret, ("token", "x")])).Status);
+    }
+
+    // RFC 7518 §4.8.1.2, RFC 8725 §3.6: to derive that key takes an hour; that there is an answer shows that nobody did.
+    [Theory]
+    [InlineData("""{"alg":"PBES2-HS512+A256KW","enc":"A256CBC-HS512","p2c":2000000000,"p2s":"c2FsdHNhbHQ","zip":"DEF","typ":"at+jwt","cty":"JWT"}""")]
+    [InlineData("""{"alg":"PBES2-HS256+A128KW","enc":"A128CBC-HS256","p2c":2147483647,"p2s":"c2FsdHNhbHQ"}""")]
+    [InlineData("""{"alg":"dir","enc":"A256CBC-HS512","zip":"DEF","typ":"JWT"}""")]
+    public async Task EncryptedToken_InWhateverPlace_IsRefusedUnopened(string header)
+    {
+        // What zip would make a thousand times as much of, in an address that need not be kept aside.
+        using var zipped = new MemoryStream();
+        using (var deflate = new System.IO.Compression.DeflateStream(zipped, System.IO.Compression.CompressionLevel.SmallestSize, leaveOpen: true))
+        {
+            deflate.Write(new byte[400_000]);
+        }
+
+        var token = string.Join('.', Base64UrlEncoder.Encode(header), header.Contains("dir", StringComparison.Ordinal) ? "" : Base64UrlEncoder.Encode(new byte[40]), Base64UrlEncoder.Encode(new byte[16]), Base64UrlEncoder.Encode(zipped.ToArray()), Base64UrlEncoder.Encode(new byte[32]));
+        using var browser = await server.SignedInAsync();
+        await server.CodeAsync(browser);
+        var since = Stopwatch.StartNew();
+        Assert.Equal(HttpStatusCode.Unauthorized, await server.UserInfoAsync(token));
+        using (var me = new HttpRequestMessage(HttpMethod.Get, new Uri(server.Address, "/api/identity/users/me")))
+        {
+            me.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            using var answer = await server.Http.SendAsync(me);
+            Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        }
+
+        Assert.Equal("{\"active\":false}", (await server.PostAsync("/connect/introspect", "notes-api", ("token", token))).Body.ToJsonString());
+        Assert.Equal("invalid_grant", (string?)(await server.RedeemAsync(token)).Body["error"]);
+        Assert.Equal("invalid_grant", (string?)(await server.RefreshAsync(token)).Body["error"]);
+        var (_, exchanged) = await server.PostAsync("/connect/token", "exchanger", ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"), ("subject_token", token), ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"), ("audience", RunningServer.Orders));
+        Assert.Equal("invalid_request", (string?)exchanged["error"]);
+        using (var hinted = await browser.GetAsync(server.AuthorizeUrl(changes: [("id_token_hint", token), ("prompt", "none")])))
+        {
+            Assert.True(RunningServer.Query(hinted.Headers.Location).GetValueOrDefault("error") == "invalid_request", $"{(int)hinted.StatusCode} {hinted.Headers.Location}");
+        }
+
+        using (var signOut = await browser.GetAsync("/connect/endsession?id_token_hint=" + token))
+        {
+            Assert.True(signOut.StatusCode == HttpStatusCode.BadRequest || signOut.Headers.Location?.OriginalString.StartsWith("/signout", StringComparison.Ordinal) == true, $"{(int)signOut.StatusCode} {signOut.Headers.Location}");
+        }
+
+        if (Environment.GetEnvironmentVariable("IDENTITY_TEST_TIMES") is not null)
+        {
+            Assert.InRange(since.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(4));
+        }
+    }
+
     [Theory]
     [InlineData("/.well-known/openid-configuration", "https://anybody.example", "*")]
     [InlineData("/connect/jwks", "https://anybody.example", "*")]
@@ -410,5 +497,47 @@ public sealed class OtherEndpointTests(RunningServer server)
         request.Headers.Add("Origin", origin);
         using var answer = await server.Http.SendAsync(request);
         Assert.Equal(allowed, answer.Headers.Contains("Access-Control-Allow-Origin"));
+    }
+
+    [Theory]
+    [InlineData("/connect/token")]
+    [InlineData("/connect/par")]
+    [InlineData("/connect/device")]
+    [InlineData("/connect/userinfo")]
+    [InlineData("/connect/revoke")]
+    [InlineData("/connect/introspect")]
+    [InlineData("/connect/authorize")]
+    [InlineData("/api/identity/login")]
+    public async Task Cors_WhenAnOriginOnlyLooksLikeAClients_AnswersNothingThatItMayRead(string path)
+    {
+        foreach (var origin in (string[])[
+            "https://client.example.com.evil.example", "https://client.example.comevil.example", "https://evilclient.example.com", "https://sub.client.example.com", "https://client.example.com:8443", "http://client.example.com",
+            "https://client.example.com@evil.example", "https://client.example.com/", "https://client.example.com https://evil.example", "https://evil.example, https://client.example.com", "http://127.0.0.1.evil.example:5173", "file://", "null",
+        ])
+        {
+            foreach (var method in (HttpMethod[])[HttpMethod.Options, HttpMethod.Post])
+            {
+                using var request = new HttpRequestMessage(method, new Uri(server.Address, path));
+                request.Headers.TryAddWithoutValidation("Origin", origin);
+                request.Headers.Add("Access-Control-Request-Method", "POST");
+                request.Content = method == HttpMethod.Post ? new FormUrlEncodedContent([KeyValuePair.Create("client_id", "spa"), KeyValuePair.Create("token", "x")]) : null;
+                using var answer = await server.Http.SendAsync(request);
+                Assert.DoesNotContain(answer.Headers, header => header.Key.StartsWith("Access-Control-Allow-", StringComparison.OrdinalIgnoreCase));
+            }
+        }
+    }
+
+    // What a library of others would make an array of that many pieces for.
+    [Fact]
+    public async Task Cookies_ThatSayTheyComeInPieces_AreCookiesLikeAnyOther()
+    {
+        string[] names = ["identity", "identity-form", "identity-state", "identity-browser", "identity-ended", "identity-language", "identity-external", "identity-registered", "identity-half", "identity-remembered", "identity-demo"];
+        foreach (var path in (string[])["/signin", "/register", "/forgot-password", "/account"])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(server.Address, path));
+            request.Headers.Add("Cookie", string.Join("; ", names.SelectMany(name => (string[])[$"{name}=chunks-2000000000", $"__Host-{name}=chunks-2000000000", $"{name}C1=x"])));
+            using var answer = await server.Http.SendAsync(request);
+            Assert.Equal((path, path == "/account" ? HttpStatusCode.SeeOther : HttpStatusCode.OK), (path, answer.StatusCode));
+        }
     }
 }

@@ -56,6 +56,31 @@ public sealed class PushedRequestTests(PushedRequestTests.World world) : IClassF
         Assert.Contains("code", RunningServer.Query(answered.Headers.Location).Keys);
     }
 
+    // What was pushed was not meant for the address line, nor for what a browser keeps.
+    [Fact]
+    public async Task Push_OnItsWayThroughThePages_IsInNoAddressAndNoCookie()
+    {
+        using var browser = new Browser(world.Node.Address);
+        var (_, email) = await world.Node.RegisterAsync();
+        using var asked = await browser.GetAsync(Go(await PushAsync("asks"), "asks"));
+        var places = new List<string> { asked.Headers.Location!.OriginalString };
+        var back = await browser.SignInAtAsync(asked.Headers.Location, email, Node.Password);
+        places.Add(back.OriginalString);
+        using var consent = await browser.GetAsync(back.OriginalString);
+        places.Add(consent.Headers.Location!.OriginalString);
+        using var allowed = await browser.SubmitAsync(consent.Headers.Location.OriginalString, [], "Allow");
+        places.Add(allowed.Headers.Location!.OriginalString);
+        foreach (var place in places)
+        {
+            var address = RunningServer.Query(new Uri(world.Node.Address, place)).GetValueOrDefault("returnUrl", place);
+            Assert.Equal(["client_id", "interaction", "request_uri"], RunningServer.Query(new Uri(world.Node.Address, address)).Keys.Order(StringComparer.Ordinal));
+        }
+
+        var cookies = Uri.UnescapeDataString(browser.Cookies.GetCookieHeader(world.Node.Address));
+        Assert.NotEmpty(cookies);
+        Assert.All((string[])["urn:ietf:params:oauth:request_uri", "callback", "state=s1", Node.Challenge], value => Assert.DoesNotContain(value, cookies, StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Push_WhenUsedFiftyTimesAtOnce_LeadsToOneCode()
     {

@@ -207,7 +207,12 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
     private async Task ReceiveAsync(MessageReceivedContext received)
     {
         var message = received.ProtocolMessage;
-        if (!HttpMethods.IsGet(received.Request.Method))
+        if (!Options.Enabled)
+        {
+            // The way was begun before the start that switched it off, and is still known.
+            received.Fail(new ExternalRefusal(ExternalProblem.Unknown, "provider", $"Federation:Providers:{Name}:Enabled is false"));
+        }
+        else if (!HttpMethods.IsGet(received.Request.Method))
         {
             received.Fail(Refused("method", "the answer came by " + (HttpMethods.IsPost(received.Request.Method) ? "POST" : "another method") + ", and GET was asked for"));
         }

@@ -25,6 +25,7 @@ internal sealed class SamlSignatures(string name, ProviderOptions options)
     };
 
     private static readonly string[] s_digests = [SamlNames.Sha256, More + "sha384", SamlNames.Encryption + "sha512"];
+    private static readonly string[] s_fields = ["SAMLRequest", "SAMLResponse", "RelayState", "SigAlg", "Signature"];
     private static readonly string[] s_canonical = [SamlNames.ExclusiveC14N, SamlNames.InclusiveC14N];
 
     static SamlSignatures()
@@ -108,6 +109,12 @@ internal sealed class SamlSignatures(string name, ProviderOptions options)
             [var only] => only,
             _ => throw Refused("signature", $"{parameter} comes more than once"),
         };
+
+        // Elsewhere fields are found by their decoded names, in any case of letters: what is found must be what is verified here, and nothing beside it.
+        if (query.Split('&').Select(part => part.Split('=', 2)[0]).Any(name => !s_fields.Contains(name, StringComparer.Ordinal) && s_fields.Contains(Uri.UnescapeDataString(name), StringComparer.OrdinalIgnoreCase)))
+        {
+            throw Refused("signature", "a field's name is encoded, or in other capitals");
+        }
 
         if (Raw("Signature") is not { } signature || Raw("SigAlg") is not { } algorithm)
         {

@@ -19,6 +19,7 @@ public sealed class LinkModel : IdentityPageModel
     private readonly ExternalFlows _flows;
     private readonly ExternalSignInService _external;
     private readonly ExternalFailures _failures;
+    private readonly ExternalProviders _providers;
     private readonly ExternalButtons _buttons;
     private readonly ISignIn _signIn;
     private readonly OneTimeCodeService _codes;
@@ -35,6 +36,7 @@ public sealed class LinkModel : IdentityPageModel
         _flows = all.GetRequiredService<ExternalFlows>();
         _external = all.GetRequiredService<ExternalSignInService>();
         _failures = all.GetRequiredService<ExternalFailures>();
+        _providers = all.GetRequiredService<ExternalProviders>();
         _buttons = all.GetRequiredService<ExternalButtons>();
         _signIn = all.GetRequiredService<ISignIn>();
         _codes = all.GetRequiredService<OneTimeCodeService>();
@@ -69,9 +71,9 @@ public sealed class LinkModel : IdentityPageModel
     {
         var ticket = Id is { Length: > 0 and <= 200 } id ? await _flows.PeekProofAsync(id, HttpContext.RequestAborted) : null;
         var account = ticket?.Person.Email is { } email ? await _accounts.FindByEmailAsync(_normalizer.NormalizeEmail(email.Trim())!, HttpContext.RequestAborted) : null;
-        if (ticket is null || account is null || !_flows.IsFrom(HttpContext, ticket.Flow))
+        if (ticket is null || account is null || !_flows.IsFrom(HttpContext, ticket.Flow) || _providers.FindEnabled(ticket.Flow.Provider) is null)
         {
-            _failures.Tell(HttpContext, ticket?.Flow.Provider ?? "", new ExternalRefusal(ExternalProblem.Expired, "proof", "the page to connect an account is old, was used, or is another browser's"), null);
+            _failures.Tell(HttpContext, ticket?.Flow.Provider ?? "", new ExternalRefusal(ExternalProblem.Expired, "proof", "the page to connect an account is old, was used, is another browser's, or of a provider that was switched off"), null);
             context.Result = new EmptyResult();
             return;
         }
