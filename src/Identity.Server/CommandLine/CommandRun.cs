@@ -184,6 +184,12 @@ internal sealed class CommandRun
                 builder.Services.PostConfigure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace);
                 Configure?.Invoke(builder);
             });
+            if (parsed.CommandResult.Command.Name == "check")
+            {
+                // What a start refuses; no other command needs an endpoint.
+                ServerHost.Map(app);
+            }
+
             return await work(app.Services, parsed, cancellationToken);
         }
         catch (Exception exception) when (StartProblem.Lines(exception) is { } lines)

@@ -173,7 +173,7 @@ public static class ServerHost
         app.Services.GetRequiredService<IStartupValidator>().Validate();
 
         // Half of a start each, and neither needs the other. Both are through before a password is made up, which is shown only where the start succeeds.
-        await Task.WhenAll(PrepareStoresAsync(app.Services), Task.Run(() => Map(app, settings)));
+        await Task.WhenAll(PrepareStoresAsync(app.Services), Task.Run(() => Map(app)));
         return await Seeding.RunAsync(app.Services, settings, app.Configuration, CancellationToken.None);
     }
 
@@ -394,8 +394,11 @@ public static class ServerHost
         return Task.CompletedTask;
     }
 
-    private static void Map(WebApplication app, ServerSettings settings)
+    /// <summary>Maps the endpoints.</summary>
+    /// <exception cref="StartFailureException">PUBLIC_URL or a provider's callback is an address of ours.</exception>
+    internal static void Map(WebApplication app)
     {
+        var settings = app.Services.GetRequiredService<ServerSettings>();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
         app.MapAuthorize();

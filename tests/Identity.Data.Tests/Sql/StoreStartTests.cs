@@ -89,7 +89,7 @@ public sealed class StoreStartTests : IDisposable
     }
 
     [Theory]
-    [InlineData("UPDATE \"__EFMigrationsHistory\" SET \"migration_id\" = '20261124022603_Initial'")]
+    [InlineData("DELETE FROM \"__EFMigrationsHistory\" WHERE \"migration_id\" NOT LIKE '%Initial'; UPDATE \"__EFMigrationsHistory\" SET \"migration_id\" = '20261124022603_Initial'")]
     [InlineData("ALTER TABLE \"__EFMigrationsHistory\" RENAME COLUMN \"migration_id\" TO \"MigrationId\"")]
     public async Task Start_WhenTheDatabaseIsOlderThanTheFirstRelease_StopsWithOneLine(string statement)
     {

@@ -84,7 +84,7 @@ public sealed class PasswordPolicyTests
     }
 
     [Theory]
-    [InlineData(nameof(AccountsOptions.PasswordHashIterations), "Accounts:PasswordHashIterations: expected 210000 or more outside Development.")]
+    [InlineData(nameof(AccountsOptions.PasswordHashIterations), "Accounts:PasswordHashIterations: expected 210000 to 10000000 outside Development.")]
     [InlineData(nameof(AccountsOptions.MinimumPasswordLength), "Accounts:MinimumPasswordLength: expected 8 to 64.")]
     [InlineData(nameof(AccountsOptions.OneTimeCodeKey), "Accounts:OneTimeCodeKey: expected 32 bytes or more, derived from the master key by the host.")]
     public void Options_WhenUnusable_NamesTheSetting(string setting, string message)
