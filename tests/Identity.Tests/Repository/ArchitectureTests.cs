@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
@@ -27,6 +28,18 @@ public sealed partial class ArchitectureTests
                 .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')));
             Assert.All(references, reference => Assert.Contains(reference, Allowed[Path.GetFileNameWithoutExtension(project)]));
         }
+    }
+
+    // --use-current-runtime names its platform only after the project is read: the image was published without a line compiled ahead.
+    [Theory]
+    [InlineData("UseCurrentRuntimeIdentifier=true", "true")]
+    [InlineData("RuntimeIdentifier=linux-x64", "true")]
+    [InlineData("SelfContained=false", "")]
+    public async Task Server_WhenPublishedForAPlatform_IsCompiledAhead(string property, string expected)
+    {
+        using var msbuild = Process.Start(new ProcessStartInfo("dotnet", ["msbuild", Path.Combine(RepositoryRoot.Path, "src", "Identity.Server"), "-getProperty:PublishReadyToRun", "-property:" + property]) { RedirectStandardOutput = true })!;
+        Assert.Equal(expected, (await msbuild.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken)).Trim());
+        Assert.Contains("dotnet publish src/Identity.Server -c Release --use-current-runtime", await File.ReadAllTextAsync(Path.Combine(RepositoryRoot.Path, "deploy", "Dockerfile"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
     [Fact]
