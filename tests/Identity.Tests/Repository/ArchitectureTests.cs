@@ -37,7 +37,7 @@ public sealed partial class ArchitectureTests
     [InlineData("SelfContained=false", "")]
     public async Task Server_WhenPublishedForAPlatform_IsCompiledAhead(string property, string expected)
     {
-        using var msbuild = Process.Start(new ProcessStartInfo("dotnet", ["msbuild", Path.Combine(RepositoryRoot.Path, "src", "Identity.Server"), "-getProperty:PublishReadyToRun", "-property:" + property]) { RedirectStandardOutput = true })!;
+        using var msbuild = Process.Start(new ProcessStartInfo("dotnet", ["msbuild", Path.Combine(RepositoryRoot.Path, "src", "Identity.Server"), "-getProperty:PublishReadyToRun", "-property:" + property]) { RedirectStandardOutput = true, UseShellExecute = false })!;
         Assert.Equal(expected, (await msbuild.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken)).Trim());
         Assert.Contains("dotnet publish src/Identity.Server -c Release --use-current-runtime", await File.ReadAllTextAsync(Path.Combine(RepositoryRoot.Path, "deploy", "Dockerfile"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
