@@ -18,7 +18,7 @@ internal static class CheckCommand
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(15);
 
-    public static Command Make(CommandRun run) => run.Bare("check", "Connect to everything that is configured and say in a line each what is wrong.", [], async (services, _, cancellationToken) =>
+    public static Command Make(CommandRun run) => run.Check("Connect to everything that is configured and say in a line each what is wrong.", [], async (services, _, cancellationToken) =>
     {
         var findings = await LookAsync(services, cancellationToken);
         if (run.IsJson)

@@ -72,7 +72,14 @@ internal sealed class CommandRun
         });
 
     /// <summary>A command that looks after the stores itself.</summary>
-    public Command Bare(string name, string description, IEnumerable<Symbol> symbols, Func<IServiceProvider, ParseResult, CancellationToken, Task<int>> work)
+    public Command Bare(string name, string description, IEnumerable<Symbol> symbols, Func<IServiceProvider, ParseResult, CancellationToken, Task<int>> work) =>
+        Make(name, description, symbols, work, mapsEndpoints: false);
+
+    /// <summary>A command that tells what a start would refuse: it maps the endpoints too, among which settings may not take an address.</summary>
+    public Command Check(string description, IEnumerable<Symbol> symbols, Func<IServiceProvider, ParseResult, CancellationToken, Task<int>> work) =>
+        Make("check", description, symbols, work, mapsEndpoints: true);
+
+    private Command Make(string name, string description, IEnumerable<Symbol> symbols, Func<IServiceProvider, ParseResult, CancellationToken, Task<int>> work, bool mapsEndpoints)
     {
         var command = new Command(name, description);
         foreach (var symbol in symbols)
@@ -90,7 +97,7 @@ internal sealed class CommandRun
             }
         }
 
-        command.SetAction((parsed, cancellationToken) => RunAsync(parsed, work, cancellationToken));
+        command.SetAction((parsed, cancellationToken) => RunAsync(parsed, work, mapsEndpoints, cancellationToken));
         return command;
     }
 
@@ -171,7 +178,7 @@ internal sealed class CommandRun
     // Names come from strangers: no character of theirs may steer the terminal.
     private static string Plain(string text) => text.Any(character => char.IsControl(character) && character != '\n') ? new StringBuilder().AppendJoin("", text.Select(character => char.IsControl(character) && character != '\n' ? ' ' : character)).ToString() : text;
 
-    private async Task<int> RunAsync(ParseResult parsed, Func<IServiceProvider, ParseResult, CancellationToken, Task<int>> work, CancellationToken cancellationToken)
+    private async Task<int> RunAsync(ParseResult parsed, Func<IServiceProvider, ParseResult, CancellationToken, Task<int>> work, bool mapsEndpoints, CancellationToken cancellationToken)
     {
         IsJson = parsed.GetValue(Json);
         string problem;
@@ -184,9 +191,8 @@ internal sealed class CommandRun
                 builder.Services.PostConfigure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace);
                 Configure?.Invoke(builder);
             });
-            if (parsed.CommandResult.Command.Name == "check")
+            if (mapsEndpoints)
             {
-                // What a start refuses; no other command needs an endpoint.
                 ServerHost.Map(app);
             }
 

@@ -12,7 +12,7 @@ internal static class FederationCommands
     private static Command Check(CommandRun run)
     {
         var name = new Argument<string>("name") { Description = "Of the provider in the settings: Federation:Providers:NAME." };
-        return run.Bare("check", "Fetch a provider's discovery or metadata as it is now and say what is wrong with it, and what to enter there.", [name], async (services, parsed, cancellationToken) =>
+        return run.Check("Fetch a provider's discovery or metadata as it is now and say what is wrong with it, and what to enter there.", [name], async (services, parsed, cancellationToken) =>
         {
             var findings = await services.GetRequiredService<FederationCheck>().RunAsync(parsed.GetValue(name)!, cancellationToken);
             var isFine = !findings.Any(finding => finding.IsProblem);

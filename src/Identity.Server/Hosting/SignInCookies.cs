@@ -39,22 +39,7 @@ public sealed class SignInCookies(ServerSettings settings, IDataProtectionProvid
     /// <summary>Whose phone is asked, as it was typed, to ask it once more. Encrypted, and in no address: it may be anything that somebody typed there.</summary>
     public void WriteLogin(HttpContext context, string login) => context.Response.Cookies.Append(LoginName, _login.Protect(login), Cookie(FactorTickets.EnrolmentLifetime));
 
-    public string? ReadLogin(HttpContext context)
-    {
-        if (!context.Request.Cookies.TryGetValue(LoginName, out var cookie) || cookie is not { Length: > 0 and < 2000 })
-        {
-            return null;
-        }
-
-        try
-        {
-            return _login.Unprotect(cookie);
-        }
-        catch (CryptographicException)
-        {
-            return null;
-        }
-    }
+    public string? ReadLogin(HttpContext context) => Open(context, LoginName, _login);
 
     /// <summary>Tokens of second factors that this browser need not prove for a while.</summary>
     public IReadOnlyList<string> ReadRemembered(HttpContext context) => [.. Entries(context).Select(entry => entry.Token)];
@@ -74,39 +59,31 @@ public sealed class SignInCookies(ServerSettings settings, IDataProtectionProvid
     }
 
     /// <summary>Empty: this browser was given none for this account, or they are saved.</summary>
-    public IReadOnlyList<string> ReadRecoveryCodes(HttpContext context, Guid accountId)
-    {
-        if (!context.Request.Cookies.TryGetValue(RecoveryName, out var cookie) || cookie is not { Length: > 0 and < 2000 })
-        {
-            return [];
-        }
-
-        try
-        {
-            return _recovery.Unprotect(cookie).Split('/') is [var id, var until, var codes] && id == accountId.ToString("N") && long.Parse(until, CultureInfo.InvariantCulture) > time.GetUtcNow().ToUnixTimeSeconds() ? codes.Split(' ') : [];
-        }
-        catch (CryptographicException)
-        {
-            return [];
-        }
-    }
+    public IReadOnlyList<string> ReadRecoveryCodes(HttpContext context, Guid accountId) =>
+        Open(context, RecoveryName, _recovery)?.Split('/') is [var id, var until, var codes] && id == accountId.ToString("N") && long.Parse(until, CultureInfo.InvariantCulture) > time.GetUtcNow().ToUnixTimeSeconds()
+            ? codes.Split(' ')
+            : [];
 
     public void DeleteRecoveryCodes(HttpContext context) => Drop(context, RecoveryName);
 
-    private (string Account, string Token)[] Entries(HttpContext context)
+    private (string Account, string Token)[] Entries(HttpContext context) =>
+        [.. (Open(context, RememberedName, _protector) ?? "").Split('\n').Select(line => line.Split(' ')).Where(parts => parts.Length == 2).Select(parts => (parts[0], parts[1])).Take(MostAccounts)];
+
+    // Null: there is none, or it is not of our making.
+    private static string? Open(HttpContext context, string name, IDataProtector protector)
     {
-        if (!context.Request.Cookies.TryGetValue(RememberedName, out var cookie) || cookie is not { Length: > 0 and < 4000 })
+        if (!context.Request.Cookies.TryGetValue(name, out var cookie) || cookie is not { Length: > 0 and < 4000 })
         {
-            return [];
+            return null;
         }
 
         try
         {
-            return [.. _protector.Unprotect(cookie).Split('\n').Select(line => line.Split(' ')).Where(parts => parts.Length == 2).Select(parts => (parts[0], parts[1])).Take(MostAccounts)];
+            return protector.Unprotect(cookie);
         }
         catch (CryptographicException)
         {
-            return [];
+            return null;
         }
     }
 

@@ -12,6 +12,8 @@ namespace Identity.Data.Tests.Configuration;
 /// <summary>What the server refuses of its settings before anything is started, and what it takes.</summary>
 public sealed class ServerSettingsTests
 {
+    private static readonly DateTimeOffset s_now = new(2026, 11, 30, 12, 0, 0, TimeSpan.Zero);
+
     [Theory]
     [InlineData("PUBLIC_URL", "https://id.example.com//x")]
     [InlineData("PUBLIC_URL", "https://id.example.com/a//b")]
@@ -41,7 +43,7 @@ public sealed class ServerSettingsTests
     [InlineData("MTLS_URL", "https://mtls.example.com/a b", "MTLS_PORT=8443", "MTLS_SERVER_CERTIFICATE=CERTIFICATE")]
     public void Read_WhenAValueCannotBeUsed_IsOneLineThatNamesIt(string name, string value, params string[] others)
     {
-        using var certificate = new PemFile(DateTimeOffset.UtcNow.AddDays(1));
+        using var certificate = new PemFile();
         var lines = Assert.Throws<StartFailureException>(() => Read(certificate, [$"{name}={value}", .. others])).Message;
         Assert.StartsWith(name + ": ", lines, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', lines);
@@ -58,7 +60,7 @@ public sealed class ServerSettingsTests
     [Fact]
     public void Ports_WhenThereAreThree_AreAllKnownByTheirSettings()
     {
-        using var certificate = new PemFile(DateTimeOffset.UtcNow.AddDays(1));
+        using var certificate = new PemFile();
         var settings = Read(certificate, "PORT=9001", "MANAGEMENT_PORT=9002", "MTLS_PORT=9003", "MTLS_SERVER_CERTIFICATE=CERTIFICATE");
         Assert.Equal([("PORT", 9001), ("MANAGEMENT_PORT", 9002), ("MTLS_PORT", 9003)], settings.Ports);
         Assert.Equal([9001, 9002], settings.PlainPorts);
@@ -67,11 +69,11 @@ public sealed class ServerSettingsTests
     [Fact]
     public void Certificates_WhenTheyAreOutOfTheirTime_AreNamedAndOthersAreNot()
     {
-        using var certificate = new PemFile(DateTimeOffset.UtcNow.AddDays(1));
+        using var certificate = new PemFile();
         var settings = Read(certificate, "MTLS_PORT=9003", "MTLS_SERVER_CERTIFICATE=CERTIFICATE", "MTLS_CLIENT_CAS=CERTIFICATE").MutualTls;
-        Assert.Empty(settings.OutOfTime(DateTimeOffset.UtcNow));
-        Assert.Equal(["MTLS_SERVER_CERTIFICATE", "MTLS_CLIENT_CAS"], settings.OutOfTime(DateTimeOffset.UtcNow.AddDays(2)).Select(line => line.Split(' ')[0]));
-        Assert.Equal(2, settings.OutOfTime(DateTimeOffset.UtcNow.AddDays(-2)).Count());
+        Assert.Empty(settings.OutOfTime(s_now));
+        Assert.Equal(["MTLS_SERVER_CERTIFICATE", "MTLS_CLIENT_CAS"], settings.OutOfTime(s_now.AddDays(2)).Select(line => line.Split(' ')[0]));
+        Assert.Equal(2, settings.OutOfTime(s_now.AddDays(-2)).Count());
     }
 
     [Theory]
@@ -101,16 +103,16 @@ public sealed class ServerSettingsTests
             .Build(),
         isDevelopment: false);
 
-    // A server's certificate and an authority's in one, good from yesterday on.
+    // A server's certificate and an authority's in one, good for a day before and after s_now.
     private sealed class PemFile : IDisposable
     {
-        public PemFile(DateTimeOffset until)
+        public PemFile()
         {
             using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
             var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
             request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, hasPathLengthConstraint: false, 0, critical: true));
             request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, critical: true));
-            using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), until);
+            using var certificate = request.CreateSelfSigned(s_now.AddDays(-1), s_now.AddDays(1));
             File.WriteAllText(Path, certificate.ExportCertificatePem() + "\n" + key.ExportECPrivateKeyPem());
         }
 
