@@ -103,12 +103,14 @@ public sealed partial class SettingsTests
             ["Accounts__LockoutDuration"] = "soon",
             ["Accounts__MinimumPasswordLength"] = "3",
             ["SecondFactors__RememberedBrowserDays"] = "400",
+            ["SecondFactors__RequiredForRole"] = "admin",
         });
         Assert.Equal(1, await server.WaitForExitAsync());
         await server.WaitOutputAsync();
         var lines = server.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.All(
-            ["DEFAULT_REGION: ", "Accounts:LockoutDuration: expected a duration such as 30s, 15m, 1h, 7d or 00:15:00", "Accounts:MinimumPasswordLength: ", "SecondFactors:RememberedBrowserDays: "],
+            ["DEFAULT_REGION: ", "Accounts:LockoutDuration: expected a duration such as 30s, 15m, 1h, 7d or 00:15:00", "Accounts:MinimumPasswordLength: ", "SecondFactors:RememberedBrowserDays: ",
+             "SecondFactors:RequiredForRole: expected a setting that exists, such as SecondFactors:RequiredForRoles."],
             start => Assert.Single(lines, line => line.StartsWith(start, StringComparison.Ordinal)));
         Assert.DoesNotContain("Unhandled", server.Output, StringComparison.Ordinal);
         directory.Delete(recursive: true);

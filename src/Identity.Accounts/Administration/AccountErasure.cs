@@ -1,5 +1,6 @@
 // GDPR Art. 17: an account and all that is kept of its person goes; what has to stay stays without a person in it.
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
@@ -53,7 +54,7 @@ public sealed class AccountErasure
         return EraseAsync(id, row => expectedVersion == null || row.Version == expectedVersion, SessionEndReasons.Admin, caller, cancellationToken);
     }
 
-    /// <summary>Deletes accounts whose grace is over; how many.</summary>
+    /// <summary>Deletes accounts whose grace is over; how many. What failed with one of them is thrown when the others are through.</summary>
     public async Task<int> EraseDueAsync(int limit, CancellationToken cancellationToken)
     {
         var now = _timeProvider.GetUtcNow();
@@ -61,13 +62,23 @@ public sealed class AccountErasure
             (context, token) => context.Accounts.Where(r => r.DeleteAfter <= now && !r.IsActive).OrderBy(r => r.DeleteAfter).Select(r => r.Id).Take(limit).ToListAsync(token),
             cancellationToken);
         var erased = 0;
+        ExceptionDispatchInfo? failed = null;
         foreach (var id in due)
         {
-            // Asked again by the statement: somebody may have let the person in again meanwhile.
-            var outcome = await EraseAsync(id, row => row.DeleteAfter <= now && !row.IsActive, SessionEndReasons.Deactivated, new Caller(Ip: null, UserAgent: null, ActorId: "self"), cancellationToken);
-            erased += outcome == Erasure.Done ? 1 : 0;
+            try
+            {
+                // Asked again by the statement: somebody may have let the person in again meanwhile.
+                var outcome = await EraseAsync(id, row => row.DeleteAfter <= now && !row.IsActive, SessionEndReasons.Deactivated, new Caller(Ip: null, UserAgent: null, ActorId: "self"), cancellationToken);
+                erased += outcome == Erasure.Done ? 1 : 0;
+            }
+            catch (Exception exception) when (exception is not StoreUnavailableException && !cancellationToken.IsCancellationRequested)
+            {
+                // A fault with one account must not keep the others, whose time is over too.
+                failed ??= ExceptionDispatchInfo.Capture(exception);
+            }
         }
 
+        failed?.Throw();
         return erased;
     }
 

@@ -66,6 +66,10 @@ public static class SectionValues
                 {
                     Read(child, member.PropertyType, values, problems);
                 }
+                else if (!child.IsBlank())
+                {
+                    problems.Add(Unknown(child, type));
+                }
             }
         }
     }
@@ -99,6 +103,17 @@ public static class SectionValues
             }
         }
     }
+
+    /// <summary>Left alone, a misspelt limit or demand would be believed to be in force.</summary>
+    private static string Unknown(IConfigurationSection section, Type type)
+    {
+        var nearest = type.GetProperties().Select(member => member.Name)
+            .MaxBy(name => name.ToUpperInvariant().AsSpan().CommonPrefixLength(section.Key.ToUpperInvariant()) - (Math.Abs(name.Length - section.Key.Length) / 100d))!;
+        return $"{section.Path}: expected a setting that exists, such as {ConfigurationPath.Combine(section.Path[..^(section.Key.Length + 1)], nearest)}.";
+    }
+
+    // Compose files pass what is unset as empty values.
+    private static bool IsBlank(this IConfigurationSection section) => string.IsNullOrWhiteSpace(section.Value) && section.GetChildren().All(IsBlank);
 
     private static string OneByOne(IConfigurationSection section, string example) => $"{section.Path}: expected what is in it one by one, such as {section.Path}:{example}.";
 

@@ -53,7 +53,7 @@ public sealed class SectionValuesTests
     {
         var options = new Sample();
         Assert.Empty(SectionValues.Bind(
-            Section(("On", "True"), ("Count", " 4 "), ("Day", "friday"), ("Perhaps", "1h"), ("Text", ""), ("Texts:0", "a"), ("Texts:1", "b"), ("Named:a:Wait", "2m"), ("Many:0:On", "true"), ("Numbers:0", "7"), ("unknown", "x"), ("On:stray", "x")),
+            Section(("On", "True"), ("Count", " 4 "), ("Day", "friday"), ("Perhaps", "1h"), ("Text", ""), ("Texts:0", "a"), ("Texts:1", "b"), ("Named:a:Wait", "2m"), ("Many:0:On", "true"), ("Numbers:0", "7"), ("On:stray", "x")),
             options));
         Assert.Equal((true, 4, DayOfWeek.Friday, TimeSpan.FromHours(1), ""), (options.On, options.Count, options.Day, options.Perhaps, options.Text));
         Assert.Equal(["a", "b"], options.Texts);
@@ -61,6 +61,22 @@ public sealed class SectionValuesTests
         Assert.True(Assert.Single(options.Many).On);
         Assert.Equal([7], options.Numbers);
     }
+
+    [Theory]
+    [InlineData("Whait", "30s", "Wait")]
+    [InlineData("counts", "4", "Count")]
+    [InlineData("Named:a:Onn", "true", "Named:a:On")]
+    [InlineData("Many:0:Cuont", "4", "Many:0:Count")]
+    [InlineData("Perhapps:0", "1h", "Perhaps")]
+    public void Member_WhenThereIsNoneOfItsName_IsALineWithTheNearest(string name, string text, string nearest)
+    {
+        var of = name.EndsWith(":0", StringComparison.Ordinal) ? name[..^2] : name;
+        Assert.Equal([$"Sample:{of}: expected a setting that exists, such as Sample:{nearest}."], SectionValues.Bind(Section((name, text)), new Sample()));
+    }
+
+    [Fact]
+    public void Member_WhenThereIsNoneOfItsNameAndNothingInIt_IsNoMistake() =>
+        Assert.Empty(SectionValues.Bind(Section(("Whait", ""), ("Nothing", null), ("None:0", " ")), new Sample()));
 
     // .NET's binder leaves the list empty and says nothing: whoever wrote RequiredForRoles=admin would believe it in force.
     [Theory]

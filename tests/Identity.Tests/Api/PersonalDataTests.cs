@@ -88,6 +88,26 @@ public sealed class PersonalDataTests(PersonalDataTests.World server) : IClassFi
     }
 
     [Fact]
+    public async Task CleanUp_WhenOneAccountCannotBeErased_ErasesTheOthers()
+    {
+        var (stuck, first) = await server.SignedInAsync();
+        var (person, second) = await server.SignedInAsync();
+        (await server.PutAsync($"users/{stuck.Id}", new { firstName = "Stuck" }, first.Access)).AssertOk();
+        Assert.Equal(HttpStatusCode.NoContent, (await server.SendAsync(HttpMethod.Delete, $"users/{stuck.Id}", null, first.Access)).Status);
+        Assert.Equal(HttpStatusCode.NoContent, (await server.SendAsync(HttpMethod.Delete, $"users/{person.Id}", null, second.Access)).Status);
+        var database = server.Services.GetRequiredService<StoreDatabase>();
+        await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync("CREATE TRIGGER stuck BEFORE DELETE ON accounts WHEN OLD.first_name = 'Stuck' BEGIN SELECT RAISE(ABORT, 'no'); END", token), TestContext.Current.CancellationToken);
+        server.Time.Jump(TimeSpan.FromDays(15));
+        await server.CleanUpAsync();
+        var admin = await server.AdminAsync();
+        (await server.GetAsync($"users/{stuck.Id}", admin.Access)).AssertOk();
+        (await server.GetAsync($"users/{person.Id}", admin.Access)).AssertFailure(404, "user_not_found");
+        await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync("DROP TRIGGER stuck", token), TestContext.Current.CancellationToken);
+        await server.CleanUpAsync();
+        (await server.GetAsync($"users/{stuck.Id}", admin.Access)).AssertFailure(404, "user_not_found");
+    }
+
+    [Fact]
     public async Task Delete_WithIfMatch_DeletesOnlyTheVersionThatWasRead()
     {
         var admin = await server.AdminAsync();
