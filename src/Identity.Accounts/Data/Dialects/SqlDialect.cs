@@ -104,6 +104,9 @@ public sealed class SqliteDialect : OnConflictDialect
 
 public sealed class PostgresDialect : OnConflictDialect
 {
+    private const string IdleInTransactionTimeout = "25P03";
+    private const string IdleSessionTimeout = "57P05";
+
     public override object Time(DateTimeOffset time) => UtcMicrosecondsConverter.Of(time);
 
     public override object Id(Guid id) => id;
@@ -144,9 +147,9 @@ public sealed class PostgresDialect : OnConflictDialect
     public override bool IsAway(Exception exception) =>
         Find<NpgsqlException>(exception) is { } failure && (failure is PostgresException ? failure.IsTransient && !IsDeadlock(exception) : failure.InnerException is System.Net.Sockets.SocketException or IOException or TimeoutException);
 
-    // A pooled connection of before a restart or a fail-over tells of it when it is next used.
+    // A pooled connection of before a restart or a fail-over tells of it when it is next used, and so does one that the server ended because nothing came over it.
     public override bool IsBroken(Exception exception) => Find<NpgsqlException>(exception) is { } failure
-        && (failure is PostgresException { SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown } || (failure is not PostgresException && failure.InnerException is IOException));
+        && (failure is PostgresException { SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or IdleInTransactionTimeout or IdleSessionTimeout } || (failure is not PostgresException && failure.InnerException is IOException));
 
     public override bool IsDeadlock(Exception exception) =>
         Find<PostgresException>(exception) is { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure };
