@@ -111,7 +111,8 @@ public sealed class PostgresDialect : OnConflictDialect
 
     public override object Id(Guid id) => id;
 
-    public override string MigrationLock => "SELECT pg_advisory_lock(7209186123771)";
+    // Held between statements, by nobody any more where its machine is gone; the server looks for one that is silent after two hours by default.
+    public override string MigrationLock => "SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false), set_config('tcp_keepalives_count', '3', false), pg_advisory_lock(7209186123771)";
 
     public override string MigrationUnlock => "SELECT pg_advisory_unlock(7209186123771)";
 
@@ -134,8 +135,9 @@ public sealed class PostgresDialect : OnConflictDialect
         END $$
         """;
 
+    // Some of these all nodes take in turn. From one that froze in the midst of its transaction, or whose machine is gone, the server takes them back after a minute.
     public override Task LockAsync(IdentityDbContext context, string name, CancellationToken cancellationToken) =>
-        context.Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock(hashtextextended({name}, 0))", cancellationToken);
+        context.Database.ExecuteSqlAsync($"SELECT set_config('idle_in_transaction_session_timeout', '60s', true), pg_advisory_xact_lock(hashtextextended({name}, 0))", cancellationToken);
 
     public override bool IsUniqueViolation(Exception exception, [NotNullWhen(true)] out string? detail)
     {
