@@ -111,7 +111,7 @@ public static class ServerHost
                 ListenForCertificates(kestrel, forCertificates, certificate, settings);
             }
         });
-        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = settings.ShutdownDelay + TimeSpan.FromSeconds(20));
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20) + settings.ShutdownDelay);
         AddServices(builder, settings);
 
         var app = builder.Build();
