@@ -200,7 +200,7 @@ public sealed partial class ExportJobs
 
                 // Nobody has a piece of it yet: it may be made anew.
                 case ExportOutcome.Broken when attempt + 1 < MostAttempts:
-                    await _database.WriteAsync((context, token) => context.Set<ExportChunkRow>().Where(r => r.JobId == row.Id).ExecuteDeleteAsync(token), cancellationToken);
+                    await StartOverAsync(row.Id, claim, cancellationToken);
                     break;
 
                 default:
@@ -245,6 +245,13 @@ public sealed partial class ExportJobs
             context.Add(new ExportChunkRow { JobId = id, Ordinal = ordinal, Content = content });
             return await context.SaveChangesAsync(token);
         },
+        cancellationToken);
+
+    // It may be another node's by now, with pieces of a file of its own.
+    private Task StartOverAsync(Guid id, Guid claim, CancellationToken cancellationToken) => _database.TransactAsync(
+        async (context, token) => await HoldAsync(context, id, claim, processed: 0, token)
+            ? await context.Set<ExportChunkRow>().Where(r => r.JobId == id).ExecuteDeleteAsync(token)
+            : throw new ClaimLostException(),
         cancellationToken);
 
     private async Task<bool> HoldAsync(IdentityDbContext context, Guid id, Guid claim, long? processed, CancellationToken cancellationToken)

@@ -46,7 +46,10 @@ public sealed class ConsentService(ConsentStore store, ClientStore clients, IDen
         // Both or, where a store is away, again: whoever hangs up in between would leave families that outlive the deny list's entry.
         cancellationToken.ThrowIfCancellationRequested();
         var now = timeProvider.GetUtcNow();
-        await denyList.DenyAsync(DenyId(subject, clientId), grantedUntil: now, now + AccessTokenClaims.MaximumLifetime, CancellationToken.None);
+
+        // The clock of the node that granted may be ahead of this one.
+        var until = await store.FindLatestGrantAsync(subject, clientId, CancellationToken.None) is { } latest && latest > now ? latest : now;
+        await denyList.DenyAsync(DenyId(subject, clientId), grantedUntil: until, now + AccessTokenClaims.MaximumLifetime, CancellationToken.None);
         await store.RevokeAsync(subject, clientId, now, CancellationToken.None);
     }
 }

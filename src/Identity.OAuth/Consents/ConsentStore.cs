@@ -74,6 +74,15 @@ public sealed class ConsentStore(StoreDatabase database, ClientStore clients, Ti
         },
         cancellationToken);
 
+    /// <summary>When the newest of the grants began that <see cref="RevokeAsync"/> would end, by the clock of the node that made it; null: there is none.</summary>
+    public Task<DateTimeOffset?> FindLatestGrantAsync(string subject, string clientId, CancellationToken cancellationToken) => database.ReadAsync(
+        (context, token) => context.Authorizations
+            .Where(r => r.Subject == subject && r.ClientId == clientId && r.Type == AuthorizationTypes.AdHoc && r.RevokedAt == null)
+            .OrderByDescending(r => r.GrantedAt)
+            .Select(r => (DateTimeOffset?)r.GrantedAt)
+            .FirstOrDefaultAsync(token),
+        cancellationToken);
+
     private static string LockOf(string subject) => "consent:" + subject;
 
     private static IQueryable<OAuthAuthorization> Of(IdentityDbContext context, string subject) =>

@@ -35,7 +35,7 @@ internal sealed class RedisDenyList(RedisServer redis, TimeProvider timeProvider
         var granted = RedisServer.Time(grantedAt);
 
         // Each id has a key of its own, anywhere in a cluster; all of them travel at once.
-        var entries = await redis.CallAsync(database => Task.WhenAll(ids.ToArray().Select(id => database.HashGetAsync(redis.Key("denied", id), s_fields))), cancellationToken);
+        var entries = await redis.CallAsync(database => Task.WhenAll(ids.ToArray().Select(id => database.HashGetAsync(redis.Key("denied", id), s_fields, RedisServer.AtTheMaster))), cancellationToken);
         return Array.Exists(entries, entry => !entry[0].IsNull && (long)entry[0] >= granted && (long)entry[1] > now);
     }
 

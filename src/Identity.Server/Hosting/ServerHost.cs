@@ -111,7 +111,7 @@ public static class ServerHost
                 ListenForCertificates(kestrel, forCertificates, certificate, settings);
             }
         });
-        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20) + settings.ShutdownDelay);
         AddServices(builder, settings);
 
         var app = builder.Build();
@@ -233,6 +233,9 @@ public static class ServerHost
             services.AddMutualTls(settings.MutualTls.Authorities, settings.MutualTls.Url);
         }
 
+        services.AddSingleton<Draining>();
+        services.AddHostedService(provider => provider.GetRequiredService<Draining>());
+        services.AddHealthChecks().AddCheck<Draining>("draining", tags: ["ready"]);
         services.AddSingleton<GuardedHttp>();
         services.AddSingleton<IClientDocuments>(provider => provider.GetRequiredService<GuardedHttp>());
         services.AddSingleton<IClientKeySource, FetchedClientKeys>();
@@ -309,6 +312,7 @@ public static class ServerHost
 
     private static void Use(WebApplication app, ServerSettings settings)
     {
+        app.Use(app.Services.GetRequiredService<Draining>().InvokeAsync);
         if (settings.MutualTls.Header is not null)
         {
             app.UseMiddleware<ForwardedCertificates>();

@@ -62,6 +62,9 @@ public sealed partial class ServerSettings
 
     public required TimeSpan RefreshTokenLifetime { get; init; }
 
+    /// <summary>How long it answers on after it was told to stop (SHUTDOWN_DELAY).</summary>
+    public TimeSpan ShutdownDelay { get; init; }
+
     public required IReadOnlyList<IPNetwork> TrustedProxies { get; init; }
 
     public required MutualTlsSettings MutualTls { get; init; }
@@ -116,6 +119,12 @@ public sealed partial class ServerSettings
         var publicUrl = ReadPublicUrl(configuration, port, isDevelopment, problems);
         var access = Durations.Read(configuration, "JWT_ACCESS_EXPIRY", TimeSpan.FromHours(1), problems);
         var refresh = Durations.Read(configuration, "JWT_REFRESH_EXPIRY", TimeSpan.FromDays(7), problems);
+        var shutdownDelay = Durations.Read(configuration, "SHUTDOWN_DELAY", TimeSpan.Zero, problems);
+        if (shutdownDelay > TimeSpan.FromMinutes(1))
+        {
+            problems.Add("SHUTDOWN_DELAY: expected 1s to 1m.");
+        }
+
         byte[]? secret = null;
         if (Setting.Text(configuration, "JWT_SECRET") is { } secretText)
         {
@@ -172,6 +181,7 @@ public sealed partial class ServerSettings
                 JwtSecret = secret,
                 AccessTokenLifetime = access,
                 RefreshTokenLifetime = refresh,
+                ShutdownDelay = shutdownDelay,
                 TrustedProxies = proxies,
                 MutualTls = mutualTls,
                 Outgoing = outgoing,

@@ -58,6 +58,57 @@ public sealed class RedisServerTests : IDisposable
         Assert.True(await host.Get<IOneTimeCodeStore>().TryUseAsync(code.Id, code.CodeHash, 5, now, Cancel));
     }
 
+    // A replica that is cut off from its master does not know what was acknowledged since; that it answers is no reason to ask it.
+    [Fact]
+    public async Task Questions_WhenAReplicaAloneIsLeft_ThrowUntilItIsTheMaster()
+    {
+        await using var master = await NeededAsync();
+        await using var replica = await NeededAsync();
+        await FollowAsync(replica, master);
+        await using var host = await StoreHost.StartAsync(With(Both(master, replica)));
+        var now = TimeProvider.System.GetUtcNow();
+        var code = new OneTimeCode(Guid.NewGuid(), Guid.NewGuid(), "email", "login", new byte[32], now, now.AddMinutes(5));
+        await host.Get<IOneTimeCodeStore>().ReplaceAsync(code, Cancel);
+        await replica.CommandAsync("REPLICAOF 127.0.0.1 1");
+        await host.Get<IDenyList>().DenyAsync("denied", now.AddHours(1), Cancel);
+
+        await master.StopAsync();
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        for (var i = 0; i < 40; i++)
+        {
+            await Assert.ThrowsAsync<StoreUnavailableException>(async () => await host.Get<IDenyList>().IsDeniedAsync(new[] { "denied" }, Cancel));
+            await Assert.ThrowsAsync<StoreUnavailableException>(() => host.Get<IOneTimeCodeStore>().FindAsync(code.Id, Cancel));
+            await Assert.ThrowsAsync<StoreUnavailableException>(() => host.Get<IOneTimeCodeStore>().FindLatestAsync(code.AccountId!.Value, code.Purpose, Cancel));
+            Assert.Equal(HealthStatus.Unhealthy, (await host.Get<HealthCheckService>().CheckHealthAsync(Cancel)).Entries["redis"].Status);
+            await timer.WaitForNextTickAsync(Cancel);
+        }
+
+        await replica.CommandAsync("REPLICAOF NO ONE");
+        await EventuallyAsync(async () => (await host.Get<HealthCheckService>().CheckHealthAsync(Cancel)).Entries["redis"].Status == HealthStatus.Healthy);
+        Assert.NotNull(await host.Get<IOneTimeCodeStore>().FindAsync(code.Id, Cancel));
+    }
+
+    // As Sentinel does it, and who patches one machine after the other: no connection breaks.
+    [Fact]
+    public async Task Stores_WhenMasterAndReplicaChangePlaces_GoOnAtTheOther()
+    {
+        await using var master = await NeededAsync();
+        await using var replica = await NeededAsync();
+        await FollowAsync(replica, master);
+        await using var host = await StoreHost.StartAsync(With(Both(master, replica)));
+        var now = TimeProvider.System.GetUtcNow();
+        await host.Get<IDenyList>().DenyAsync("before", now.AddHours(1), Cancel);
+        await EventuallyAsync(async () => (await replica.CommandAsync("DBSIZE")).StartsWith(":1", StringComparison.Ordinal));
+
+        await replica.CommandAsync("REPLICAOF NO ONE");
+        await FollowAsync(master, replica);
+        await EventuallyAsync(async () => (await host.Get<HealthCheckService>().CheckHealthAsync(Cancel)).Entries["redis"].Status == HealthStatus.Healthy);
+        Assert.True(await host.Get<IDenyList>().IsDeniedAsync(new[] { "before" }, Cancel));
+        await host.Get<IDenyList>().DenyAsync("after", now.AddHours(1), Cancel);
+        Assert.True(await host.Get<IDenyList>().IsDeniedAsync(new[] { "after" }, Cancel));
+        Assert.Contains("after", await replica.CommandAsync("KEYS *"), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Start_WhenRedisIsNotThere_WaitsAndStopsWithOneLine()
     {
@@ -176,6 +227,14 @@ public sealed class RedisServerTests : IDisposable
         }
 
         return server;
+    }
+
+    private static RedisSettings Both(RedisInstance one, RedisInstance other) => new() { Endpoints = [("127.0.0.1", one.Port), ("127.0.0.1", other.Port)], StartWait = TimeSpan.FromSeconds(1) };
+
+    private static async Task FollowAsync(RedisInstance replica, RedisInstance master)
+    {
+        await replica.CommandAsync($"REPLICAOF 127.0.0.1 {master.Port}");
+        await EventuallyAsync(async () => (await replica.CommandAsync("INFO replication")).Contains("master_link_status:up", StringComparison.Ordinal));
     }
 
     private static async Task EventuallyAsync(Func<Task<bool>> condition)

@@ -1,4 +1,5 @@
 using Identity.Accounts.Data;
+using Identity.Accounts.Data.Tables;
 using Identity.OAuth.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -52,6 +53,42 @@ public sealed class BrokenConnectionTests(PostgresFixture fixture)
             },
             Cancel));
         Assert.Equal(2, runs);
+    }
+
+    // A node that froze, or whose machine is gone, must not hold for hours what all nodes take in turn.
+    [Fact]
+    public async Task Lock_WhenItsNodeSaysNothingMore_IsGivenUpByTheServer_AndTheNodeBeginsAnew()
+    {
+        await using var host = await StoreHost.StartAsync(await fixture.NewDatabaseAsync());
+        var database = host.Get<StoreDatabase>();
+        Task LockAsync(IdentityDbContext context, CancellationToken token) => database.Dialect.LockAsync(context, "outbox-claim", token);
+        var runs = 0;
+        await database.TransactAsync(
+            async (context, token) =>
+            {
+                await LockAsync(context, token);
+                if (++runs == 1)
+                {
+                    Assert.Equal("1min", await SettingAsync(context, "idle_in_transaction_session_timeout"));
+
+                    // That is too long for a test. The other waits until the lock is free; this one says nothing meanwhile.
+                    await context.Database.ExecuteSqlRawAsync("SET LOCAL idle_in_transaction_session_timeout = '100ms'", token);
+                    await database.TransactAsync(
+                        async (other, inner) =>
+                        {
+                            await LockAsync(other, inner);
+                            return true;
+                        },
+                        token);
+                }
+
+                return await context.Accounts.CountAsync(token);
+            },
+            Cancel);
+        Assert.Equal(2, runs);
+        Assert.Equal("0", await database.ReadAsync((context, _) => SettingAsync(context, "idle_in_transaction_session_timeout"), Cancel));
+
+        Task<string> SettingAsync(IdentityDbContext context, string name) => context.Database.SqlQuery<string>($"SELECT current_setting({name}) AS \"Value\"").SingleAsync(Cancel);
     }
 
     // A single statement commits by itself: nobody knows whether it did before the connection broke.

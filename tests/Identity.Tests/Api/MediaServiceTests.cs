@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Export;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -148,6 +149,45 @@ public sealed class MediaServiceTests
         Assert.Equal(new string('y', 600_000), Encoding.ASCII.GetString(file.Bytes));
         Assert.Equal(2, media.Requests.Count);
         Assert.Equal(3, (int)done.Json["processed"]!);
+    }
+
+    // A node that was frozen for minutes: its claim has run out, and its connections broke.
+    [Fact]
+    public async Task Job_WhenAnotherNodeTookItOverBeforeTheCut_IsLeftToThatNodeWithItsFile()
+    {
+        var cut = new TaskCompletionSource();
+        await using var media = await StandIn.StartAsync((context, _) => CutAsync(context, cut.Task));
+        await using var server = await ApiServer.StartAsync(new() { ["MEDIA_SERVICE_URL"] = media.Address });
+        var role = UserExportTests.Mark();
+        await UserExportTests.SeedAsync(server, role, 3);
+        var (id, now, database) = (Guid.NewGuid(), server.Time.GetUtcNow(), server.Services.GetRequiredService<StoreDatabase>());
+        await database.WriteAsync(
+            (context, token) =>
+            {
+                context.Add(new ExportJobRow { Id = id, State = "waiting", Format = "csv", Language = "en", Role = role, CreatedAt = now, Total = 3, ExpiresAt = now.AddDays(1) });
+                return context.SaveChangesAsync(token);
+            },
+            TestContext.Current.CancellationToken);
+        var frozen = server.Services.GetRequiredService<ExportJobs>().RunNextAsync(TestContext.Current.CancellationToken);
+        while (!frozen.IsCompleted && !await database.ReadAsync((context, token) => context.Set<ExportChunkRow>().AnyAsync(token), TestContext.Current.CancellationToken))
+        {
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+        }
+
+        await database.TransactAsync(
+            async (context, token) =>
+            {
+                await context.Set<ExportJobRow>().Where(r => r.Id == id).ExecuteUpdateAsync(set => set.SetProperty(r => r.ClaimedBy, Guid.NewGuid()), token);
+                await context.Set<ExportChunkRow>().Where(r => r.JobId == id).ExecuteDeleteAsync(token);
+                context.Add(new ExportChunkRow { JobId = id, Ordinal = 0, Content = "theirs"u8.ToArray() });
+                return await context.SaveChangesAsync(token);
+            },
+            TestContext.Current.CancellationToken);
+        cut.SetResult();
+        await frozen;
+        var chunk = await database.ReadAsync((context, token) => context.Set<ExportChunkRow>().SingleOrDefaultAsync(r => r.JobId == id, token), TestContext.Current.CancellationToken);
+        Assert.Equal("theirs", Encoding.ASCII.GetString(chunk?.Content ?? []));
+        Assert.Single(media.Requests);
     }
 
     [Fact]

@@ -1,5 +1,7 @@
+using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
 using Identity.OAuth.Refresh;
+using Identity.OAuth.Storage;
 
 namespace Identity.Tests.Kit.Conformance;
 
@@ -75,5 +77,19 @@ public abstract class ConsentStoreConformance(StoreFixture fixture) : StoreConfo
         Assert.False(await families.TryRotateAsync(mine.Id, 1, Now, Cancel));
         Assert.Null((await families.FindAsync(otherClient.Id, Cancel))!.RevokedAt);
         Assert.Null((await families.FindAsync(otherPerson.Id, Cancel))!.RevokedAt);
+    }
+
+    // The node that granted is ahead of the one at which the person takes it back at once: its tokens die all the same, and the next grant lives.
+    [Fact]
+    public async Task Revoke_WhenTheGrantIsOfANodeWhoseClockIsAhead_DeniesWhatBeganByThatClock()
+    {
+        var denyList = Get<IDenyList>();
+        var ahead = Now.AddSeconds(5);
+        await Get<RefreshFamilies>().CreateAsync(RefreshFamilyStoreConformance.NewFamily(Guid.CreateVersion7(ahead), ahead, _subject, "c1"), Cancel);
+        await new ConsentService(Store, Get<ClientStore>(), denyList, Time).RevokeAsync(_subject, "c1", Cancel);
+
+        string[] ids = [ConsentService.DenyId(_subject, "c1")];
+        Assert.True(await denyList.IsDeniedAsync(ids, ahead, Cancel));
+        Assert.False(await denyList.IsDeniedAsync(ids, ahead.AddMilliseconds(1), Cancel));
     }
 }

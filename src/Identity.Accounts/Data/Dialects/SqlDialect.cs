@@ -104,11 +104,15 @@ public sealed class SqliteDialect : OnConflictDialect
 
 public sealed class PostgresDialect : OnConflictDialect
 {
+    private const string IdleInTransactionTimeout = "25P03";
+    private const string IdleSessionTimeout = "57P05";
+
     public override object Time(DateTimeOffset time) => UtcMicrosecondsConverter.Of(time);
 
     public override object Id(Guid id) => id;
 
-    public override string MigrationLock => "SELECT pg_advisory_lock(7209186123771)";
+    // Held between statements, by nobody any more where its machine is gone; the server looks for one that is silent after two hours by default.
+    public override string MigrationLock => "SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false), set_config('tcp_keepalives_count', '3', false), pg_advisory_lock(7209186123771)";
 
     public override string MigrationUnlock => "SELECT pg_advisory_unlock(7209186123771)";
 
@@ -131,8 +135,9 @@ public sealed class PostgresDialect : OnConflictDialect
         END $$
         """;
 
+    // Some of these all nodes take in turn. From one that froze in the midst of its transaction, or whose machine is gone, the server takes them back after a minute.
     public override Task LockAsync(IdentityDbContext context, string name, CancellationToken cancellationToken) =>
-        context.Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock(hashtextextended({name}, 0))", cancellationToken);
+        context.Database.ExecuteSqlAsync($"SELECT set_config('idle_in_transaction_session_timeout', '60s', true), pg_advisory_xact_lock(hashtextextended({name}, 0))", cancellationToken);
 
     public override bool IsUniqueViolation(Exception exception, [NotNullWhen(true)] out string? detail)
     {
@@ -144,9 +149,9 @@ public sealed class PostgresDialect : OnConflictDialect
     public override bool IsAway(Exception exception) =>
         Find<NpgsqlException>(exception) is { } failure && (failure is PostgresException ? failure.IsTransient && !IsDeadlock(exception) : failure.InnerException is System.Net.Sockets.SocketException or IOException or TimeoutException);
 
-    // A pooled connection of before a restart or a fail-over tells of it when it is next used.
+    // A pooled connection of before a restart or a fail-over tells of it when it is next used, and so does one that the server ended because nothing came over it.
     public override bool IsBroken(Exception exception) => Find<NpgsqlException>(exception) is { } failure
-        && (failure is PostgresException { SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown } || (failure is not PostgresException && failure.InnerException is IOException));
+        && (failure is PostgresException { SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or IdleInTransactionTimeout or IdleSessionTimeout } || (failure is not PostgresException && failure.InnerException is IOException));
 
     public override bool IsDeadlock(Exception exception) =>
         Find<PostgresException>(exception) is { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure };

@@ -55,12 +55,12 @@ internal sealed class RedisOneTimeCodeStore(RedisServer redis, TimeProvider time
         && (int)await redis.EvaluateAsync(Use, redis.Key("otp", tag), [Id(id), codeHash, maxGuesses, RedisServer.Time(now)], cancellationToken) == 1;
 
     private async Task<string?> TagAsync(Guid id, CancellationToken cancellationToken) =>
-        await redis.CallAsync(database => database.StringGetAsync(redis.Key("otp-id", Id(id))), cancellationToken);
+        await redis.CallAsync(database => database.StringGetAsync(redis.Key("otp-id", Id(id)), RedisServer.AtTheMaster), cancellationToken);
 
     private async Task<OneTimeCode?> ReadAsync(string tag, CancellationToken cancellationToken)
     {
         RedisValue[] names = ["id", "account", "channel", "purpose", "hash", "created", "expires"];
-        var code = await redis.CallAsync(database => database.HashGetAsync(redis.Key("otp", tag), names), cancellationToken);
+        var code = await redis.CallAsync(database => database.HashGetAsync(redis.Key("otp", tag), names, RedisServer.AtTheMaster), cancellationToken);
         return code[0].IsNull
             ? null
             : new(Guid.ParseExact(code[0]!, "N"), code[1] == "" ? null : Guid.ParseExact(code[1]!, "N"), code[2]!, code[3]!, code[4]!, RedisServer.Time(code[5]), RedisServer.Time(code[6]));

@@ -8,7 +8,7 @@ namespace Identity.Accounts.Data.Redis;
 
 /// <summary>
 /// The connection to Redis. While it is away every call throws at once, and nothing is queued for later: what a caller was told
-/// had failed must not happen afterwards. It comes back by itself.
+/// had failed must not happen afterwards. It comes back by itself, at another master too where there was a fail-over.
 /// </summary>
 internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisServer> logger) : IAsyncDisposable, IDisposable
 {
@@ -30,8 +30,14 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
 
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(500);
 
+    // The library asks the servers for their parts once a minute by itself, and for so long writes would be refused after a fail-over, or replicas taken for masters.
+    private static readonly TimeSpan s_renewal = TimeSpan.FromSeconds(5);
+
     private readonly SemaphoreSlim _connecting = new(1, 1);
     private volatile ConnectionMultiplexer? _connection;
+    private long _madeAt;
+    private int _isRenewing;
+    private bool _isDisposed;
 
     /// <summary>A connection broke or is another one now: what was published meanwhile was not heard.</summary>
     public event EventHandler? Interrupted;
@@ -53,21 +59,32 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
 
     /// <summary>Runs one script on one key.</summary>
     public async Task<RedisResult> EvaluateAsync(string script, RedisKey key, RedisValue[] arguments, CancellationToken cancellationToken) =>
-        await CallAsync(database => database.ScriptEvaluateAsync(script, [key], arguments), cancellationToken);
+        await CallAsync(database => database.ScriptEvaluateAsync(script, [key], arguments, AtTheMaster), cancellationToken);
 
     /// <exception cref="StoreUnavailableException">It cannot answer now.</exception>
     public async Task<T> CallAsync<T>(Func<IDatabase, Task<T>> command, CancellationToken cancellationToken)
     {
+        ConnectionMultiplexer? connection = null;
         try
         {
-            var connection = await ConnectAsync(cancellationToken);
+            connection = await ConnectAsync(cancellationToken);
             return await command(connection.GetDatabase()).WaitAsync(cancellationToken);
         }
         catch (Exception exception) when (IsOutage(exception))
         {
+            if (connection is not null && IsAtAReplica(connection, exception))
+            {
+                Renew(connection);
+            }
+
             throw new StoreUnavailableException("Redis does not answer.", exception);
         }
     }
+
+    /// <summary>
+    /// What a question that decides is asked with: a replica answers too, and does not know what its master acknowledged since they were parted, nor that it was replaced.
+    /// </summary>
+    public const CommandFlags AtTheMaster = CommandFlags.DemandMaster;
 
     public async Task<ISubscriber> SubscriberAsync(CancellationToken cancellationToken) => (await ConnectAsync(cancellationToken)).GetSubscriber();
 
@@ -136,6 +153,7 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
 
     public async ValueTask DisposeAsync()
     {
+        _isDisposed = true;
         if (_connection is { } connection)
         {
             await connection.DisposeAsync();
@@ -146,6 +164,7 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
 
     public void Dispose()
     {
+        _isDisposed = true;
         _connection?.Dispose();
         _connecting.Dispose();
     }
@@ -154,7 +173,7 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
 
     private async Task<bool> TryRightsAsync(IDatabase database)
     {
-        await database.ScriptEvaluateAsync(Probe, [Key("probe", "x")], [1_000]);
+        await database.ScriptEvaluateAsync(Probe, [Key("probe", "x")], [1_000], AtTheMaster);
         await database.PublishAsync(Channel("sessions"), "probe");
         return true;
     }
@@ -206,22 +225,80 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
                 return made;
             }
 
-            var connection = await ConnectionMultiplexer.ConnectAsync(Options(isProbe: false));
-            connection.ConnectionFailed += (_, failure) =>
-            {
-                Interrupted?.Invoke(this, EventArgs.Empty);
-                LogLost(Description, failure.FailureType);
-            };
-            connection.ConnectionRestored += (_, _) =>
-            {
-                Interrupted?.Invoke(this, EventArgs.Empty);
-                LogRestored(Description);
-            };
-            return _connection = connection;
+            return _connection = await MakeAsync();
         }
         finally
         {
             _connecting.Release();
+        }
+    }
+
+    private async Task<ConnectionMultiplexer> MakeAsync()
+    {
+        var connection = await ConnectionMultiplexer.ConnectAsync(Options(isProbe: false));
+        connection.ConnectionFailed += (_, failure) =>
+        {
+            Interrupted?.Invoke(this, EventArgs.Empty);
+            LogLost(Description, failure.FailureType);
+        };
+        connection.ConnectionRestored += (_, _) =>
+        {
+            Interrupted?.Invoke(this, EventArgs.Empty);
+            LogRestored(Description);
+        };
+        Volatile.Write(ref _madeAt, Stopwatch.GetTimestamp());
+        return connection;
+    }
+
+    // Its connection may stand for ever: behind a name or an address that leads to the new master by now, nothing breaks where the old one merely changes its part.
+    private static bool IsAtAReplica(ConnectionMultiplexer connection, Exception exception)
+    {
+        if (exception is RedisServerException && exception.Message.Contains("READONLY", StringComparison.Ordinal))
+        {
+            return true;
+        }
+
+        var connected = connection.GetServers().Where(server => server.IsConnected).ToList();
+        return connected.Count > 0 && connected.TrueForAll(server => server.IsReplica);
+    }
+
+    // Beside the old one, which answers as before until the new one stands; nobody waits, and there are never more than two.
+    private void Renew(ConnectionMultiplexer old)
+    {
+        if (Stopwatch.GetElapsedTime(Volatile.Read(ref _madeAt)) >= s_renewal && Interlocked.Exchange(ref _isRenewing, 1) == 0)
+        {
+            _ = RenewAsync(old);
+        }
+    }
+
+    private async Task RenewAsync(ConnectionMultiplexer old)
+    {
+        try
+        {
+            LogRenewing(Description);
+            var made = await MakeAsync();
+            if (_isDisposed)
+            {
+                await made.DisposeAsync();
+                return;
+            }
+
+            _connection = made;
+            Interrupted?.Invoke(this, EventArgs.Empty);
+            await old.CloseAsync(allowCommandsToComplete: true);
+            await old.DisposeAsync();
+
+            // Whoever held the old one until now heard by it.
+            Interrupted?.Invoke(this, EventArgs.Empty);
+        }
+        catch (Exception exception) when (IsOutage(exception))
+        {
+            // As it was: the next that fails tries again.
+            Volatile.Write(ref _madeAt, Stopwatch.GetTimestamp());
+        }
+        finally
+        {
+            Volatile.Write(ref _isRenewing, 0);
         }
     }
 
@@ -241,6 +318,7 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
             AsyncTimeout = 2_000,
             SyncTimeout = 2_000,
             KeepAlive = 5,
+            ConfigCheckSeconds = (int)s_renewal.TotalSeconds,
             ReconnectRetryPolicy = new LinearRetry(500),
             BacklogPolicy = BacklogPolicy.FailFast,
         };
@@ -259,7 +337,7 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
         return options;
     }
 
-    private static bool IsOutage(Exception exception) => exception is RedisException or RedisTimeoutException or RedisCommandException;
+    private static bool IsOutage(Exception exception) => exception is RedisException or RedisTimeoutException or RedisCommandException or ObjectDisposedException;
 
     [LoggerMessage(2820, LogLevel.Warning, "{Server} does not answer yet: waiting for up to {Seconds} s")]
     private partial void LogWaiting(string server, double seconds);
@@ -275,4 +353,7 @@ internal sealed partial class RedisServer(RedisSettings settings, ILogger<RedisS
 
     [LoggerMessage(2824, LogLevel.Warning, "{Server} does not tell (INFO) whether it evicts keys or keeps a file: see to it that it has maxmemory-policy noeviction and appendonly yes")]
     private partial void LogUnchecked(string server, Exception exception);
+
+    [LoggerMessage(2825, LogLevel.Warning, "{Server} is a replica now: looking for its master over another connection")]
+    private partial void LogRenewing(string server);
 }

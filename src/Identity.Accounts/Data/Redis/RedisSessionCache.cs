@@ -20,7 +20,7 @@ internal sealed class RedisSessionCache : IDisposable
     private readonly RedisChannel _channel;
     private readonly ShortCache<string, Session> _sessions;
     private readonly Lock _turn = new();
-    private bool _isSubscribed;
+    private IConnectionMultiplexer? _subscribedTo;
     private bool _isAsking;
     private bool _hears;
     private string? _hello;
@@ -97,10 +97,10 @@ internal sealed class RedisSessionCache : IDisposable
         try
         {
             var subscriber = await _redis.SubscriberAsync(CancellationToken.None);
-            if (!_isSubscribed)
+            if (!ReferenceEquals(_subscribedTo, subscriber.Multiplexer))
             {
                 (await subscriber.SubscribeAsync(_channel)).OnMessage(message => Hear(message.Message.ToString()));
-                _isSubscribed = true;
+                _subscribedTo = subscriber.Multiplexer;
             }
 
             var hello = Hello + Guid.NewGuid().ToString("N");
