@@ -1,4 +1,5 @@
 // RFC 6749 §4.4: a client acting for itself. Costs no store write.
+using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.DPoP;
 using Identity.OAuth.Resources;
