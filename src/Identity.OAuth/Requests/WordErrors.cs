@@ -46,14 +46,14 @@ public static partial class RefusalLog
     private const int Longest = 300;
 
     // What a client's developer gets wrong, and what is never a secret, a token or a code.
-    private static readonly string[] s_told =
+    private static readonly string[] Told =
         ["redirect_uri", "post_logout_redirect_uri", "response_type", "response_mode", "grant_type", "scope", "resource", "audience", "prompt", "max_age", "code_challenge_method"];
 
     /// <summary>Whose request it was, why it was refused, and what it sent under the names that the reason speaks of.</summary>
     internal static void Refused(ILogger logger, string endpoint, RequestParameters parameters, string error, string detail)
     {
         AnswerMetrics.CountRefusal(endpoint, error);
-        var sent = s_told.Where(name => Speaks(detail, name) && parameters[name] is not null).Select(name => $"{name}={string.Join(' ', parameters.All(name))}").ToArray();
+        var sent = Told.Where(name => Speaks(detail, name) && parameters[name] is not null).Select(name => $"{name}={string.Join(' ', parameters.All(name))}").ToArray();
         Write(logger, endpoint, parameters["client_id"] is { } client ? OneLine(client) : "an unnamed client", error, sent.Length == 0 ? OneLine(detail) : $"{OneLine(detail)} Sent: {OneLine(string.Join(", ", sent))}");
     }
 

@@ -106,6 +106,19 @@ internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOri
     [LoggerMessage(5102, LogLevel.Information, "{Path}: a page of {Origin} may not read the answer (CORS): that origin is in neither redirect_uris nor allowed_origins of {ClientId}.")]
     private partial void Refused(string path, string origin, string clientId);
 
+    private static async Task<bool> IsKnownAsync(HttpContext context, Func<Client, bool> which)
+    {
+        var origin = context.Request.Headers.Origin.ToString();
+        if (origin.Length is 0 or > 300)
+        {
+            return false;
+        }
+
+        var clients = await context.RequestServices.GetRequiredService<ClientStore>().ListAsync(context.RequestAborted);
+        return clients.Any(client => !client.Disabled && which(client)
+            && (client.AllowedOrigins.Contains(origin, StringComparer.Ordinal) || client.RedirectUris.Any(uri => IsOrigin(uri, origin))));
+    }
+
     // A loopback redirect URI stands for any port (RFC 8252 §7.3), and so does its origin.
     private static bool IsOrigin(string redirectUri, string origin) =>
         Uri.TryCreate(redirectUri, UriKind.Absolute, out var parsed)
