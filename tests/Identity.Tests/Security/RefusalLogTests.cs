@@ -33,6 +33,7 @@ public sealed class RefusalLogTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         _node?.Dispose();
+        _log.Dispose();
         await _server!.DisposeAsync();
     }
 
