@@ -38,6 +38,7 @@ builder.Services.AddAuthorization();
 var app = builder.Build();
 app.MapGet("/", (ClaimsPrincipal person) => new { sub = person.FindFirstValue("sub"), email = person.FindFirstValue("email") }).RequireAuthorization();
 app.MapGet("/signed-out", () => "Signed out.");
+app.MapGet("/sign-out", () => Results.Content("<!DOCTYPE html><title>Sign out</title><form method=post><button>Sign out</button></form>", "text/html"));
 app.MapPost("/sign-out", () => Results.SignOut(
     new AuthenticationProperties { RedirectUri = "/signed-out" },
     [CookieAuthenticationDefaults.AuthenticationScheme, OpenIdConnectDefaults.AuthenticationScheme]));

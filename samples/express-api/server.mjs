@@ -22,6 +22,7 @@ const requireScope = scope => async (req, res, next) => {
     next();
   } catch (error) {
     if (!error.code?.startsWith('ERR_J')) return next(error);
+    console.warn('Refused:', error.message);   // the caller is not told what was wrong with it; you are
     res.status(401).set('WWW-Authenticate', 'Bearer error="invalid_token"').end();
   }
 };

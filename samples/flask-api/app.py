@@ -29,7 +29,8 @@ def require_scope(scope):
                                                 options={"require": ["exp", "iss", "aud", "sub", "client_id"]})
                 if access["header"].get("typ") != "at+jwt":  # an ID token is not an access token
                     raise jwt.InvalidTokenError("typ")
-            except jwt.PyJWTError:
+            except jwt.PyJWTError as error:
+                app.logger.warning("Refused: %r", error)  # the caller is not told what was wrong with it; you are
                 return "", 401, {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             if scope not in access["payload"].get("scope", "").split(" "):
                 return "", 403, {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"log"
 	"net/http"
 	"os"
@@ -34,6 +35,7 @@ func main() {
 			}
 			token, err := verifier.Verify(r.Context(), strings.TrimSpace(raw))
 			if err != nil || typ(raw) != "at+jwt" {
+				log.Printf("Refused: typ %q, %q", typ(raw), fmt.Sprint(err)) // the caller is not told what was wrong with it; you are
 				refuse(w, http.StatusUnauthorized, `Bearer error="invalid_token"`)
 				return
 			}

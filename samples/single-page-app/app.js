@@ -13,14 +13,24 @@ const manager = new UserManager({
 
 const show = (id, text) => { document.getElementById(id).textContent = text; };
 const showUser = user => show('status', user ? `Signed in as ${user.profile.email}` : 'Signed out');
+// RFC 6749 §5.2: invalid_grant says that the session has ended, elsewhere or by time. What is kept of it is of no use any more.
+const ended = async error => {
+  if (error.error !== 'invalid_grant') throw error;
+  await manager.removeUser();
+  show('status', 'Your session has ended: sign in again');
+  show('answer', '');
+};
+manager.events.addSilentRenewError(error => ended(error).catch(other => show('status', `Failed: ${other.error ?? other.message}`)));
+
 const on = (id, action) => document.getElementById(id).addEventListener('click', () => action().catch(error => show('status', `Failed: ${error.error ?? error.message}`)));
 
 on('sign-in', () => manager.signinRedirect());
 on('sign-out', () => manager.signoutRedirect());
 on('refresh', async () => {
-  const before = (await manager.getUser())?.access_token;
-  const user = await manager.signinSilent();
-  show('answer', user.access_token === before ? 'The same token' : `A new token, for ${user.expires_in} s`);
+  const before = await manager.getUser();
+  if (!before) return show('answer', 'Sign in first');
+  const user = await manager.signinSilent().catch(ended);
+  if (user) show('answer', user.access_token === before.access_token ? 'The same token' : `A new token, for ${user.expires_in} s`);
 });
 on('notes', async () => {
   const user = await manager.getUser();

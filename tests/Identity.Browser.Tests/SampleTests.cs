@@ -67,6 +67,32 @@ public sealed partial class SampleTests(BrowserFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task SinglePageApp_WhenTheSessionEndedElsewhere_SaysSoAndForgetsIt()
+    {
+        await using var visit = await fixture.VisitAsync();
+        var app = await StartAsync("single-page-app", "5173");
+        var page = visit.Page;
+        await page.GotoAsync(app);
+        await ExpectAsync(page, "#status", "Signed out");
+        await visit.PressAsync("Refresh");
+        await ExpectAsync(page, "#answer", "Sign in first");
+
+        await visit.PressAsync("Sign in");
+        await SignInAsync(page, visit.Email);
+        await page.ArriveAtAsync(app);
+        await ExpectAsync(page, "#status", "Signed in as " + visit.Email);
+        var elsewhere = await page.Context.NewPageAsync();
+        await elsewhere.GotoAsync(_server!.Url + "connect/endsession");
+        await elsewhere.GetByRole(AriaRole.Main).GetByRole(AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
+        await Assertions.Expect(elsewhere.GetByRole(AriaRole.Heading, new() { Name = "You are signed out" })).ToBeVisibleAsync();
+
+        await visit.PressAsync("Refresh");
+        await ExpectAsync(page, "#status", "Your session has ended: sign in again");
+        await page.ReloadAsync();
+        await ExpectAsync(page, "#status", "Signed out");
+    }
+
+    [Fact]
     public async Task AuthJs_WhenUsedAsItsReadmeSays_SignsInReadsNotesAndSignsOut()
     {
         await using var visit = await fixture.VisitAsync();

@@ -1,4 +1,5 @@
 // RFC 6749 §4.1.2.1: follows OpenIddict's Authentication.ValidateAuthentication, which has put a pushed request in the place of its reference.
+using Identity.OAuth.Requests;
 using OpenIddict.Server;
 using static OpenIddict.Server.OpenIddictServerEvents;
 using static OpenIddict.Server.OpenIddictServerHandlers;
@@ -18,7 +19,8 @@ internal sealed class ApplyAuthorizeRules(AuthorizeRules rules) : IOpenIddictSer
         var result = await rules.ValidateAsync(RequestParameters.Of(context.Request), context.CancellationToken);
         if (result.Request is null)
         {
-            context.Reject(result.Error!.Code, result.Error.Description);
+            RefusalDetail.Set(context.Transaction, result.Error!.Detail);
+            context.Reject(result.Error.Code, result.Error.Description);
             return;
         }
 

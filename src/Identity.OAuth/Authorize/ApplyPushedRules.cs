@@ -4,6 +4,7 @@ using Identity.Accounts.RateLimits;
 using Microsoft.AspNetCore;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
+using Identity.OAuth.Requests;
 using OpenIddict.Server;
 using static OpenIddict.Server.OpenIddictServerEvents;
 using static OpenIddict.Server.OpenIddictServerHandlers;
@@ -34,7 +35,8 @@ internal sealed class ApplyPushedRules(AuthorizeRules rules, IRateLimiter limite
         var result = await rules.ValidateAsync(parameters, context.CancellationToken);
         if (result.Request is null)
         {
-            context.Reject(result.Error!.Code, result.Error.Description);
+            RefusalDetail.Set(context.Transaction, result.Error!.Detail);
+            context.Reject(result.Error.Code, result.Error.Description);
         }
         else if (result.Request.Client.RequireSignedRequestObject && RequestObject.Of(context.Transaction) is null)
         {

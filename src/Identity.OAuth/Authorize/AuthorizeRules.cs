@@ -47,9 +47,9 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
         var redirectUri = parameters["redirect_uri"];
         if (await FindTargetAsync(parameters, cancellationToken) is not var (client, target))
         {
-            return Page(parameters["client_id"] is not { } id || await clients.FindAsync(id, cancellationToken) is not { Disabled: false } ? "The client is not known."
-                : redirectUri is null ? "redirect_uri is missing."
-                : "redirect_uri is not registered for this client.");
+            return parameters["client_id"] is not { } id || await clients.FindAsync(id, cancellationToken) is not { Disabled: false } asking ? Page("The client is not known.")
+                : redirectUri is null ? Page("redirect_uri is missing.")
+                : Page("redirect_uri is not registered for this client: it is compared character by character.", $"redirect_uri is none of the client's, which are: {string.Join(", ", asking.RedirectUris)}.");
         }
 
         if (FindProblem(client, parameters) is { } problem)
@@ -122,15 +122,21 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
         {
             scopes = [.. client.Scopes.Where(scope => scope is not ("openid" or "offline_access"))];
         }
-        else if (scopes.Any(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) && !ResourceCatalog.IsOptional(scope)))
+        else if (scopes.Where(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) && !ResourceCatalog.IsOptional(scope)).ToArray() is { Length: > 0 } foreign)
         {
-            return new OAuthError(OAuthErrors.InvalidScope, "A scope is unknown or not open to this client.");
+            return ForeignScopes(foreign);
         }
 
         // OpenID Connect Core §11: where no refresh token can come of it the request for one is ignored.
         var mayRefresh = client.GrantTypes.Contains("refresh_token", StringComparer.Ordinal);
         return scopes.Where(scope => client.Scopes.Contains(scope, StringComparer.Ordinal) && (mayRefresh || scope != "offline_access")).ToArray();
     }
+
+    /// <summary>Scopes that a client asks for and is not registered with.</summary>
+    public static OAuthError ForeignScopes(IEnumerable<string> scopes) => new(OAuthErrors.InvalidScope, "A scope is unknown, or not in the scope that this client is registered with.")
+    {
+        Detail = $"not in the scope of the client: {string.Join(' ', scopes)}.",
+    };
 
     /// <summary>RFC 8707 §2.1: null: the resources are known, and the scopes are theirs.</summary>
     public ValueTask<OAuthError?> CheckResourcesAsync(IReadOnlyList<string> requested, IReadOnlyList<string> scopes, CancellationToken cancellationToken) =>
@@ -235,5 +241,5 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
     // SHA-256 in base64url is 43 characters, and nothing else can ever be met.
     private static bool IsDigest(string value) => value.Length == 43 && value.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_');
 
-    private static AuthorizeValidationResult Page(string description) => new(null, new OAuthError(OAuthErrors.InvalidRequest, description), null);
+    private static AuthorizeValidationResult Page(string description, string? detail = null) => new(null, new OAuthError(OAuthErrors.InvalidRequest, description) { Detail = detail }, null);
 }

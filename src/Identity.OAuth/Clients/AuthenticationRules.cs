@@ -49,7 +49,9 @@ internal sealed class AuthenticationRules(ClientStore clients) : IOpenIddictServ
         };
         if (!fits)
         {
-            Refuse(context, $"the client is registered for {client.TokenEndpointAuthMethod}, and used {used ?? "none"}");
+            Refuse(context, $"the client is registered for {client.TokenEndpointAuthMethod}, and used {used ?? "none"}", client.IsPublic
+                ? "Client authentication failed: a public client (token_endpoint_auth_method none) sends no secret."
+                : $"Client authentication failed: this client authenticates by {client.TokenEndpointAuthMethod}.");
         }
         else if (client.IsPublic && context.EndpointType == OpenIddictServerEndpointType.Introspection)
         {
@@ -61,9 +63,9 @@ internal sealed class AuthenticationRules(ClientStore clients) : IOpenIddictServ
         }
     }
 
-    private static void Refuse(ProcessAuthenticationContext context, string detail)
+    private static void Refuse(ProcessAuthenticationContext context, string detail, string description = "Client authentication failed.")
     {
         RefusalDetail.Set(context.Transaction, "client: " + detail);
-        context.Reject(OAuthErrors.InvalidClient, "Client authentication failed.");
+        context.Reject(OAuthErrors.InvalidClient, description);
     }
 }

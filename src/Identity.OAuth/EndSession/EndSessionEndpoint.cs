@@ -1,7 +1,9 @@
 // OpenID Connect RP-Initiated Logout 1.0: what a sign-out request comes to.
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
+using Identity.OAuth.Requests;
 using Identity.OAuth.Sessions;
+using Microsoft.Extensions.Logging;
 
 namespace Identity.OAuth.EndSession;
 
@@ -26,7 +28,7 @@ public abstract record EndSessionOutcome
 }
 
 /// <summary>Decides about sign-out requests.</summary>
-public sealed class EndSessionEndpoint(ClientStore clients, IdTokenHintReader hints)
+public sealed class EndSessionEndpoint(ClientStore clients, IdTokenHintReader hints, ILoggerFactory loggers)
 {
     // What a request says, once it is known to be right.
     private sealed record Sound(IdTokenHint? Hint, Client? Client, string? RedirectTo);
@@ -43,6 +45,7 @@ public sealed class EndSessionEndpoint(ClientStore clients, IdTokenHintReader hi
         ArgumentNullException.ThrowIfNull(parameters);
         if (!(await ReadAsync(parameters, cancellationToken)).TryGet(out var sound, out var error))
         {
+            RefusalLog.Refused(loggers.CreateLogger("Identity.OAuth"), "EndSession", parameters, error.Code, error.Detail ?? error.Description);
             return new EndSessionOutcome.ErrorPage(error);
         }
 
@@ -99,7 +102,10 @@ public sealed class EndSessionEndpoint(ClientStore clients, IdTokenHintReader hi
 
         if (!RedirectUriMatcher.Matches(client.PostLogoutRedirectUris, uri))
         {
-            return Wrong("post_logout_redirect_uri is not registered for this client.");
+            return Wrong("post_logout_redirect_uri is not registered for this client: it is compared character by character.") with
+            {
+                Detail = $"post_logout_redirect_uri is none of the client's, which are: {string.Join(", ", client.PostLogoutRedirectUris)}.",
+            };
         }
 
         return new Sound(hint, client, parameters["state"] is { } state ? uri + (uri.Contains('?', StringComparison.Ordinal) ? '&' : '?') + "state=" + Uri.EscapeDataString(state) : uri);

@@ -23,7 +23,7 @@ internal sealed partial class WordErrors<TContext>(ResourceCatalog resources, IL
             return default;
         }
 
-        RefusalLog.Refused(loggers.CreateLogger("Identity.OAuth"), context.EndpointType.ToString(), response.Error, RefusalDetail.Of(context.Transaction) ?? response.ErrorDescription ?? "");
+        RefusalLog.Refused(loggers.CreateLogger("Identity.OAuth"), context.EndpointType.ToString(), context.Transaction.Request is { } request ? RequestParameters.Of(request) : RequestParameters.Empty, response.Error, RefusalDetail.Of(context.Transaction) ?? response.ErrorDescription ?? "");
         response.ErrorUri = null;
         if (context.EndpointType == OpenIddictServerEndpointType.UserInfo)
         {
@@ -40,14 +40,33 @@ internal sealed partial class WordErrors<TContext>(ResourceCatalog resources, IL
     }
 }
 
-internal static partial class RefusalLog
+/// <summary>A line in the log for each refusal, that says how to mend it.</summary>
+public static partial class RefusalLog
 {
-    public static void Refused(ILogger logger, string endpoint, string error, string detail)
+    private const int Longest = 300;
+
+    // What a client's developer gets wrong, and what is never a secret, a token or a code.
+    private static readonly string[] Told =
+        ["redirect_uri", "post_logout_redirect_uri", "response_type", "response_mode", "grant_type", "scope", "resource", "audience", "prompt", "max_age", "code_challenge_method"];
+
+    /// <summary>Whose request it was, why it was refused, and what it sent under the names that the reason speaks of.</summary>
+    internal static void Refused(ILogger logger, string endpoint, RequestParameters parameters, string error, string detail)
     {
         AnswerMetrics.CountRefusal(endpoint, error);
-        Write(logger, endpoint, error, detail);
+        var sent = Told.Where(name => Speaks(detail, name) && parameters[name] is not null).Select(name => $"{name}={string.Join(' ', parameters.All(name))}").ToArray();
+        Write(logger, endpoint, parameters["client_id"] is { } client ? OneLine(client) : "an unnamed client", error, sent.Length == 0 ? OneLine(detail) : $"{OneLine(detail)} Sent: {OneLine(string.Join(", ", sent))}");
     }
 
-    [LoggerMessage(5101, LogLevel.Information, "{Endpoint} refused a request: {Error} ({Detail})")]
-    private static partial void Write(ILogger logger, string endpoint, string error, string detail);
+    private static bool Speaks(string detail, string name)
+    {
+        var at = detail.IndexOf(name, StringComparison.Ordinal);
+        return at >= 0 && (at == 0 || !(char.IsAsciiLetter(detail[at - 1]) || detail[at - 1] == '_'));
+    }
+
+    /// <summary>What strangers send forges no line and colours no terminal.</summary>
+    public static string OneLine(string text) =>
+        string.Concat(text.Take(Longest).Select(character => character is >= ' ' and <= '~' ? character : '?')) + (text.Length > Longest ? "..." : "");
+
+    [LoggerMessage(5101, LogLevel.Information, "{Endpoint} refused a request of {ClientId}: {Error} ({Detail})")]
+    private static partial void Write(ILogger logger, string endpoint, string clientId, string error, string detail);
 }

@@ -85,7 +85,7 @@ public sealed class ResourceCatalog(ResourceStore store, IOptions<OAuthOptions> 
             var resource = known.FirstOrDefault(candidate => string.Equals(candidate.Identifier, identifier, StringComparison.Ordinal));
             if (resource is null)
             {
-                return Target("A resource is not known here.");
+                return Target("A resource is not known here: protected_resources of the discovery document names those that are.");
             }
 
             // An API without scopes says that any client may come: it decides by the subject, the client or the roles.

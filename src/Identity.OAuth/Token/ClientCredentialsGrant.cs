@@ -1,4 +1,5 @@
 // RFC 6749 §4.4: a client acting for itself. Costs no store write.
+using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.DPoP;
 using Identity.OAuth.Resources;
@@ -24,9 +25,9 @@ public sealed class ClientCredentialsGrant(ResourceCatalog resources, TimeProvid
         {
             // People's scopes are left out where a client sends them by default; any other that is not its own is an error.
             scopes = [.. scopes.Where(scope => !ResourceCatalog.IsOptional(scope))];
-            if (scopes.Any(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) || ResourceCatalog.UserInfoScopes.Contains(scope, StringComparer.Ordinal)))
+            if (scopes.Where(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) || ResourceCatalog.UserInfoScopes.Contains(scope, StringComparer.Ordinal)).ToArray() is { Length: > 0 } foreign)
             {
-                return new OAuthError(OAuthErrors.InvalidScope, "A scope is unknown or not open to this client.");
+                return AuthorizeRules.ForeignScopes(foreign);
             }
         }
 

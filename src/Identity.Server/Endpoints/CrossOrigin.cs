@@ -9,7 +9,7 @@ using Identity.OAuth.Tokens;
 namespace Identity.Server.Endpoints;
 
 /// <summary>Discovery and keys are everybody's. Token, PAR, device authorization, userinfo and revocation answer the origins of the client concerned, never with credentials. Authorize and pages: nobody.</summary>
-internal sealed class CrossOrigin(RequestDelegate next)
+internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOrigin> logger)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -34,15 +34,15 @@ internal sealed class CrossOrigin(RequestDelegate next)
         await next(context);
     }
 
-    private static async Task AllowForTokenAsync(HttpContext context)
+    private async Task AllowForTokenAsync(HttpContext context)
     {
         var value = PresentedToken.Read(context.Request.Headers.Authorization.ToString())?.Value ?? (context.Request.HasFormContentType ? (string?)context.Request.Form["access_token"] : null);
         var token = await context.RequestServices.GetRequiredService<AccessTokenValidator>().ValidateAsync(value, acceptCompatibility: false, context.RequestAborted);
-        await (token is null ? AllowAsync(context, client => true) : AllowClientAsync(context, token.ClientId));
+        await (token is null ? AllowAsync(context, client => true, "any client") : AllowClientAsync(context, token.ClientId));
     }
 
     /// <summary>Answers a preflight: it names no client, so any client's origin will do; the request itself is then held to its own.</summary>
-    private static async Task PreflightAsync(HttpContext context)
+    private async Task PreflightAsync(HttpContext context)
     {
         context.Response.StatusCode = StatusCodes.Status204NoContent;
         context.Response.Headers.Vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
@@ -53,10 +53,11 @@ internal sealed class CrossOrigin(RequestDelegate next)
             context.Response.Headers.AccessControlAllowHeaders = "Authorization, Content-Type, DPoP";
             context.Response.Headers.AccessControlMaxAge = "600";
         }
+        else
+        {
+            TellRefused(context, "any client");
+        }
     }
-
-    /// <summary>Lets the origin read the answer if it is one of this client's.</summary>
-    private static Task AllowClientAsync(HttpContext context, string? clientId) => AllowAsync(context, client => client.ClientId == clientId);
 
     /// <summary>Whom a request claims to come from, before that is proven: only to choose whose origins count.</summary>
     private static string? ClaimedClient(string? formClientId, string? authorization)
@@ -70,8 +71,11 @@ internal sealed class CrossOrigin(RequestDelegate next)
         return Convert.TryFromBase64String(authorization[6..].Trim(), bytes, out var written) && Encoding.UTF8.GetString(bytes[..written]).Split(':') is [var id, ..] ? Uri.UnescapeDataString(id) : null;
     }
 
+    /// <summary>Lets the origin read the answer if it is one of this client's.</summary>
+    private Task AllowClientAsync(HttpContext context, string? clientId) => AllowAsync(context, client => client.ClientId == clientId, clientId ?? "an unnamed client");
+
     // A token that no longer tells whose it is: an application must see that it has to renew it, so any client's origin will do.
-    private static async Task AllowAsync(HttpContext context, Func<Client, bool> which)
+    private async Task AllowAsync(HttpContext context, Func<Client, bool> which, string whose)
     {
         if (context.Request.Headers.Origin.Count == 0)
         {
@@ -84,7 +88,23 @@ internal sealed class CrossOrigin(RequestDelegate next)
             context.Response.Headers.AccessControlAllowOrigin = context.Request.Headers.Origin;
             context.Response.Headers.AccessControlExposeHeaders = "WWW-Authenticate, DPoP-Nonce, Retry-After";
         }
+        else
+        {
+            TellRefused(context, whose);
+        }
     }
+
+    // A browser tells the page no more than that it failed, and the developer the name of a header: only here can be said what is missing.
+    private void TellRefused(HttpContext context, string whose)
+    {
+        if (context.Request.Headers.Origin != $"{context.Request.Scheme}://{context.Request.Host}")
+        {
+            Refused(context.Request.Path, RefusalLog.OneLine(context.Request.Headers.Origin.ToString()), RefusalLog.OneLine(whose));
+        }
+    }
+
+    [LoggerMessage(5102, LogLevel.Information, "{Path}: a page of {Origin} may not read the answer (CORS): that origin is in neither redirect_uris nor allowed_origins of {ClientId}.")]
+    private partial void Refused(string path, string origin, string clientId);
 
     private static async Task<bool> IsKnownAsync(HttpContext context, Func<Client, bool> which)
     {

@@ -119,6 +119,9 @@ public sealed class SampleTests(ApiWorld world)
         using var replayed = await browser.GetAsync(answered.Headers.Location.AbsoluteUri);
         Assert.NotEqual(HttpStatusCode.Redirect, replayed.StatusCode);
 
+        // A page with a button, since an address bar posts nothing.
+        using var button = await browser.GetAsync(new Uri(program.Address, "/sign-out").AbsoluteUri);
+        Assert.Contains("<form method=post>", await button.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         using var signingOut = await browser.SendAsync(new HttpRequestMessage(HttpMethod.Post, new Uri(program.Address, "/sign-out")));
         Assert.Equal("/connect/endsession", signingOut.Headers.Location!.AbsolutePath);
         using var ended = await browser.GetAsync(signingOut.Headers.Location.AbsoluteUri);
