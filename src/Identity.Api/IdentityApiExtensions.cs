@@ -71,7 +71,7 @@ public static class IdentityApiExtensions
     {
         endpoints.MapControllers();
         var address = new Uri(ResourceCatalog.MetadataAddress(endpoints.ServiceProvider.GetRequiredService<ResourceCatalog>().Api.Identifier));
-        endpoints.MapGet(address.AbsolutePath, (ResourceCatalog resources, IOptions<OAuthOptions> options) => Results.Json(new JsonObject
+        endpoints.MapMethods(address.AbsolutePath, ["GET", "HEAD"], (ResourceCatalog resources, IOptions<OAuthOptions> options) => Results.Json(new JsonObject
         {
             ["resource"] = resources.Api.Identifier,
             ["resource_name"] = resources.Api.ResourceName,

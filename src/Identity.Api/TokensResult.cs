@@ -3,6 +3,7 @@ using System.Text.Json;
 using Identity.Accounts.Profile;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
+using Identity.OAuth.Authorize;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Token;
 using Microsoft.AspNetCore;
@@ -58,13 +59,14 @@ internal sealed class ContractAnswer(IMetadataStore metadata, TimeProvider timeP
             return;
         }
 
-        // Rounded: what was issued this moment has its whole life before it.
+        // A fresh sign-in has its whole life before it, however long its answer took.
+        var from = issue.IsRefresh ? timeProvider.GetUtcNow() : AuthorizationGrant.BeganAt(issue.GrantId);
         var tokens = new TokensResponse(
             context.Response.AccessToken!,
             context.Response.RefreshToken!,
             "Bearer",
             context.Response.ExpiresIn ?? 0,
-            (long)Math.Round((issue.RefreshExpiresAt!.Value - timeProvider.GetUtcNow()).TotalSeconds),
+            (long)Math.Round((issue.RefreshExpiresAt!.Value - from).TotalSeconds),
             grant.SessionId,
             UserResponse.Of(account, await metadata.FindAsync(account.Id, context.CancellationToken)))
         {

@@ -44,7 +44,12 @@ public abstract record GeneratedCode
     }
 
     /// <summary>The same for an unknown recipient, to whom nothing is sent.</summary>
-    public sealed record Sent(Guid Id, string Channel, string MaskedDestination, DateTimeOffset ExpiresAt) : GeneratedCode;
+    /// <param name="Id">Of the code.</param>
+    /// <param name="Channel">How it went.</param>
+    /// <param name="MaskedDestination">Where to.</param>
+    /// <param name="ExpiresAt">When it is dead.</param>
+    /// <param name="Lifetime">From when it was made until then, however long its answer took.</param>
+    public sealed record Sent(Guid Id, string Channel, string MaskedDestination, DateTimeOffset ExpiresAt, TimeSpan Lifetime) : GeneratedCode;
 
     /// <summary>The channel is not one this server has, or does not fit the recipient named; told without looking at any account.</summary>
     public sealed record ChannelUnavailable : GeneratedCode;

@@ -71,7 +71,7 @@ public sealed class OneTimeCodeService(
             delivery.Post(chosen, made.Message);
         }
 
-        return new GeneratedCode.Sent(made.Id, chosen, made.MaskedDestination, made.ExpiresAt);
+        return new GeneratedCode.Sent(made.Id, chosen, made.MaskedDestination, made.ExpiresAt, options.Value.OneTimeCodeLifetime);
     }
 
     /// <summary>
@@ -120,7 +120,13 @@ public sealed class OneTimeCodeService(
             return NoChannel;
         }
 
-        return await CountAsync(recipient, await FindAsync(recipient, request.Purpose, cancellationToken), s_queue, cancellationToken) is { } wait
+        var account = await FindAsync(recipient, request.Purpose, cancellationToken);
+        if (account is null && Unreadable(recipient) is { } problem)
+        {
+            return new(problem, IsUnreadable: true);
+        }
+
+        return await CountAsync(recipient, account, s_queue, cancellationToken) is { } wait
             ? new(FormattableString.Invariant($"Too many codes were asked for. Try again in {Math.Ceiling(wait.TotalSeconds)} seconds."), IsPassing: true)
             : null;
     }
@@ -452,6 +458,12 @@ public sealed class OneTimeCodeService(
 
     private static CodeRecipient Recipient(CodeRequest request) =>
         new(request.AccountId, request.AccountId is null ? request.Email : null, request.AccountId is null && request.Email is null ? request.PhoneNumber : null);
+
+    // Nobody can have it, so to say so tells of nobody; to answer as if it were sent would hide a mistake, such as a national number without DEFAULT_REGION.
+    private string? Unreadable(CodeRecipient recipient) =>
+        recipient.Email is not null && AccountRules.Email(recipient.Email) is null ? "email " + AccountRules.EmailRule
+        : recipient.PhoneNumber is not null && rules.PhoneNumber(recipient.PhoneNumber) is null ? "phoneNumber " + AccountRules.PhoneNumberRule
+        : null;
 
     private string Named(CodeRecipient recipient) =>
         recipient.AccountId?.ToString("N")

@@ -54,6 +54,14 @@ internal sealed class AccessTokenHandler(
         return byDPoP ? PresentedToken.Challenge(parameters) : "Bearer " + parameters;
     }
 
+    /// <summary>RFC 6750 §2: whoever sends a token by two ways, or two of them, has not said which counts.</summary>
+    public static bool IsSentTwice(HttpRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var headers = request.Headers.Authorization;
+        return headers.Count > 1 || (request.Query.ContainsKey("access_token") && PresentedToken.Read(headers.ToString()) is not null);
+    }
+
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
         // A host's only scheme is its default and is asked at every request: elsewhere a token is not ours to read.
@@ -62,22 +70,15 @@ internal sealed class AccessTokenHandler(
             return AuthenticateResult.NoResult();
         }
 
-        var headers = Request.Headers.Authorization;
-        if (headers.Count > 1)
+        if (IsSentTwice(Request))
         {
             _presented = Presented.TwoTokens;
-            return AuthenticateResult.Fail("More than one Authorization header.");
+            return AuthenticateResult.Fail("More than one Authorization header, or a token in the query beside it.");
         }
 
-        if (PresentedToken.Read(headers.ToString()) is not var (byDPoP, value))
+        if (PresentedToken.Read(Request.Headers.Authorization.ToString()) is not var (byDPoP, value))
         {
             return AuthenticateResult.NoResult();
-        }
-
-        if (Request.Query.ContainsKey("access_token"))
-        {
-            _presented = Presented.TwoTokens;
-            return AuthenticateResult.Fail("A token in the header and one in the query.");
         }
 
         (_presented, _isForDPoP) = (Presented.BadToken, byDPoP);

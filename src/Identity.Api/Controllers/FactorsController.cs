@@ -91,7 +91,7 @@ public sealed class FactorsController(
     [Fails(403, ErrorCodes.Forbidden, NotYours)]
     [Fails(429, ErrorCodes.TooManyRequests, Wait)]
     public Task<IActionResult> SendAsync([FromBody] FactorCodeRequest request, CancellationToken cancellationToken) => AsSelfAsync(
-        async (account, _) => FactorAnswers.Sent(await prover.SendCodeAsync(account, request.Method, firstChannel: null, Caller(), cancellationToken), timeProvider) switch
+        async (account, _) => FactorAnswers.Sent(await prover.SendCodeAsync(account, request.Method, firstChannel: null, Caller(), cancellationToken)) switch
         {
             OtpResponse sent => Posted(sent),
             var failure => (IActionResult)failure,
@@ -357,9 +357,9 @@ internal static class FactorAnswers
     };
 
     /// <summary>An <see cref="OtpResponse"/> or a <see cref="Failure"/>.</summary>
-    public static object Sent(GeneratedCode? code, TimeProvider timeProvider) => code switch
+    public static object Sent(GeneratedCode? code) => code switch
     {
-        GeneratedCode.Sent sent => new OtpResponse(sent.Id, sent.Channel, sent.MaskedDestination, sent.ExpiresAt, (long)Math.Round((sent.ExpiresAt - timeProvider.GetUtcNow()).TotalSeconds)),
+        GeneratedCode.Sent sent => new OtpResponse(sent.Id, sent.Channel, sent.MaskedDestination, sent.ExpiresAt, (long)sent.Lifetime.TotalSeconds),
         GeneratedCode.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
         _ => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.ChannelUnavailable, "This channel is not available."),
     };

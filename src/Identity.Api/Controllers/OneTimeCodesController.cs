@@ -13,7 +13,7 @@ namespace Identity.Api.Controllers;
 /// <summary>POST /otp/generate, /otp/verify.</summary>
 [Route("api/identity/otp")]
 [Tags("One-time codes")]
-public sealed class OneTimeCodesController(OneTimeCodeService codes, TokenAnswers answers, RegistrationProof registered, TimeProvider timeProvider) : ContractController
+public sealed class OneTimeCodesController(OneTimeCodeService codes, TokenAnswers answers, RegistrationProof registered) : ContractController
 {
     private const string WrongCode = "The code is not valid.";
     private const string NoChannel = "This channel is not available.";
@@ -40,7 +40,7 @@ public sealed class OneTimeCodesController(OneTimeCodeService codes, TokenAnswer
                 sent.Channel,
                 sent.MaskedDestination,
                 sent.ExpiresAt,
-                (long)Math.Round((sent.ExpiresAt - timeProvider.GetUtcNow()).TotalSeconds))),
+                (long)sent.Lifetime.TotalSeconds)),
             GeneratedCode.ChannelUnavailable => new Failure(StatusCodes.Status400BadRequest, ErrorCodes.ChannelUnavailable, NoChannel),
             GeneratedCode.RateLimited limited => Failure.TooManyRequests(limited.RetryAfter),
             _ => throw new InvalidOperationException("An unknown result."),

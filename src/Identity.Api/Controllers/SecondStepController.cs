@@ -28,7 +28,7 @@ public sealed class SecondStepController(SecondFactorSignIn secondFactors, First
     public async Task<IActionResult> SendAsync([FromBody] FactorCodeRequest request, CancellationToken cancellationToken) =>
         await secondFactors.FindAsync(request.MfaToken, cancellationToken) is null
             ? new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidMfaToken, WrongToken)
-            : FactorAnswers.Sent(await secondFactors.SendCodeAsync(request.MfaToken, request.Method, Caller(), cancellationToken), timeProvider) switch
+            : FactorAnswers.Sent(await secondFactors.SendCodeAsync(request.MfaToken, request.Method, Caller(), cancellationToken)) switch
             {
                 OtpResponse sent => Posted(sent),
                 var failure => (IActionResult)failure,

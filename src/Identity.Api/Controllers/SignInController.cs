@@ -123,17 +123,22 @@ public sealed class SignInController(
     [Fails(401, ErrorCodes.Unauthorized, "An access token or a refresh token is required.")]
     public async Task<IActionResult> LogoutAsync([FromBody(EmptyBodyBehavior = EmptyBodyBehavior.Allow)] LogoutRequest? request, CancellationToken cancellationToken)
     {
-        var hasHeader = Request.Headers.Authorization.Count > 0;
-        if (!hasHeader && string.IsNullOrEmpty(request?.RefreshToken))
+        // A success that ended nothing would leave a live session behind.
+        if (AccessTokenHandler.IsSentTwice(Request))
+        {
+            await HttpContext.ChallengeAsync(AccessTokenHandler.SchemeName);
+            return new EmptyResult();
+        }
+
+        var shown = await HttpContext.AuthenticateAsync(AccessTokenHandler.SchemeName);
+        if (shown.None && string.IsNullOrEmpty(request?.RefreshToken))
         {
             Response.Headers.WWWAuthenticate = AccessTokenHandler.Challenge(resources, byDPoP: false);
             return new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.Unauthorized, "An access token or a refresh token is required.");
         }
 
         var ids = new HashSet<string>(StringComparer.Ordinal);
-        if (hasHeader
-            && (await HttpContext.AuthenticateAsync(AccessTokenHandler.SchemeName)).Succeeded
-            && CallerToken.Of(HttpContext) is { IsFirstParty: true, Token.SessionId: { } own })
+        if (shown.Succeeded && CallerToken.Of(HttpContext) is { IsFirstParty: true, Token.SessionId: { } own })
         {
             ids.Add(own);
         }

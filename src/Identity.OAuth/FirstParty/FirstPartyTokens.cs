@@ -47,12 +47,13 @@ public sealed class FirstPartyTokens(
         };
         var row = await families.NewAsync(grant, TimeSpan.Zero, session.Record, cancellationToken);
         await families.WriteAsync(row, cancellationToken);
+        var limit = atMost is { } life ? AuthorizationGrant.BeganAt(grant.GrantId) + life : row.ExpiresAt;
         return new TokenIssue(FirstPartyClient.Client, Target(grant.Scopes), grant.GrantId)
         {
             Grant = grant,
             Person = person,
             RefreshGeneration = RefreshDue.FirstGeneration,
-            RefreshExpiresAt = atMost is { } life && timeProvider.GetUtcNow() + life < row.ExpiresAt ? timeProvider.GetUtcNow() + life : row.ExpiresAt,
+            RefreshExpiresAt = limit < row.ExpiresAt ? limit : row.ExpiresAt,
             AtMost = atMost,
         };
     }

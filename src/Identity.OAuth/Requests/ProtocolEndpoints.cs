@@ -61,6 +61,9 @@ public static class ProtocolEndpoints
     /// <summary>Null: no endpoint of the protocol's. Regardless of case, as routes are.</summary>
     public static EndpointKind? KindOf(PathString path) => path.HasValue && Kinds.TryGetValue(path.Value!, out var kind) ? kind : null;
 
+    /// <summary>Whether scripts of other origins may call it, and so whether browsers ask before they do (a preflight).</summary>
+    public static bool IsForScripts(PathString path) => KindOf(path) is not (null or EndpointKind.Page) && !path.Is(Introspection);
+
     /// <summary>Whether this is the address of the endpoint, one of the constants here.</summary>
     public static bool Is(this PathString path, string endpoint)
     {

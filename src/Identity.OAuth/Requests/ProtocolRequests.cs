@@ -39,16 +39,17 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
             NameRoute(context, context.Request.Path.Value!.ToLowerInvariant());
         }
 
-        if (HttpMethods.IsOptions(method))
+        if (HttpMethods.IsOptions(method) && ProtocolEndpoints.IsForScripts(context.Request.Path))
         {
             await next(context);
             return;
         }
 
-        if (!(HttpMethods.IsPost(method) ? kind != EndpointKind.Document : HttpMethods.IsGet(method) ? kind != EndpointKind.Form : HttpMethods.IsHead(method) && kind is EndpointKind.Document or EndpointKind.Resource))
+        var isRead = HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
+        if (!(HttpMethods.IsPost(method) ? kind != EndpointKind.Document : isRead && kind != EndpointKind.Form))
         {
             context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
-            context.Response.Headers.Allow = kind switch { EndpointKind.Form => "POST", EndpointKind.Document => "GET, HEAD", EndpointKind.Resource => "GET, HEAD, POST", _ => "GET, POST" };
+            context.Response.Headers.Allow = kind switch { EndpointKind.Form => "POST", EndpointKind.Document => "GET, HEAD", _ => "GET, HEAD, POST" };
             return;
         }
 

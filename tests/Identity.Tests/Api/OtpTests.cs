@@ -284,6 +284,21 @@ public sealed class OtpTests(ApiServer server)
         Assert.Equal(0, server.Messages.CountTo(person.Email));
     }
 
+    // Nobody can have such an address: to answer as if a code were sent would hide that the caller, or DEFAULT_REGION, is wrong.
+    [Theory]
+    [InlineData("email", "nobody", AccountRules.EmailRule)]
+    [InlineData("email", "a b@example.com", AccountRules.EmailRule)]
+    [InlineData("phoneNumber", "0151 23456789", AccountRules.PhoneNumberRule)]
+    [InlineData("phoneNumber", "nobody", AccountRules.PhoneNumberRule)]
+    public async Task Recipient_WhenItIsNoAddressAtAll_IsRefusedByNameAtEveryDoor(string member, string value, string rule)
+    {
+        (await server.PostAsync("otp/generate", new JsonObject { [member] = value }.ToJsonString())).AssertProblems($"{member} {rule}");
+        var answer = await AskQueueAsync(new JsonObject { [member] = value });
+        Assert.Equal(("error", $"The request is not valid: {member} {rule}."), ((string?)answer["status"], (string?)answer["message"]));
+        var framed = await AskQueueAsync(new JsonObject { ["pattern"] = "otp", ["id"] = "1", ["data"] = new JsonObject { [member] = value } });
+        Assert.Equal(["err", "isDisposed"], framed.Select(part => part.Key));
+    }
+
     private async Task<JsonObject> AskQueueAsync(JsonObject request) =>
         JsonNode.Parse(await server.Services.GetRequiredService<InProcessCodeRequests>().AskAsync(Encoding.UTF8.GetBytes(request.ToJsonString()), null, TestContext.Current.CancellationToken))!.AsObject();
 

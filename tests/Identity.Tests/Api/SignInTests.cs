@@ -279,6 +279,32 @@ public sealed class LogoutTests(ApiServer server)
     public async Task Logout_WhenNoTokenIsSent_Answers401() =>
         (await server.PostAsync("logout", body: null)).AssertFailure(401, "unauthorized");
 
+    // A success that ends nothing leaves a session behind that its client believes dead.
+    [Theory]
+    [InlineData(401, "unauthorized", "")]
+    [InlineData(401, "unauthorized", "{token}")]
+    [InlineData(401, "unauthorized", "Token {token}")]
+    [InlineData(401, "unauthorized", "Basic Zm9vOmJhcg==")]
+    [InlineData(400, "invalid_request", "Bearer {token}", "Bearer {token}")]
+    [InlineData(400, "invalid_request", "Bearer {token}", "Basic Zm9vOmJhcg==")]
+    public async Task Logout_WhenTheHeaderIsNotReadAsAToken_SaysSoAndTheSessionLives(int status, string code, params string[] headers)
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/identity/logout");
+        request.Headers.TryAddWithoutValidation("Authorization", headers.Select(header => header.Replace("{token}", tokens.Access, StringComparison.Ordinal)));
+        using var response = await server.Http.SendAsync(request, TestContext.Current.CancellationToken);
+        (await Answer.ReadAsync(response)).AssertFailure(status, code);
+        (await server.GetAsync($"users/{person.Id}", tokens.Access)).AssertOk();
+    }
+
+    [Fact]
+    public async Task Logout_WhenATokenIsInTheQueryToo_SaysSoAndTheSessionLives()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        (await server.PostAsync("logout?access_token=" + tokens.Access, body: null, tokens.Access)).AssertFailure(400, "invalid_request");
+        (await server.GetAsync($"users/{person.Id}", tokens.Access)).AssertOk();
+    }
+
     [Fact]
     public async Task Logout_WhenTheBodyDoesNotValidate_SaysSo()
     {

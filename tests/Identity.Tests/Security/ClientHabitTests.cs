@@ -138,6 +138,47 @@ public sealed class ClientHabitTests(ClientHabitTests.World world) : IClassFixtu
     }
 
     [Theory]
+    [InlineData("/.well-known/oauth-protected-resource")]
+    [InlineData("/.well-known/oauth-protected-resource/api/identity")]
+    [InlineData("/.well-known/change-password")]
+    [InlineData("/connect/authorize")]
+    [InlineData("/connect/authorize?client_id=plain&redirect_uri=https%3A%2F%2Fclient.example.com%2Fcb&response_type=code&scope=openid")]
+    [InlineData("/connect/endsession")]
+    [InlineData("/connect/logout")]
+    [InlineData("/connect/verify")]
+    [InlineData("/connect/token")]
+    [InlineData("/connect/introspect")]
+    public async Task Head_WhateverGetAnswers_IsThatWithoutABody(string path)
+    {
+        async Task<(HttpStatusCode Status, string? Location, string? Allow, string? Type)> AskAsync(HttpMethod method)
+        {
+            using var request = new HttpRequestMessage(method, new Uri(world.Node.Address, path));
+            using var answer = await world.Node.Http.SendAsync(request, TestContext.Current.CancellationToken);
+            if (method == HttpMethod.Head)
+            {
+                Assert.Empty(await answer.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken));
+            }
+
+            // A return address holds the moment at which it was made.
+            return (answer.StatusCode, answer.Headers.Location?.OriginalString.Split('?')[0], answer.Content.Headers.Allow.Count == 0 ? null : string.Join(',', answer.Content.Headers.Allow), answer.Content.Headers.ContentType?.MediaType);
+        }
+
+        Assert.Equal(await AskAsync(HttpMethod.Get), await AskAsync(HttpMethod.Head));
+    }
+
+    [Theory]
+    [InlineData("/connect/introspect", "POST")]
+    [InlineData("/connect/authorize", "GET, HEAD, POST")]
+    [InlineData("/connect/endsession", "GET, HEAD, POST")]
+    public async Task Options_WhereNoScriptMayCome_Is405(string path, string allow)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Options, new Uri(world.Node.Address, path));
+        using var answer = await world.Node.Http.SendAsync(request, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, answer.StatusCode);
+        Assert.Equal(allow, string.Join(", ", answer.Content.Headers.Allow));
+    }
+
+    [Theory]
     [InlineData("GET", 1000)]
     [InlineData("POST", 1000)]
     [InlineData("POST", 7000)]

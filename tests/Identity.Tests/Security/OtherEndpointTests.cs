@@ -499,6 +499,25 @@ public sealed class OtherEndpointTests(RunningServer server)
         Assert.Equal(allowed, answer.Headers.Contains("Access-Control-Allow-Origin"));
     }
 
+    // A library that adds a header of its own to every call has the browser ask first.
+    [Theory]
+    [InlineData("/.well-known/openid-configuration")]
+    [InlineData("/.well-known/oauth-authorization-server")]
+    [InlineData("/connect/jwks")]
+    public async Task Cors_WhenAScriptReadsADocumentWithAHeaderOfItsOwn_AnyOriginMay(string path)
+    {
+        using var preflight = new HttpRequestMessage(HttpMethod.Options, new Uri(server.Address, path));
+        preflight.Headers.Add("Origin", "https://anywhere.example");
+        preflight.Headers.Add("Access-Control-Request-Method", "GET");
+        preflight.Headers.Add("Access-Control-Request-Headers", "authorization,x-requested-with");
+        using var permitted = await server.Http.SendAsync(preflight);
+        Assert.Equal(HttpStatusCode.NoContent, permitted.StatusCode);
+        Assert.Equal("*", Assert.Single(permitted.Headers.GetValues("Access-Control-Allow-Origin")));
+        Assert.Equal("GET, HEAD", Assert.Single(permitted.Headers.GetValues("Access-Control-Allow-Methods")));
+        Assert.Equal("*, Authorization", Assert.Single(permitted.Headers.GetValues("Access-Control-Allow-Headers")));
+        Assert.False(permitted.Headers.Contains("Access-Control-Allow-Credentials"));
+    }
+
     [Theory]
     [InlineData("/connect/token")]
     [InlineData("/connect/par")]

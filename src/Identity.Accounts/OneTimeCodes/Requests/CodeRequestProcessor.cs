@@ -68,8 +68,7 @@ public sealed partial class CodeRequestProcessor(
 
         if (request is null)
         {
-            LogInvalid(reason);
-            return new(CodeRequestFate.Dead, CodeRequest.FormatError(framing, "The request is not valid: " + reason + "."), "invalid", reason);
+            return Invalid(framing, reason);
         }
 
         var id = Key(messageId) ?? Key(request.EnvelopeId);
@@ -193,11 +192,22 @@ public sealed partial class CodeRequestProcessor(
         }
     }
 
+    private CodeRequestResult Invalid(CodeRequestFraming framing, string reason)
+    {
+        LogInvalid(reason);
+        return new(CodeRequestFate.Dead, CodeRequest.FormatError(framing, "The request is not valid: " + reason + "."), "invalid", reason);
+    }
+
     private async Task<CodeRequestResult?> AdmitAsync(CodeRequest request, bool isAnswered) =>
         await issuer.AdmitAsync(request, CancellationToken.None) is { } refused ? Refusal(request, refused, isAnswered) : null;
 
     private CodeRequestResult Refusal(CodeRequest request, CodeIssue.Refused refused, bool isAnswered)
     {
+        if (refused.IsUnreadable)
+        {
+            return Invalid(request.Framing, refused.Message);
+        }
+
         if (!isAnswered)
         {
             LogRefused(refused.Message);

@@ -13,7 +13,8 @@ public abstract record CodeIssue
     /// <summary>Not made, and asking again at once would not help; the message is for the one who asked.</summary>
     /// <param name="Message">Why.</param>
     /// <param name="IsPassing">Asking again later would help.</param>
-    public sealed record Refused(string Message, bool IsPassing = false) : CodeIssue;
+    /// <param name="IsUnreadable">It names nobody that there could be: it is no request, whoever has an account.</param>
+    public sealed record Refused(string Message, bool IsPassing = false, bool IsUnreadable = false) : CodeIssue;
 
     /// <summary>Made, and whoever was to carry it said that it never will, to this address: there is nothing to try again.</summary>
     public sealed record Undeliverable : CodeIssue;
