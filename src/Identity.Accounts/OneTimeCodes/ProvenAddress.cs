@@ -27,38 +27,34 @@ public sealed class ProvenAddress(
     {
         var byMail = channel == "email";
         var proven = byMail ? account.NormalizedEmail : account.PhoneNumber;
-        for (var attempt = 0; attempt < 20; attempt++)
-        {
-            // Proven alone before, and by the same person with something else now: it is theirs.
-            var isVerified = byMail ? account.EmailVerified : account.PhoneNumberVerified;
-            var settles = byMail && isBrought && account.Claim != AccountClaim.Settled;
-            if ((isVerified && !settles) || (byMail ? account.NormalizedEmail : account.PhoneNumber) != proven)
+        var marked = await accounts.ReviseAsync(
+            account,
+            async current =>
             {
-                return account;
-            }
+                // Proven alone before, and by the same person with something else now: it is theirs.
+                var isVerified = byMail ? current.EmailVerified : current.PhoneNumberVerified;
+                var settles = byMail && isBrought && current.Claim != AccountClaim.Settled;
+                if ((isVerified && !settles) || (byMail ? current.NormalizedEmail : current.PhoneNumber) != proven)
+                {
+                    return null;
+                }
 
-            if (settles)
-            {
-                account.Claim = AccountClaim.Settled;
-            }
-            else if (byMail && account.Claim is AccountClaim.Unproven or AccountClaim.Brought)
-            {
-                // By a code alone, of an account that somebody else may have made: a number they proved is theirs, and so are the factors it has.
-                (account.Claim, account.PhoneNumberVerified) = (await secondFactors.HasNoneAsync(account.Id, CancellationToken.None) ? AccountClaim.ProvenBare : AccountClaim.ProvenAlone, false);
-            }
+                if (settles)
+                {
+                    current.Claim = AccountClaim.Settled;
+                }
+                else if (byMail && current.Claim is AccountClaim.Unproven or AccountClaim.Brought)
+                {
+                    // By a code alone, of an account that somebody else may have made: a number they proved is theirs, and so are the factors it has.
+                    (current.Claim, current.PhoneNumberVerified) = (await secondFactors.HasNoneAsync(current.Id, CancellationToken.None) ? AccountClaim.ProvenBare : AccountClaim.ProvenAlone, false);
+                }
 
-            (account.EmailVerified, account.PhoneNumberVerified) = byMail ? (true, account.PhoneNumberVerified) : (account.EmailVerified, true);
-            account.UpdatedAt = timeProvider.GetUtcNow();
-            LifecycleEvent[] told = isVerified ? [] : [events.OfUser(byMail ? EventTypes.UserEmailVerified : EventTypes.UserPhoneVerified, account)];
-            if (await accounts.UpdateAsync(account, account.Version, told, CancellationToken.None) == AccountWrite.Done)
-            {
-                return account;
-            }
-
-            account = await accounts.FindAsync(account.Id, CancellationToken.None) ?? throw new InvalidOperationException("The account of a code that was just used is gone.");
-        }
-
-        throw new InvalidOperationException("An address could not be marked as verified: the account was changed by others twenty times meanwhile.");
+                (current.EmailVerified, current.PhoneNumberVerified) = byMail ? (true, current.PhoneNumberVerified) : (current.EmailVerified, true);
+                current.UpdatedAt = timeProvider.GetUtcNow();
+                return new AccountRevision(isVerified ? [] : [events.OfUser(byMail ? EventTypes.UserEmailVerified : EventTypes.UserPhoneVerified, current)], new AccountConsequences());
+            },
+            CancellationToken.None);
+        return marked.Outcome is null or AccountWrite.Done ? marked.Account : throw Lost(marked);
     }
 
     /// <summary>A code to the account's address was right for somebody who had proven it otherwise too: what is on it is theirs, and so is the address.</summary>
@@ -74,80 +70,95 @@ public sealed class ProvenAddress(
     internal async Task<Account?> PutInForceAsync(Account account, bool isEmail, Caller caller)
     {
         var proven = isEmail ? account.PendingEmail : account.PendingPhoneNumber;
-        for (var attempt = 0; attempt < 20; attempt++)
+        var changed = await accounts.ReviseAsync(
+            account,
+            current =>
+            {
+                if (proven is null || proven != (isEmail ? current.PendingEmail : current.PendingPhoneNumber))
+                {
+                    return default;
+                }
+
+                var (oldEmail, wasVerified) = (current.Email, current.EmailVerified);
+                if (isEmail)
+                {
+                    (current.Email, current.NormalizedEmail, current.EmailVerified, current.PendingEmail, current.Claim) = (proven, normalizer.NormalizeEmail(proven), true, null, AccountClaim.Settled);
+                }
+                else
+                {
+                    (current.PhoneNumber, current.PhoneNumberVerified, current.PendingPhoneNumber) = (proven, true, null);
+                }
+
+                current.UpdatedAt = timeProvider.GetUtcNow();
+                var notice = isEmail ? notices.Write(current, AccessChange.EmailChanged, oldEmail, wasVerified ? oldEmail : null, withLink: true) : notices.Write(current, AccessChange.PhoneChanged);
+                return new(new AccountRevision(
+                    [events.OfUser(EventTypes.UserUpdated, current), events.OfUser(isEmail ? EventTypes.UserEmailVerified : EventTypes.UserPhoneVerified, current)],
+                    new AccountConsequences { Notices = [notice] }));
+            },
+            CancellationToken.None);
+        if (!changed.IsDone)
         {
-            if (proven is null || proven != (isEmail ? account.PendingEmail : account.PendingPhoneNumber))
-            {
-                return null;
-            }
-
-            var (oldEmail, wasVerified) = (account.Email, account.EmailVerified);
-            if (isEmail)
-            {
-                (account.Email, account.NormalizedEmail, account.EmailVerified, account.PendingEmail, account.Claim) = (proven, normalizer.NormalizeEmail(proven), true, null, AccountClaim.Settled);
-            }
-            else
-            {
-                (account.PhoneNumber, account.PhoneNumberVerified, account.PendingPhoneNumber) = (proven, true, null);
-            }
-
-            account.UpdatedAt = timeProvider.GetUtcNow();
-            LifecycleEvent[] told = [events.OfUser(EventTypes.UserUpdated, account), events.OfUser(isEmail ? EventTypes.UserEmailVerified : EventTypes.UserPhoneVerified, account)];
-            var notice = isEmail ? notices.Write(account, AccessChange.EmailChanged, oldEmail, wasVerified ? oldEmail : null, withLink: true) : notices.Write(account, AccessChange.PhoneChanged);
-            switch ((await accounts.UpdateAsync(account, account.Version, told, new AccountConsequences { Notices = [notice] }, CancellationToken.None)).Outcome)
-            {
-                case AccountWrite.Done:
-                    await audit.WriteAsync(isEmail ? "email_change" : "phone_change", "success", account.Id, caller, sessionId: null, CancellationToken.None);
-                    return account;
-                case AccountWrite.Conflict when await accounts.FindAsync(account.Id, CancellationToken.None) is { } current:
-                    account = current;
-                    break;
-                default:
-                    return null;
-            }
+            return null;
         }
 
-        throw new InvalidOperationException("A proven address could not be put in force: the account was changed by others twenty times meanwhile.");
+        await audit.WriteAsync(isEmail ? "email_change" : "phone_change", "success", changed.Account.Id, caller, sessionId: null, CancellationToken.None);
+        return changed.Account;
     }
 
     /// <summary>A code alone gives the account to who reads its mail: what somebody else set before, the password and sessions first of all, goes with it. False: it was theirs.</summary>
     internal async Task<(Account Account, bool IsTakenOver)> TakeAsync(Account account, string channel, Caller caller)
     {
-        for (var attempt = 0; attempt < 20; attempt++)
+        if (channel != "email")
         {
-            var (wasProven, before) = (account.EmailVerified, OwnerClaim.Before(account));
-            if (channel == "email" && account.Id == caller.AccountId)
-            {
-                return (await MarkVerifiedAsync(account, channel, isBrought: true), false);
-            }
-
-            if (channel != "email" || !OwnerClaim.Take(account))
-            {
-                return (account, false);
-            }
-
-            account.SecurityStamp = Guid.NewGuid().ToString("N");
-            account.UpdatedAt = timeProvider.GetUtcNow();
-            var stored = await credentials.FindAsync(account.Id, CancellationToken.None);
-            var consequences = new AccountConsequences
-            {
-                Password = stored?.PasswordHash is { } hash ? new PasswordReplacement(hash, null, timeProvider.GetUtcNow()) : null,
-                ForgetsDevices = true,
-                EndSessions = sessions.EndingWith(SessionEndReasons.Revoked, caller),
-                Notices = [notices.Write(account, AccessChange.AccountTakenOver)],
-            };
-            LifecycleEvent[] told = wasProven ? [events.OfUser(EventTypes.UserUpdated, account)] : [events.OfUser(EventTypes.UserUpdated, account), events.OfUser(EventTypes.UserEmailVerified, account)];
-            var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
-            if (written == AccountWrite.Done)
-            {
-                await claim.ForgetRestAsync(account.Id, before, CancellationToken.None);
-                await sessions.AuditEndedAsync(ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
-                return (account, true);
-            }
-
-            account = await accounts.FindAsync(account.Id, CancellationToken.None) ?? throw new InvalidOperationException("The account of a code that was just used is gone.");
+            return (account, false);
         }
 
-        throw new InvalidOperationException("An account could not be handed to its owner: it was changed by others twenty times meanwhile.");
+        if (account.Id == caller.AccountId)
+        {
+            return (await MarkVerifiedAsync(account, channel, isBrought: true), false);
+        }
+
+        var before = default(ClaimBefore);
+        var taken = await accounts.ReviseAsync(
+            account,
+            async current =>
+            {
+                var wasProven = current.EmailVerified;
+                before = OwnerClaim.Before(current);
+                if (!OwnerClaim.Take(current))
+                {
+                    return null;
+                }
+
+                current.SecurityStamp = Guid.NewGuid().ToString("N");
+                current.UpdatedAt = timeProvider.GetUtcNow();
+                var stored = await credentials.FindAsync(current.Id, CancellationToken.None);
+                var consequences = new AccountConsequences
+                {
+                    Password = stored?.PasswordHash is { } hash ? new PasswordReplacement(hash, null, timeProvider.GetUtcNow()) : null,
+                    ForgetsDevices = true,
+                    EndSessions = sessions.EndingWith(SessionEndReasons.Revoked, caller),
+                    Notices = [notices.Write(current, AccessChange.AccountTakenOver)],
+                };
+                return new AccountRevision(
+                    wasProven ? [events.OfUser(EventTypes.UserUpdated, current)] : [events.OfUser(EventTypes.UserUpdated, current), events.OfUser(EventTypes.UserEmailVerified, current)],
+                    consequences);
+            },
+            CancellationToken.None);
+        if (taken.Outcome is null)
+        {
+            return (taken.Account, false);
+        }
+
+        if (!taken.IsDone)
+        {
+            throw Lost(taken);
+        }
+
+        await claim.ForgetRestAsync(taken.Account.Id, before, CancellationToken.None);
+        await sessions.AuditEndedAsync(taken.Ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
+        return (taken.Account, true);
     }
+
+    private static InvalidOperationException Lost(RevisedAccount account) => new($"A code was used up, and what it proved could not be kept: {account.Outcome}.");
 }
