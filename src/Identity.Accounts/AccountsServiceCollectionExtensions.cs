@@ -58,8 +58,16 @@ public static class AccountsServiceCollectionExtensions
         services.AddSingleton<DeliveryMetrics>();
         services.AddSingleton<DeliveryQueue>();
         services.AddHostedService(provider => provider.GetRequiredService<DeliveryQueue>());
+        services.AddSingleton<CodeRecipients>();
+        services.AddSingleton<CodeLimits>();
+        services.AddSingleton<CodeBinding>();
+        services.AddSingleton<MaskedDestination>();
+        services.AddSingleton<CodeMessages>();
+        services.AddSingleton<CodeMaker>();
+        services.AddSingleton<ProvenAddress>();
+        services.AddSingleton<CodeSignIn>();
         services.AddSingleton<OneTimeCodeService>();
-        services.TryAddSingleton<ICodeIssuer>(provider => provider.GetRequiredService<OneTimeCodeService>());
+        services.TryAddSingleton<ICodeIssuer, RequestedCodes>();
         services.AddSingleton<ISignIn, PasswordSignIn>();
         services.AddSingleton<RegistrationService>();
         services.AddSingleton<RegistrationSignIn>();

@@ -21,6 +21,7 @@ public sealed class AccountChangeService(
     FreshProof proof,
     AccessNotices notices,
     OneTimeCodeService codes,
+    CodeLimits limits,
     LifecycleEvents events,
     AuditTrail audit,
     TimeProvider timeProvider)
@@ -78,7 +79,7 @@ public sealed class AccountChangeService(
             // Before anything changes: an address that waits for a code which was never sent would wait in vain.
             if (!admitted && wanted.Codes > 0)
             {
-                if (await codes.AdmitChangeAsync(id, wanted.Codes, caller, cancellationToken) is { } wait)
+                if (await limits.CountChangeAsync(id, wanted.Codes, caller, cancellationToken) is { } wait)
                 {
                     return new AccountChangeResult.RateLimited(wait);
                 }

@@ -161,53 +161,60 @@ public sealed class ExternalSignInService(
     /// <returns>The account as it is now; null: it is gone or disabled.</returns>
     public async Task<Account?> TakeOverAsync(Account before, Caller caller, CancellationToken cancellationToken)
     {
-        while (await accounts.FindAsync(before.Id, cancellationToken) is { IsActive: true } account)
+        if (await accounts.FindAsync(before.Id, cancellationToken) is not { IsActive: true } found)
         {
-            if (before.EmailVerified && before.Claim == AccountClaim.Settled)
-            {
-                return account;
-            }
-
-            // By the code that was just tried it is verified and perhaps somebody's; what is to be judged is how it was before.
-            var claimed = OwnerClaim.Before(before);
-            var stored = await credentials.FindAsync(account.Id, cancellationToken);
-            account.SecurityStamp = Guid.NewGuid().ToString("N");
-            account.UpdatedAt = timeProvider.GetUtcNow();
-
-            var wasStrangers = account.Claim != AccountClaim.Settled;
-            if (wasStrangers)
-            {
-                (account.EmailVerified, account.Claim) = (before.EmailVerified, before.Claim);
-                OwnerClaim.Take(account);
-            }
-
-            (account.EmailVerified, account.PhoneNumber, account.PhoneNumberVerified) = (true, claimed.KeepsRecord ? account.PhoneNumber : null, false);
-            var consequences = new AccountConsequences
-            {
-                Password = new PasswordReplacement(stored?.PasswordHash, null, timeProvider.GetUtcNow()),
-                ForgetsDevices = true,
-                EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller),
-            };
-            var update = await accounts.UpdateAsync(account, account.Version, [events.OfUser(EventTypes.UserUpdated, account)], consequences, cancellationToken);
-            if (update.Outcome == AccountWrite.Done)
-            {
-                if (wasStrangers)
-                {
-                    await claim.ForgetRestAsync(account.Id, claimed, CancellationToken.None);
-                }
-
-                await sessions.AuditEndedAsync(update.Ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
-                return account;
-            }
-
-            // Somebody changed it meanwhile: look again.
-            if (update.Outcome is not (AccountWrite.Conflict or AccountWrite.PasswordConflict))
-            {
-                return null;
-            }
+            return null;
         }
 
-        return null;
+        if (before.EmailVerified && before.Claim == AccountClaim.Settled)
+        {
+            return found;
+        }
+
+        // By the code that was just tried it is verified and perhaps somebody's; what is to be judged is how it was before.
+        var claimed = OwnerClaim.Before(before);
+        var wasStrangers = false;
+        var taken = await accounts.ReviseAsync(
+            found,
+            async account =>
+            {
+                if (!account.IsActive)
+                {
+                    return null;
+                }
+
+                var stored = await credentials.FindAsync(account.Id, cancellationToken);
+                account.SecurityStamp = Guid.NewGuid().ToString("N");
+                account.UpdatedAt = timeProvider.GetUtcNow();
+                wasStrangers = account.Claim != AccountClaim.Settled;
+                if (wasStrangers)
+                {
+                    (account.EmailVerified, account.Claim) = (before.EmailVerified, before.Claim);
+                    OwnerClaim.Take(account);
+                }
+
+                (account.EmailVerified, account.PhoneNumber, account.PhoneNumberVerified) = (true, claimed.KeepsRecord ? account.PhoneNumber : null, false);
+                var consequences = new AccountConsequences
+                {
+                    Password = new PasswordReplacement(stored?.PasswordHash, null, timeProvider.GetUtcNow()),
+                    ForgetsDevices = true,
+                    EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller),
+                };
+                return new AccountRevision([events.OfUser(EventTypes.UserUpdated, account)], consequences);
+            },
+            cancellationToken);
+        if (!taken.IsDone)
+        {
+            return null;
+        }
+
+        if (wasStrangers)
+        {
+            await claim.ForgetRestAsync(taken.Account.Id, claimed, CancellationToken.None);
+        }
+
+        await sessions.AuditEndedAsync(taken.Ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
+        return taken.Account;
     }
 
     /// <summary>A session for somebody who has just proved an account by other means, and is linked to it by now or by this.</summary>

@@ -4,9 +4,9 @@ namespace Identity.Accounts.OneTimeCodes;
 /// <summary>A one-time code at rest.</summary>
 /// <param name="Id"><c>otpId</c>.</param>
 /// <param name="AccountId">Whom it is for; null for an unknown user, whose answer must look the same.</param>
-/// <param name="Channel">email, sms or push.</param>
+/// <param name="Channel">email, sms or push; <c>email_new</c> and <c>sms_new</c> for an address or number that waits for it.</param>
 /// <param name="Purpose">verification, login, password_reset, transaction, …</param>
-/// <param name="CodeHash">Keyed hash of the code over (id, account, purpose): the code itself is never stored.</param>
+/// <param name="CodeHash">Keyed hash of the code and all that it is bound to (<see cref="CodeBinding"/>): the code itself is never stored.</param>
 /// <param name="CreatedAt">When it was made.</param>
 /// <param name="ExpiresAt">5 minutes later.</param>
 public sealed record OneTimeCode(

@@ -57,7 +57,7 @@ public sealed class PasswordService(
             }
 
             var hash = await hashing.HashAsync(newPassword, cancellationToken);
-            if (await TryFinishAsync(current, new PasswordReplacement(stored!.PasswordHash, hash, timeProvider.GetUtcNow()), "password_change", provenEmail: null, caller))
+            if (await FinishAsync(current, hash, stored!.PasswordHash, "password_change", provenEmail: null, caller) == AccountWrite.Done)
             {
                 return new PasswordChange.Changed();
             }
@@ -81,23 +81,7 @@ public sealed class PasswordService(
         }
 
         var hash = await hashing.HashAsync(newPassword, cancellationToken);
-        for (var attempt = 0; attempt < 10; attempt++)
-        {
-            var stored = await credentials.FindAsync(accountId, cancellationToken);
-            if (await TryFinishAsync(account, new PasswordReplacement(stored?.PasswordHash, hash, timeProvider.GetUtcNow()), "password_set", provenEmail: null, caller, isOperators: true))
-            {
-                return new PasswordChange.Changed();
-            }
-
-            if (await accounts.FindAsync(accountId, cancellationToken) is not { } current)
-            {
-                return null;
-            }
-
-            account = current;
-        }
-
-        throw new InvalidOperationException("A password could not be stored: it was changed by others ten times meanwhile.");
+        return await FinishAsync(account, hash, provenHash: null, "password_set", provenEmail: null, caller, isOperators: true) == AccountWrite.Done ? new PasswordChange.Changed() : null;
     }
 
     /// <summary>Sends a code of purpose <c>password_reset</c> to the address if there is an account; null, or how long to wait.</summary>
@@ -142,64 +126,71 @@ public sealed class PasswordService(
 
         // The code is used up, so from here on the caller's hanging up stops nothing; and a change at the same time gives way.
         var hash = await hashing.HashAsync(newPassword, CancellationToken.None);
-        var proven = account!.NormalizedEmail;
-        for (var attempt = 0; attempt < 10 && account is not null; attempt++)
-        {
-            var stored = await credentials.FindAsync(account.Id, CancellationToken.None);
-            if (await TryFinishAsync(account, new PasswordReplacement(stored?.PasswordHash, hash, timeProvider.GetUtcNow()), "password_reset", proven, caller))
-            {
-                return new PasswordChange.Changed();
-            }
-
-            account = await accounts.FindAsync(account.Id, CancellationToken.None);
-        }
-
-        throw new InvalidOperationException("A password could not be stored: it was changed by others ten times meanwhile.");
+        return await FinishAsync(account!, hash, provenHash: null, "password_reset", account!.NormalizedEmail, caller) == AccountWrite.Done
+            ? new PasswordChange.Changed()
+            : throw new InvalidOperationException("A code was used up, and its account is gone.");
     }
 
     /// <summary>
     /// The hash, the stamp, the end of every session and the events that tell of it are one transaction: whoever knew the old password
-    /// is out from the moment the new one works. False where somebody else set the password meanwhile; nothing is changed then.
+    /// is out from the moment the new one works.
     /// </summary>
-    private async Task<bool> TryFinishAsync(Account account, PasswordReplacement password, string action, string? provenEmail, Caller caller, bool isOperators = false)
+    /// <param name="account">Whose.</param>
+    /// <param name="hash">The new one.</param>
+    /// <param name="provenHash">What the old password was proven against: where another was set meanwhile nothing is changed. Null: any gives way.</param>
+    /// <param name="action">For the trail.</param>
+    /// <param name="provenEmail">The address that the code came to.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="isOperators">An administrator sets it.</param>
+    /// <returns>Done, NotFound, or null: another password was set meanwhile.</returns>
+    private async Task<AccountWrite?> FinishAsync(Account account, string hash, string? provenHash, string action, string? provenEmail, Caller caller, bool isOperators = false)
     {
-        for (var attempt = 0; attempt < 20; attempt++)
-        {
-            account.SecurityStamp = Guid.NewGuid().ToString("N");
-            account.UpdatedAt = timeProvider.GetUtcNow();
-
-            // A reset code that came by mail also proves the address it came to; for the first time, and nothing that was set before is its owner's.
-            var isReset = account.NormalizedEmail == provenEmail;
-            var before = OwnerClaim.Before(account);
-            var proves = !account.EmailVerified && isReset;
-            var takes = isReset && OwnerClaim.Take(account);
-            account.EmailVerified |= proves;
-            LifecycleEvent[] told = proves
-                ? [events.OfUser(EventTypes.UserPasswordChanged, account), events.OfUser(EventTypes.UserEmailVerified, account)]
-                : [events.OfUser(EventTypes.UserPasswordChanged, account)];
-            var consequences = new AccountConsequences { Password = password, Unlocks = isReset, ForgetsDevices = isReset, VoidsNotices = isOperators, EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller), Notices = [notices.Write(account, AccessChange.PasswordChanged)] };
-            var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
-            switch (written)
+        var (before, takes) = (default(ClaimBefore), false);
+        var revised = await accounts.ReviseAsync(
+            account,
+            async current =>
             {
-                case AccountWrite.Done:
-                    await sessions.AuditEndedAsync(ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
-                    await audit.WriteAsync(action, "success", account.Id, caller, sessionId: null, CancellationToken.None);
-                    if (takes)
-                    {
-                        await claim.ForgetRestAsync(account.Id, before, CancellationToken.None);
-                    }
+                var stored = (await credentials.FindAsync(current.Id, CancellationToken.None))?.PasswordHash;
+                if (provenHash is not null && stored != provenHash)
+                {
+                    return null;
+                }
 
-                    return true;
-                case AccountWrite.PasswordConflict:
-                    return false;
-                case AccountWrite.Conflict when await accounts.FindAsync(account.Id, CancellationToken.None) is { } current:
-                    account = current;
-                    break;
-                default:
-                    throw new InvalidOperationException($"A password could not be stored: {written}.");
+                var now = timeProvider.GetUtcNow();
+                (current.SecurityStamp, current.UpdatedAt) = (Guid.NewGuid().ToString("N"), now);
+
+                // A reset code that came by mail also proves the address it came to; for the first time, and nothing that was set before is its owner's.
+                var isReset = current.NormalizedEmail == provenEmail;
+                var proves = !current.EmailVerified && isReset;
+                before = OwnerClaim.Before(current);
+                takes = isReset && OwnerClaim.Take(current);
+                current.EmailVerified |= proves;
+                var consequences = new AccountConsequences
+                {
+                    Password = new PasswordReplacement(stored, hash, now),
+                    Unlocks = isReset,
+                    ForgetsDevices = isReset,
+                    VoidsNotices = isOperators,
+                    EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller),
+                    Notices = [notices.Write(current, AccessChange.PasswordChanged)],
+                };
+                return new AccountRevision(
+                    proves
+                        ? [events.OfUser(EventTypes.UserPasswordChanged, current), events.OfUser(EventTypes.UserEmailVerified, current)]
+                        : [events.OfUser(EventTypes.UserPasswordChanged, current)],
+                    consequences);
+            },
+            CancellationToken.None);
+        if (revised.IsDone)
+        {
+            await sessions.AuditEndedAsync(revised.Ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
+            await audit.WriteAsync(action, "success", account.Id, caller, sessionId: null, CancellationToken.None);
+            if (takes)
+            {
+                await claim.ForgetRestAsync(account.Id, before, CancellationToken.None);
             }
         }
 
-        throw new InvalidOperationException("A password could not be stored: the account was changed by others twenty times meanwhile.");
+        return revised.Outcome is null or AccountWrite.Done or AccountWrite.NotFound ? revised.Outcome : throw new InvalidOperationException($"A password could not be stored: {revised.Outcome}.");
     }
 }

@@ -44,50 +44,54 @@ public sealed class AccessRecovery(
         }
 
         // The link is used up: what it is for is done even if the caller hangs up.
-        var restores = notice.EmailBefore is not null;
-        for (var attempt = 0; attempt < 20; attempt++)
+        var (account, done) = await TakeBackAsync(notice, inForce, notice.EmailBefore is not null, caller);
+        if (done == AccountWrite.EmailTaken)
         {
-            if (await accounts.FindAsync(notice.AccountId, CancellationToken.None) is not { } account)
-            {
-                return null;
-            }
-
-            // Whoever is in there proves an address before it is in force; an administrator does not.
-            restores &= account.NormalizedEmail == inForce || account.EmailVerified;
-            var stored = await credentials.FindAsync(account.Id, CancellationToken.None);
-            LifecycleEvent[] told = TakeBack(account, notice, restores)
-                ? [events.OfUser(EventTypes.UserUpdated, account), events.OfUser(EventTypes.UserReactivated, account)]
-                : [events.OfUser(EventTypes.UserUpdated, account)];
-            var consequences = new AccountConsequences
-            {
-                Password = stored?.PasswordHash is { } hash ? new PasswordReplacement(hash, null, timeProvider.GetUtcNow()) : null,
-                EndSessions = sessions.EndingWith(SessionEndReasons.Revoked, caller),
-            };
-            var (written, ended) = await accounts.UpdateAsync(account, account.Version, told, consequences, CancellationToken.None);
-            switch (written)
-            {
-                case AccountWrite.Done:
-                    foreach (var grant in grants)
-                    {
-                        await grant.ForgetRecentAsync(account.Id, caller, CancellationToken.None);
-                    }
-
-                    await devices.ForgetAllAsync(account.Id, CancellationToken.None);
-                    await sessions.AuditEndedAsync(ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
-                    await audit.WriteAsync("access_disowned", notice.Change.ToString(), account.Id, caller, sessionId: null, CancellationToken.None);
-                    return account.Email;
-                case AccountWrite.EmailTaken:
-                    // Somebody registered the old address meanwhile; all else still happens.
-                    restores = false;
-                    break;
-                case AccountWrite.Conflict or AccountWrite.PasswordConflict:
-                    break;
-                default:
-                    return null;
-            }
+            // Somebody registered the old address meanwhile; all else still happens.
+            (account, done) = await TakeBackAsync(notice, inForce, restores: false, caller);
         }
 
-        throw new InvalidOperationException("A change could not be taken back: the account was changed by others twenty times meanwhile.");
+        return done == AccountWrite.Done ? account!.Email : null;
+    }
+
+    private async Task<(Account? Account, AccountWrite? Outcome)> TakeBackAsync(AccessNotice notice, string inForce, bool restores, Caller caller)
+    {
+        if (await accounts.FindAsync(notice.AccountId, CancellationToken.None) is not { } found)
+        {
+            return (null, AccountWrite.NotFound);
+        }
+
+        var revised = await accounts.ReviseAsync(
+            found,
+            async account =>
+            {
+                // Whoever is in there proves an address before it is in force; an administrator does not.
+                restores &= account.NormalizedEmail == inForce || account.EmailVerified;
+                var stored = await credentials.FindAsync(account.Id, CancellationToken.None);
+                LifecycleEvent[] told = TakeBack(account, notice, restores)
+                    ? [events.OfUser(EventTypes.UserUpdated, account), events.OfUser(EventTypes.UserReactivated, account)]
+                    : [events.OfUser(EventTypes.UserUpdated, account)];
+                var consequences = new AccountConsequences
+                {
+                    Password = stored?.PasswordHash is { } hash ? new PasswordReplacement(hash, null, timeProvider.GetUtcNow()) : null,
+                    EndSessions = sessions.EndingWith(SessionEndReasons.Revoked, caller),
+                };
+                return new AccountRevision(told, consequences);
+            },
+            CancellationToken.None);
+        if (revised.IsDone)
+        {
+            foreach (var grant in grants)
+            {
+                await grant.ForgetRecentAsync(found.Id, caller, CancellationToken.None);
+            }
+
+            await devices.ForgetAllAsync(found.Id, CancellationToken.None);
+            await sessions.AuditEndedAsync(revised.Ended, SessionEndReasons.Revoked, caller, CancellationToken.None);
+            await audit.WriteAsync("access_disowned", notice.Change.ToString(), found.Id, caller, sessionId: null, CancellationToken.None);
+        }
+
+        return (revised.Account, revised.Outcome);
     }
 
     /// <returns>The account was to be erased, and lives again.</returns>

@@ -66,6 +66,7 @@ public sealed class FactorProver(
     Authenticator authenticator,
     RecoveryCodes recoveryCodes,
     OneTimeCodeService codes,
+    ProvenAddress provenAddress,
     Passkeys passkeys,
     PasswordHashing hashing,
     SecondFactorPolicy policy,
@@ -218,7 +219,7 @@ public sealed class FactorProver(
                 if (method == FactorKinds.Email)
                 {
                     // Whoever gets here has proven something else before: password and mailbox are one person's.
-                    await codes.SettleAsync(account);
+                    await provenAddress.SettleAsync(account);
                 }
 
                 return new(method, method == FactorKinds.Sms

@@ -1,10 +1,11 @@
+using Identity.Accounts.Delivery;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
 namespace Identity.Accounts.Data.Tables;
 
 /// <summary>A mail that tells a person of a change, on its way. It stays here until the mail server took it, the account is gone, or it is given up.</summary>
-internal sealed class MailMessageRow
+internal sealed class MailMessageRow : IWaitingMessage
 {
     public Guid Id { get; set; }
 

@@ -1,10 +1,11 @@
+using Identity.Accounts.Delivery;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
 namespace Identity.Accounts.Data.Tables;
 
 /// <summary>A message on its way to one device. It stays here until the provider took it, the device is gone, or it is worth nothing any more.</summary>
-internal sealed class PushMessageRow
+internal sealed class PushMessageRow : IWaitingMessage
 {
     public Guid Id { get; set; }
 

@@ -1,4 +1,4 @@
-// As Delivery/Push/PushDelivery.cs does for devices. RFC 5321 §4.5.4.1: for days, with growing waits.
+// RFC 5321 §4.5.4.1: for days, with growing waits.
 using System.Security.Cryptography;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
@@ -19,15 +19,14 @@ public sealed partial class MailDelivery : BackgroundService
 
     // Longer than a batch can take: the sender gives up after three tries of twenty seconds.
     private static readonly TimeSpan s_claim = TimeSpan.FromMinutes(2);
-    private static readonly TimeSpan s_firstRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_longestRetry = TimeSpan.FromMinutes(30);
 
     // For retries, and for what other processes wrote: of its own writes this one is told.
     private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_longestIdle = TimeSpan.FromMinutes(1);
 
-    private readonly string _worker = $"{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}";
     private readonly StoreDatabase _database;
+    private readonly WaitingMessages<MailMessageRow> _waiting;
     private readonly MailOutbox _outbox;
     private readonly IMessageSender _sender;
     private readonly MailMetrics _metrics;
@@ -37,6 +36,7 @@ public sealed partial class MailDelivery : BackgroundService
     internal MailDelivery(StoreDatabase database, MailOutbox outbox, IEnumerable<IMessageSender> senders, MailMetrics metrics, TimeProvider timeProvider, ILogger<MailDelivery> logger)
     {
         (_database, _outbox, _metrics, _timeProvider, _logger) = (database, outbox, metrics, timeProvider, logger);
+        _waiting = new(database, s_claim, s_longestRetry);
         _sender = senders.Single(sender => sender.Channel == "email");
     }
 
@@ -97,7 +97,7 @@ public sealed partial class MailDelivery : BackgroundService
         var now = _timeProvider.GetUtcNow();
 
         // An idle process asks often: without a lock and without a write where there is nothing.
-        if (!await _database.ReadAsync((context, token) => Due(context, now).AnyAsync(token), cancellationToken))
+        if (!await _database.ReadAsync((context, token) => WaitingMessages<MailMessageRow>.Due(context, now).AnyAsync(token), cancellationToken))
         {
             return [];
         }
@@ -106,19 +106,12 @@ public sealed partial class MailDelivery : BackgroundService
             async (context, token) =>
             {
                 await _database.Dialect.LockAsync(context, "mail-claim", token);
-                var due = await Due(context, now).AsNoTracking().OrderBy(r => r.NextAttemptAt).Take(BatchSize).ToListAsync(token);
-                var ids = due.Select(r => r.Id).ToArray();
-                var until = now + s_claim;
-                await context.Set<MailMessageRow>()
-                    .Where(r => ids.Contains(r.Id))
-                    .ExecuteUpdateAsync(set => set.SetProperty(r => r.ClaimedBy, _worker).SetProperty(r => r.ClaimedUntil, until), token);
+                var due = await WaitingMessages<MailMessageRow>.Due(context, now).AsNoTracking().OrderBy(r => r.NextAttemptAt).Take(BatchSize).ToListAsync(token);
+                await _waiting.ClaimAsync(context, [.. due.Select(r => r.Id)], now, token);
                 return due;
             },
             cancellationToken);
     }
-
-    private static IQueryable<MailMessageRow> Due(IdentityDbContext context, DateTimeOffset now) =>
-        context.Set<MailMessageRow>().Where(r => r.NextAttemptAt <= now && (r.ClaimedUntil == null || r.ClaimedUntil <= now));
 
     private async Task<bool> SendAsync(MailMessageRow message)
     {
@@ -151,7 +144,7 @@ public sealed partial class MailDelivery : BackgroundService
 
         if (reason.Length == 0)
         {
-            await DeleteAsync(message);
+            await _waiting.DeleteAsync(message);
             _metrics.Sent(message.Kind, _timeProvider.GetUtcNow() - message.CreatedAt);
             return true;
         }
@@ -170,36 +163,18 @@ public sealed partial class MailDelivery : BackgroundService
             return;
         }
 
-        // Doubled each time, with jitter, so that what failed together does not come again together; the last try is when the time is up.
-        // A refusal for good may be the mail server's settings, which somebody mends: asked again, and seldom.
-        var wait = refused ? s_longestRetry : s_firstRetry * Math.Pow(2, Math.Min(message.Attempts, 16));
-        wait = (wait < s_longestRetry ? wait : s_longestRetry) * (0.75 + (Random.Shared.NextDouble() / 2));
-        var at = now + wait < message.ExpiresAt ? now + wait : message.ExpiresAt;
-        var attempts = message.Attempts + 1;
-        await _database.WriteAsync(
-            (context, token) => context.Set<MailMessageRow>()
-                .Where(r => r.Id == message.Id && r.ClaimedBy == _worker)
-                .ExecuteUpdateAsync(
-                    set => set
-                        .SetProperty(r => r.NextAttemptAt, at)
-                        .SetProperty(r => r.Attempts, attempts)
-                        .SetProperty(r => r.ClaimedBy, (string?)null)
-                        .SetProperty(r => r.ClaimedUntil, (DateTimeOffset?)null),
-                    token),
-            CancellationToken.None);
+        // A refusal for good may be the mail server's settings, which somebody mends: asked again, and seldom. The last try is when the time is up.
+        var again = now + (refused ? _waiting.LongestWait() : _waiting.Wait(message));
+        await _waiting.PutOffAsync(message, again < message.ExpiresAt ? again : message.ExpiresAt);
         _metrics.Retried(message.Kind);
-        LogRetry(message.Kind, attempts, reason);
+        LogRetry(message.Kind, message.Attempts + 1, reason);
     }
 
     private async Task GiveUpAsync(MailMessageRow message, string reason)
     {
-        await DeleteAsync(message);
+        await _waiting.DeleteAsync(message);
         _metrics.GivenUp(message.Kind, reason);
     }
-
-    private Task DeleteAsync(MailMessageRow message) => _database.WriteAsync(
-        (context, token) => context.Set<MailMessageRow>().Where(r => r.Id == message.Id && r.ClaimedBy == _worker).ExecuteDeleteAsync(token),
-        CancellationToken.None);
 
     [LoggerMessage(2730, LogLevel.Error, "Notices by mail could not be read or written in the store; they wait")]
     private partial void LogFailed(Exception exception);

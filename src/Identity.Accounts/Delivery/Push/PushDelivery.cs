@@ -22,12 +22,11 @@ public sealed partial class PushDelivery : BackgroundService
     private static readonly TimeSpan s_claim = TimeSpan.FromSeconds(45);
     private static readonly TimeSpan s_idle = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan s_longestIdle = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan s_firstRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_longestRetry = TimeSpan.FromMinutes(5);
 
-    private readonly string _worker = $"{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}";
     private readonly ConcurrentDictionary<string, DateTimeOffset> _pausedUntil = new(StringComparer.Ordinal);
     private readonly StoreDatabase _database;
+    private readonly WaitingMessages<PushMessageRow> _waiting;
     private readonly PushOutbox _outbox;
     private readonly DeviceRegistry _registry;
     private readonly IReadOnlyList<IPushSender> _senders;
@@ -38,6 +37,7 @@ public sealed partial class PushDelivery : BackgroundService
     internal PushDelivery(StoreDatabase database, PushOutbox outbox, DeviceRegistry registry, IEnumerable<IPushSender> senders, PushMetrics metrics, TimeProvider timeProvider, ILogger<PushDelivery> logger)
     {
         (_database, _outbox, _registry, _metrics, _timeProvider, _logger) = (database, outbox, registry, metrics, timeProvider, logger);
+        _waiting = new(database, s_claim, s_longestRetry);
         _senders = [.. senders];
     }
 
@@ -124,11 +124,7 @@ public sealed partial class PushDelivery : BackgroundService
                 var due = await Due(context, platform, now).OrderBy(work => work.Message.NextAttemptAt).Take(BatchSize).ToListAsync(token);
                 var over = due.Where(work => work.Message.ExpiresAt <= now).Select(work => work.Message.Id).ToArray();
                 await context.Set<PushMessageRow>().Where(r => over.Contains(r.Id)).ExecuteDeleteAsync(token);
-                var ids = due.Select(work => work.Message.Id).Except(over).ToArray();
-                var until = now + s_claim;
-                await context.Set<PushMessageRow>()
-                    .Where(r => ids.Contains(r.Id))
-                    .ExecuteUpdateAsync(set => set.SetProperty(r => r.ClaimedBy, _worker).SetProperty(r => r.ClaimedUntil, until), token);
+                await _waiting.ClaimAsync(context, [.. due.Select(work => work.Message.Id).Except(over)], now, token);
                 return (due.Where(work => work.Message.ExpiresAt > now).ToList(), over.Length);
             },
             cancellationToken);
@@ -138,8 +134,7 @@ public sealed partial class PushDelivery : BackgroundService
 
     // The device as it is now: its token may have changed since the message was written.
     private static IQueryable<Work> Due(IdentityDbContext context, string platform, DateTimeOffset now) =>
-        context.Set<PushMessageRow>()
-            .Where(r => r.NextAttemptAt <= now && (r.ClaimedUntil == null || r.ClaimedUntil <= now))
+        WaitingMessages<PushMessageRow>.Due(context, now)
             .Join(context.Set<DeviceRow>().Where(r => r.Platform == platform), message => message.DeviceId, device => device.Id, (message, device) => new Work { Message = message, Device = device });
 
     private async Task SendAsync(IPushSender sender, PushMessageRow message, DeviceRow device)
@@ -165,7 +160,7 @@ public sealed partial class PushDelivery : BackgroundService
         catch (CryptographicException)
         {
             LogUnreadable(device.Id);
-            await CompleteAsync(message);
+            await _waiting.DeleteAsync(message);
             _metrics.Refused(device.Platform, "unreadable", isAlarm: true);
             return;
         }
@@ -180,7 +175,7 @@ public sealed partial class PushDelivery : BackgroundService
         switch (outcome)
         {
             case PushOutcome.Sent:
-                await CompleteAsync(message);
+                await _waiting.DeleteAsync(message);
                 _metrics.Sent(device.Platform, now - message.CreatedAt);
                 break;
             case PushOutcome.Gone gone when await _registry.RemoveRefusedAsync(device, gone.AsOf, CancellationToken.None):
@@ -202,7 +197,7 @@ public sealed partial class PushDelivery : BackgroundService
                 await RetryAsync(message, device, later.Reason, later.AtLeast, now);
                 break;
             case PushOutcome.Refused refused:
-                await CompleteAsync(message);
+                await _waiting.DeleteAsync(message);
                 _metrics.Refused(device.Platform, refused.Reason, refused.IsAlarm);
                 if (refused.IsAlarm)
                 {
@@ -221,30 +216,11 @@ public sealed partial class PushDelivery : BackgroundService
 
     private async Task RetryAsync(PushMessageRow message, DeviceRow device, string reason, TimeSpan atLeast, DateTimeOffset now)
     {
-        // Doubled each time, with jitter, so that what failed together does not come again together.
-        var wait = s_firstRetry * Math.Pow(2, Math.Min(message.Attempts, 16));
-        wait = (wait < s_longestRetry ? wait : s_longestRetry) * (0.75 + (Random.Shared.NextDouble() / 2));
-        wait = wait > atLeast ? wait : atLeast;
-        await RescheduleAsync(message, now + wait, message.Attempts + 1);
+        var wait = _waiting.Wait(message);
+        await _waiting.PutOffAsync(message, now + (wait > atLeast ? wait : atLeast));
         _metrics.Retried(device.Platform, reason);
         LogRetry(device.Platform, reason, message.Attempts + 1);
     }
-
-    private Task CompleteAsync(PushMessageRow message) => _database.WriteAsync(
-        (context, token) => context.Set<PushMessageRow>().Where(r => r.Id == message.Id && r.ClaimedBy == _worker).ExecuteDeleteAsync(token),
-        CancellationToken.None);
-
-    private Task RescheduleAsync(PushMessageRow message, DateTimeOffset at, int attempts) => _database.WriteAsync(
-        (context, token) => context.Set<PushMessageRow>()
-            .Where(r => r.Id == message.Id && r.ClaimedBy == _worker)
-            .ExecuteUpdateAsync(
-                set => set
-                    .SetProperty(r => r.NextAttemptAt, at)
-                    .SetProperty(r => r.Attempts, attempts)
-                    .SetProperty(r => r.ClaimedBy, (string?)null)
-                    .SetProperty(r => r.ClaimedUntil, (DateTimeOffset?)null),
-                token),
-        CancellationToken.None);
 
     private sealed class Work
     {

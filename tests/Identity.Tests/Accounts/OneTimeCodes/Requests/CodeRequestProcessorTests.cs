@@ -177,7 +177,7 @@ public sealed class CodeRequestProcessorTests
     {
         await using var world = new World();
         await world.AddAsync(email: "ada@example.com");
-        var away = ActivatorUtilities.CreateInstance<Identity.Accounts.OneTimeCodes.OneTimeCodeService>(world.Services, new NoLimiter());
+        var away = ActivatorUtilities.CreateInstance<RequestedCodes>(world.Services, ActivatorUtilities.CreateInstance<Identity.Accounts.OneTimeCodes.CodeLimits>(world.Services, new NoLimiter()));
         var ids = Enumerable.Range(0, 20).Select(i => "burst-" + i).ToList();
         foreach (var id in ids)
         {
