@@ -1,10 +1,10 @@
 // RFC 9126 §2.1: follows OpenIddict's Authentication.ValidatePushedAuthentication.
 using System.Globalization;
 using Identity.Accounts.RateLimits;
+using Identity.OAuth.Requests;
 using Microsoft.AspNetCore;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
-using Identity.OAuth.Requests;
 using OpenIddict.Server;
 using static OpenIddict.Server.OpenIddictServerEvents;
 using static OpenIddict.Server.OpenIddictServerHandlers;
