@@ -26,6 +26,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddOptions<OAuthOptions>().ValidateOnStart();
         services.AddSingleton<IValidateOptions<OAuthOptions>, OAuthOptionsValidation>();
 
+        services.TryAddSingleton<PrivateKeySource>(SigningKey.Generate);
         services.AddSingleton<KeyRing>();
         services.AddSingleton<ResourceCatalog>();
         services.TryAddSingleton<IClientKeySource, RegisteredClientKeys>();

@@ -14,7 +14,7 @@ public sealed class DPoPKey(string algorithm = "ES256") : IDisposable
         "ES256" => ECDsa.Create(ECCurve.NamedCurves.nistP256),
         "ES384" => ECDsa.Create(ECCurve.NamedCurves.nistP384),
         "ES512" => ECDsa.Create(ECCurve.NamedCurves.nistP521),
-        _ => RSA.Create(2048),
+        _ => QuickKeys.CreateRsa(),
     };
 
     /// <summary>By Microsoft's hand, not ours.</summary>

@@ -25,7 +25,7 @@ public abstract record KeyRotation
 /// The ring is read again every half minute, so a key made by one node is known to all long before it signs. While the store does not answer, what is known
 /// is used for five minutes.
 /// </summary>
-public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOptions<OAuthOptions> options, TimeProvider timeProvider, ILogger<KeyRing> logger) : IDisposable
+public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, PrivateKeySource newKey, IOptions<OAuthOptions> options, TimeProvider timeProvider, ILogger<KeyRing> logger) : IDisposable
 {
     private static readonly TimeSpan RefreshEvery = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
@@ -119,7 +119,7 @@ public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOpti
             return new KeyRotation.NextIsThere(newest);
         }
 
-        var pkcs8 = SigningKey.Generate(algorithm);
+        var pkcs8 = newKey(algorithm);
         var made = new StoredSigningKey(SigningKey.Import(algorithm, pkcs8).Kid, algorithm, newest.Ordinal + 1, protector.Protect(pkcs8), now, activatesAt, RetiresAt: null);
         if (!await store.TryAddAsync(made, cancellationToken))
         {
@@ -301,7 +301,7 @@ public sealed class KeyRing(SigningKeyStore store, KeyProtector protector, IOpti
 
     private async Task<bool> AddAsync(string algorithm, int ordinal, DateTimeOffset now, DateTimeOffset activatesAt, CancellationToken cancellationToken)
     {
-        var pkcs8 = SigningKey.Generate(algorithm);
+        var pkcs8 = newKey(algorithm);
         var kid = SigningKey.Import(algorithm, pkcs8).Kid;
         if (await store.TryAddAsync(new StoredSigningKey(kid, algorithm, ordinal, protector.Protect(pkcs8), now, activatesAt, RetiresAt: null), cancellationToken))
         {

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Identity.Accounts.Delivery;
+using Identity.OAuth.Keys;
 using Identity.Tests.Kit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -216,6 +217,7 @@ public class ApiServer : WebApplicationFactory<Program>, IAsyncLifetime
         builder.ConfigureTestServices(services =>
         {
             services.AddSingleton<IStartupFilter, CallerAddress>();
+            services.AddSingleton<PrivateKeySource>(QuickKeys.Generate);
             if (!_isReal)
             {
                 services.AddSingleton<TimeProvider>(Time);

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Identity.Tests.Kit;
 using Identity.Tests.Repository;
 using Microsoft.IdentityModel.Tokens;
 
@@ -41,7 +42,7 @@ public sealed record Recording(string Request, int Status, IReadOnlyList<KeyValu
 /// <summary>A provider's key of a test's own: for what OpenAM signed with the key that ships with it, and for forgeries.</summary>
 public sealed class TestKey : IDisposable
 {
-    private readonly RSA _rsa = RSA.Create(2048);
+    private readonly RSA _rsa = QuickKeys.CreateRsa();
 
     public RSA Rsa => _rsa;
 

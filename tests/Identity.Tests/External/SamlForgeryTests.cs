@@ -6,6 +6,7 @@ using System.Security.Cryptography.Xml;
 using System.Text;
 using System.Xml;
 using AngleSharp.Html.Parser;
+using Identity.Tests.Kit;
 
 namespace Identity.Tests.External;
 
@@ -21,7 +22,7 @@ public sealed class SamlForgeryTests
         ["nothing is signed"] = ("unsigned", (idp, request) => idp.Response(request, s_time)),
         ["the key is not the provider's, and in KeyInfo"] = ("signature", (idp, request) =>
         {
-            using var other = RSA.Create(2048);
+            using var other = QuickKeys.CreateRsa();
             return idp.Sign(idp.Response(request, s_time), key: other, change: signed =>
             {
                 signed.KeyInfo = new KeyInfo();
@@ -77,7 +78,7 @@ public sealed class SamlForgeryTests
         ["an empty signature"] = ("signature", (idp, request) => SamlIdp.SignWith(idp.Response(request, s_time), SignedXml.XmlDsigRSASHA256Url, SignedXml.XmlDsigSHA256Url, HashAlgorithmName.SHA256, _ => [])),
         ["a key to be fetched"] = ("signature", (idp, request) =>
         {
-            using var other = RSA.Create(2048);
+            using var other = QuickKeys.CreateRsa();
             return idp.Sign(idp.Response(request, s_time), key: other, change: signed =>
             {
                 signed.KeyInfo = new KeyInfo();
@@ -87,7 +88,7 @@ public sealed class SamlForgeryTests
         ),
         ["a good signature of the response around a bad one of the assertion"] = ("signature", (idp, request) =>
         {
-            using var other = RSA.Create(2048);
+            using var other = QuickKeys.CreateRsa();
             return idp.Sign(idp.Sign(idp.Response(request, s_time), key: other), assertion: false, response: true);
         }
         ),
@@ -251,7 +252,7 @@ public sealed class SamlForgeryTests
     public async Task Key_WhenTheProviderChangesIt_IsFetchedAtOnceAndTheOldOneIsRefused()
     {
         using var idp = new SamlIdp();
-        using var next = RSA.Create(2048);
+        using var next = QuickKeys.CreateRsa();
         await using var world = await SamlWorld.StartAsync(idp, s_time);
         using var browser = world.NewBrowser();
         var request = await SamlWorld.BeginAsync(browser);
@@ -345,7 +346,7 @@ public sealed class SamlForgeryTests
     public async Task Key_WhoseUseIsNotTold_VerifiesAnswers_AndNoneGoWithoutIt()
     {
         using var idp = new SamlIdp();
-        using var stranger = RSA.Create(2048);
+        using var stranger = QuickKeys.CreateRsa();
         await using var world = await SamlWorld.StartAsync(idp, s_time);
         world.Provider.On("GET /metadata", new StubAnswer(200, idp.Metadata().Replace(" use=\"signing\"", "", StringComparison.Ordinal), "application/samlmetadata+xml"));
         using var browser = world.NewBrowser();
@@ -365,7 +366,7 @@ public sealed class SamlForgeryTests
         await using var world = await SamlWorld.StartAsync(idp, s_time);
         using var browser = world.NewBrowser();
         Assert.Equal("/account", (await SamlWorld.BringAsync(world, browser, idp.Sign(idp.Response(await SamlWorld.BeginAsync(browser), s_time)))).OriginalString);
-        using var stranger = RSA.Create(2048);
+        using var stranger = QuickKeys.CreateRsa();
         var unsigned = idp.SignQuery("SAMLRequest", idp.LogoutRequest(s_time)).Split("&SigAlg")[0];
         foreach (var query in (string[])[unsigned, idp.SignQuery("SAMLRequest", idp.LogoutRequest(s_time), stranger), idp.SignQuery("SAMLRequest", idp.LogoutRequest(s_time.AddHours(-1)))])
         {

@@ -5,6 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Security.Cryptography.Xml;
 using System.Text;
 using System.Xml;
+using Identity.Tests.Kit;
 
 namespace Identity.Tests.External;
 
@@ -19,7 +20,7 @@ public sealed class SamlIdp : IDisposable
 
     public string EntityId { get; init; } = "https://idp.example.test/saml";
 
-    public RSA Key { get; } = RSA.Create(2048);
+    public RSA Key { get; } = QuickKeys.CreateRsa();
 
     public static string CertificateOf(ECDsa key) => Convert.ToBase64String(new CertificateRequest("CN=idp", key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UnixEpoch.AddYears(40), DateTimeOffset.UnixEpoch.AddYears(90)).RawData);
 

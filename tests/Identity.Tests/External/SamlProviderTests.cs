@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using AngleSharp.Html.Parser;
 using Identity.Server.External;
+using Identity.Tests.Kit;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.External;
@@ -185,7 +186,7 @@ public sealed class SamlProviderTests
     public async Task Certificates_WhileTheyRollOver_AreBothTaken_FromAFileToo()
     {
         using var idp = new SamlIdp();
-        using var next = RSA.Create(2048);
+        using var next = QuickKeys.CreateRsa();
         var file = Path.GetTempFileName();
         try
         {
@@ -384,7 +385,7 @@ public sealed class SamlProviderTests
     public async Task Ciphertext_WhateverIsWrongWithIt_GetsOneAnswer()
     {
         using var idp = new SamlIdp();
-        using var stranger = RSA.Create(2048);
+        using var stranger = QuickKeys.CreateRsa();
         await using var world = await SamlWorld.StartAsync(idp, s_time);
         using var browser = world.NewBrowser();
         string Damage(string xml, int which, int position)

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Identity.Tests.Kit;
 
 namespace Identity.Tests.External;
 
@@ -9,7 +10,7 @@ public static class SamlWorld
 {
     private static readonly Lazy<(RSA Key, string CertificateFile, string KeyFile)> s_own = new(() =>
     {
-        var key = RSA.Create(2048);
+        var key = QuickKeys.CreateRsa();
         using var certificate = new CertificateRequest("CN=identity", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(100));
         var folder = Directory.CreateTempSubdirectory("identity-saml-").FullName;
         var (certificateFile, keyFile) = (Path.Combine(folder, "saml.crt"), Path.Combine(folder, "saml.key"));

@@ -277,7 +277,7 @@ public sealed class ClientAssertionTests(ClientAssertionTests.World world) : ICl
 
         public ECDsa Key { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
-        public RSA Rsa { get; } = RSA.Create(2048);
+        public RSA Rsa { get; } = QuickKeys.CreateRsa();
 
         public HttpClient Http { get; } = new();
 

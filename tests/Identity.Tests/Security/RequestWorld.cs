@@ -19,7 +19,7 @@ public sealed class RequestWorld : IAsyncLifetime
 
     public ECDsa Key { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
-    public RSA Rsa { get; } = RSA.Create(2048);
+    public RSA Rsa { get; } = QuickKeys.CreateRsa();
 
     internal Node Node => _node!;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Identity.Accounts;
 using Identity.Accounts.Registration;
+using Identity.OAuth.Keys;
 using Identity.Server.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -68,6 +69,7 @@ public sealed partial class HostedServer : IAsyncDisposable
 
         var app = ServerHost.Compose([.. all.SelectMany(pair => new[] { "--" + pair.Key, pair.Value })], builder =>
         {
+            builder.Services.AddSingleton<PrivateKeySource>(QuickKeys.Generate);
             if (time is not null)
             {
                 builder.Services.RemoveAll<TimeProvider>();

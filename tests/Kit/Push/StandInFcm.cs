@@ -28,7 +28,7 @@ public sealed class StandInFcm : IAsyncDisposable
 {
     public const string Project = "shop-1234";
     private const string Email = "sender@shop-1234.iam.gserviceaccount.com";
-    private readonly RSA _key = RSA.Create(2048);
+    private readonly RSA _key = QuickKeys.CreateRsa();
     private readonly ConcurrentDictionary<string, ConcurrentQueue<PushFault>> _faults = new(StringComparer.Ordinal);
     private readonly Channel<JsonObject> _arrivals = Channel.CreateUnbounded<JsonObject>();
     private WebApplication _app = null!;
