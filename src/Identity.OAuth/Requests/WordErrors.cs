@@ -53,7 +53,7 @@ public static partial class RefusalLog
     internal static void Refused(ILogger logger, string endpoint, RequestParameters parameters, string error, string detail)
     {
         AnswerMetrics.CountRefusal(endpoint, error);
-        var sent = Told.Where(name => Speaks(detail, name) && parameters[name] is not null).Select(name => $"{name}={string.Join(' ', parameters.All(name))}").ToArray();
+        var sent = Told.Where(name => Speaks(detail, name) && parameters[name] is not null).Select(name => $"{name}={string.Join(' ', parameters.All(name).Select(BeforeQuery))}").ToArray();
         Write(logger, endpoint, parameters["client_id"] is { } client ? OneLine(client) : "an unnamed client", error, sent.Length == 0 ? OneLine(detail) : $"{OneLine(detail)} Sent: {OneLine(string.Join(", ", sent))}");
     }
 
@@ -63,9 +63,13 @@ public static partial class RefusalLog
         return at >= 0 && (at == 0 || !(char.IsAsciiLetter(detail[at - 1]) || detail[at - 1] == '_'));
     }
 
-    /// <summary>What strangers send forges no line and colours no terminal.</summary>
-    public static string OneLine(string text) =>
-        string.Concat(text.Take(Longest).Select(character => character is >= ' ' and <= '~' ? character : '?')) + (text.Length > Longest ? "..." : "");
+    // An address's query is the application's own, and may say anything of anybody.
+    private static string BeforeQuery(string value) => value.IndexOfAny(['?', '#']) is >= 0 and var at && value.Contains("://", StringComparison.Ordinal) ? value[..at] + "?..." : value;
+
+    /// <summary>What strangers send forges no line, colours no terminal, and brings no person's address or credentials into the log.</summary>
+    public static string OneLine(string text) => string.Join(' ', (text.Length > Longest ? text[..Longest] + "..." : text).Split(' ').Select(OneWord));
+
+    private static string OneWord(string word) => word.Contains('@', StringComparison.Ordinal) ? "(not shown)" : string.Concat(word.Select(character => character is >= '!' and <= '~' ? character : '?'));
 
     [LoggerMessage(5101, LogLevel.Information, "{Endpoint} refused a request of {ClientId}: {Error} ({Detail})")]
     private static partial void Write(ILogger logger, string endpoint, string clientId, string error, string detail);

@@ -26,7 +26,7 @@ public sealed class KeyRingOutageTests : IAsyncLifetime
     {
         _server = await HostedServer.StartAsync();
         _database = new(_server.Services.GetRequiredService<StoreDatabase>());
-        _ring = new(new SigningKeyStore(_database), _server.Services.GetRequiredService<KeyProtector>(), _server.Services.GetRequiredService<IOptions<OAuthOptions>>(), _time, NullLogger<KeyRing>.Instance);
+        _ring = new(new SigningKeyStore(_database), _server.Services.GetRequiredService<KeyProtector>(), QuickKeys.Generate, _server.Services.GetRequiredService<IOptions<OAuthOptions>>(), _time, NullLogger<KeyRing>.Instance);
         _kid = (await _ring.GetSigningKeyAsync("ES256", Cancel)).Kid;
         _database.Stall();
     }

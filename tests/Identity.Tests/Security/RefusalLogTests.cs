@@ -26,7 +26,8 @@ public sealed class RefusalLogTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _server = await HostedServer.StartAsync(s_clients, services: services => services.AddSingleton<ILoggerProvider>(_log));
+        _server = await HostedServer.StartAsync(s_clients);
+        _server.Services.GetRequiredService<ILoggerFactory>().AddProvider(_log);
         _node = new AddressedNode(_server.Url);
     }
 
@@ -55,6 +56,17 @@ public sealed class RefusalLogTests : IAsyncLifetime
     {
         using var answer = await _node!.Http.GetAsync(new Uri(_server!.Url, _node.AuthorizeUrl(changes: [("redirect_uri", "https://app.example.com/\r\ninfo: forged\u001b[31m\u202e")])));
         Assert.Contains(_log.Lines, line => line.Contains("Sent: redirect_uri=https://app.example.com/??info: forged?[31m?)", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("https://app.example.com/cb?email=ada%40example.org&code=canary", "Sent: redirect_uri=https://app.example.com/cb?...)")]
+    [InlineData("https://ada:canary@app.example.com/callback", "(not shown)")]
+    [InlineData("mailto:canary@example.org", "(not shown)")]
+    public async Task Authorize_WhenAnAddressSpeaksOfAPerson_DoesNotRepeatIt(string redirectUri, string line)
+    {
+        using var answer = await _node!.Http.GetAsync(new Uri(_server!.Url, _node.AuthorizeUrl(changes: [("redirect_uri", redirectUri)])));
+        Assert.Contains(_log.Lines, found => found.Contains(line, StringComparison.Ordinal));
+        Assert.DoesNotContain(_log.Lines, found => found.Contains("canary", StringComparison.Ordinal) && found.Contains(" 5101 ", StringComparison.Ordinal));
     }
 
     [Fact]
