@@ -11,11 +11,26 @@ public sealed class FakeTimeProvider(DateTimeOffset now) : Microsoft.Extensions.
     {
     }
 
+    /// <summary>Told how long each timer waits, once it is set: a test that lets the wait pass need not guess when it began.</summary>
+    public Action<TimeSpan>? OnTimer { get; set; }
+
     /// <summary>
     /// The second that the machine is in: for a server whose callers (cookie jars, browsers, foreign programs) keep the machine's time.
     /// A whole second, since expires_in and the like are cut to it.
     /// </summary>
     public static FakeTimeProvider OfThisSecond() => new(DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds()));
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = base.CreateTimer(callback, state, dueTime, period);
+        if (OnTimer is not { } told)
+        {
+            return timer;
+        }
+
+        told(dueTime);
+        return new ToldTimer(timer, told);
+    }
 
     /// <summary>
     /// As on a machine that slept: timers only fire in the last hour. For days with a running host, whose timers of seconds would else fire a hundred thousand times.
@@ -29,5 +44,19 @@ public sealed class FakeTimeProvider(DateTimeOffset now) : Microsoft.Extensions.
         }
 
         Advance(by);
+    }
+
+    private sealed class ToldTimer(ITimer timer, Action<TimeSpan> told) : ITimer
+    {
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            var changed = timer.Change(dueTime, period);
+            told(dueTime);
+            return changed;
+        }
+
+        public void Dispose() => timer.Dispose();
+
+        public ValueTask DisposeAsync() => timer.DisposeAsync();
     }
 }

@@ -22,6 +22,9 @@ public sealed class ShortCache<TKey, TValue>(TimeProvider timeProvider)
             ? ValueTask.FromResult<TValue?>(entry.Value)
             : new(ReadAsync(key, read, cancellationToken));
 
+    /// <summary>Whether it was there when somebody last asked for it, however long ago.</summary>
+    public bool WasFound(TKey key) => _entries.ContainsKey(key);
+
     /// <summary>After a change made here: the next read sees it at once.</summary>
     public void Remove(TKey key)
     {

@@ -27,7 +27,7 @@ public sealed record ExternalSubject(string Provider, string Realm, string Subje
     /// Unicode's simple case folding: upper case, then lower case, which takes together what has two lower-case forms (σ and ς, s and ſ, k and the
     /// Kelvin sign). Invariant: no language's own rules, so Turkish letters stay apart from Latin ones.
     /// </summary>
-    public static string Fold(string text) => text.Normalize(NormalizationForm.FormC).ToUpperInvariant().ToLowerInvariant().Normalize(NormalizationForm.FormC);
+    public static string Fold(string text) => text.ToNormalForm(NormalizationForm.FormC).ToUpperInvariant().ToLowerInvariant().ToNormalForm(NormalizationForm.FormC);
 }
 
 /// <summary>Somebody whom a provider has vouched for, in the provider's words as the settings map them.</summary>

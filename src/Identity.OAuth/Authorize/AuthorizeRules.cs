@@ -122,9 +122,9 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
         {
             scopes = [.. client.Scopes.Where(scope => scope is not ("openid" or "offline_access"))];
         }
-        else if (scopes.Where(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) && !ResourceCatalog.IsOptional(scope)).ToArray() is { Length: > 0 } foreign)
+        else if (scopes.Any(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) && !ResourceCatalog.IsOptional(scope)))
         {
-            return ForeignScopes(foreign);
+            return ForeignScopes(client);
         }
 
         // OpenID Connect Core §11: where no refresh token can come of it the request for one is ignored.
@@ -133,9 +133,9 @@ public sealed class AuthorizeRules(ClientStore clients, ResourceCatalog resource
     }
 
     /// <summary>Scopes that a client asks for and is not registered with.</summary>
-    public static OAuthError ForeignScopes(IEnumerable<string> scopes) => new(OAuthErrors.InvalidScope, "A scope is unknown, or not in the scope that this client is registered with.")
+    public static OAuthError ForeignScopes(Client client) => new(OAuthErrors.InvalidScope, "A scope is unknown, or not in the scope that this client is registered with.")
     {
-        Detail = $"not in the scope of the client: {string.Join(' ', scopes)}.",
+        Detail = $"a scope is not in the client's, which is: {string.Join(' ', client.Scopes)}.",
     };
 
     /// <summary>RFC 8707 §2.1: null: the resources are known, and the scopes are theirs.</summary>

@@ -52,6 +52,9 @@ public sealed class ClientStore(StoreDatabase database, TimeProvider timeProvide
             cancellationToken);
     }
 
+    /// <summary>Whether a client of this id was found before; without a question to the store. What is no client's id may be anything that somebody sent in its place.</summary>
+    public bool WasFound(string clientId) => clientId == FirstPartyClient.ClientId || _cache.WasFound(clientId);
+
     /// <summary>All of them but the built-in one, by id.</summary>
     public async ValueTask<IReadOnlyList<Client>> ListAsync(CancellationToken cancellationToken)
     {

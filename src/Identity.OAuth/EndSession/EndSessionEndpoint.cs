@@ -45,7 +45,7 @@ public sealed class EndSessionEndpoint(ClientStore clients, IdTokenHintReader hi
         ArgumentNullException.ThrowIfNull(parameters);
         if (!(await ReadAsync(parameters, cancellationToken)).TryGet(out var sound, out var error))
         {
-            RefusalLog.Refused(loggers.CreateLogger("Identity.OAuth"), "EndSession", parameters, error.Code, error.Detail ?? error.Description);
+            RefusalLog.Refused(loggers.CreateLogger("Identity.OAuth"), "EndSession", clients, parameters, error.Code, error.Detail ?? error.Description);
             return new EndSessionOutcome.ErrorPage(error);
         }
 

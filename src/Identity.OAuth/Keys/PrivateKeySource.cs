@@ -1,3 +1,4 @@
+// RFC 7517 §9.3: where private keys come from.
 namespace Identity.OAuth.Keys;
 
 /// <summary>Where new signing keys come from: <see cref="SigningKey.Generate"/>, unless another one is registered before <see cref="OAuthServiceCollectionExtensions.AddIdentityOAuth"/>.</summary>

@@ -163,7 +163,7 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
 
     private Task RefuseAsync(HttpContext context, EndpointKind kind, OAuthError error)
     {
-        RefusalLog.Refused(loggers.CreateLogger("Identity.OAuth"), context.Request.Path, RequestParameters.Empty, error.Code, error.Description);
+        RefusalLog.Refused(loggers.CreateLogger("Identity.OAuth"), context.Request.Path, "an unknown client", error.Code, error.Description);
         context.Response.StatusCode = error.Status;
         if (kind == EndpointKind.Page)
         {

@@ -1,4 +1,5 @@
 // RFC 6749 §5.2, RFC 9728 §5.1: follows OpenIddict's error handlers: no address of somebody else's documentation in an answer, and one line in the log that says why.
+using Identity.OAuth.Clients;
 using Identity.OAuth.Resources;
 using Microsoft.Extensions.Logging;
 using OpenIddict.Server;
@@ -7,7 +8,7 @@ using static OpenIddict.Server.OpenIddictServerEvents;
 namespace Identity.OAuth.Requests;
 
 /// <summary>What a refusal says, at every endpoint.</summary>
-internal sealed partial class WordErrors<TContext>(ResourceCatalog resources, ILoggerFactory loggers) : IOpenIddictServerHandler<TContext>
+internal sealed partial class WordErrors<TContext>(ResourceCatalog resources, ClientStore clients, ILoggerFactory loggers) : IOpenIddictServerHandler<TContext>
     where TContext : BaseRequestContext
 {
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<TContext>()
@@ -23,7 +24,7 @@ internal sealed partial class WordErrors<TContext>(ResourceCatalog resources, IL
             return default;
         }
 
-        RefusalLog.Refused(loggers.CreateLogger("Identity.OAuth"), context.EndpointType.ToString(), context.Transaction.Request is { } request ? RequestParameters.Of(request) : RequestParameters.Empty, response.Error, RefusalDetail.Of(context.Transaction) ?? response.ErrorDescription ?? "");
+        RefusalLog.Refused(loggers.CreateLogger("Identity.OAuth"), context.EndpointType.ToString(), clients, context.Transaction.Request is { } request ? RequestParameters.Of(request) : RequestParameters.Empty, response.Error, RefusalDetail.Of(context.Transaction) ?? response.ErrorDescription ?? "");
         response.ErrorUri = null;
         if (context.EndpointType == OpenIddictServerEndpointType.UserInfo)
         {
@@ -41,20 +42,25 @@ internal sealed partial class WordErrors<TContext>(ResourceCatalog resources, IL
 }
 
 /// <summary>A line in the log for each refusal, that says how to mend it.</summary>
-public static partial class RefusalLog
+internal static partial class RefusalLog
 {
     private const int Longest = 300;
 
-    // What a client's developer gets wrong, and what is never a secret, a token or a code.
-    private static readonly string[] Told =
-        ["redirect_uri", "post_logout_redirect_uri", "response_type", "response_mode", "grant_type", "scope", "resource", "audience", "prompt", "max_age", "code_challenge_method"];
+    // What a client's developer gets wrong, and is an address: whatever else is sent may be a secret under the wrong name.
+    private static readonly string[] Addresses = ["redirect_uri", "post_logout_redirect_uri", "resource", "audience"];
 
-    /// <summary>Whose request it was, why it was refused, and what it sent under the names that the reason speaks of.</summary>
-    internal static void Refused(ILogger logger, string endpoint, RequestParameters parameters, string error, string detail)
+    /// <summary>Whose request it was, why it was refused, and which addresses it sent under the names that the reason speaks of.</summary>
+    internal static void Refused(ILogger logger, string endpoint, ClientStore clients, RequestParameters parameters, string error, string detail)
+    {
+        var sent = Addresses.Where(name => Speaks(detail, name)).SelectMany(name => parameters.All(name).Select(value => $"{name}={Address(value)}")).ToArray();
+        Refused(logger, endpoint, parameters["client_id"] is { } client && clients.WasFound(client) ? OneLine(client) : "an unknown client", error, sent.Length == 0 ? OneLine(detail) : $"{OneLine(detail)} Sent: {OneLine(string.Join(", ", sent))}");
+    }
+
+    /// <summary>A request of which nothing but its address is looked at.</summary>
+    internal static void Refused(ILogger logger, string endpoint, string client, string error, string detail)
     {
         AnswerMetrics.CountRefusal(endpoint, error);
-        var sent = Told.Where(name => Speaks(detail, name) && parameters[name] is not null).Select(name => $"{name}={string.Join(' ', parameters.All(name).Select(BeforeQuery))}").ToArray();
-        Write(logger, endpoint, parameters["client_id"] is { } client ? OneLine(client) : "an unnamed client", error, sent.Length == 0 ? OneLine(detail) : $"{OneLine(detail)} Sent: {OneLine(string.Join(", ", sent))}");
+        Write(logger, endpoint, client, error, detail);
     }
 
     private static bool Speaks(string detail, string name)
@@ -63,13 +69,15 @@ public static partial class RefusalLog
         return at >= 0 && (at == 0 || !(char.IsAsciiLetter(detail[at - 1]) || detail[at - 1] == '_'));
     }
 
-    // An address's query is the application's own, and may say anything of anybody.
-    private static string BeforeQuery(string value) => value.IndexOfAny(['?', '#']) is >= 0 and var at && value.Contains("://", StringComparison.Ordinal) ? value[..at] + "?..." : value;
+    // The query is the application's own, and may say anything of anybody.
+    private static string Address(string value) =>
+        !Uri.TryCreate(value, UriKind.Absolute, out var uri) || uri.Host.Length == 0 || uri.UserInfo.Length > 0 || value.Contains('@', StringComparison.Ordinal) ? "(not shown)"
+        : value.IndexOfAny(['?', '#']) is >= 0 and var at ? value[..at] + "?..."
+        : value;
 
-    /// <summary>What strangers send forges no line, colours no terminal, and brings no person's address or credentials into the log.</summary>
-    public static string OneLine(string text) => string.Join(' ', (text.Length > Longest ? text[..Longest] + "..." : text).Split(' ').Select(OneWord));
-
-    private static string OneWord(string word) => word.Contains('@', StringComparison.Ordinal) ? "(not shown)" : string.Concat(word.Select(character => character is >= '!' and <= '~' ? character : '?'));
+    /// <summary>What strangers send forges no line and colours no terminal.</summary>
+    private static string OneLine(string text) =>
+        string.Concat(text.Take(Longest).Select(character => character is >= ' ' and <= '~' ? character : '?')) + (text.Length > Longest ? "..." : "");
 
     [LoggerMessage(5101, LogLevel.Information, "{Endpoint} refused a request of {ClientId}: {Error} ({Detail})")]
     private static partial void Write(ILogger logger, string endpoint, string clientId, string error, string detail);

@@ -25,9 +25,9 @@ public sealed class ClientCredentialsGrant(ResourceCatalog resources, TimeProvid
         {
             // People's scopes are left out where a client sends them by default; any other that is not its own is an error.
             scopes = [.. scopes.Where(scope => !ResourceCatalog.IsOptional(scope))];
-            if (scopes.Where(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) || ResourceCatalog.UserInfoScopes.Contains(scope, StringComparer.Ordinal)).ToArray() is { Length: > 0 } foreign)
+            if (scopes.Any(scope => !client.Scopes.Contains(scope, StringComparer.Ordinal) || ResourceCatalog.UserInfoScopes.Contains(scope, StringComparer.Ordinal)))
             {
-                return AuthorizeRules.ForeignScopes(foreign);
+                return AuthorizeRules.ForeignScopes(client);
             }
         }
 

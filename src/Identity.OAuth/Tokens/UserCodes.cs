@@ -1,5 +1,7 @@
 // RFC 8628 §6.1: codes that people type: no vowels and no digits, so that none is a word or is read as another.
 using System.Security.Cryptography;
+using System.Text;
+using Identity.Accounts;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.OAuth.Tokens;
@@ -15,7 +17,7 @@ public static class UserCodes
     /// <summary>As people enter it: case, spaces and hyphens do not matter; null: no such code can exist.</summary>
     public static string? Normalize(string? text)
     {
-        var letters = new string([.. (text ?? "").Normalize(System.Text.NormalizationForm.FormKC).ToUpperInvariant().Where(char.IsLetter)]);
+        var letters = new string([.. (text ?? "").ToNormalForm(NormalizationForm.FormKC).ToUpperInvariant().Where(char.IsLetter)]);
         return letters.Length == Length && letters.All(letter => Letters.Contains(letter, StringComparison.Ordinal)) ? letters : null;
     }
 

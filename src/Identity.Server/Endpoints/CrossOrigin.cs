@@ -38,7 +38,7 @@ internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOri
     {
         var value = PresentedToken.Read(context.Request.Headers.Authorization.ToString())?.Value ?? (context.Request.HasFormContentType ? (string?)context.Request.Form["access_token"] : null);
         var token = await context.RequestServices.GetRequiredService<AccessTokenValidator>().ValidateAsync(value, acceptCompatibility: false, context.RequestAborted);
-        await (token is null ? AllowAsync(context, client => true, "any client") : AllowClientAsync(context, token.ClientId));
+        await (token is null ? AllowAsync(context, client => true, clientId: null) : AllowClientAsync(context, token.ClientId));
     }
 
     /// <summary>A script that adds a header of its own to a GET is asked about first. The star stands for all but Authorization, which libraries add to every call.</summary>
@@ -66,7 +66,7 @@ internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOri
         }
         else
         {
-            TellRefused(context, "any client");
+            await TellRefusedAsync(context, clientId: null);
         }
     }
 
@@ -83,10 +83,10 @@ internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOri
     }
 
     /// <summary>Lets the origin read the answer if it is one of this client's.</summary>
-    private Task AllowClientAsync(HttpContext context, string? clientId) => AllowAsync(context, client => client.ClientId == clientId, clientId ?? "an unnamed client");
+    private Task AllowClientAsync(HttpContext context, string? clientId) => AllowAsync(context, client => client.ClientId == clientId, clientId ?? "");
 
     // A token that no longer tells whose it is: an application must see that it has to renew it, so any client's origin will do.
-    private async Task AllowAsync(HttpContext context, Func<Client, bool> which, string whose)
+    private async Task AllowAsync(HttpContext context, Func<Client, bool> which, string? clientId)
     {
         if (context.Request.Headers.Origin.Count == 0)
         {
@@ -101,17 +101,25 @@ internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOri
         }
         else
         {
-            TellRefused(context, whose);
+            await TellRefusedAsync(context, clientId);
         }
     }
 
     // A browser tells the page no more than that it failed, and the developer the name of a header: only here can be said what is missing.
-    private void TellRefused(HttpContext context, string whose)
+    private async Task TellRefusedAsync(HttpContext context, string? clientId)
     {
-        if (context.Request.Headers.Origin != $"{context.Request.Scheme}://{context.Request.Host}")
+        var origin = context.Request.Headers.Origin.ToString();
+        if (origin == $"{context.Request.Scheme}://{context.Request.Host}" || !logger.IsEnabled(LogLevel.Information))
         {
-            Refused(context.Request.Path, RefusalLog.OneLine(context.Request.Headers.Origin.ToString()), RefusalLog.OneLine(whose));
+            return;
         }
+
+        // What is no origin, or no client's id, may be anything that somebody sent in its place.
+        var shown = Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.GetLeftPart(UriPartial.Authority) == origin && uri.UserInfo.Length == 0 ? origin : "(no origin)";
+        var whose = clientId is null ? "any client"
+            : await context.RequestServices.GetRequiredService<ClientStore>().FindAsync(clientId, context.RequestAborted) is null ? "an unknown client"
+            : clientId;
+        Refused(context.Request.Path, shown, whose);
     }
 
     [LoggerMessage(5102, LogLevel.Information, "{Path}: a page of {Origin} may not read the answer (CORS): that origin is in neither redirect_uris nor allowed_origins of {ClientId}.")]

@@ -392,6 +392,11 @@ SELECT TOP(1) [a].[document]
 FROM [account_metadata] AS [a]
 WHERE [a].[account_id] = @accountId
 
+SELECT TOP(1) [a].[granted_at]
+FROM [authorizations] AS [a]
+WHERE [a].[subject] = @subject AND [a].[client_id] = @clientId AND [a].[type] = N'ad-hoc' AND [a].[revoked_at] IS NULL
+ORDER BY [a].[granted_at] DESC
+
 SELECT TOP(1) [a].[id], [a].[access_failed_count], [a].[claim], [a].[created_at], [a].[delete_after], [a].[email], [a].[email_verified], [a].[first_name], [a].[is_active], [a].[last_login_at], [a].[last_name], [a].[lockout_end], [a].[normalized_email], [a].[normalized_user_name], [a].[pending_email], [a].[pending_phone_number], [a].[phone_number], [a].[phone_number_verified], [a].[profile], [a].[roles], [a].[search_text], [a].[security_stamp], [a].[updated_at], [a].[user_name], [a].[version]
 FROM [accounts] AS [a]
 WHERE [a].[id] = @id

@@ -341,6 +341,8 @@ public sealed class ExternalAccountTests
     [InlineData("kelvin", "\u212Aelvin", true)]
     [InlineData("ali", "alı", false)]
     [InlineData("alice", "alice2", false)]
+    [InlineData("alice\ufffe", "ALICE\ufffe", true)]
+    [InlineData("alice\ud800", "alice", false)]
     public void Subject_WhenCaseDoesNotCount_IsFoldedAsUnicodeSays(string one, string other, bool same)
     {
         Assert.Equal(same, new ExternalSubject("p", "/", one, true).Key == new ExternalSubject("p", "/", other, true).Key);

@@ -215,9 +215,12 @@ public sealed class DeviceGrantTests(RunningServer server)
     [InlineData("BCDF-GHJK")]
     [InlineData("12345678")]
     [InlineData("\"><script>")]
+    [InlineData("\ufffe")]
     public async Task Verify_WhenTheCodeIsWrong_SaysWhatToDo(string code)
     {
         using var browser = await server.SignedInAsync();
+        using var linked = await browser.GetAsync("/connect/verify?user_code=" + Uri.EscapeDataString(code));
+        Assert.InRange((int)linked.StatusCode, 200, 499);
         using var answer = await browser.SubmitAsync("/connect/verify", new() { ["user_code"] = code }, "Continue");
         var html = await answer.Content.ReadAsStringAsync();
         Assert.Equal(HttpStatusCode.UnprocessableEntity, answer.StatusCode);

@@ -40,10 +40,10 @@ public sealed class RefusalLogTests : IAsyncLifetime
 
     [Theory]
     [InlineData("redirect_uri", "https://app.example.com/callback/", "Authorization refused a request of spa: invalid_request (redirect_uri is none of the client's, which are: https://app.example.com/callback. Sent: redirect_uri=https://app.example.com/callback/)")]
-    [InlineData("scope", "openid notes.raed", "Authorization refused a request of spa: invalid_scope (not in the scope of the client: notes.raed. Sent: scope=openid notes.raed)")]
+    [InlineData("scope", "openid notes.raed", "Authorization refused a request of spa: invalid_scope (a scope is not in the client's, which is: openid email.)")]
     [InlineData("resource", "https://api.example.com/nots", "Authorization refused a request of spa: invalid_target (A resource is not known here: protected_resources of the discovery document names those that are. Sent: resource=https://api.example.com/nots)")]
-    [InlineData("response_type", "id_token", "Authorization refused a request of spa: unsupported_response_type (The only response_type is code. Sent: response_type=id_token)")]
-    [InlineData("client_id", "sap", "Authorization refused a request of sap: ")]
+    [InlineData("response_type", "id_token", "Authorization refused a request of spa: unsupported_response_type (The only response_type is code.)")]
+    [InlineData("client_id", "sap", "Authorization refused a request of an unknown client: ")]
     public async Task Authorize_WhenAParameterIsWrong_TellsTheLogWhatWasSentAndWhatIsRight(string name, string value, string line)
     {
         (string Name, string? Value)[] changes = [("redirect_uri", "https://app.example.com/callback"), (name, value)];
@@ -60,8 +60,9 @@ public sealed class RefusalLogTests : IAsyncLifetime
 
     [Theory]
     [InlineData("https://app.example.com/cb?email=ada%40example.org&code=canary", "Sent: redirect_uri=https://app.example.com/cb?...)")]
-    [InlineData("https://ada:canary@app.example.com/callback", "(not shown)")]
-    [InlineData("mailto:canary@example.org", "(not shown)")]
+    [InlineData("https://ada:canary@app.example.com/callback", "Sent: redirect_uri=(not shown))")]
+    [InlineData("mailto:canary@example.org", "Sent: redirect_uri=(not shown))")]
+    [InlineData("canary", "Sent: redirect_uri=(not shown))")]
     public async Task Authorize_WhenAnAddressSpeaksOfAPerson_DoesNotRepeatIt(string redirectUri, string line)
     {
         using var answer = await _node!.Http.GetAsync(new Uri(_server!.Url, _node.AuthorizeUrl(changes: [("redirect_uri", redirectUri)])));
@@ -80,7 +81,7 @@ public sealed class RefusalLogTests : IAsyncLifetime
     public async Task ClientCredentials_WhenAScopeIsNotTheClients_TellsTheLogWhich()
     {
         await _node!.PostAsync("/connect/token", "service", ("grant_type", "client_credentials"), ("scope", "reports.read reports.write"));
-        Assert.Contains(_log.Lines, line => line.Contains("Token refused a request of service: invalid_scope (not in the scope of the client: reports.write. Sent: scope=reports.read reports.write)", StringComparison.Ordinal));
+        Assert.Contains(_log.Lines, line => line.Contains("Token refused a request of service: invalid_scope (a scope is not in the client's, which is: reports.read.)", StringComparison.Ordinal));
     }
 
     [Fact]

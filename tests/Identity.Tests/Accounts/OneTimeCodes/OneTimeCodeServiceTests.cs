@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Events;
@@ -255,18 +256,20 @@ public sealed class OneTimeCodeServiceTests
     public async Task Delivery_WhenTheSenderFailsAtFirst_IsTriedAgain()
     {
         await using var world = new World();
+        var waits = Channel.CreateUnbounded<TimeSpan>();
+        world.Time.OnTimer = wait => waits.Writer.TryWrite(wait);
         world.Mail.Failures = 1;
         await world.AddAsync();
         await world.GenerateAsync();
         var next = world.NextCodeAsync();
-        for (var i = 0; i < 5_000_000 && !next.IsCompleted; i++)
+        while (await Task.WhenAny(next, waits.Reader.WaitToReadAsync(World.Cancel).AsTask()) != next)
         {
-            // The queue sets its timer in its own time; this meets it whenever it does.
-            world.Time.Advance(TimeSpan.FromMilliseconds(10));
-            await Task.Yield();
+            while (waits.Reader.TryRead(out var wait))
+            {
+                world.Time.Advance(wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
+            }
         }
 
-        Assert.True(next.IsCompleted);
         Assert.Matches("^[0-9]{6}$", await next);
     }
 }
