@@ -7,7 +7,7 @@ using Microsoft.IdentityModel.Tokens;
 namespace Identity.Tests.Kit;
 
 /// <summary>
-/// RSA keys for tests alone. To find primes takes a tenth of a second, and hundreds of servers start here with two keys each: it was a fifth of the suite's time. Each key
+/// RSA keys for tests alone. To find primes is slow, hundreds of servers start here with two keys each, and a fifth of the HTTP tests' processor time went by in OpenSSL. Each key
 /// is another one, of two primes that were found for earlier ones; new primes are looked for when all pairs are used up.
 /// </summary>
 public static class QuickKeys

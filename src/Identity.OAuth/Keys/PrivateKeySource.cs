@@ -1,4 +1,4 @@
-// RFC 7517 §9.3: where private keys come from.
+// RFC 7518 §3.1: the key that an algorithm signs with, when it is made.
 namespace Identity.OAuth.Keys;
 
 /// <summary>Where new signing keys come from: <see cref="SigningKey.Generate"/>, unless another one is registered before <see cref="OAuthServiceCollectionExtensions.AddIdentityOAuth"/>.</summary>
