@@ -434,7 +434,7 @@ public sealed class PageStateTests(BrowserFixture fixture)
             await visit.Page.GetByLabel("Password", new() { Exact = true }).FillAsync(BrowserFixture.Password);
             await visit.PressAsync("Sign in");
             await visit.Page.ArriveAtAsync("**/signin/second-factor");
-            await visit.Page.GetByLabel("Six-digit code").FillAsync(Visit.Totp(secret));
+            await visit.Page.GetByLabel("Six-digit code").FillAsync(Visit.Totp(secret, steps: 1));
             await visit.Page.GetByLabel("Do not ask again in this browser for 30 days").CheckAsync();
             await visit.PressAsync("Confirm");
             await visit.GotoAsync("/account/security");

@@ -177,13 +177,17 @@ public sealed class Visit : IAsyncDisposable
     {
         await GotoAsync("/account/security/authenticator");
         var secret = (await Page.Locator(".reference code").TextContentAsync())!.Replace(" ", "", StringComparison.Ordinal);
-        await Page.GetByLabel("Six-digit code").FillAsync(Totp(secret, steps: -1));
+        await Page.GetByLabel("Six-digit code").FillAsync(Totp(secret));
         await PressAsync("Add app");
+        await Assertions.Expect(Page.Locator(".reference code")).ToHaveCountAsync(0, new() { Timeout = 20_000 });
         await Page.LoadAsync();
         return secret;
     }
 
-    /// <summary>What an app with this secret shows now, or some steps on (RFC 6238).</summary>
+    /// <summary>
+    /// What an app with this secret shows now, or some steps on (RFC 6238). One is good from the step before its own to the step after: a first code is of now, and what
+    /// follows it at once of one step on. A code of the step before would be past it as soon as a busy machine lets the step end meanwhile.
+    /// </summary>
     public static string Totp(string secret, int steps = 0) => new OtpNet.Totp(OtpNet.Base32Encoding.ToBytes(secret)).ComputeTotp(TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(30 * steps));
 
     public Task PressAsync(string button) => Page.GetByRole(AriaRole.Button, new() { Name = button, Exact = true }).ClickAsync();
