@@ -20,6 +20,7 @@ using Microsoft.Extensions.Options;
 using OpenIddict.Abstractions;
 using OpenIddict.EntityFrameworkCore;
 using OpenIddict.Server;
+using OpenIddict.Server.AspNetCore;
 using static OpenIddict.Abstractions.OpenIddictConstants;
 using static OpenIddict.Server.OpenIddictServerEvents;
 using BuiltIn = OpenIddict.Server.OpenIddictServerHandlers;
@@ -45,6 +46,9 @@ internal static class OAuthServer
         services.AddSingleton<IConfigureOptions<OpenIddictServerOptions>>(provider => provider.GetRequiredService<PublishedKeys>());
         services.AddSingleton<IOptionsChangeTokenSource<OpenIddictServerOptions>>(provider => provider.GetRequiredService<PublishedKeys>());
         services.AddOptions<OpenIddictServerOptions>().Configure<IOptions<OAuthOptions>, TimeProvider>(SetLifetimes);
+
+        // RFC 7617 §2: a challenge for Basic names a realm.
+        services.AddOptions<OpenIddictServerAspNetCoreOptions>().Configure<IOptions<OAuthOptions>>((options, ours) => options.Realm = ours.Value.Issuer);
     }
 
     // Applications, authorizations, scopes and tokens, in our database.

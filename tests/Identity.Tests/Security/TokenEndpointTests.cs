@@ -82,7 +82,9 @@ public sealed class TokenEndpointTests(RunningServer server)
         foreach (var (id, secret) in ((string, string)[])[("service", "wrong"), ("nobody", RunningServer.Secret), ("SERVICE", RunningServer.Secret)])
         {
             var answer = await ExpectAsync(Form("grant_type=client_credentials"), RunningServer.Basic(id, secret), HttpStatusCode.Unauthorized, "invalid_client");
-            Assert.Equal("Basic", answer.Headers.WwwAuthenticate.Single().Scheme);
+            var challenge = answer.Headers.WwwAuthenticate.Single();
+            Assert.Equal("Basic", challenge.Scheme);
+            Assert.Contains($"realm=\"{server.Issuer}\"", challenge.Parameter, StringComparison.Ordinal);
         }
     }
 
