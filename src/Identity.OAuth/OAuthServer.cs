@@ -206,7 +206,8 @@ internal static class OAuthServer
         server.AddEventHandler(AccessTokenPrincipal.Descriptor);
         server.AddEventHandler(TokenCredentials.Descriptor);
         Replace(server, BuiltIn.Protection.CreateTokenEntry.Descriptor, NameTokenEntry.Descriptor);
-        server.AddEventHandler(TokenClaims.Descriptor);
+        Replace(server, BuiltIn.Protection.AttachTokenMetadata.Descriptor, TokenClaims.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Protection.AttachTokenSubject.Descriptor); // TokenClaims does both.
         server.AddEventHandler(ReferenceToken.Descriptor);
         Replace(server, BuiltIn.Protection.AttachTokenPayload.Descriptor, WriteTokenEntry.Descriptor);
         server.AddEventHandler(TellScope.Descriptor);

@@ -1,5 +1,5 @@
-// RFC 9068 §2.2, OpenID Connect Core §2, RFC 7662, RFC 8705 §3.1, RFC 9449 §6: follows OpenIddict's Protection.AttachTokenMetadata, whose tokens carry internal claims (oi_…), an issuer
-// with a slash, and a jti that does not tell its grant.
+// RFC 9068 §2.2, OpenID Connect Core §2, RFC 7662, RFC 8705 §3.1, RFC 9449 §6: replaces OpenIddict's Protection.AttachTokenSubject and AttachTokenMetadata, whose access and ID tokens carry
+// internal claims (oi_…), an issuer with a slash, and a jti that does not tell its grant.
 using System.Security.Claims;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -15,19 +15,24 @@ using static OpenIddict.Server.OpenIddictServerHandlers;
 
 namespace Identity.OAuth.Tokens;
 
-/// <summary>Puts the claims of access and ID tokens in the place of those that OpenIddict collected.</summary>
+/// <summary>The claims of access and ID tokens are ours; those of what nobody else reads (codes, device codes, request tokens) OpenIddict collects.</summary>
 internal sealed class TokenClaims(IOptions<OAuthOptions> options, TimeProvider timeProvider) : IOpenIddictServerHandler<GenerateTokenContext>
 {
+    private readonly Protection.AttachTokenSubject _subject = new();
+    private readonly Protection.AttachTokenMetadata _metadata = new();
+
     public static OpenIddictServerHandlerDescriptor Descriptor { get; } = OpenIddictServerHandlerDescriptor.CreateBuilder<GenerateTokenContext>()
+        .Import(Protection.AttachTokenMetadata.Descriptor)
         .UseSingletonHandler<TokenClaims>()
-        .SetOrder(Protection.AttachTokenMetadata.Descriptor.Order + 500)
         .Build();
 
-    public ValueTask HandleAsync(GenerateTokenContext context)
+    public async ValueTask HandleAsync(GenerateTokenContext context)
     {
-        if (TokenIssue.Of(context.Transaction) is not { } issue)
+        if (TokenIssue.Of(context.Transaction) is not { } issue || context.TokenType is not (TokenTypeIdentifiers.AccessToken or TokenTypeIdentifiers.IdentityToken))
         {
-            return default;
+            await _subject.HandleAsync(context);
+            await _metadata.HandleAsync(context);
+            return;
         }
 
         var now = timeProvider.GetUtcNow();
@@ -35,12 +40,10 @@ internal sealed class TokenClaims(IOptions<OAuthOptions> options, TimeProvider t
         {
             Write(context, IdTokenClaims.Of(issue, options.Value.Issuer, now, options.Value.IdTokenLifetime, context.Principal.GetClaim(Claims.Nonce), context.Principal.GetClaim(Claims.AccessTokenHash)), "JWT");
         }
-        else if (context.TokenType == TokenTypeIdentifiers.AccessToken && !RequireReferenceFormat.IsReference(issue))
+        else if (!RequireReferenceFormat.IsReference(issue))
         {
             Write(context, OfAccessToken(context, issue, options.Value, now), issue.Client.ClientId == FirstPartyClient.ClientId && options.Value.CompatibilitySecret is not null ? "JWT" : issue.Target.Format.AccessTokenTyp);
         }
-
-        return default;
     }
 
     public static JsonObject OfAccessToken(GenerateTokenContext context, TokenIssue issue, OAuthOptions options, DateTimeOffset now)
@@ -66,9 +69,6 @@ internal sealed class TokenClaims(IOptions<OAuthOptions> options, TimeProvider t
     {
         var descriptor = context.SecurityTokenDescriptor;
         descriptor.Subject = new ClaimsIdentity();
-        descriptor.Issuer = null;
-        descriptor.Audience = null;
-        descriptor.Expires = descriptor.IssuedAt = descriptor.NotBefore = null;
         descriptor.TokenType = typ;
         descriptor.Claims = claims.ToDictionary(claim => claim.Key, claim => Value(claim.Value!), StringComparer.Ordinal);
     }

@@ -90,6 +90,11 @@ public sealed class FailureLimiter(IOptions<RateLimitOptions> options, TimeProvi
             }
         }
 
+        if (_windows.TryGetValue(address, out var open) && open.Holds(now))
+        {
+            return open;
+        }
+
         return _windows.AddOrUpdate(address, _ => new Window(options.Value.TokenFailuresPerAddress, now), (_, window) => window.Holds(now) ? window : new Window(options.Value.TokenFailuresPerAddress, now));
     }
 

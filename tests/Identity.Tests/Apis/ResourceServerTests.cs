@@ -1,4 +1,5 @@
 // RFC 6750, RFC 7662, RFC 9068, RFC 9701: APIs that others' libraries protect, for every format and algorithm.
+using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Identity.OAuth.Sessions;
@@ -13,6 +14,24 @@ public sealed class ResourceServerTests(ApiWorld world)
     // What oauth4webapi reads itself has to be an RFC 9068 token: an API with typ JWT is not for it.
     public static TheoryData<string, string> Apis() =>
         [.. from api in ApiWorld.All from library in (string[])["jose", "oauth4webapi"] where library == "jose" || api.IsReference || api.Typ == "at+jwt" select new TheoryDataRow<string, string>(library, api.Name)];
+
+    // RFC 9562 §5.7: what was allowed by then is taken back by that time, so the id has to tell the true one.
+    [Fact]
+    public async Task AccessToken_WhenAServiceGetsIt_NamesInItsIdTheTimeOfItsGrant()
+    {
+        var grants = new HashSet<string>(StringComparer.Ordinal);
+        for (var count = 1; count <= 3; count++)
+        {
+            var claims = Node.Payload(await world.ServiceTokenAsync(ApiWorld.All.First(api => !api.IsReference).Read));
+            var grant = ((string)claims["jti"]!).Split('.')[0];
+            var id = Guid.ParseExact(grant, "N");
+            Assert.Equal(7, id.Version);
+            Assert.InRange(id.Variant, 8, 11);
+            var began = DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(grant[..12], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+            Assert.Equal((long)claims["iat"]!, began.ToUnixTimeSeconds(), tolerance: 5);
+            Assert.True(grants.Add(grant[12..]), "Two grants have the same random part.");
+        }
+    }
 
     [Theory]
     [MemberData(nameof(Apis))]
