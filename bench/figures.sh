@@ -1,23 +1,17 @@
 # The figures of bench/run.sh. Sourced after servers.sh; each is of the server at $url and noted under NAME, the first argument.
 
-# tokens_and_documents NAME TOKEN-ENDPOINT INTROSPECTION-ENDPOINT SECONDS-OF-WARM-UP
+# tokens_and_documents NAME TOKEN-ENDPOINT INTROSPECTION-ENDPOINT SECONDS-OF-WARM-UP [SCOPES]   what both are asked stands in turns
 tokens_and_documents() {
     local name=$1 token=$url$2 introspect=$url$3
     warm "$4" 16 "$token" post "$form" "$work/service"
-    drive "$name" "client credentials" "$token" post "$form" "$work/service"
-    # oidc-provider introspects only tokens that it kept; the others take the word for nothing.
-    printf '%s\ttoken=%s\n' "$basic" "$(curl -s "$token" -H "Authorization: Basic $basic" -d "grant_type=client_credentials&scope=${5:-api}" | member access_token)" > "$work/introspection"
-    warm 3 16 "$introspect" post "$form" "$work/introspection"
-    drive "$name" introspection "$introspect" post "$form" "$work/introspection"
+    introspection_of "$@"
+    warm 3 16 "$introspect" post "$form" "$work/introspection of $name"
     drive "$name" discovery "$url/.well-known/openid-configuration" ""
 }
 
-# userinfo NAME   of the first of $work/cookies
-userinfo() {
-    local token
-    token=$(people access-token "$url" "$(head -1 "$work/cookies")")
-    warm "$((warm / 2))" 16 "$url/connect/userinfo" get "$token"
-    drive "$1" userinfo "$url/connect/userinfo" get "$token"
+# oidc-provider introspects only tokens that it kept; the others take the word for nothing.
+introspection_of() {
+    printf '%s\ttoken=%s\n' "$basic" "$(curl -s "$url$2" -H "Authorization: Basic $basic" -d "grant_type=client_credentials&scope=${5:-api}" | member access_token)" > "$work/introspection of $1"
 }
 
 # A public client: with a secret the figure of stock OpenIddict would be that of its PBKDF2.
@@ -75,7 +69,6 @@ everything_ours() {
     people register "$url" "$folk"
     refresh_ours "$name"
     people cookies "$url" "$folk" > "$work/cookies"
-    userinfo "$name"
     code_flow "$name"
     sign_in "$name"
 }

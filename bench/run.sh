@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# This server, OpenIddict's bare pipeline, stock OpenIddict on PostgreSQL and npm oidc-provider, one after another in one run, each driven by wrk.
+# This server, OpenIddict's bare pipeline, stock OpenIddict on PostgreSQL and npm oidc-provider, one after another and in turns in one run, each driven by wrk.
 # Figures drift between machines and hours: only the ratios within a run say something.
 #   bench/run.sh [seconds a figure] [seconds of warm-up]          writes artifacts/bench/results.md and results.svg
+#   bench/run.sh --turns [seconds a figure] [seconds of warm-up]  of it what runs in turns (bench/turns.sh): turns.md and turns.svg, in five minutes
 #   bench/run.sh --large [seconds a figure] [seconds of warm-up]  1,000 and 1,000,000 accounts, families and clients: large.md and large.svg
 #   bench/run.sh --hour [minutes] [sqlite|postgres]               all of it at once, and the memory each minute: hour.md
 # Needs wrk, postgresql, node and npm. Servers listen on loopback and end with this script.
@@ -16,13 +17,22 @@ trap finish EXIT
 need
 . bench/servers.sh
 . bench/figures.sh
+report() { python3 bench/report.py "$work/figures" "$out" "$1" "$seconds"; cat "$out/$1.md"; }
 case "${1:-}" in
+    --turns)
+        seconds=${2:-5} warm=${3:-20}
+        publish
+        start_postgres ours_in_turns stock_in_turns
+        . bench/turns.sh
+        report turns
+        exit
+        ;;
     --large) shift; . bench/large.sh; exit ;;
     --hour) shift; . bench/hour.sh; exit ;;
 esac
 seconds=${1:-10} warm=${2:-30}
 publish
-start_postgres ours stock
+start_postgres ours stock ours_in_turns stock_in_turns
 
 for store in SQLite PostgreSQL; do
     name="Identity, $store"
@@ -55,11 +65,10 @@ stop "bare pipeline"
 
 say "Stock OpenIddict, PostgreSQL"
 name="stock OpenIddict"
-peer "$name" stock "Host=127.0.0.1;Port=$pg_port;Username=bench;Database=stock;Maximum Pool Size=50"
+peer "$name" stock "$(stock_in stock)"
 tokens_and_documents "$name" /connect/token /connect/introspect "$warm"
 refresh_stock "$name"
 people cookies-stock "$url" "$folk" > "$work/cookies"
-userinfo "$name"
 code_flow "$name"
 stop "$name"
 
@@ -68,5 +77,5 @@ oidc_provider
 tokens_and_documents oidc-provider /token /token/introspection 10 "api opaque"
 stop oidc-provider
 
-python3 bench/report.py "$work/figures" "$out" results "$seconds"
-cat "$out/results.md"
+. bench/turns.sh
+report results

@@ -24,6 +24,9 @@ JSON
 # in_postgres DATABASE   the arguments of ours that keep it there
 in_postgres() { printf '%s\n' --DB_PROVIDER postgres --DB_HOST "127.0.0.1:$pg_port" --DB_NAME "$1" --DB_USERNAME bench --DB_PASSWORD bench --DB_TLS off; }
 
+# stock_in DATABASE   where stock OpenIddict keeps its own
+stock_in() { echo "Host=127.0.0.1;Port=$pg_port;Username=bench;Database=$1;Maximum Pool Size=50"; }
+
 # peer NAME MODE ARGS...
 peer() {
     local name=$1 mode=$2 port; shift 2
