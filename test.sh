@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 
 say() { printf '\n== %s\n' "$*"; }
 
-session=2400000 short=(DOTNET_TieredPGO=0 DOTNET_TC_CallCounting=0 DOTNET_EnableWriteXorExecute=0)
+session=2400000 short=(DOTNET_TieredPGO=0 DOTNET_TC_CallCounting=0)
 if [ "${1:-}" = --long ]; then
     shift
     session=14400000 short=()
@@ -87,8 +87,8 @@ else
 fi
 
 # Half of the time goes by waiting for brokers, databases and browsers: the tests over HTTP run beside the others, each in a process of its own.
-# Most of what they and the browser run runs a few times: making it fast, and mapping it twice so that nothing is both written and run, would cost a quarter of the processor's
-# time. The stores' tests gain nothing by it. What has bounds on time is in the long suite.
+# Most of what they and the browser run runs a few times: making it fast would cost a seventh of the processor's time, and a fifth of the browser's server's.
+# What has bounds on time is in the long suite.
 logs=$(mktemp -d)
 run() {
     local name=$1 log status quick=()

@@ -2,7 +2,7 @@
 # This server, OpenIddict's bare pipeline, stock OpenIddict on PostgreSQL and npm oidc-provider, one after another and in turns in one run, each driven by wrk.
 # Figures drift between machines and hours: only the ratios within a run say something.
 #   bench/run.sh [seconds a figure] [seconds of warm-up]          writes artifacts/bench/results.md and results.svg
-#   bench/run.sh --turns [seconds a figure] [seconds of warm-up]  of it what runs in turns (bench/turns.sh): turns.md and turns.svg, in five minutes
+#   bench/run.sh --turns [seconds a figure] [seconds of warm-up]  of it what runs in turns (bench/turns.sh): turns.md and turns.svg
 #   bench/run.sh --large [seconds a figure] [seconds of warm-up]  1,000 and 1,000,000 accounts, families and clients: large.md and large.svg
 #   bench/run.sh --hour [minutes] [sqlite|postgres]               all of it at once, and the memory each minute: hour.md
 # Needs wrk, postgresql, node and npm. Servers listen on loopback and end with this script.

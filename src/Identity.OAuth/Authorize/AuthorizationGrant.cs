@@ -1,6 +1,5 @@
 // RFC 6749 §4.1.2: what an authorization code stands for, and what a refresh family goes on standing for.
 using System.Buffers.Binary;
-using System.Security.Cryptography;
 
 namespace Identity.OAuth.Authorize;
 
@@ -49,22 +48,6 @@ public sealed record AuthorizationGrant
 
     /// <summary>Issued by /api/identity: JWT_SECRET may sign its access tokens.</summary>
     public bool Compatibility { get; init; }
-
-    /// <summary>
-    /// An id for a grant that begins now: a UUIDv7 (RFC 9562 §5.7). <see cref="Guid.CreateVersion7(DateTimeOffset)"/> asks the system for the random part, which takes a fiftieth of
-    /// the time of a request for a token; here it comes from OpenSSL, as that of the tokens does.
-    /// </summary>
-    public static Guid NewId(DateTimeOffset now)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        RandomNumberGenerator.Fill(bytes[6..]);
-        var milliseconds = now.ToUnixTimeMilliseconds();
-        BinaryPrimitives.WriteUInt32BigEndian(bytes, (uint)(milliseconds >> 16));
-        BinaryPrimitives.WriteUInt16BigEndian(bytes[4..], (ushort)milliseconds);
-        bytes[6] = (byte)(0x70 | (bytes[6] & 0x0F));
-        bytes[8] = (byte)(0x80 | (bytes[8] & 0x3F));
-        return new Guid(bytes, bigEndian: true);
-    }
 
     /// <summary>When a grant of this id began, to the millisecond: UUIDv7 says so itself (RFC 9562 §5.7). An id that somebody made up may say any time.</summary>
     public static DateTimeOffset BeganAt(Guid grantId)

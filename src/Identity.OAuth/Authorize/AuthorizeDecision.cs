@@ -130,7 +130,7 @@ public sealed class AuthorizeDecision(ConsentService consents, SignInSessions se
 
     private static AuthorizationGrant Granted(AuthorizeRequest request, SessionInfo session, string? provider, DateTimeOffset now) => new()
     {
-        GrantId = AuthorizationGrant.NewId(now),
+        GrantId = Guid.CreateVersion7(now),
         ClientId = request.Client.ClientId,
         Subject = session.Subject,
         SessionId = session.Id,

@@ -34,7 +34,7 @@ public sealed class FirstPartyTokens(
         var person = account.IsActive ? subjects.Of(account) : throw new InvalidOperationException("A session was made for an account that is not active.");
         var grant = new AuthorizationGrant
         {
-            GrantId = AuthorizationGrant.NewId(timeProvider.GetUtcNow()),
+            GrantId = Guid.CreateVersion7(timeProvider.GetUtcNow()),
             ClientId = FirstPartyClient.ClientId,
             Subject = session.Subject,
             SessionId = session.Id,

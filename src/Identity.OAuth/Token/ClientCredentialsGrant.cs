@@ -38,7 +38,7 @@ public sealed class ClientCredentialsGrant(ResourceCatalog resources, TimeProvid
         }
 
         return (await resources.ResolveAsync(requested, scopes, DPoPProof.IsIn(context.Transaction), cancellationToken)).TryGet(out var target, out error)
-            ? new TokenIssue(client, target, AuthorizationGrant.NewId(timeProvider.GetUtcNow()))
+            ? new TokenIssue(client, target, Guid.CreateVersion7(timeProvider.GetUtcNow()))
             : error;
     }
 }

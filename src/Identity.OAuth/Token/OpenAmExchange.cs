@@ -74,7 +74,7 @@ public sealed class OpenAmExchange(ExternalSignInService signIn, ExternalSession
         await sessions.AttachAsync(session.Id, client.ClientId, isTold: false, now + lifetime, cancellationToken);
         var grant = new AuthorizationGrant
         {
-            GrantId = AuthorizationGrant.NewId(now),
+            GrantId = Guid.CreateVersion7(now),
             ClientId = client.ClientId,
             Subject = session.Subject,
             SessionId = session.Id,
