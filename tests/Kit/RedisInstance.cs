@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -36,7 +37,8 @@ public sealed class RedisInstance : IAsyncDisposable
                 : null;
         }
 
-        var server = new RedisInstance(cluster ? ["--cluster-enabled", "yes", .. arguments] : arguments, password, tls);
+        // Nodes of a cluster talk at their port plus 10,000 unless told, which may be an outgoing connection's.
+        var server = new RedisInstance(cluster ? ["--cluster-enabled", "yes", "--cluster-port", Ports.Free().ToString(CultureInfo.InvariantCulture), .. arguments] : arguments, password, tls);
         try
         {
             await server.StartAsync();
@@ -88,11 +90,13 @@ public sealed class RedisInstance : IAsyncDisposable
         }
 
         _process = Process.Start(new ProcessStartInfo("redis-server", arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
-        _process.OutputDataReceived += (_, _) => { };
-        _process.ErrorDataReceived += (_, _) => { };
+        var said = new ConcurrentQueue<string?>();
+        _process.OutputDataReceived += (_, line) => said.Enqueue(line.Data);
+        _process.ErrorDataReceived += (_, line) => said.Enqueue(line.Data);
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
-        for (var attempt = 0; ; attempt++)
+        var waited = Stopwatch.StartNew();
+        while (true)
         {
             try
             {
@@ -103,8 +107,12 @@ public sealed class RedisInstance : IAsyncDisposable
                     return;
                 }
             }
-            catch (Exception exception) when (exception is SocketException or IOException && attempt < 300 && !_process.HasExited)
+            catch (Exception exception) when (exception is SocketException or IOException)
             {
+                if (_process.HasExited || waited.Elapsed > TimeSpan.FromSeconds(60))
+                {
+                    throw new InvalidOperationException("redis-server does not answer: " + string.Join('\n', said), exception);
+                }
             }
 
             await Task.Delay(20);
