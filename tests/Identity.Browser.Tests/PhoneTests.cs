@@ -78,7 +78,7 @@ public sealed class PhoneTests(BrowserFixture fixture)
         await visit.PressAsync("I have picked it");
         Assert.Equal(number, await NumberAsync(visit));
         await visit.AnswerAsync(phone, _ => number);
-        await Assertions.Expect(visit.Page.GetByText("Your phone says yes.")).ToBeVisibleAsync(new() { Timeout = 20_000 });
+        await Assertions.Expect(visit.Page.GetByText("Your phone says yes.")).ToBeVisibleAsync(new() { Timeout = Visit.Patience });
         await visit.PressAsync("Go on");
         await Assertions.Expect(visit.Page).ToHaveURLAsync(new System.Text.RegularExpressions.Regex("/account$"));
     }
@@ -96,7 +96,7 @@ public sealed class PhoneTests(BrowserFixture fixture)
         await visit.PressAsync("Ask my phone");
         var number = await NumberAsync(visit);
         await visit.AnswerAsync(phone, signIn => isPicked ? signIn["numbers"]!.AsArray().Select(choice => (string)choice!).First(choice => choice != number) : null);
-        await Assertions.Expect(visit.Page.GetByText(told)).ToBeVisibleAsync(new() { Timeout = 20_000 });
+        await Assertions.Expect(visit.Page.GetByText(told)).ToBeVisibleAsync(new() { Timeout = Visit.Patience });
         Assert.Empty(await visit.FindAccessibilityProblemsAsync());
         await visit.PressAsync("Ask my phone again");
         await Assertions.Expect(visit.Page.Locator(".error-summary")).ToContainTextAsync("Too many attempts");

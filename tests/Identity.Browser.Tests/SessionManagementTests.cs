@@ -70,7 +70,7 @@ public sealed class SessionManagementTests(BrowserFixture fixture)
         await Assertions.Expect(status).ToHaveTextAsync("Signed in as " + visit.Email);
         await other.GetByRole(AriaRole.Button, new() { Name = "Sign out", Exact = true }).ClickAsync();
         await other.ArriveAtAsync("**/signed-out");
-        await Assertions.Expect(status).ToHaveTextAsync("Signed out elsewhere", new() { Timeout = 20_000 });
+        await Assertions.Expect(status).ToHaveTextAsync("Signed out elsewhere", new() { Timeout = Visit.Patience });
         visit.AssertPolicyHeld();
     }
 

@@ -170,7 +170,7 @@ public sealed class SinglePageAppTests(BrowserFixture fixture)
 
     private static Task PressAsync(Visit visit, string button) => visit.PressAsync(button);
 
-    private static Task ExpectAsync(Visit visit, string status) => Assertions.Expect(visit.Page.Locator("#status")).ToHaveTextAsync(status, new() { Timeout = 20_000 });
+    private static Task ExpectAsync(Visit visit, string status) => Assertions.Expect(visit.Page.Locator("#status")).ToHaveTextAsync(status, new() { Timeout = Visit.Patience });
 
     private static Task<JsonElement> UserAsync(Visit visit) => visit.Page.EvaluateAsync<JsonElement>("() => user()");
 

@@ -8,6 +8,7 @@ using Identity.Accounts.Administration;
 using Identity.Accounts.Changes;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Profile;
+using Identity.Tests.Kit;
 using Identity.Tests.Kit.Push;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
@@ -17,6 +18,9 @@ namespace Identity.Browser.Tests;
 /// <summary>One person at one browser.</summary>
 public sealed class Visit : IAsyncDisposable
 {
+    /// <summary>How long what a page does may take, in milliseconds.</summary>
+    internal static readonly float Patience = (float)TimeLimit.Patience.TotalMilliseconds;
+
     private readonly BrowserFixture _fixture;
     private readonly IBrowserContext _context;
     private readonly List<string> _breaches = [];
@@ -179,7 +183,7 @@ public sealed class Visit : IAsyncDisposable
         var secret = (await Page.Locator(".reference code").TextContentAsync())!.Replace(" ", "", StringComparison.Ordinal);
         await Page.GetByLabel("Six-digit code").FillAsync(Totp(secret));
         await PressAsync("Add app");
-        await Assertions.Expect(Page.Locator(".reference code")).ToHaveCountAsync(0, new() { Timeout = 20_000 });
+        await Assertions.Expect(Page.Locator(".reference code")).ToHaveCountAsync(0, new() { Timeout = Patience });
         await Page.LoadAsync();
         return secret;
     }
@@ -234,7 +238,7 @@ internal static class Arrivals
     public static async Task ArriveAtAsync(this IPage page, string url)
     {
         var pattern = "^" + Regex.Escape(url).Replace(@"\*\*", ".*", StringComparison.Ordinal).Replace(@"\*", ".*", StringComparison.Ordinal) + "$";
-        await Assertions.Expect(page).ToHaveURLAsync(new Regex(pattern), new() { Timeout = 20_000 });
+        await Assertions.Expect(page).ToHaveURLAsync(new Regex(pattern), new() { Timeout = Visit.Patience });
         await page.LoadAsync();
     }
 
@@ -244,7 +248,7 @@ internal static class Arrivals
         var began = TimeProvider.System.GetTimestamp();
         while (!await IsLoadedAsync(page))
         {
-            Assert.True(TimeProvider.System.GetElapsedTime(began) < TimeSpan.FromSeconds(20), $"{page.Url} did not load in twenty seconds.");
+            Assert.True(TimeProvider.System.GetElapsedTime(began) < TimeLimit.Patience, $"{page.Url} did not load.");
             await Task.Delay(10);
         }
     }

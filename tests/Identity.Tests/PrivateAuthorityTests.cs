@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using Identity.Tests.Kit;
 using Identity.Tests.Kit.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -45,7 +46,7 @@ public sealed class PrivateAuthorityTests
             Assert.Equal(HttpStatusCode.Created, registered.StatusCode);
             using var generated = await http.PostAsJsonAsync("/api/identity/otp/generate", new { phoneNumber = "+4915112345678", channel = "sms" }, TestContext.Current.CancellationToken);
             Assert.Equal(HttpStatusCode.OK, generated.StatusCode);
-            Assert.Contains("4915112345678", await received.Task.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken), StringComparison.Ordinal);
+            Assert.Contains("4915112345678", await received.Task.WaitAsync(TimeLimit.Patience, TestContext.Current.CancellationToken), StringComparison.Ordinal);
         }
 
         directory.Delete(recursive: true);

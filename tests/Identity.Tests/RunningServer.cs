@@ -31,7 +31,7 @@ public sealed class RunningServer : Node, IAsyncLifetime
     /// <summary>The mail to this address; it is written behind the answer.</summary>
     public async Task<string> MailToAsync(string email)
     {
-        for (var attempt = 0; attempt < 400; attempt++)
+        for (var attempt = 0; attempt < 1800; attempt++)
         {
             if (Mails().FirstOrDefault(mail => mail.Contains("To: " + email, StringComparison.Ordinal)) is { } mail)
             {

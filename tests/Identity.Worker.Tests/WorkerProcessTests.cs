@@ -171,7 +171,7 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
         await using var last = ServiceProcess.StartWorker(settings);
         await last.WaitReadyAsync();
         var answers = await Task.WhenAll(asked.Select(async request => JsonNode.Parse(await requester.AnswerAsync(request.Answer))!));
-        await consumer.WaitAsync(() => written.All(Received(consumer).Contains), $"all {written.Count} events arrive", 90);
+        await consumer.WaitAsync(() => written.All(Received(consumer).Contains), $"all {written.Count} events arrive");
 
         // One mail for each message id that was answered as sent. Where the kill fell between deciding to send and knowing that it was, one at most, and a person is told.
         var mails = Mails().Select(File.ReadAllText).ToList();

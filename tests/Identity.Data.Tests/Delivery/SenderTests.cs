@@ -9,6 +9,7 @@ using Identity.Accounts.Delivery;
 using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Delivery.Sms;
 using Identity.ServiceDefaults.Settings;
+using Identity.Tests.Kit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -221,7 +222,7 @@ public sealed class SenderTests : IDisposable
     {
         await using var gateway = await Gateway.StartAsync(_ => null);
         using var sender = Webhook(gateway, TimeSpan.FromMilliseconds(200));
-        await Assert.ThrowsAsync<HttpRequestException>(() => sender.SendAsync(new("+4915112345678", null, "t"), default).WaitAsync(TimeSpan.FromSeconds(20)));
+        await Assert.ThrowsAsync<HttpRequestException>(() => sender.SendAsync(new("+4915112345678", null, "t"), default).WaitAsync(TimeLimit.Patience));
     }
 
     private static WebhookSmsSender Webhook(Gateway gateway, TimeSpan? timeout = null) => new(

@@ -133,7 +133,7 @@ public sealed class SessionCacheTests(PostgresFixture postgres) : IAsyncLifetime
         {
             Assert.Null(await FindAsync(_b, second));
             _time.Advance(s_pause);
-            Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(20), "The node does not hear again.");
+            Assert.True(Stopwatch.GetElapsedTime(started) < TimeLimit.Patience, "The node does not hear again.");
         }
 
         Assert.Null(await FindAsync(_b, session));
@@ -198,7 +198,7 @@ public sealed class SessionCacheTests(PostgresFixture postgres) : IAsyncLifetime
             }
 
             _time.Advance(s_pause);
-            Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(20), "The node remembers nothing.");
+            Assert.True(Stopwatch.GetElapsedTime(started) < TimeLimit.Patience, "The node remembers nothing.");
         }
     }
 
@@ -208,7 +208,7 @@ public sealed class SessionCacheTests(PostgresFixture postgres) : IAsyncLifetime
     {
         for (var started = Stopwatch.GetTimestamp(); !await condition(); await Task.Delay(5, Cancel))
         {
-            Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(1), "Not within a second.");
+            Assert.True(Stopwatch.GetElapsedTime(started) < TimeLimit.Seconds(1), "Not within a second.");
         }
     }
 

@@ -25,7 +25,7 @@ public sealed class StartWaitTests(PostgresFixture fixture)
         var log = new Lines();
         await using var services = Build(At(real, port, TimeSpan.FromSeconds(60)), log);
         var starting = services.InitializeStoresAsync(Cancel);
-        await log.First.WaitAsync(TimeSpan.FromSeconds(60), Cancel);
+        await log.First.WaitAsync(TimeLimit.Patience, Cancel);
         Assert.False(starting.IsCompleted);
         using var door = new TcpListener(IPAddress.Loopback, port);
         door.Start();

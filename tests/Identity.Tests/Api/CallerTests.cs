@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Events;
+using Identity.Tests.Kit;
 using Identity.Tests.Pages;
 using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -71,7 +72,7 @@ public sealed class CallerTests
             JsonNode? data;
             do
             {
-                Assert.True(await _came.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken), "No session.destroyed came.");
+                Assert.True(await _came.WaitAsync(TimeLimit.Patience, TestContext.Current.CancellationToken), "No session.destroyed came.");
                 Assert.True(_destroyed.TryDequeue(out data));
             }
             while (!_seen.Add((string)data["sessionId"]!));

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Identity.Accounts.Audit;
+using Identity.Tests.Kit;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Api;
@@ -115,7 +116,7 @@ public sealed partial class CanaryTests
                 return codes[nth - 1];
             }
 
-            Assert.True(await changed.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken), "No mail came.");
+            Assert.True(await changed.WaitAsync(TimeLimit.Patience, TestContext.Current.CancellationToken), "No mail came.");
         }
     }
 

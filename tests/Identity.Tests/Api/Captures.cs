@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
 using Identity.Accounts.Delivery;
+using Identity.Tests.Kit;
 using Microsoft.Extensions.Logging;
 
 namespace Identity.Tests.Api;
@@ -48,7 +49,7 @@ public sealed partial class CapturedMessages
             _waiting.Add(((_, message) => message.To == to && Code().IsMatch(message.Text) && --missing == 0, found));
         }
 
-        var message = await found.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        var message = await found.Task.WaitAsync(TimeLimit.Patience, TestContext.Current.CancellationToken);
         return Code().Match(message.Text).Value;
     }
 
@@ -70,7 +71,7 @@ public sealed partial class CapturedMessages
             _waiting.Add(((_, message) => Holds(message) && --missing == 0, found));
         }
 
-        return await found.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        return await found.Task.WaitAsync(TimeLimit.Patience, TestContext.Current.CancellationToken);
     }
 
     /// <summary>Waits until a message with this subject is there.</summary>
@@ -87,7 +88,7 @@ public sealed partial class CapturedMessages
             _waiting.Add(((_, message) => message.To == to && message.Subject == subject, found));
         }
 
-        await found.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await found.Task.WaitAsync(TimeLimit.Patience, TestContext.Current.CancellationToken);
     }
 
     private void Add(string channel, PersonalMessage message)

@@ -1,6 +1,7 @@
 // OpenID Connect Back-Channel Logout 1.0 §2.5: a client's address for logout tokens.
 using System.Threading.Channels;
 using Identity.Tests.External;
+using Identity.Tests.Kit;
 using Microsoft.AspNetCore.WebUtilities;
 
 namespace Identity.Tests.Conformance;
@@ -37,7 +38,7 @@ public sealed class LogoutReceiver : IAsyncDisposable
     /// <summary>The next token, or a failure after a while.</summary>
     public async Task<string> NextAsync()
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var patience = new CancellationTokenSource(TimeLimit.Patience);
         return await _received.Reader.ReadAsync(patience.Token);
     }
 

@@ -55,7 +55,7 @@ public sealed class RequestFileTests
         {
             using var message = Message(request, variables, answers);
             var (status, body, headers) = await FollowAsync(http, server, message);
-            if (status == request.NotYet && attempt < 200)
+            if (status == request.NotYet && attempt < 900)
             {
                 await Task.Delay(100);
                 continue;

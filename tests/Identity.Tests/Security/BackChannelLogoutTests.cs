@@ -309,7 +309,7 @@ public sealed class BackChannelLogoutTests
         // Settling is behind the client's answer, which is all that a test sees.
         private static async Task WaitAsync(Func<Task<bool>> condition)
         {
-            for (var i = 0; i < 400; i++)
+            for (var i = 0; i < 3600; i++)
             {
                 if (await condition())
                 {

@@ -269,7 +269,7 @@ public abstract class NodesTests(NodesTests.World world)
     {
         for (var started = Stopwatch.GetTimestamp(); !await condition(); await Task.Delay(10))
         {
-            Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(1), "Not within a second.");
+            Assert.True(Stopwatch.GetElapsedTime(started) < TimeLimit.Seconds(1), "Not within a second.");
         }
     }
 
@@ -302,7 +302,7 @@ public abstract class NodesTests(NodesTests.World world)
     // What one node denies, another may learn up to a second later (docs/operations.md).
     private static async Task EventuallyAsync(Func<Task<bool>> condition, string what)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        using var limit = new CancellationTokenSource(TimeLimit.Seconds(10));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
         while (!await condition())
         {

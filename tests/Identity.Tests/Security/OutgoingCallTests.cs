@@ -50,7 +50,7 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
         var (status, answer, took) = await world.AuthenticateAsync(address);
         Assert.Equal((HttpStatusCode.Unauthorized, "invalid_client"), (status, (string?)answer["error"]));
         Assert.Equal(0, world.ForbiddenHits);
-        Assert.True(took < TimeSpan.FromSeconds(15), $"{took}");
+        Assert.True(took < TimeLimit.Seconds(15), $"{took}");
         Assert.DoesNotContain("127.0.0", answer.ToJsonString(), StringComparison.Ordinal);
     }
 
@@ -101,7 +101,7 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
         var (status, answer, took) = await world.AuthenticateAsync("http://127.0.0.2:{1}" + path);
         Assert.Equal((HttpStatusCode.Unauthorized, "invalid_client"), (status, (string?)answer["error"]));
         Assert.Equal(0, world.ForbiddenHits);
-        Assert.True(took < TimeSpan.FromSeconds(15), $"{took}");
+        Assert.True(took < TimeLimit.Seconds(15), $"{took}");
         Assert.Equal(1, world.Asked(path));
     }
 
@@ -116,11 +116,11 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
         var others = Stopwatch.GetTimestamp();
         var (status, _, _) = await world.AuthenticateAsync("http://127.0.0.2:{1}/keys");
         Assert.Equal(HttpStatusCode.OK, status);
-        Assert.True(Stopwatch.GetElapsedTime(others) < TimeSpan.FromSeconds(4));
+        Assert.True(Stopwatch.GetElapsedTime(others) < TimeLimit.Seconds(4));
 
         var (refused, answer, took) = await hung;
         Assert.Equal((HttpStatusCode.Unauthorized, "invalid_client"), (refused, (string?)answer["error"]));
-        Assert.True(took < TimeSpan.FromSeconds(15), $"{took}");
+        Assert.True(took < TimeLimit.Seconds(15), $"{took}");
     }
 
     [Theory]
@@ -224,7 +224,7 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
         {
             while (Asked(path) == 0)
             {
-                Assert.True(await _changed.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken), "Nobody asked for " + path);
+                Assert.True(await _changed.WaitAsync(TimeLimit.Patience, TestContext.Current.CancellationToken), "Nobody asked for " + path);
             }
         }
 

@@ -43,7 +43,7 @@ public sealed class StartOrderTests
         {
             await SaysAsync(process, "does not answer yet: waiting for up to 30 s");
             Assert.Equal(1, await process.WaitForExitAsync());
-            Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.FromSeconds(29), TimeSpan.FromSeconds(60));
+            Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.FromSeconds(29), TimeLimit.Seconds(60));
             await process.WaitOutputAsync();
             Assert.Contains("REDIS_HOST: expected a usable Redis", process.Output, StringComparison.Ordinal);
         }
@@ -79,7 +79,7 @@ public sealed class StartOrderTests
     {
         for (var started = Stopwatch.GetTimestamp(); !process.Output.Contains(words, StringComparison.Ordinal); await Task.Delay(50))
         {
-            Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(60), process.Output);
+            Assert.True(Stopwatch.GetElapsedTime(started) < TimeLimit.Seconds(60), process.Output);
         }
     }
 }

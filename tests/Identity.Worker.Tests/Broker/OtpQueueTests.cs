@@ -1,5 +1,6 @@
 using System.Text;
 using Identity.Accounts.OneTimeCodes.Requests;
+using Identity.Tests.Kit;
 using Identity.Worker.Broker;
 using Identity.Worker.Tests.Fixtures;
 using Microsoft.Extensions.DependencyInjection;
@@ -274,7 +275,7 @@ public sealed class OtpQueueTests(RabbitMqServer broker) : IDisposable
             return Interlocked.Increment(ref attempts) == 1 ? failed.Task : Task.CompletedTask;
         };
         await requester.SendAsync(Body, "slow", "c", "answers");
-        await begun.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await begun.Task.WaitAsync(TimeLimit.Patience, TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(async () => await broker.CloseConnectionsAsync(_uri!) >= 2, "connections are listed");
         await requester.DisposeAsync();
         await using var again = await Requester.ConnectAsync(_uri!);
@@ -300,7 +301,7 @@ public sealed class OtpQueueTests(RabbitMqServer broker) : IDisposable
             return Task.Delay(Timeout.Infinite, stop);
         };
         var asking = requester.AskAsync(Body, "stop");
-        await begun.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await begun.Task.WaitAsync(TimeLimit.Patience, TestContext.Current.CancellationToken);
         await worker.DisposeAsync();
         Assert.Empty(_issuer.Sent);
         _issuer.Deliver = (_, _) => Task.CompletedTask;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Identity.Tests.Kit;
 
 namespace Identity.Worker.Tests.Fixtures;
 
@@ -43,13 +44,13 @@ internal sealed class NodeClient : IAsyncDisposable
     public async Task<IReadOnlyList<string>> FinishAsync()
     {
         _process.StandardInput.Close();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var limit = new CancellationTokenSource(TimeLimit.Patience);
         await _process.WaitForExitAsync(limit.Token);
         Assert.True(_process.ExitCode == 0, string.Join('\n', _errors));
         return [.. _lines];
     }
 
-    public Task WaitAsync(Func<bool> condition, string what, double seconds = 30) => Eventually.TrueAsync(
+    public Task WaitAsync(Func<bool> condition, string what, double seconds = 90) => Eventually.TrueAsync(
         () => condition() ? true : _process.HasExited ? throw new InvalidOperationException("Node ended: " + string.Join('\n', _errors)) : false,
         what,
         seconds);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json.Nodes;
+using Identity.Tests.Kit;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 
@@ -63,7 +64,7 @@ internal sealed class Requester : IAsyncDisposable
         return JsonNode.Parse(await AnswerAsync(correlationId))!.AsObject();
     }
 
-    public Task<string> AnswerAsync(string correlationId) => Waiting(correlationId).Task.WaitAsync(TimeSpan.FromSeconds(30));
+    public Task<string> AnswerAsync(string correlationId) => Waiting(correlationId).Task.WaitAsync(TimeLimit.Patience);
 
     public async Task<uint> DepthAsync(string queue) => await _channel.MessageCountAsync(queue);
 

@@ -103,7 +103,7 @@ internal sealed class ServiceProcess : IAsyncDisposable
 
     public async Task<int> WaitForExitAsync()
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var limit = new CancellationTokenSource(TimeLimit.Patience);
         await _process.WaitForExitAsync(limit.Token);
         return _process.ExitCode;
     }

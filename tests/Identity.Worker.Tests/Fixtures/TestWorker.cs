@@ -109,7 +109,7 @@ internal sealed class TemporaryFolder : IDisposable
 /// <summary>Waits for what happens in another process, as long as a slow machine takes and no longer.</summary>
 internal static class Eventually
 {
-    public static async Task TrueAsync(Func<Task<bool>> condition, string what, double seconds = 30)
+    public static async Task TrueAsync(Func<Task<bool>> condition, string what, double seconds = 90)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(seconds));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(25));
@@ -126,5 +126,5 @@ internal static class Eventually
         }
     }
 
-    public static Task TrueAsync(Func<bool> condition, string what, double seconds = 30) => TrueAsync(() => Task.FromResult(condition()), what, seconds);
+    public static Task TrueAsync(Func<bool> condition, string what, double seconds = 90) => TrueAsync(() => Task.FromResult(condition()), what, seconds);
 }

@@ -96,7 +96,7 @@ public sealed partial class HostedServer : IAsyncDisposable
     /// <summary>The ticket of the "this wasn't me" link in the newest mail to an address with these words in it.</summary>
     public async Task<string> ReadTicketAsync(string email, string words, string? not = null)
     {
-        for (var attempt = 0; attempt < 200; attempt++)
+        for (var attempt = 0; attempt < 1800; attempt++)
         {
             foreach (var file in (Directory.Exists(OutboxDirectory) ? Directory.GetFiles(OutboxDirectory, "*.eml") : []).OrderDescending(StringComparer.Ordinal))
             {
@@ -118,7 +118,7 @@ public sealed partial class HostedServer : IAsyncDisposable
 
     private async Task<string> ReadCodeAsync(string files, string recipient, string before, string? not)
     {
-        for (var attempt = 0; attempt < 200; attempt++)
+        for (var attempt = 0; attempt < 1800; attempt++)
         {
             foreach (var file in (Directory.Exists(OutboxDirectory) ? Directory.GetFiles(OutboxDirectory, files) : []).OrderDescending(StringComparer.Ordinal))
             {

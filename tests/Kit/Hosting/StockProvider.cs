@@ -55,7 +55,7 @@ public sealed class StockProvider : IAsyncDisposable
 
     private static async Task<string> ReadAsync(Process process)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(TimeLimit.Patience);
         return await process.StandardOutput.ReadLineAsync(limit.Token) ?? throw new InvalidOperationException("The provider ended before it was ready.");
     }
 
