@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 
 say() { printf '\n== %s\n' "$*"; }
 
-session=2400000 short=(DOTNET_TieredPGO=0 DOTNET_TC_CallCounting=0)
+session=4500000 short=(DOTNET_TieredPGO=0 DOTNET_TC_CallCounting=0)
 if [ "${1:-}" = --long ]; then
     shift
     session=14400000 short=()
