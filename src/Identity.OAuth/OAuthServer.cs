@@ -159,6 +159,12 @@ internal static class OAuthServer
         server.RemoveEventHandler(BuiltIn.Introspection.ValidateClientCredentialsParameters.Descriptor);
         server.RemoveEventHandler(BuiltIn.Revocation.ValidateClientCredentialsParameters.Descriptor);
 
+        // They refuse offline_access to clients without the refresh grant, which OpenID Connect Core §11 ignores. AuthorizeRules, ApplyDeviceRules and GrantPermission ask for the grant itself.
+        server.RemoveEventHandler(BuiltIn.Authentication.ValidateGrantTypePermissions.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Authentication.ValidatePushedGrantTypePermissions.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Device.ValidateGrantTypePermissions.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Exchange.ValidateGrantTypePermissions.Descriptor);
+
         // Any token that is presented.
         server.AddEventHandler(ReadTokens.Descriptor);
         Replace(server, BuiltIn.Protection.ValidateReferenceTokenIdentifier.Descriptor, FindTokenEntry.Descriptor);
@@ -195,6 +201,7 @@ internal static class OAuthServer
         Replace(server, BuiltIn.Exchange.ValidateRedirectUri.Descriptor, CodeRules.Descriptor);
         server.RemoveEventHandler(BuiltIn.Exchange.ValidateCodeVerifier.Descriptor); // CodeRules does these three.
         server.RemoveEventHandler(BuiltIn.Exchange.ValidateProofKeyForCodeExchangeRequirement.Descriptor);
+        server.RemoveEventHandler(BuiltIn.Exchange.ValidateScopeParameter.Descriptor); // It refuses a scope beside a code, which many libraries send and RFC 6749 §3.2 ignores.
         server.RemoveEventHandler(BuiltIn.Exchange.ValidateGrantedScopes.Descriptor); // The grants narrow what was granted, and tell invalid_scope where more is asked.
         server.AddEventHandler(HandleGrants.Descriptor);
 

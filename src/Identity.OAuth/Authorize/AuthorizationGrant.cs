@@ -46,6 +46,9 @@ public sealed record AuthorizationGrant
     /// <summary>The <c>claims</c> parameter (OpenID Connect Core §5.5) as sent; null: none.</summary>
     public string? ClaimsRequest { get; init; }
 
+    /// <summary>What comes of it lives no longer, however often it is refreshed; null: as any other.</summary>
+    public DateTimeOffset? EndsAt { get; init; }
+
     /// <summary>Issued by /api/identity: JWT_SECRET may sign its access tokens.</summary>
     public bool Compatibility { get; init; }
 

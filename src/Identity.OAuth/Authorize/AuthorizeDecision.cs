@@ -69,7 +69,7 @@ public sealed class AuthorizeDecision(ConsentService consents, SignInSessions se
         {
             return silent
                 ? Refuse(OAuthErrors.ConsentRequired, "The person has not allowed this yet.")
-                : new AuthorizeOutcome.Consent(request.Client, request.Scopes, need, request.Resources, startedAt);
+                : new AuthorizeOutcome.Consent(request.Client, request.ScopesToAllow, need, request.Resources, startedAt);
         }
 
         // 4. The answer.

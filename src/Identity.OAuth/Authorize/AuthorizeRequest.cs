@@ -63,6 +63,16 @@ public sealed record AuthorizeRequest
 
     public required ClaimsRequest Claims { get; init; }
 
+    /// <summary>What the person allows with it: its scopes, and those that stand for the claims it names one by one.</summary>
+    public IReadOnlyList<string> ScopesToAllow
+    {
+        get
+        {
+            var named = Claims.UserInfo.Keys.Concat(Claims.IdToken.Keys).Where(name => ClaimsByScope.MayBeNamed(name, Client.Scopes)).Select(name => ClaimsByScope.ScopeOf(name)!);
+            return [.. Scopes.Union(named, StringComparer.Ordinal)];
+        }
+    }
+
     public required IReadOnlyList<string> AcrValues { get; init; }
 
     /// <summary>OpenID Connect Core §5.5.1.1: one of them must be met; empty: any will do.</summary>

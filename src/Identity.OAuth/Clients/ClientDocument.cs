@@ -68,6 +68,7 @@ public static class ClientDocument
         Flag(document, "id_token_claims", client.IdTokenClaims, otherwise: true);
         List(document, "token_exchange_audiences", client.TokenExchangeAudiences);
         List(document, "token_exchange_subject_audiences", client.TokenExchangeSubjectAudiences);
+        Flag(document, "token_exchange_openam", client.TokenExchangeOpenAm, otherwise: false);
         Flag(document, "disabled", client.Disabled, otherwise: false);
         foreach (var (name, value) in client.Additional ?? [])
         {

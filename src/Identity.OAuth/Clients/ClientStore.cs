@@ -25,6 +25,7 @@ public sealed class ClientStore(StoreDatabase database, TimeProvider timeProvide
     ];
 
     private readonly ShortCache<string, ClientEntry> _cache = new(timeProvider);
+    private readonly ShortCache<string, IReadOnlyList<Client>> _all = new(timeProvider);
     private readonly string _upsert = database.Dialect.Upsert(
         "applications",
         ["client_id"],
@@ -62,11 +63,15 @@ public sealed class ClientStore(StoreDatabase database, TimeProvider timeProvide
         return [.. documents.Select(Text.Parse<Client>)];
     }
 
+    /// <summary>As above, as they were up to a second ago: for what anybody may ask as often as they like.</summary>
+    public async ValueTask<IReadOnlyList<Client>> ListRecentAsync(CancellationToken cancellationToken) =>
+        (await _all.GetAsync("", async (_, token) => await ListAsync(token), cancellationToken))!;
+
     public async Task UpsertAsync(Client client, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(client);
         await database.WriteAsync((context, token) => UpsertAsync(context, client, token), cancellationToken);
-        _cache.Remove(client.ClientId);
+        Forget(client.ClientId);
     }
 
     /// <summary>All of them, or none.</summary>
@@ -87,7 +92,7 @@ public sealed class ClientStore(StoreDatabase database, TimeProvider timeProvide
             cancellationToken);
         foreach (var client in clients)
         {
-            _cache.Remove(client.ClientId);
+            Forget(client.ClientId);
         }
     }
 
@@ -114,7 +119,7 @@ public sealed class ClientStore(StoreDatabase database, TimeProvider timeProvide
                 return true;
             },
             cancellationToken);
-        _cache.Remove(clientId);
+        Forget(clientId);
         return isDone;
     }
 
@@ -130,6 +135,12 @@ public sealed class ClientStore(StoreDatabase database, TimeProvider timeProvide
             row.Permissions, row.PostLogoutRedirectUris, row.RedirectUris, row.Requirements, row.Metadata, database.Dialect.Time(now),
         ];
         return context.Database.ExecuteSqlRawAsync(_upsert, values!, cancellationToken);
+    }
+
+    private void Forget(string clientId)
+    {
+        _cache.Remove(clientId);
+        _all.Remove("");
     }
 
     private static OAuthApplication Application(Client client, Guid id) => new()

@@ -27,7 +27,7 @@ public sealed class ConsentService(ConsentStore store, ClientStore clients, IDen
         }
 
         var consent = await store.FindAsync(subject, request.Client.ClientId, cancellationToken);
-        var fresh = request.Scopes.Where(scope => consent is null || !consent.Scopes.Contains(scope, StringComparer.Ordinal)).ToArray();
+        var fresh = request.ScopesToAllow.Where(scope => consent is null || !consent.Scopes.Contains(scope, StringComparer.Ordinal)).ToArray();
         var allowed = consent is not null && fresh.Length == 0;
 
         // prompt=consent is met by a consent that was given because of this request.

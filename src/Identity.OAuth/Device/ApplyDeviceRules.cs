@@ -1,6 +1,7 @@
 // RFC 8628 §3.1: follows OpenIddict's Device.ValidateScopePermissions at the device authorization endpoint.
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
+using OpenIddict.Abstractions;
 using OpenIddict.Server;
 using static OpenIddict.Server.OpenIddictServerEvents;
 
@@ -17,6 +18,12 @@ internal sealed class ApplyDeviceRules(AuthorizeRules rules, ClientStore clients
     public async ValueTask HandleAsync(ValidateDeviceAuthorizationRequestContext context)
     {
         var client = await clients.FindAsync(context.ClientId!, context.CancellationToken) ?? throw new InvalidOperationException("The client was authenticated and is gone.");
+        if (!client.GrantTypes.Contains(OpenIddictConstants.GrantTypes.DeviceCode, StringComparer.Ordinal))
+        {
+            context.Reject(OAuthErrors.UnauthorizedClient, "The client is not registered for this grant type.");
+            return;
+        }
+
         var parameters = RequestParameters.Of(context.Request);
         if (!rules.FindScopes(client, parameters).TryGet(out var scopes, out var error))
         {

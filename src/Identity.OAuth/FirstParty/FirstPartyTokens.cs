@@ -32,9 +32,10 @@ public sealed class FirstPartyTokens(
         ArgumentNullException.ThrowIfNull(session);
         ArgumentNullException.ThrowIfNull(account);
         var person = account.IsActive ? subjects.Of(account) : throw new InvalidOperationException("A session was made for an account that is not active.");
+        var now = timeProvider.GetUtcNow();
         var grant = new AuthorizationGrant
         {
-            GrantId = Guid.CreateVersion7(timeProvider.GetUtcNow()),
+            GrantId = Guid.CreateVersion7(now),
             ClientId = FirstPartyClient.ClientId,
             Subject = session.Subject,
             SessionId = session.Id,
@@ -43,17 +44,17 @@ public sealed class FirstPartyTokens(
             Acr = session.Acr,
             Amr = session.Amr,
             IdentityProvider = await sessions.FindProviderAsync(session, cancellationToken),
+            EndsAt = now + atMost,
             Compatibility = true,
         };
         var row = await families.NewAsync(grant, TimeSpan.Zero, session.Record, cancellationToken);
         await families.WriteAsync(row, cancellationToken);
-        var limit = atMost is { } life ? AuthorizationGrant.BeganAt(grant.GrantId) + life : row.ExpiresAt;
         return new TokenIssue(FirstPartyClient.Client, Target(grant.Scopes), grant.GrantId)
         {
             Grant = grant,
             Person = person,
             RefreshGeneration = RefreshDue.FirstGeneration,
-            RefreshExpiresAt = limit < row.ExpiresAt ? limit : row.ExpiresAt,
+            RefreshExpiresAt = row.ExpiresAt!.Value,
             AtMost = atMost,
         };
     }

@@ -60,6 +60,7 @@ public sealed class FamilyBeginning(RefreshFamilies families, ClientStore client
         // Without a refresh token, or with one of a shorter life, the session's record still has to outlive the access token: with it the token would die too early.
         var accessUntil = began + wait + options.Value.AccessTokenLifetime;
         var expiresAt = client is not null && RefreshDue.IsDue(client, grant.Scopes) ? began + options.Value.RefreshTokenLifetime : accessUntil;
+        expiresAt = grant.EndsAt is { } end && end < expiresAt ? end : expiresAt;
 
         // Who got no ID token knows of no sid.
         var isTold = client?.BackChannelLogoutUri is not null && grant.Scopes.Contains(OpenIddictConstants.Scopes.OpenId, StringComparer.Ordinal);

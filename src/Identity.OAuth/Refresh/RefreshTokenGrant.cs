@@ -91,7 +91,10 @@ public sealed class RefreshTokenGrant(
             return Invalid("offline_access was taken from the client");
         }
 
-        if (scopes.Any(scope => !granted.Contains(scope, StringComparer.Ordinal)))
+        // What libraries send by themselves was left out of the grant where the client may not have it: they send it again with each refresh.
+        var asked = scopes;
+        scopes = [.. asked.Where(scope => !ResourceCatalog.IsOptional(scope) || granted.Contains(scope, StringComparer.Ordinal))];
+        if ((asked.Count > 0 && scopes.Count == 0) || scopes.Any(scope => !granted.Contains(scope, StringComparer.Ordinal)))
         {
             return new OAuthError(OAuthErrors.InvalidScope, "A scope goes beyond what was granted.");
         }
@@ -143,6 +146,7 @@ public sealed class RefreshTokenGrant(
             Person = person,
             RefreshGeneration = successor,
             RefreshExpiresAt = family.ExpiresAt,
+            AtMost = grant.EndsAt - now,
             IsRefresh = true,
         };
     }

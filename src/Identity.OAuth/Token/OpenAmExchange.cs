@@ -48,6 +48,7 @@ public sealed class OpenAmExchange(ExternalSignInService signIn, ExternalSession
                 {
                     ExternalSignInResult.SignedIn signedIn => (SessionInfo.Of(signedIn.Session), openAm.Settings.Lifetime),
                     ExternalSignInResult.SecondFactorDue => new OAuthError(OAuthErrors.InvalidRequest, "The account needs a second factor, which a person proves at the authorization endpoint.") { Detail = "exchange: second factor due" },
+                    ExternalSignInResult.EmailNotVerified => new OAuthError(OAuthErrors.InvalidRequest, "The account's email address has to be verified first, which a person does at the sign-in page.") { Detail = "exchange: email not verified" },
                     ExternalSignInResult.NeedsProof or ExternalSignInResult.NoAccount or ExternalSignInResult.Taken =>
                         new OAuthError(OAuthErrors.InvalidRequest, "There is no account for this person yet, or its owner has to connect it first on the account page.") { Detail = "exchange: not linked" },
                     _ => Unacceptable("the account is disabled"),
@@ -65,7 +66,7 @@ public sealed class OpenAmExchange(ExternalSignInService signIn, ExternalSession
         ArgumentNullException.ThrowIfNull(session);
         ArgumentNullException.ThrowIfNull(client);
         ArgumentNullException.ThrowIfNull(target);
-        if (await subjects.FindActiveAsync(session.Subject, cancellationToken) is not { IsLockedOut: false } person)
+        if (await subjects.FindActiveAsync(session.Subject, cancellationToken) is not { } person || (session.Record is { } record && subjects.IsStopped(person.Account!, record)))
         {
             return Unacceptable("the account is disabled or locked");
         }

@@ -19,7 +19,7 @@ namespace Identity.OAuth.Token;
 /// impersonation (only <c>client_id</c> tells who uses it), with one delegation (<c>act</c>).
 /// </summary>
 /// <remarks>RFC 8693 §2.2.2: a token that cannot be used, or not by this client, is <c>invalid_request</c>; an API out of reach <c>invalid_target</c>.</remarks>
-public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subjects, ClientStore clients, OpenAmExchange openAm, TimeProvider timeProvider, ILogger<TokenExchangeGrant> logger) : ITokenGrant
+public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subjects, SignInSessions sessions, ClientStore clients, OpenAmExchange openAm, TimeProvider timeProvider, ILogger<TokenExchangeGrant> logger) : ITokenGrant
 {
     public string GrantType => OpenIddictConstants.GrantTypes.TokenExchange;
 
@@ -51,7 +51,7 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
         }
 
         var person = subject.SessionId is null ? null : await subjects.FindActiveAsync(subject.Subject, cancellationToken, subject.Person);
-        if (subject.SessionId is null ? await clients.FindAsync(subject.Subject, cancellationToken) is not { Disabled: false } : person is not { IsLockedOut: false })
+        if (subject.SessionId is null ? await clients.FindAsync(subject.Subject, cancellationToken) is not { Disabled: false } : person is null || await IsStoppedAsync(person, subject.SessionId, cancellationToken))
         {
             return Unacceptable("subject_token: its subject is unknown, disabled or locked");
         }
@@ -158,6 +158,10 @@ public sealed class TokenExchangeGrant(ResourceCatalog resources, Subjects subje
             ? new OAuthError(OAuthErrors.InvalidTarget, "The subject token holds no scope of that API that is open to this client.")
             : target;
     }
+
+    // Somebody's wrong guesses do not stop a session that was there before, here as little as at a refresh.
+    private async Task<bool> IsStoppedAsync(Subject person, string sessionId, CancellationToken cancellationToken) =>
+        person.IsLockedOut && (await sessions.FindLiveAsync(sessionId, cancellationToken) is not { Record: { } session } || subjects.IsStopped(person.Account!, session));
 
     private static OAuthError Unacceptable(string detail) =>
         new(OAuthErrors.InvalidRequest, "The subject token or the actor token is not valid, or not acceptable from this client.") { Detail = "exchange: " + detail };

@@ -24,7 +24,8 @@ public static class AccessTokenClaims
     /// <summary>No access token lives longer, whatever a setting or a resource says: deny entries and old keys are kept this long.</summary>
     public static readonly TimeSpan MaximumLifetime = TimeSpan.FromDays(7);
 
-    private static readonly string[] FirstPartyClaims = ["email", "roles"];
+    /// <summary>What tokens of /api/identity tell of the person.</summary>
+    internal static readonly string[] FirstPartyClaims = ["email", "roles"];
 
     // What the token exchanged is bound to goes along: possession is still to be proven (RFC 8705 §3, RFC 9449 §7).
     private static readonly string[] SessionClaims = ["sid", "auth_time", "acr", "amr", "idp", "cnf"];
@@ -75,7 +76,7 @@ public static class AccessTokenClaims
                 claims["idp"] = provider;
             }
 
-            var requested = ClaimsRequest.Parse(grant.ClaimsRequest).UserInfo.Keys.Where(ClaimsByScope.IsStandardClaim).ToArray();
+            var requested = ClaimsRequest.Parse(grant.ClaimsRequest).UserInfo.Keys.Where(name => ClaimsByScope.MayBeNamed(name, issue.Client.Scopes)).ToArray();
             if (requested.Length > 0 && audience.Contains(issuer, StringComparer.Ordinal))
             {
                 claims[UserInfoClaims] = JsonSerializer.SerializeToNode(requested);

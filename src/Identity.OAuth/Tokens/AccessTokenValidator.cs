@@ -9,6 +9,7 @@ using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Identity.OAuth.Consents;
 using Identity.OAuth.FirstParty;
+using Identity.OAuth.Resources;
 using Identity.OAuth.Keys;
 using Identity.OAuth.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -35,6 +36,9 @@ public sealed record AccessToken(JsonObject Claims, string Typ)
 
     /// <summary>Whom the person granted it: the client it was issued to, or, of an exchanged token (RFC 8693), the one before.</summary>
     public string GrantedTo => Text(AccessTokenClaims.GrantedTo) ?? ClientId;
+
+    /// <summary>JWT_SECRET signed it, which old resource servers know: what it says of the person and the session need not be our word.</summary>
+    public bool IsCompatibility { get; init; }
 
     /// <summary>Whom it stands for, where that was read to see whether it lives; null: it stands for no session, or nobody has looked yet.</summary>
     public Account? Person { get; init; }
@@ -275,10 +279,17 @@ public sealed class AccessTokenValidator(
             return null;
         }
 
-        // What JWT_SECRET signs is a first-party session's token and nothing else.
-        var token = new AccessToken(claims, jwt.Typ);
-        return !compatibility || (jwt.Typ == "JWT" && token.ClientId == FirstPartyClient.ClientId && IsText(claims, "sid")) ? token : null;
+        var token = new AccessToken(claims, jwt.Typ) { IsCompatibility = compatibility };
+        return !compatibility || IsFirstParty(token) ? token : null;
     }
+
+    // What JWT_SECRET signs is a first-party session's token and nothing else: for our own routes, with their scopes, as long as one of ours, under an id of our form.
+    private bool IsFirstParty(AccessToken token) =>
+        token.Typ == "JWT" && token.ClientId == FirstPartyClient.ClientId && IsText(token.Claims, "sid")
+        && token.Audience.All(audience => audience == options.Value.Issuer || audience == options.Value.Issuer + ResourceCatalog.ApiPath)
+        && token.Scopes.All(scope => FirstPartyClient.Client.Scopes.Contains(scope, StringComparer.Ordinal))
+        && token.ExpiresAt <= timeProvider.GetUtcNow() + options.Value.AccessTokenLifetime + TimeSpan.FromMinutes(5)
+        && token.TokenId.IndexOf('.', StringComparison.Ordinal) is var dot and > 0 && Guid.TryParseExact(token.TokenId.AsSpan(0, dot), "N", out _);
 
     // Whoever knows JWT_SECRET can sign anything: what is not of our making is no token, however well it is signed.
     private static JsonObject? ReadClaims(string payload)

@@ -43,7 +43,7 @@ public static class IdTokenClaims
             claims["nonce"] = nonce;
         }
 
-        IEnumerable<string> asked = ClaimsRequest.Parse(grant.ClaimsRequest).IdToken.Keys;
+        IEnumerable<string> asked = ClaimsRequest.Parse(grant.ClaimsRequest).IdToken.Keys.Where(name => ClaimsByScope.MayBeNamed(name, issue.Client.Scopes));
         foreach (var name in issue.Client.IdTokenClaims ? asked.Concat(grant.Scopes.SelectMany(ClaimsByScope.Of)) : asked)
         {
             if (ClaimsByScope.IsStandardClaim(name) && !claims.ContainsKey(name) && issue.Person?.Claims[name] is { } value)

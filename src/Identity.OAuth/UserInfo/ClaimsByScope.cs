@@ -27,4 +27,13 @@ public static class ClaimsByScope
     public static IReadOnlyList<string> Of(string scope) => Table.GetValueOrDefault(scope) ?? [];
 
     public static bool IsStandardClaim(string name) => All.Contains(name);
+
+    /// <summary>The scope that asks for this claim; null: none does.</summary>
+    public static string? ScopeOf(string name) => Table.FirstOrDefault(scope => scope.Value.Contains(name, StringComparer.Ordinal)).Key;
+
+    /// <summary>
+    /// Whether the claims parameter (§5.5) gets a client this claim: any standard one, but for roles and groups, which are for clients that may ask for those scopes.
+    /// </summary>
+    public static bool MayBeNamed(string name, IReadOnlyList<string> clientScopes) =>
+        IsStandardClaim(name) && (name is not ("roles" or "groups") || clientScopes.Contains(name, StringComparer.Ordinal));
 }

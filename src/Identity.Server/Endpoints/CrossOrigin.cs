@@ -36,9 +36,9 @@ internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOri
 
     private async Task AllowForTokenAsync(HttpContext context)
     {
-        var value = PresentedToken.Read(context.Request.Headers.Authorization.ToString())?.Value ?? (context.Request.HasFormContentType ? (string?)context.Request.Form["access_token"] : null);
+        var value = PresentedToken.Read(context.Request.Headers.Authorization.ToString())?.Value ?? (HttpMethods.IsPost(context.Request.Method) && context.Request.HasFormContentType ? (string?)context.Request.Form["access_token"] : null);
         var token = await context.RequestServices.GetRequiredService<AccessTokenValidator>().ValidateAsync(value, acceptCompatibility: false, context.RequestAborted);
-        await (token is null ? AllowAsync(context, client => true, clientId: null) : AllowClientAsync(context, token.ClientId));
+        await (token is null ? AllowAsync(context, clientId: null) : AllowClientAsync(context, token.ClientId));
     }
 
     /// <summary>A script that adds a header of its own to a GET is asked about first. The star stands for all but Authorization, which libraries add to every call.</summary>
@@ -57,7 +57,7 @@ internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOri
     {
         context.Response.StatusCode = StatusCodes.Status204NoContent;
         context.Response.Headers.Vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
-        if (await IsKnownAsync(context, client => true))
+        if (await IsKnownAsync(context, clientId: null))
         {
             context.Response.Headers.AccessControlAllowOrigin = context.Request.Headers.Origin;
             context.Response.Headers.AccessControlAllowMethods = "GET, POST";
@@ -83,10 +83,10 @@ internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOri
     }
 
     /// <summary>Lets the origin read the answer if it is one of this client's.</summary>
-    private Task AllowClientAsync(HttpContext context, string? clientId) => AllowAsync(context, client => client.ClientId == clientId, clientId ?? "");
+    private Task AllowClientAsync(HttpContext context, string? clientId) => AllowAsync(context, clientId ?? "");
 
     // A token that no longer tells whose it is: an application must see that it has to renew it, so any client's origin will do.
-    private async Task AllowAsync(HttpContext context, Func<Client, bool> which, string? clientId)
+    private async Task AllowAsync(HttpContext context, string? clientId)
     {
         if (context.Request.Headers.Origin.Count == 0)
         {
@@ -94,7 +94,7 @@ internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOri
         }
 
         context.Response.Headers.Vary = "Origin";
-        if (await IsKnownAsync(context, which))
+        if (await IsKnownAsync(context, clientId))
         {
             context.Response.Headers.AccessControlAllowOrigin = context.Request.Headers.Origin;
             context.Response.Headers.AccessControlExposeHeaders = "WWW-Authenticate, DPoP-Nonce, Retry-After";
@@ -125,7 +125,9 @@ internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOri
     [LoggerMessage(5102, LogLevel.Information, "{Path}: a page of {Origin} may not read the answer (CORS): that origin is in neither redirect_uris nor allowed_origins of {ClientId}.")]
     private partial void Refused(string path, string origin, string clientId);
 
-    private static async Task<bool> IsKnownAsync(HttpContext context, Func<Client, bool> which)
+    /// <param name="context">The request.</param>
+    /// <param name="clientId">Whose origin it has to be; null: any client's.</param>
+    private static async Task<bool> IsKnownAsync(HttpContext context, string? clientId)
     {
         var origin = context.Request.Headers.Origin.ToString();
         if (origin.Length is 0 or > 300)
@@ -133,8 +135,9 @@ internal sealed partial class CrossOrigin(RequestDelegate next, ILogger<CrossOri
             return false;
         }
 
-        var clients = await context.RequestServices.GetRequiredService<ClientStore>().ListAsync(context.RequestAborted);
-        return clients.Any(client => !client.Disabled && which(client)
+        var store = context.RequestServices.GetRequiredService<ClientStore>();
+        IReadOnlyList<Client> clients = clientId is null ? await store.ListRecentAsync(context.RequestAborted) : await store.FindAsync(clientId, context.RequestAborted) is { } one ? [one] : [];
+        return clients.Any(client => !client.Disabled
             && (client.AllowedOrigins.Contains(origin, StringComparer.Ordinal) || client.RedirectUris.Any(uri => IsOrigin(uri, origin))));
     }
 

@@ -4,6 +4,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
 using Microsoft.IdentityModel.Tokens;
@@ -44,7 +45,9 @@ public sealed class GuardedHttp(ServerSettings settings) : IClientDocuments, IDi
         try
         {
             using var response = await _client.GetAsync(uri, cancellationToken);
-            return response.StatusCode == HttpStatusCode.OK ? await response.Content.ReadAsStringAsync(cancellationToken) : null;
+
+            // RFC 8259 §8.1: JSON is UTF-8, and a JWT ASCII. What charset the answer names means nothing, and may be none that there is.
+            return response.StatusCode == HttpStatusCode.OK ? Encoding.UTF8.GetString(await response.Content.ReadAsByteArrayAsync(cancellationToken)).TrimStart('\uFEFF') : null;
         }
         catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
         {

@@ -122,6 +122,36 @@ public sealed class CompatibilitySecretTests(SecretServer server) : IClassFixtur
         Assert.DoesNotContain("https://orders.example/api", Part(tokens.Access.Split('.')[1])["aud"]!.ToJsonString(), StringComparison.Ordinal);
     }
 
+    // Old resource servers know the secret and see the sessions of those who call them: none of them makes a token for another API of that, nor one that never ends.
+    [Theory]
+    [InlineData("aud", "\"https://orders.example/api\"")]
+    [InlineData("scope", "\"openid orders.write\"")]
+    [InlineData("exp", "1924992000")]
+    [InlineData("jti", "\"x\"")]
+    public async Task Introspection_WhenWhoKnowsTheSecretForgesATokenForMore_RefusesIt(string name, string value)
+    {
+        var (_, tokens) = await server.SignedInAsync();
+        var claims = Part(tokens.Access.Split('.')[1]).AsObject();
+        Assert.True(await server.IsActiveAtIntrospectionAsync(Forge(claims.DeepClone().AsObject())));
+        claims[name] = JsonNode.Parse(value);
+        Assert.False(await server.IsActiveAtIntrospectionAsync(Forge(claims)));
+    }
+
+    [Fact]
+    public async Task Introspection_OfAForgedToken_TellsOfThePersonAndTheSignInWhatIsTrue()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        var genuine = (await server.FormAsync("/connect/introspect", "orders", ("token", tokens.Access))).Json;
+        var claims = Part(tokens.Access.Split('.')[1]).AsObject();
+        (claims["roles"], claims["email"], claims["acr"], claims["amr"], claims["auth_time"], claims["entitlements"]) = (new JsonArray("admin"), "somebody@example.com", "phr", new JsonArray("hwk"), 1, new JsonArray("all"));
+        var told = (await server.FormAsync("/connect/introspect", "orders", ("token", Forge(claims)))).Json;
+        Assert.Equal(person.Email, (string)told["email"]!);
+        foreach (var name in (string[])["roles", "acr", "amr", "auth_time", "entitlements", "sub", "sid", "scope", "aud"])
+        {
+            Assert.Equal(genuine[name]?.ToJsonString(), told[name]?.ToJsonString());
+        }
+    }
+
     [Fact]
     public async Task OwnRoutes_WhenWhoKnowsTheSecretForgesAClientsToken_RefuseIt()
     {

@@ -52,6 +52,21 @@ public sealed class ClientMetadataTests
         Assert.Equal(("https://app.example/bye?a=b", true), (read.FrontChannelLogoutUri, read.FrontChannelLogoutSessionRequired));
     }
 
+    // Every member: one that is forgotten is lost with an export and import.
+    [Fact]
+    public void Document_OfAClientThatDiffersEverywhere_IsReadBackTheSame()
+    {
+        var plain = Parse("""{"client_id":"app","client_secret":"0123456789abcdef","redirect_uris":["https://app.example/cb"]}""");
+        foreach (var flag in typeof(Client).GetProperties().Where(property => property.PropertyType == typeof(bool) && property.CanWrite && property.Name != nameof(Client.FromFile)))
+        {
+            var changed = plain with { };
+            flag.SetValue(changed, !(bool)flag.GetValue(plain)!);
+            var read = JsonNode.Parse(ClientDocument.Write(changed, withSecretHashes: false).ToJsonString())!.AsObject();
+            var before = JsonNode.Parse(ClientDocument.Write(plain, withSecretHashes: false).ToJsonString())!.AsObject();
+            Assert.False(JsonNode.DeepEquals(before, read), flag.Name);
+        }
+    }
+
     [Theory]
     [InlineData("false")]
     [InlineData("\"False\"")]

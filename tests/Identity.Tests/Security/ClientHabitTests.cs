@@ -66,6 +66,48 @@ public sealed class ClientHabitTests(ClientHabitTests.World world) : IClassFixtu
         Assert.False(claims.ContainsKey("roles") || claims.ContainsKey("groups"));
     }
 
+    // RFC 6749 §3.2: omniauth and others repeat there what they asked at the authorize endpoint.
+    [Fact]
+    public async Task Scope_BesideACode_IsIgnored()
+    {
+        using var browser = await EditorAsync();
+        var (status, tokens) = await world.Node.RedeemAsync(await world.Node.CodeAsync(browser, "plain", "openid email"), "plain", ("scope", "openid email profile"));
+        Assert.True(status == HttpStatusCode.OK, tokens.ToJsonString());
+        Assert.Equal("openid email", (string?)tokens["scope"] ?? "openid email");
+    }
+
+    // OpenID Connect Core §11: the request for a refresh token is ignored where none can come of it.
+    [Fact]
+    public async Task OfflineAccess_OfAClientWithoutTheRefreshGrant_IsLeftOutOfTheGrant()
+    {
+        using var browser = await EditorAsync();
+        var tokens = await world.Node.TokensAsync(browser, "plain", "openid email offline_access");
+        Assert.Equal("openid email", (string?)tokens["scope"]);
+        Assert.Null(tokens["refresh_token"]);
+
+        var (pushed, par) = await world.Node.PostAsync(
+            "/connect/par", client: null, ("client_id", "plain"), ("response_type", "code"), ("redirect_uri", Node.RedirectUri), ("scope", "openid offline_access"), ("code_challenge", Node.Challenge), ("code_challenge_method", "S256"));
+        Assert.True(pushed == HttpStatusCode.Created, par.ToJsonString());
+        var (device, asked) = await world.Node.PostAsync("/connect/device", client: null, ("client_id", "television"), ("scope", "openid offline_access"));
+        Assert.True(device == HttpStatusCode.OK, asked.ToJsonString());
+        var (service, token) = await world.Node.PostAsync("/connect/token", "basic", ("grant_type", "client_credentials"), ("scope", "identity.users.read offline_access"));
+        Assert.Equal((HttpStatusCode.OK, "identity.users.read"), (service, (string?)token["scope"]));
+    }
+
+    // What was left out at the sign-in is asked again by libraries that send their scope with each refresh.
+    [Fact]
+    public async Task Scope_ThatWasLeftOutOfTheGrant_IsLeftOutOfARefreshToo()
+    {
+        using var browser = await EditorAsync();
+        const string asked = "openid email groups offline_access";
+        var tokens = await world.Node.TokensAsync(browser, "keeper", asked);
+        var (status, fresh) = await world.Node.RefreshAsync((string)tokens["refresh_token"]!, "keeper", ("scope", asked));
+        Assert.True(status == HttpStatusCode.OK, fresh.ToJsonString());
+
+        // Nothing of what was granted is asked for here.
+        Assert.Equal("invalid_scope", (string?)(await world.Node.RefreshAsync((string)fresh["refresh_token"]!, "keeper", ("scope", "groups"))).Body["error"]);
+    }
+
     [Fact]
     public async Task Scope_NotAsked_IsTheClientsOwnAndToldInTheAnswer()
     {
@@ -377,7 +419,13 @@ public sealed class ClientHabitTests(ClientHabitTests.World world) : IClassFixtu
                 ["grant_types"] = new JsonArray("client_credentials"),
                 ["scope"] = "identity.users.read identity.users.write",
             };
-            Server = await HostedServer.StartAsync(new JsonArray(Web("grafana", "openid roles groups"), Web("plain", "openid email"), Service("basic", "client_secret_basic"), Service("post", "client_secret_post")).ToJsonString());
+            var keeper = Web("keeper", "openid email offline_access");
+            keeper["grant_types"] = new JsonArray("authorization_code", "refresh_token");
+            var television = Web("television", "openid offline_access");
+            television["grant_types"] = new JsonArray("urn:ietf:params:oauth:grant-type:device_code");
+            television.Remove("redirect_uris");
+            television.Remove("post_logout_redirect_uris");
+            Server = await HostedServer.StartAsync(new JsonArray(keeper, television, Web("grafana", "openid roles groups"), Web("plain", "openid email"), Service("basic", "client_secret_basic"), Service("post", "client_secret_post")).ToJsonString());
             Node = new AddressedNode(Server.Url);
         }
 

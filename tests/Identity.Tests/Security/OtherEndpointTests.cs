@@ -463,6 +463,20 @@ public sealed class OtherEndpointTests(RunningServer server)
         Assert.InRange(since.Elapsed, TimeSpan.Zero, TimeLimit.Seconds(4));
     }
 
+    // A form comes with a POST: whatever a GET says it is, nothing of it is read.
+    [Theory]
+    [InlineData("multipart/form-data")]
+    [InlineData("multipart/form-data; boundary=x")]
+    [InlineData("application/x-www-form-urlencoded; charset=utf-7")]
+    public async Task UserInfo_WhenAGetSaysItIsAForm_AsksForAToken(string contentType)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(server.Address, "/connect/userinfo")) { Content = new ByteArrayContent([]) };
+        request.Headers.Add("Origin", "https://anybody.example");
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+        using var answer = await server.Http.SendAsync(request, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+    }
+
     [Theory]
     [InlineData("/.well-known/openid-configuration", "https://anybody.example", "*")]
     [InlineData("/connect/jwks", "https://anybody.example", "*")]

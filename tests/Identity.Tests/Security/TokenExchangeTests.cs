@@ -1,5 +1,6 @@
 // RFC 8693: what may be exchanged, by whom and for what, over HTTP. RFC 8693 §2.2.2 says which error is whose.
 using System.Net;
+using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Identity.OAuth.Consents;
@@ -82,6 +83,34 @@ public sealed class TokenExchangeTests : IAsyncLifetime
         Assert.Equal((long)before["exp"]!, (long)after["exp"]!);
         Assert.InRange((long)body["expires_in"]!, 2998, 3000);
         Assert.False(after.ContainsKey("act"));
+    }
+
+    // A stranger's guesses stop no session that its owner began in spite of them; those from before they do, as at a refresh.
+    [Fact]
+    public async Task Exchange_WhileStrangersLockTheAccount_GoesOnForWhoSignedInAfterwards()
+    {
+        var (_, email) = await _node.RegisterAsync();
+        using var browser = new Browser(_node.Address);
+        await browser.SignInAsync(email, Node.Password);
+        var before = (string)(await _node.TokensAsync(browser, "spa", Scopes))["access_token"]!;
+        _time.Advance(TimeSpan.FromSeconds(1));
+        for (var i = 0; i < 10; i++)
+        {
+            using var guess = await _node.Http.PostAsJsonAsync(new Uri(_node.Address, "/api/identity/login"), new { email, password = "stranger's guess " + i }, TestContext.Current.CancellationToken);
+            Assert.Equal(HttpStatusCode.Unauthorized, guess.StatusCode);
+        }
+
+        Assert.Equal("invalid_request", (string?)(await ExchangeAsync(before)).Body["error"]);
+        using var own = new Browser(_node.Address);
+        foreach (Cookie cookie in browser.Cookies.GetAllCookies().Where(cookie => cookie.Name.Contains("browser", StringComparison.Ordinal)))
+        {
+            own.Cookies.Add(cookie);
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await own.SignInAsync(email, Node.Password);
+        var (status, body) = await ExchangeAsync((string)(await _node.TokensAsync(own, "spa", Scopes))["access_token"]!);
+        Assert.True(status == HttpStatusCode.OK, body.ToJsonString());
     }
 
     [Fact]
