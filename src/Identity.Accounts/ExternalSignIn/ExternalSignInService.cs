@@ -12,6 +12,7 @@ using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.Options;
 
 namespace Identity.Accounts.ExternalSignIn;
 
@@ -32,6 +33,9 @@ public abstract record ExternalSignInResult
 
     /// <summary>The account is disabled.</summary>
     public sealed record Disabled : ExternalSignInResult;
+
+    /// <summary><see cref="AccountsOptions.RequireVerifiedEmail"/>, and neither the provider nor a code has proven the account's address.</summary>
+    public sealed record EmailNotVerified(Account Account) : ExternalSignInResult;
 
     /// <summary>The person is another account's by now.</summary>
     public sealed record Taken : ExternalSignInResult;
@@ -71,12 +75,16 @@ public sealed class ExternalSignInService(
     AccessNotices notices,
     OwnerClaim claim,
     Lockout lockout,
+    IOptions<AccountsOptions> options,
     TimeProvider timeProvider)
 {
     /// <summary>In <c>amr</c> of every session that came from a provider.</summary>
     public const string Federated = "fed";
 
     private const int LongestName = 256;
+
+    // RFC 2606 §2: a name that leads nowhere.
+    private const string Nowhere = ".invalid";
     private const string HeldKind = "held";
     private readonly IDataProtector _protector = protection.CreateProtector("identity.held-sign-in.v1");
 
@@ -173,7 +181,13 @@ public sealed class ExternalSignInService(
 
         // By the code that was just tried it is verified and perhaps somebody's; what is to be judged is how it was before.
         var claimed = OwnerClaim.Before(before);
-        var wasStrangers = false;
+        var wasStrangers = found.Claim != AccountClaim.Settled;
+        if (wasStrangers)
+        {
+            // Before the account is its owner's, and once more when it is: nobody asks again for what a crash in between would leave undone.
+            await claim.ForgetRestAsync(found.Id, claimed, CancellationToken.None);
+        }
+
         var taken = await accounts.ReviseAsync(
             found,
             async account =>
@@ -238,6 +252,13 @@ public sealed class ExternalSignInService(
         {
             await audit.WriteAsync("sign_in", "locked", account.Id, caller, sessionId: null, cancellationToken);
             return new ExternalSignInResult.Disabled();
+        }
+
+        // Whose provider knows no address has none to verify.
+        if (options.Value.RequireVerifiedEmail && !current.EmailVerified && !current.Email.EndsWith(Nowhere, StringComparison.OrdinalIgnoreCase))
+        {
+            await audit.WriteAsync("sign_in", "email_not_verified", current.Id, caller, sessionId: null, cancellationToken);
+            return new ExternalSignInResult.EmailNotVerified(current);
         }
 
         string[] amr = [.. person.Amr.Append(Federated).Distinct(StringComparer.Ordinal)];
@@ -349,8 +370,8 @@ public sealed class ExternalSignInService(
     {
         var told = EmailAddress.IsWellFormed(person.Email?.Trim());
 
-        // RFC 2606 §2: a name that leads nowhere, for people whose provider knows no address of theirs. The account page lets them give one.
-        var email = told ? person.Email!.Trim() : $"{person.Subject.Key[..32].ToLowerInvariant()}@{person.Subject.Provider}.invalid";
+        // For people whose provider knows no address of theirs. The account page lets them give one.
+        var email = told ? person.Email!.Trim() : $"{person.Subject.Key[..32].ToLowerInvariant()}@{person.Subject.Provider}{Nowhere}";
         var account = registration.Create(new NewAccount(email, "", FirstName: Cut(person.FirstName), LastName: Cut(person.LastName)));
         account.EmailVerified = told && person.EmailVerified;
 
@@ -369,7 +390,24 @@ public sealed class ExternalSignInService(
             return account;
         }
 
-        return await changes.ChangeAsync(account.Id, new AccountChange { Roles = roles }, expectedVersion: null, caller, cancellationToken) is AccountChangeResult.Changed changed ? changed.Account : null;
+        var result = await changes.ChangeAsync(account.Id, new AccountChange { Roles = roles }, expectedVersion: null, caller, cancellationToken);
+        if (result is AccountChangeResult.UnknownRole)
+        {
+            // A role of the settings that nobody made keeps nobody out, and what the provider took away is not kept for it.
+            await audit.WriteAsync("role_change", "unknown_role", account.Id, caller, sessionId: null, CancellationToken.None);
+            result = await changes.ChangeAsync(account.Id, new AccountChange { Roles = [.. account.Roles.Intersect(roles, StringComparer.Ordinal)] }, expectedVersion: null, caller, cancellationToken);
+        }
+
+        switch (result)
+        {
+            case AccountChangeResult.Changed changed:
+                return changed.Account;
+            case AccountChangeResult.LastAdmin:
+                await audit.WriteAsync("role_change", "last_admin", account.Id, caller, sessionId: null, CancellationToken.None);
+                return account;
+            default:
+                return null;
+        }
     }
 
     private static string Actor(string provider) => "provider:" + provider;

@@ -20,6 +20,7 @@ public sealed class SsoController(ExternalSignInService signIn, TokenAnswers ans
 {
     private const string WrongToken = "The session token is not valid.";
     private const string NotLinked = "There is no account for this person yet, or its owner has to connect it first on the account page.";
+    private const string UnverifiedEmail = "The email address must be verified first.";
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
     [HttpPost("openam", Name = "signInWithOpenAm")]
@@ -31,6 +32,7 @@ public sealed class SsoController(ExternalSignInService signIn, TokenAnswers ans
     [Fails(401, ErrorCodes.InvalidSsoToken, WrongToken)]
     [Fails(401, ErrorCodes.MfaRequired, "A second factor is required.")]
     [Fails(403, ErrorCodes.AccountNotLinked, NotLinked)]
+    [Fails(403, ErrorCodes.EmailNotVerified, UnverifiedEmail)]
     [Fails(404, ErrorCodes.NotFound, "There is nothing at this address.")]
     [Fails(429, ErrorCodes.TooManyRequests, "Too many requests. Try again later.")]
     public async Task<IActionResult> OpenAmAsync([FromBody] SsoRequest request, [FromServices] OpenAmSessionTokens tokens, CancellationToken cancellationToken)
@@ -60,6 +62,8 @@ public sealed class SsoController(ExternalSignInService signIn, TokenAnswers ans
                 return await answers.ForNewSessionAsync(signedIn.Account, signedIn.Session, cancellationToken, lifetime);
             case ExternalSignInResult.SecondFactorDue due:
                 return Failure.MfaRequired(due.Half);
+            case ExternalSignInResult.EmailNotVerified:
+                return new Failure(StatusCodes.Status403Forbidden, ErrorCodes.EmailNotVerified, UnverifiedEmail);
             case ExternalSignInResult.Disabled:
                 return new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidSsoToken, WrongToken);
             default:

@@ -2,6 +2,7 @@
 using System.Security.Cryptography;
 using Identity.Accounts;
 using Identity.Accounts.ExternalSignIn;
+using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Sessions;
 using Identity.OAuth;
 using Identity.OAuth.Authorize;
@@ -16,6 +17,8 @@ namespace Identity.Server.External;
 internal sealed class ExternalCompletion(
     ExternalFlows flows,
     ExternalSignInService signIn,
+    OneTimeCodeService codes,
+    RegistrationTicket ticket,
     BrowserSession browser,
     SignInCookies cookies,
     ReturnUrls returnUrls,
@@ -119,6 +122,13 @@ internal sealed class ExternalCompletion(
             case ExternalSignInResult.SecondFactorDue due:
                 cookies.WriteHalf(context, due.Half.Ticket);
                 SeeOther(context, PageUrls.SecondHalf(due.Half, flow.ReturnUrl == returnUrls.Validate(null) ? null : flow.ReturnUrl));
+                break;
+            case ExternalSignInResult.EmailNotVerified unverified:
+                await codes.GenerateAsync(new CodeRecipient(unverified.Account.Id, null, null), "email", OneTimeCodePurposes.Verification, caller, context.RequestAborted);
+
+                // The provider vouched for whoever is here: with the code from the mail nothing more is to be asked.
+                ticket.Give(context, unverified.Account.Id, unverified.Account.Email);
+                SeeOther(context, PageUrls.VerifyEmail(unverified.Account.Email, flow.ReturnUrl == returnUrls.Validate(null) ? null : flow.ReturnUrl, sent: true));
                 break;
             case ExternalSignInResult.NeedsProof:
                 SeeOther(context, PageUrls.ExternalLink(await flows.SaveProofAsync(new ExternalTicket(flow, person), context.RequestAborted)));

@@ -427,6 +427,76 @@ public sealed class ExternalAccountTests
         Assert.Equal(["auditor"], (await AccountAsync(world)).Roles);
     }
 
+    // An operator's slip keeps nobody out, and what the provider took away is not kept for it.
+    [Fact]
+    public async Task Roles_WhereAMappedOneWasNeverMade_KeepNobodyOut_AndTheOthersGoWithTheirClaim()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(
+            key,
+            ("Federation:Providers:openam:Roles:0:Claim", "groups"), ("Federation:Providers:openam:Roles:0:Value", "editors"), ("Federation:Providers:openam:Roles:0:Role", "editor"),
+            ("Federation:Providers:openam:Roles:1:Claim", "groups"), ("Federation:Providers:openam:Roles:1:Value", "chiefs"), ("Federation:Providers:openam:Roles:1:Role", "chief"));
+        await world.Server.Services.GetRequiredService<RoleCatalog>().PutAsync("chief", description: null, CancellationToken.None);
+        using var browser = world.NewBrowser();
+        var claims = Recording.Read("oidc/variants/username-upper-token.http").Claims;
+        claims["groups"] = new JsonArray("chiefs");
+        await SignInAsync(world, key, browser, claims);
+        Assert.Equal(["chief"], (await AccountAsync(world)).Roles);
+
+        claims["groups"] = new JsonArray("editors");
+        using var later = world.NewBrowser();
+        Assert.Equal("/account", (await SignInAsync(world, key, later, claims)).OriginalString);
+        Assert.Empty((await AccountAsync(world)).Roles);
+    }
+
+    [Fact]
+    public async Task Roles_WhereTheLastAdministratorsClaimIsGone_KeepThemIn()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key, ("Federation:Providers:openam:Roles:0:Claim", "groups"), ("Federation:Providers:openam:Roles:0:Value", "admins"), ("Federation:Providers:openam:Roles:0:Role", "admin"));
+        using var browser = world.NewBrowser();
+        var claims = Recording.Read("oidc/variants/username-upper-token.http").Claims;
+        claims["groups"] = new JsonArray("admins");
+        await SignInAsync(world, key, browser, claims);
+        var changes = world.Server.Services.GetRequiredService<AccountChangeService>();
+        var accounts = world.Server.Services.GetRequiredService<IAccountStore>();
+        foreach (var other in (await accounts.SearchAsync(new(null, "admin", true), after: null, 10, CancellationToken.None)).Where(account => account.Email != "alice@example.org"))
+        {
+            await changes.ChangeAsync(other.Id, new AccountChange { Roles = [] }, expectedVersion: null, new Caller(null, null), CancellationToken.None);
+        }
+
+        claims["groups"] = new JsonArray("staff");
+        using var later = world.NewBrowser();
+        Assert.Equal("/account", (await SignInAsync(world, key, later, claims)).OriginalString);
+        Assert.Equal(["admin"], (await AccountAsync(world)).Roles);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Address_WhereOneMustBeVerified_IsTheProvidersWordOrACodes(bool isTold)
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key, ("Accounts:RequireVerifiedEmail", "true"));
+        using var browser = world.NewBrowser();
+        var claims = Recording.Read("oidc/variants/username-upper-token.http").Claims;
+        claims["email_verified"] = isTold;
+        var location = await SignInAsync(world, key, browser, claims);
+        if (!isTold)
+        {
+            Assert.StartsWith("/verify-email?", location.OriginalString, StringComparison.Ordinal);
+            Assert.Null(await ExternalWorld.PersonAsync(browser));
+            using var proven = await browser.SubmitAsync(location.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org") });
+            Assert.Equal("/account", proven.Headers.Location!.OriginalString);
+
+            // From then on nobody is asked.
+            using var other = world.NewBrowser();
+            Assert.Equal("/account", (await SignInAsync(world, key, other, claims)).OriginalString);
+        }
+
+        Assert.Equal("alice@example.org", await ExternalWorld.PersonAsync(browser));
+    }
+
     [Fact]
     public async Task Connection_OnTheAccountPage_IsMadeSoonAfterASignInAndTakenAwayUnlessItIsTheLastWayIn()
     {

@@ -53,6 +53,32 @@ public sealed class OpenAmSessionTests
         Assert.Single(ids);
     }
 
+    // What is handed out at minute twenty ends with what it came from at minute thirty, and says so.
+    [Fact]
+    public async Task Tokens_WhenRefreshed_EndWhenOpenAmsTimeIsOver()
+    {
+        await using var world = await StartAsync();
+        world.Provider.On(Validate, StubAnswer.Of(Recording.Read("session/validate-nopath/header-r1.2.http")));
+        world.Provider.On("GET /openam/json/users/alice", StubAnswer.Of(Recording.Read("session/other-actions/users-alice.http")));
+        var (_, tokens, _) = await PostAsync(world, Token);
+        world.Time.Advance(TimeSpan.FromMinutes(20));
+        using var http = new HttpClient();
+        using var refreshed = await http.PostAsJsonAsync(new Uri(world.Server.Url, "/api/identity/refresh-token"), new { refreshToken = (string)tokens["refreshToken"]! });
+        var body = JsonNode.Parse(await refreshed.Content.ReadAsStringAsync())!;
+        Assert.True(refreshed.IsSuccessStatusCode, body.ToJsonString());
+        Assert.Equal((600, 600), ((long)body["expiresIn"]!, (long)body["refreshExpiresIn"]!));
+    }
+
+    [Fact]
+    public async Task Token_WhereAnAddressMustBeVerifiedAndNobodyProvedIt_SignsNobodyIn()
+    {
+        await using var world = await StartAsync(("Accounts:RequireVerifiedEmail", "true"));
+        world.Provider.On(Validate, StubAnswer.Of(Recording.Read("session/validate-nopath/header-r1.2.http")));
+        world.Provider.On("GET /openam/json/users/alice", StubAnswer.Of(Recording.Read("session/other-actions/users-alice.http")));
+        var (status, body, _) = await PostAsync(world, Token);
+        Assert.Equal((HttpStatusCode.Forbidden, "email_not_verified"), (status, (string?)body["errorCode"]));
+    }
+
     [Fact]
     public async Task Token_OfAnAccountWithASecondFactor_IsTheFirstHalf_AndLoginFinishesItWithinOpenAmsTime()
     {
@@ -182,7 +208,7 @@ public sealed class OpenAmSessionTests
         Assert.Equal(HttpStatusCode.NotFound, (await PostAsync(world, Token)).Status);
     }
 
-    private static Task<ExternalWorld> StartAsync() => ExternalWorld.StartAsync(s_time, new Dictionary<string, string>(StringComparer.Ordinal)
+    private static Task<ExternalWorld> StartAsync(params (string Name, string Value)[] more) => ExternalWorld.StartAsync(s_time, new Dictionary<string, string>(more.Select(setting => KeyValuePair.Create(setting.Name, setting.Value)), StringComparer.Ordinal)
     {
         ["Federation:Providers:openam:Type"] = "session",
         ["Federation:Providers:openam:Preset"] = "openam",
