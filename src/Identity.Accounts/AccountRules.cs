@@ -54,6 +54,13 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
     /// <summary>The address without what copying put around it, in NFC, its domain in ASCII where it was not.</summary>
     public static string? Email(string? text) => EmailAddress.Normalize(text);
 
+    /// <summary>
+    /// Whether two addresses are written alike but for capitals of ASCII. Letters that differ otherwise may be equal once normalized, as a long s is an S in capitals:
+    /// no two accounts have such addresses, and they are different mailboxes all the same.
+    /// </summary>
+    internal static bool IsSameMailbox(string one, string other) =>
+        one.Length == other.Length && one.Zip(other).All(pair => pair.First == pair.Second || (char.IsAsciiLetter(pair.First) && (pair.First ^ pair.Second) == 0x20));
+
     /// <summary>3 to 64 letters, digits, dots, dashes and underscores, in NFC. No '@', so that no user name can be taken for somebody's address.</summary>
     public static string? UserName(string? text) =>
         text is { Length: <= 256 } && text.WithoutEdges().ToNormalForm(NormalizationForm.FormC) is var name && UserNames().IsMatch(name) ? name : null;

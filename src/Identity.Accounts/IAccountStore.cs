@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
+using Identity.Accounts.Profile;
 using Identity.Accounts.Sessions;
 
 namespace Identity.Accounts;
@@ -25,6 +26,8 @@ public enum AccountWrite
     LastAdmin,
     /// <summary>The metadata would be over its limit.</summary>
     MetadataTooLarge,
+    /// <summary>The "this wasn't me" link that this is done by was used already.</summary>
+    NoticeUsed,
 }
 
 /// <summary>What must become true with a change of an account, or not at all.</summary>
@@ -41,6 +44,12 @@ public sealed record AccountConsequences
 
     /// <summary>The "this wasn't me" links that were sent so far are worth nothing from now on.</summary>
     public bool VoidsNotices { get; init; }
+
+    /// <summary>
+    /// The "this wasn't me" link that this is done by: it is used up, by one of many, and with it those of notices that were sent after it, which went to whoever
+    /// made the changes that it disowns. Null: by none.
+    /// </summary>
+    public AccessNotice? DisownedBy { get; init; }
 
     /// <summary>Merged into the account's metadata at top level, null removes; null: it stays.</summary>
     public JsonObject? Metadata { get; init; }
@@ -120,8 +129,8 @@ public interface IAccountStore
     /// <summary>As above, of those that the filter lets through.</summary>
     Task<IReadOnlyList<Account>> SearchAsync(AccountFilter filter, Guid? after, int limit, CancellationToken cancellationToken);
 
-    /// <summary>Adds the account and its first credentials as one: an acknowledged account can sign in.</summary>
-    Task<AccountWrite> CreateAsync(Account account, AccountCredentials credentials, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken);
+    /// <summary>Adds the account, its first credentials and what it brings as metadata as one: an acknowledged account can sign in, and one that is refused is none.</summary>
+    Task<AccountWrite> CreateAsync(Account account, AccountCredentials credentials, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken, JsonObject? brought = null);
 
     /// <summary>
     /// Writes all members but the lockout's and LastLoginAt (which sign-ins write meanwhile), if the stored version is <paramref name="expectedVersion"/>,

@@ -73,7 +73,7 @@ internal sealed class SqlAccountStore(StoreDatabase database, MailOutbox mail, M
         return [.. rows.Select(Map)];
     }
 
-    public async Task<AccountWrite> CreateAsync(Account account, AccountCredentials first, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken)
+    public async Task<AccountWrite> CreateAsync(Account account, AccountCredentials first, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken, JsonObject? brought = null)
     {
         ArgumentNullException.ThrowIfNull(account);
         ArgumentNullException.ThrowIfNull(first);
@@ -89,12 +89,17 @@ internal sealed class SqlAccountStore(StoreDatabase database, MailOutbox mail, M
                         PasswordHash = first.PasswordHash,
                         PasswordChangedAt = first.PasswordChangedAt,
                     });
+                    if (brought is { Count: > 0 })
+                    {
+                        context.Add(new MetadataRow { AccountId = account.Id, Document = brought.ToJsonString() });
+                    }
+
                     await context.SaveChangesAsync(token);
                     await SqlOutbox.AppendAsync(database, context, events, token);
                     return AccountWrite.Done;
                 },
                 cancellationToken);
-            await MoveAsync(account.Id);
+            await MoveAsync(account.Id, withMetadata: brought is { Count: > 0 });
             return written;
         }
         catch (Exception exception) when (Taken(exception) is not null)
@@ -201,6 +206,17 @@ internal sealed class SqlAccountStore(StoreDatabase database, MailOutbox mail, M
                         await context.Set<AccessNoticeRow>().Where(r => r.AccountId == row.Id).ExecuteDeleteAsync(token);
                     }
 
+                    if (consequences.DisownedBy is { } link)
+                    {
+                        var links = context.Set<AccessNoticeRow>().Where(r => r.AccountId == row.Id && r.UsedAt == null);
+                        if (await links.Where(r => r.Key == link.Key).ExecuteUpdateAsync(set => set.SetProperty(r => r.UsedAt, row.UpdatedAt), token) != 1)
+                        {
+                            throw new RefusedException(AccountWrite.NoticeUsed);
+                        }
+
+                        await links.Where(r => r.ExpiresAt >= link.ExpiresAt).ExecuteUpdateAsync(set => set.SetProperty(r => r.UsedAt, row.UpdatedAt), token);
+                    }
+
                     var ended = consequences.EndSessions is { } ending ? await SqlSessionStore.EndAllAsync(database, context, row.Id, ending.Reason, ending.At, token) : [];
 
                     // Saved with the first event, where there is one.
@@ -294,11 +310,12 @@ internal sealed class SqlAccountStore(StoreDatabase database, MailOutbox mail, M
     }
 
     // What waits is durable and in force already: a move that fails now is the repair job's.
-    private async Task MoveAsync(Guid id)
+    private async Task MoveAsync(Guid id, bool withMetadata = false)
     {
         try
         {
             await (credentials?.MoveAsync(id, CancellationToken.None) ?? Task.CompletedTask);
+            await (withMetadata && metadata is not null ? metadata.MoveAsync(id, CancellationToken.None) : Task.CompletedTask);
         }
         catch (Exception exception) when (exception is StoreUnavailableException or System.Data.Common.DbException)
         {

@@ -148,7 +148,7 @@ public sealed class AccountChangeService(
         var userName = AccountRules.UserName(change.UserName.Value) ?? change.UserName.Value;
         var phone = rules.PhoneNumber(change.PhoneNumber.Value) ?? change.PhoneNumber.Value;
         return new(
-            email is not null && normalizer.NormalizeEmail(email) != account.NormalizedEmail ? email : null,
+            email is not null && !AccountRules.IsSameMailbox(email, account.Email) ? email : null,
             change.UserName.IsSet && userName != account.UserName ? userName : default(Change<string>),
             change.PhoneNumber.IsSet && phone != account.PhoneNumber ? phone : default(Change<string>));
     }

@@ -87,6 +87,9 @@ public sealed class DeviceRegistry
                     return (new DeviceRegistration.ReauthenticationRequired(), null, []);
                 }
 
+                // A push token that takes the place of a keyed device's, without the key that only the device has: codes and questions go there from now on.
+                var isRedirected = isFresh && device.PublicKey is null && own is { PublicKey: not null } && own.TokenHash != hash;
+
                 // The token's former row, with another owner or under another name of this one's.
                 var former = devices.Where(r => r.TokenHash == hash && r.Id != (own == null ? Guid.Empty : own.Id));
                 var gone = new List<DeviceRow>(await DeviceDetachment.RemoveAsync(_database, context, former, owner == accountId ? DeviceRemovalReasons.Replaced : DeviceRemovalReasons.Moved, now, token));
@@ -108,7 +111,7 @@ public sealed class DeviceRegistry
                 row.UserAgent = caller.UserAgent is { Length: > 400 } agent ? agent[..400] : caller.UserAgent;
                 row.RegisteredAt = row.LastSeenAt = now;
                 context.Entry(row).State = own is null ? EntityState.Added : EntityState.Modified;
-                _mail.Add(context, keyIsNew ? notice?.Invoke(SqlAccountStore.Map(account)) : null);
+                _mail.Add(context, keyIsNew || isRedirected ? notice?.Invoke(SqlAccountStore.Map(account)) : null);
                 await context.SaveChangesAsync(token);
                 if (own is null)
                 {

@@ -34,7 +34,7 @@ public sealed class OneTimeCodeService(
             return new GeneratedCode.ChannelUnavailable();
         }
 
-        var account = await recipients.FindAsync(recipient, purpose, cancellationToken);
+        var account = await recipients.FindAsync(recipient, purpose, caller.AccountId, cancellationToken);
         if (await limits.CountAsync(recipient, account, caller, cancellationToken) is { } wait)
         {
             return new GeneratedCode.RateLimited(wait);
@@ -72,7 +72,7 @@ public sealed class OneTimeCodeService(
             return new TriedCode.RateLimited(wait);
         }
 
-        var account = await recipients.FindAsync(recipient, purpose, cancellationToken);
+        var account = await recipients.FindAsync(recipient, purpose, caller.AccountId, cancellationToken);
         TriedCode tried = new TriedCode.Invalid();
         if (purpose == OneTimeCodePurposes.Verification && account is not null)
         {

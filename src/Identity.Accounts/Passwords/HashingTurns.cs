@@ -1,6 +1,17 @@
 // OWASP ASVS 5.0 §15.2.2: work that costs much is bounded, and who costs most of it does not shut out the rest.
 namespace Identity.Accounts.Passwords;
 
+/// <summary>Why a password is hashed.</summary>
+internal enum HashingReason
+{
+    /// <summary>By somebody who has an account, or tries to get into one.</summary>
+    SignIn,
+    /// <summary>For an account that is only being made.</summary>
+    Registration,
+    /// <summary>A proof that works once was used up for it: it waits however long the line is.</summary>
+    Owed,
+}
+
 /// <summary>
 /// Who hashes next. People who have an account, or try to get into one, go before those who make one: of four places that come free while both wait, three
 /// are theirs. A line that would take longer than ten seconds takes nobody more: who is told so at once can try again, and who waits is not.
@@ -21,8 +32,9 @@ internal sealed class HashingTurns(int places, TimeProvider timeProvider)
 
     /// <summary>When a place is free. Each is given back by <see cref="Leave"/>.</summary>
     /// <exception cref="HashingBusyException">Too many wait.</exception>
-    public async Task EnterAsync(bool isRegistration, CancellationToken cancellationToken)
+    public async Task EnterAsync(HashingReason reason, CancellationToken cancellationToken)
     {
+        var isRegistration = reason == HashingReason.Registration;
         var line = isRegistration ? _registrations : _first;
         LinkedListNode<TaskCompletionSource> turn;
         lock (_lock)
@@ -33,7 +45,7 @@ internal sealed class HashingTurns(int places, TimeProvider timeProvider)
                 return;
             }
 
-            if ((line.Count + 1) * _seconds * (isRegistration && _first.Count > 0 ? Share : 1) / _places > LongestWait.TotalSeconds)
+            if (reason != HashingReason.Owed && (line.Count + 1) * _seconds * (isRegistration && _first.Count > 0 ? Share : 1) / _places > LongestWait.TotalSeconds)
             {
                 throw new HashingBusyException();
             }

@@ -29,27 +29,30 @@ public sealed partial class PasswordHashing
     }
 
     /// <exception cref="HashingBusyException">More wait for theirs than can be served in some seconds.</exception>
-    public Task<string> HashAsync(string password, CancellationToken cancellationToken) => RunAsync(() => _hasher.HashPassword(Nobody, password), isRegistration: false, cancellationToken);
+    public Task<string> HashAsync(string password, CancellationToken cancellationToken) => RunAsync(() => _hasher.HashPassword(Nobody, password), HashingReason.SignIn, cancellationToken);
 
     /// <summary>For an account that is only being made, by anybody: after those who have one.</summary>
     /// <exception cref="HashingBusyException">More wait for theirs than can be served in some seconds.</exception>
-    public Task<string> HashForRegistrationAsync(string password, CancellationToken cancellationToken) => RunAsync(() => _hasher.HashPassword(Nobody, password), isRegistration: true, cancellationToken);
+    public Task<string> HashForRegistrationAsync(string password, CancellationToken cancellationToken) => RunAsync(() => _hasher.HashPassword(Nobody, password), HashingReason.Registration, cancellationToken);
+
+    /// <summary>For somebody whose proof was used up for it, and who could not bring it again: it waits for its turn, and is never refused one.</summary>
+    public Task<string> HashOwedAsync(string password) => RunAsync(() => _hasher.HashPassword(Nobody, password), HashingReason.Owed, CancellationToken.None);
 
     /// <summary>Checks against <paramref name="hash"/>; without one it costs the same and fails.</summary>
     /// <exception cref="HashingBusyException">More wait for theirs than can be served in some seconds.</exception>
     public async Task<PasswordVerificationResult> VerifyAsync(string? hash, string password, CancellationToken cancellationToken)
     {
-        var result = await RunAsync(() => _hasher.VerifyHashedPassword(Nobody, hash ?? _dummy, password), isRegistration: false, cancellationToken);
+        var result = await RunAsync(() => _hasher.VerifyHashedPassword(Nobody, hash ?? _dummy, password), HashingReason.SignIn, cancellationToken);
         return hash is null ? PasswordVerificationResult.Failed : result;
     }
 
-    private async Task<T> RunAsync<T>(Func<T> work, bool isRegistration, CancellationToken cancellationToken)
+    private async Task<T> RunAsync<T>(Func<T> work, HashingReason reason, CancellationToken cancellationToken)
     {
         // The wait is in it: what is slow at sign-in is this, and a trace must say so.
         using var activity = Activities.StartActivity("password hash");
         try
         {
-            await _turns.EnterAsync(isRegistration, cancellationToken);
+            await _turns.EnterAsync(reason, cancellationToken);
         }
         catch (HashingBusyException)
         {

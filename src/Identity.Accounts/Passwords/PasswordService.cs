@@ -115,6 +115,8 @@ public sealed class PasswordService(
             return new PasswordChange.RateLimited(guesses.RetryAfter);
         }
 
+        // What the new password replaces has to answer before the code is used up, which could not be brought again. For nobody's account it is asked as well.
+        await credentials.FindAsync(account?.Id ?? Guid.Empty, cancellationToken);
         var open = account is { IsActive: true };
         var right = await codes.TryUseAsync(open ? account : null, OneTimeCodePurposes.PasswordReset, code, cancellationToken);
         if (!right)
@@ -125,7 +127,7 @@ public sealed class PasswordService(
         }
 
         // The code is used up, so from here on the caller's hanging up stops nothing; and a change at the same time gives way.
-        var hash = await hashing.HashAsync(newPassword, CancellationToken.None);
+        var hash = await hashing.HashOwedAsync(newPassword);
         return await FinishAsync(account!, hash, provenHash: null, "password_reset", account!.NormalizedEmail, caller) == AccountWrite.Done
             ? new PasswordChange.Changed()
             : throw new InvalidOperationException("A code was used up, and its account is gone.");
@@ -145,7 +147,14 @@ public sealed class PasswordService(
     /// <returns>Done, NotFound, or null: another password was set meanwhile.</returns>
     private async Task<AccountWrite?> FinishAsync(Account account, string hash, string? provenHash, string action, string? provenEmail, Caller caller, bool isOperators = false)
     {
-        var (before, takes) = (default(ClaimBefore), false);
+        // Before the account is its owner's, and once more when it is: nobody asks again for what a crash in between would leave undone.
+        var before = OwnerClaim.Before(account);
+        var takes = account.NormalizedEmail == provenEmail && account.Claim != AccountClaim.Settled;
+        if (takes)
+        {
+            await claim.ForgetRestAsync(account.Id, before, CancellationToken.None);
+        }
+
         var revised = await accounts.ReviseAsync(
             account,
             async current =>
@@ -158,6 +167,9 @@ public sealed class PasswordService(
 
                 var now = timeProvider.GetUtcNow();
                 (current.SecurityStamp, current.UpdatedAt) = (Guid.NewGuid().ToString("N"), now);
+
+                // Whoever knew the old password may have asked for it, and needs no session to prove it.
+                (current.PendingEmail, current.PendingPhoneNumber) = (null, null);
 
                 // A reset code that came by mail also proves the address it came to; for the first time, and nothing that was set before is its owner's.
                 var isReset = current.NormalizedEmail == provenEmail;

@@ -10,7 +10,7 @@ namespace Identity.Accounts.Profile;
 /// <param name="ExpiresAt">When it is worth nothing.</param>
 public sealed record AccessNotice(string Key, Guid AccountId, AccessChange Change, string? EmailBefore, DateTimeOffset ExpiresAt);
 
-/// <summary>The links that were sent. One is used once, by one atomic statement.</summary>
+/// <summary>The links that were sent. One is used once, with the change of the account that it is for (<see cref="AccountConsequences.DisownedBy"/>).</summary>
 public interface IAccessNoticeStore
 {
     /// <summary>For what no store writes itself: the others write a notice in the transaction of what it tells of.</summary>
@@ -19,6 +19,6 @@ public interface IAccessNoticeStore
     /// <summary>Null: unknown, used or expired.</summary>
     Task<AccessNotice?> FindAsync(string key, DateTimeOffset now, CancellationToken cancellationToken);
 
-    /// <summary>As above, for exactly one caller.</summary>
-    Task<AccessNotice?> TryTakeAsync(string key, DateTimeOffset now, CancellationToken cancellationToken);
+    /// <summary>Those of the account that still work and were sent with this one or after it, the oldest first.</summary>
+    Task<IReadOnlyList<AccessNotice>> ListSinceAsync(AccessNotice notice, CancellationToken cancellationToken);
 }

@@ -21,14 +21,17 @@ internal sealed class SqlAccessNoticeStore(StoreDatabase database, MailOutbox ma
         return row is null ? null : Map(row);
     }
 
-    public async Task<AccessNotice?> TryTakeAsync(string key, DateTimeOffset now, CancellationToken cancellationToken)
+    // All links work for as long, so the one that ends first was sent first.
+    public async Task<IReadOnlyList<AccessNotice>> ListSinceAsync(AccessNotice notice, CancellationToken cancellationToken)
     {
-        var taken = await database.WriteAsync(
+        ArgumentNullException.ThrowIfNull(notice);
+        var rows = await database.ReadAsync(
             (context, token) => context.Set<AccessNoticeRow>()
-                .Where(r => r.Key == key && r.UsedAt == null && r.ExpiresAt > now)
-                .ExecuteUpdateAsync(set => set.SetProperty(r => r.UsedAt, now), token),
-            cancellationToken) == 1;
-        return taken && await database.ReadAsync((context, token) => context.Set<AccessNoticeRow>().FirstOrDefaultAsync(r => r.Key == key, token), cancellationToken) is { } row ? Map(row) : null;
+                .Where(r => r.AccountId == notice.AccountId && r.UsedAt == null && r.ExpiresAt >= notice.ExpiresAt)
+                .OrderBy(r => r.ExpiresAt)
+                .ToListAsync(token),
+            cancellationToken);
+        return [.. rows.Select(Map)];
     }
 
     private static AccessNotice Map(AccessNoticeRow row) => new(row.Key, row.AccountId, Enum.Parse<AccessChange>(row.Change), row.EmailBefore, row.ExpiresAt);

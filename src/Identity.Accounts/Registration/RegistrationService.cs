@@ -7,7 +7,6 @@ using Identity.Accounts.Delivery;
 using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.Passwords;
-using Identity.Accounts.Profile;
 using Identity.Accounts.RateLimits;
 using Identity.Accounts.Texts;
 using Microsoft.AspNetCore.Identity;
@@ -18,7 +17,6 @@ namespace Identity.Accounts.Registration;
 /// <summary>Makes accounts.</summary>
 public sealed class RegistrationService(
     IAccountStore accounts,
-    IMetadataStore metadata,
     ILookupNormalizer normalizer,
     AccountRules rules,
     PasswordPolicy policy,
@@ -64,14 +62,9 @@ public sealed class RegistrationService(
         var hash = await hashing.HashForRegistrationAsync(account.Password, cancellationToken);
         var created = Create(account);
         created.Claim = AccountClaim.Unproven;
-        var outcome = await accounts.CreateAsync(created, new AccountCredentials(created.Id, hash, created.CreatedAt), [events.OfUser(EventTypes.UserCreated, created)], cancellationToken);
+        var outcome = await accounts.CreateAsync(created, new AccountCredentials(created.Id, hash, created.CreatedAt), [events.OfUser(EventTypes.UserCreated, created)], cancellationToken, extra);
         if (outcome == AccountWrite.Done)
         {
-            if (extra.Count > 0)
-            {
-                await metadata.MergeAsync(created.Id, extra, CancellationToken.None);
-            }
-
             await audit.WriteAsync("register", "success", created.Id, caller, sessionId: null, CancellationToken.None);
             return new RegistrationResult.Created(created, extra);
         }

@@ -157,7 +157,7 @@ public sealed class SignInController(
 
             if (request?.AllSessions == true)
             {
-                await sessions.EndAllAsync(session.AccountId, SessionEndReasons.Logout, Caller(), cancellationToken);
+                await sessions.EndAllAsync(session.AccountId, SessionEndReasons.Logout, Caller() with { SessionId = id }, cancellationToken);
             }
             else
             {

@@ -6,6 +6,7 @@ using Identity.Accounts.Audit;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Events;
+using Identity.Accounts.Profile;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -281,6 +282,23 @@ public sealed class DeviceTests(DeviceServer server) : IClassFixture<DeviceServe
         await server.AddDeviceAsync(tokens, DeviceServer.NewToken(), "phone-1");
         Assert.False(await CanApproveAsync());
     }
+
+    // Questions and codes go where the new token leads from then on: its owner is told as of a new key, unless the device says its own.
+    [Fact]
+    public async Task Post_WhenAnotherTokenTakesTheKeyedDevicesPlaceWithoutTheKey_TellsTheOwner()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var spki = Convert.ToBase64String(key.ExportSubjectPublicKeyInfo());
+        await server.AddDeviceAsync(tokens, DeviceServer.NewToken(), "phone-1", spki);
+        await server.AddDeviceAsync(tokens, DeviceServer.NewToken(), "phone-1", spki);
+        Assert.Equal(1, await NoticesAsync(person));
+        await server.AddDeviceAsync(tokens, DeviceServer.NewToken(), "phone-1");
+        Assert.Equal(2, await NoticesAsync(person));
+    }
+
+    private Task<int> NoticesAsync(Person person) =>
+        server.Database.ReadAsync((context, cancel) => context.Set<AccessNoticeRow>().CountAsync(r => r.AccountId == Guid.Parse(person.Id) && r.Change == nameof(AccessChange.DeviceKeyAdded), cancel), TestContext.Current.CancellationToken);
 
     [Fact]
     public async Task Store_WhenADeviceIsRegistered_HoldsNeitherItsTokenNorAPlainHashOfIt()

@@ -266,6 +266,24 @@ public sealed class OtpTests(ApiServer server)
         (await server.PostAsync("otp/verify", $$"""{"otpId":"","userId":null,"email":"{{person.Email}}","purpose":null,"code":"","otp":"{{code}}"}""")).AssertOk();
     }
 
+    // Nobody blocks an address by asking for it: with a token the code is the caller's own, in whatever capitals they name the address.
+    [Fact]
+    public async Task Verify_WhenAnotherWaitsForTheSameAddressToo_TakesTheCallersOwn()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        var (other, others) = await server.SignedInAsync();
+        var address = "New." + person.Email;
+        (await server.PutAsync($"users/{person.Id}", new { email = address }, tokens.Access)).AssertOk();
+        var own = await server.Messages.CodeAsync(address);
+        server.Time.Advance(TimeSpan.FromSeconds(1));
+        (await server.PutAsync($"users/{other.Id}", new { email = address }, others.Access)).AssertOk();
+        await server.Messages.CodeAsync(address, 2);
+
+        (await server.PostAsync("otp/verify", new { email = address.ToLowerInvariant(), code = own }, tokens.Access)).AssertOk();
+        Assert.Equal(address, (await server.GetAsync($"users/{person.Id}", tokens.Access)).Value("email"));
+        Assert.Equal(other.Email, (await server.GetAsync($"users/{other.Id}", others.Access)).Value("email"));
+    }
+
     [Fact]
     public async Task Verify_WhenNothingIsKnown_AnswersLikeAWrongCode()
     {

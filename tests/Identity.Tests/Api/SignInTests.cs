@@ -1,4 +1,8 @@
 using System.Net;
+using Identity.Accounts.Data;
+using Identity.Accounts.Events;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Api;
 
@@ -273,6 +277,22 @@ public sealed class LogoutTests(ApiServer server)
         (await server.PostAsync("logout", new { allSessions = true }, second.Access)).AssertOk();
         (await server.GetAsync($"users/{person.Id}", third.Access)).AssertFailure(401, "invalid_token");
         (await server.PostAsync("refresh-token", new { refreshToken = third.Refresh })).AssertFailure(401, "invalid_refresh_token");
+    }
+
+    // Where the database goes away in between, the session that asked can ask again.
+    [Fact]
+    public async Task Logout_WhenAllSessions_EndsTheOneThatAskedLast()
+    {
+        var (person, _) = await server.SignedInAsync();
+        await server.LoginAsync(person.Email);
+        var asking = await server.LoginAsync(person.Email);
+        await server.LoginAsync(person.Email);
+        (await server.PostAsync("logout", new { allSessions = true }, asking.Access)).AssertOk();
+        var ended = await server.Services.GetRequiredService<StoreDatabase>().ReadAsync(
+            (context, token) => context.Outbox.Where(r => r.AccountId == Guid.Parse(person.Id) && r.RoutingKey == EventTypes.SessionDestroyed).OrderBy(r => r.Sequence).Select(r => r.Body).ToListAsync(token),
+            TestContext.Current.CancellationToken);
+        Assert.Equal(4, ended.Count);
+        Assert.Contains(asking.SessionId, ended[^1], StringComparison.Ordinal);
     }
 
     [Fact]

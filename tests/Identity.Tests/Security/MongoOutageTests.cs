@@ -3,12 +3,14 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Identity.Tests.Kit;
 
 namespace Identity.Tests.Security;
 
 /// <summary>MongoDB goes away under a running server, and comes back.</summary>
-public sealed class MongoOutageTests
+public sealed partial class MongoOutageTests
 {
     [Fact]
     public async Task Server_WhenMongoIsAway_IsReadyForWhatGoesOn_AndLetsNobodyInByPassword()
@@ -28,11 +30,24 @@ public sealed class MongoOutageTests
         {
             await process.WaitReadyAsync();
             using var node = new AddressedNode(process.Address);
-            var (_, email) = await node.RegisterAsync();
+            var (id, email) = await node.RegisterAsync();
             using var browser = new Browser(node.Address);
             await browser.SignInAsync(email, Node.Password);
             var tokens = await node.TokensAsync(browser);
             Assert.Equal((HttpStatusCode.OK, "Healthy"), await ReadyAsync(node));
+
+            // Proofs that work once, for what needs both stores.
+            var outbox = Path.Combine(settings["DATA_DIR"], "outbox");
+            using (var change = new HttpRequestMessage(HttpMethod.Put, new Uri(node.Address, "/api/identity/users/" + id)) { Content = JsonContent.Create(new { userName = "mongo.user" }) })
+            {
+                change.Headers.Authorization = new("Bearer", await LoginAsync(node, email, Node.Password));
+                using var changed = await node.Http.SendAsync(change, TestContext.Current.CancellationToken);
+                Assert.Equal(HttpStatusCode.OK, changed.StatusCode);
+            }
+
+            var link = new Uri(await MailAsync(outbox, Link()));
+            Assert.Equal(HttpStatusCode.OK, await PostAsync(node, "password/forgot", new { email }));
+            var reset = new { email, code = await MailAsync(outbox, Code()), newPassword = "another sound phrase 8" };
 
             await mongo.StopAsync();
             Assert.Equal((HttpStatusCode.OK, "Degraded"), await ReadyAsync(node));
@@ -42,6 +57,14 @@ public sealed class MongoOutageTests
             Assert.Equal(HttpStatusCode.OK, (await node.RefreshAsync((string)tokens["refresh_token"]!)).Status);
             Assert.Equal(HttpStatusCode.OK, await node.UserInfoAsync((string)tokens["access_token"]!));
             await node.RegisterAsync();
+            var brought = new { email = "brought@example.com", password = Node.Password, metadata = new { theme = "dark" } };
+            Assert.Equal(HttpStatusCode.Created, await PostAsync(node, "register", brought));
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, await PostAsync(node, "password/reset", reset));
+            using (var disowned = await browser.SubmitAsync(link.PathAndQuery, []))
+            {
+                Assert.Equal(HttpStatusCode.ServiceUnavailable, disowned.StatusCode);
+            }
+
             using (var login = await node.Http.PostAsJsonAsync(new Uri(node.Address, "/api/identity/login"), new { email, password = Node.Password }))
             {
                 Assert.Equal(HttpStatusCode.ServiceUnavailable, login.StatusCode);
@@ -53,9 +76,14 @@ public sealed class MongoOutageTests
                 await Task.Delay(50, TestContext.Current.CancellationToken);
             }
 
-            using (var login = await node.Http.PostAsJsonAsync(new Uri(node.Address, "/api/identity/login"), new { email, password = Node.Password }))
+            // What was refused meanwhile was not used up, and what was taken is there.
+            var metadata = await MetadataAsync(node, await LoginAsync(node, brought.email, Node.Password));
+            Assert.Equal("dark", (string?)metadata["theme"]);
+            Assert.Equal(HttpStatusCode.OK, await PostAsync(node, "password/reset", reset));
+            await LoginAsync(node, email, reset.newPassword);
+            using (var disowned = await browser.SubmitAsync(link.PathAndQuery, []))
             {
-                Assert.Equal(HttpStatusCode.OK, login.StatusCode);
+                Assert.Equal(HttpStatusCode.SeeOther, disowned.StatusCode);
             }
 
             await process.KillAsync();
@@ -63,6 +91,49 @@ public sealed class MongoOutageTests
 
         directory.Delete(recursive: true);
     }
+
+    private static async Task<HttpStatusCode> PostAsync(Node node, string route, object body)
+    {
+        using var answer = await node.Http.PostAsJsonAsync(new Uri(node.Address, "/api/identity/" + route), body, TestContext.Current.CancellationToken);
+        return answer.StatusCode;
+    }
+
+    private static async Task<string> LoginAsync(Node node, string email, string password)
+    {
+        using var login = await node.Http.PostAsJsonAsync(new Uri(node.Address, "/api/identity/login"), new { email, password }, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, login.StatusCode);
+        return (string)(await login.Content.ReadFromJsonAsync<JsonNode>(TestContext.Current.CancellationToken))!["accessToken"]!;
+    }
+
+    private static async Task<JsonNode> MetadataAsync(Node node, string access)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(node.Address, "/api/identity/users/me"));
+        request.Headers.Authorization = new("Bearer", access);
+        using var answer = await node.Http.SendAsync(request, TestContext.Current.CancellationToken);
+        return (await answer.Content.ReadFromJsonAsync<JsonNode>(TestContext.Current.CancellationToken))!["metadata"]!;
+    }
+
+    // Mail is written behind the answer.
+    private static async Task<string> MailAsync(string outbox, Regex what)
+    {
+        for (var started = Stopwatch.GetTimestamp(); ; await Task.Delay(50, TestContext.Current.CancellationToken))
+        {
+            Assert.True(Stopwatch.GetElapsedTime(started) < TimeLimit.Patience, "No such mail came.");
+            foreach (var file in Directory.Exists(outbox) ? Directory.GetFiles(outbox, "*.eml") : [])
+            {
+                if (what.Match(await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)) is { Success: true } match)
+                {
+                    return match.Value;
+                }
+            }
+        }
+    }
+
+    [GeneratedRegex(@"https?://\S+/not-me\?ticket=[A-Za-z0-9_-]+(?=\s)", RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex Link();
+
+    [GeneratedRegex(@"(?<=\n {4})[0-9]{6}\b", RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex Code();
 
     private static async Task<(HttpStatusCode Status, string Text)> ReadyAsync(Node node)
     {

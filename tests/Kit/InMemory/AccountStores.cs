@@ -126,12 +126,14 @@ public sealed class InMemoryAccounts : IAccountStore, ICredentialStore
 
     public Task DeleteAsync(Guid accountId, CancellationToken cancellationToken) => Locked(() => _credentials.Remove(accountId));
 
-    public Task<AccountWrite> CreateAsync(Account account, AccountCredentials credentials, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken) => Locked(() =>
+    public Task<AccountWrite> CreateAsync(Account account, AccountCredentials credentials, IReadOnlyList<LifecycleEvent> events, CancellationToken cancellationToken, JsonObject? brought = null) => Locked(() =>
     {
         if (Taken(account) is { } taken)
         {
             return taken;
         }
+
+        _metadata.TryMerge(account.Id, brought ?? []);
 
         _accounts.Add(account.Id, Copy(account));
         _credentials.Add(account.Id, credentials);
@@ -167,6 +169,11 @@ public sealed class InMemoryAccounts : IAccountStore, ICredentialStore
         if (IsAdmin(stored) && !IsAdmin(account) && !_accounts.Values.Any(other => other.Id != account.Id && IsAdmin(other)))
         {
             return new AccountUpdate(AccountWrite.LastAdmin, []);
+        }
+
+        if (consequences.DisownedBy is { } link && _notices?.TryDisown(link) == false)
+        {
+            return new AccountUpdate(AccountWrite.NoticeUsed, []);
         }
 
         if (consequences.Metadata is { } patch && !_metadata.TryMerge(account.Id, patch))
@@ -673,13 +680,33 @@ public sealed class InMemoryAccessNotices : IAccessNoticeStore
         }
     }
 
-    public Task<AccessNotice?> TryTakeAsync(string key, DateTimeOffset now, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<AccessNotice>> ListSinceAsync(AccessNotice notice, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
-            return Task.FromResult(_notices.Remove(key, out var notice) && notice.ExpiresAt > now ? notice : null);
+            return Task.FromResult<IReadOnlyList<AccessNotice>>([.. Since(notice)]);
         }
     }
+
+    public bool TryDisown(AccessNotice notice)
+    {
+        lock (_lock)
+        {
+            if (!_notices.ContainsKey(notice.Key))
+            {
+                return false;
+            }
+
+            foreach (var later in Since(notice).ToArray())
+            {
+                _notices.Remove(later.Key);
+            }
+
+            return true;
+        }
+    }
+
+    private IEnumerable<AccessNotice> Since(AccessNotice notice) => _notices.Values.Where(other => other.AccountId == notice.AccountId && other.ExpiresAt >= notice.ExpiresAt).OrderBy(other => other.ExpiresAt);
 }
 
 public sealed class InMemoryRateLimiter(TimeProvider timeProvider) : IRateLimiter

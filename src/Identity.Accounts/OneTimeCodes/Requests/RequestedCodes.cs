@@ -17,7 +17,7 @@ public sealed class RequestedCodes(CodeRecipients recipients, CodeLimits limits,
             return NoChannel;
         }
 
-        var account = await recipients.FindAsync(recipient, request.Purpose, cancellationToken);
+        var account = await recipients.FindAsync(recipient, request.Purpose, asking: null, cancellationToken);
         if (account is null && recipients.Unreadable(recipient) is { } problem)
         {
             return new(problem, IsUnreadable: true);
@@ -36,7 +36,7 @@ public sealed class RequestedCodes(CodeRecipients recipients, CodeLimits limits,
             return NoChannel;
         }
 
-        var account = await recipients.FindAsync(recipient, request.Purpose, cancellationToken);
+        var account = await recipients.FindAsync(recipient, request.Purpose, asking: null, cancellationToken);
         var made = await maker.MakeAsync(recipient, account, channel, request.Purpose, s_queue, byService: true, cancellationToken);
         var answer = new CodeRequestAnswer(made.Id, channel, made.MaskedDestination, made.ExpiresAt);
         if (!await beforeDelivery(answer, cancellationToken))
