@@ -38,6 +38,12 @@ public abstract class SqlDialect
     /// <summary>Asks whether reading waits for writing here, as it must not: 1 where it does. Empty: it never does.</summary>
     public virtual string ReadsWait => "";
 
+    /// <summary>
+    /// As an expression of hand-written SQL: the given time, or the server's own where that is later, by half a minute at most (a clock that is wrong by
+    /// more must not count for more). A statement may wait long between its sender and the row, and be done after its sender gave up.
+    /// </summary>
+    public virtual string NotBefore(string time) => time;
+
     /// <summary>Asks whether this server takes no writes (the standby of a fail-over): 1 where it does not. Empty: it always does.</summary>
     public virtual string RefusesWrites => "";
 
@@ -165,6 +171,8 @@ public sealed class PostgresDialect : OnConflictDialect
     public override bool IsBroken(Exception exception) => Find<NpgsqlException>(exception) is { } failure
         && (failure is PostgresException { SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or IdleInTransactionTimeout or IdleSessionTimeout } || (failure is not PostgresException && failure.InnerException is IOException));
 
+    public override string NotBefore(string time) => $"LEAST(GREATEST({time}, clock_timestamp()), {time} + interval '30 seconds')";
+
     public override string RefusesWrites => "SELECT CASE WHEN pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END AS \"Value\"";
 
     public override bool IsReadOnly(Exception exception) => Find<PostgresException>(exception) is { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction };
@@ -220,6 +228,10 @@ internal sealed partial class SqlServerDialect : SqlDialect
 
     // Of the transport, and Azure's "the service is being moved".
     public override bool IsBroken(Exception exception) => Find<SqlException>(exception) is { Number: 64 or 121 or 233 or 10053 or 10054 or 40197 or 40613 };
+
+    // GREATEST and LEAST are of 2022.
+    public override string NotBefore(string time) =>
+        $"CASE WHEN SYSDATETIMEOFFSET() <= {time} THEN {time} WHEN SYSDATETIMEOFFSET() > DATEADD(second, 30, {time}) THEN DATEADD(second, 30, {time}) ELSE SYSDATETIMEOFFSET() END";
 
     // Of a replica that may be read from it says this too.
     public override string RefusesWrites => "SELECT CASE WHEN CONVERT(nvarchar(20), DATABASEPROPERTYEX(DB_NAME(), 'Updateability')) = N'READ_WRITE' THEN 0 ELSE 1 END AS \"Value\"";
