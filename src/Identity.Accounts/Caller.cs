@@ -1,3 +1,4 @@
+using Identity.Accounts.Data;
 using Identity.Accounts.RateLimits;
 
 namespace Identity.Accounts;
@@ -50,11 +51,5 @@ public sealed record Caller(
 
     public string? DeviceId { get; init => field = Cut(value, LongestName); } = Cut(DeviceId, LongestName);
 
-    // Not in the middle of a surrogate pair: half a character is no text, and a store would refuse it.
-    private static string? Cut(string? text, int longest) => text switch
-    {
-        null or "" => null,
-        _ when text.Length <= longest => text,
-        _ => text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)],
-    };
+    private static string? Cut(string? text, int longest) => string.IsNullOrEmpty(text) ? null : Text.Cut(text, longest);
 }

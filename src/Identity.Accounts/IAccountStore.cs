@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Credentials;
+using Identity.Accounts.Data;
 using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.Profile;
@@ -91,11 +92,8 @@ public sealed record AccountFilter(string? Search, string? Role, bool? IsActive)
     public DateTimeOffset? CreatedAfter { get; init; }
 
     /// <summary>What <see cref="Search"/> looks in, and the piece itself, folded alike.</summary>
-    public static string Fold(params ReadOnlySpan<string?> parts)
-    {
-        var text = string.Join('\n', parts).ToNormalForm(NormalizationForm.FormKC).ToUpperInvariant();
-        return text.Length <= Longest ? text : text[..Longest];
-    }
+    public static string Fold(params ReadOnlySpan<string?> parts) =>
+        Text.Cut(string.Join('\n', parts).ToNormalForm(NormalizationForm.FormKC).ToUpperInvariant(), Longest);
 
     /// <summary>What is kept of an account to search in.</summary>
     public static string Fold(Account account) => Fold(account.Email, account.UserName, account.PhoneNumber, account.FirstName, account.LastName);

@@ -18,11 +18,11 @@ internal sealed class RowsByKey<TKey, TRow>(
     where TKey : notnull
     where TRow : class
 {
-    private readonly GroupedReads<TKey, TRow?>? _grouped = database.IsEmbedded ? null : new(atOnce: 2, keys => ReadAsync(database, one, many, keyOf, keys));
+    private readonly GroupedReads<TKey, TRow?>? _grouped = database.IsEmbedded ? null : new(atOnce: 2, database.IsAway, keys => ReadAsync(database, one, many, keyOf, keys));
 
     /// <summary>Null where there is none. Who asks for the same key may get the same row: it is to be read, not changed.</summary>
     public Task<TRow?> FindAsync(TKey key, CancellationToken cancellationToken) =>
-        _grouped?.ReadAsync(key) ?? database.ReadAsync((context, token) => one(context, key, token), cancellationToken);
+        _grouped?.ReadAsync(key).WaitAsync(cancellationToken) ?? database.ReadAsync((context, token) => one(context, key, token), cancellationToken);
 
     private static async Task<IReadOnlyList<TRow?>> ReadAsync(
         StoreDatabase database,

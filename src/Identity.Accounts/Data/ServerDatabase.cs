@@ -71,6 +71,22 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
         });
     }
 
+    // Twice: of the pool's connections one may be of before a fail-over, and the server behind a new one another.
+    public override async Task<bool> TakesWritesAsync(CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < 2; attempt++)
+        {
+            if (!await ReadAsync(async (context, token) => (await context.Database.SqlQueryRaw<int>(Dialect.RefusesWrites).ToListAsync(token)).Contains(1), cancellationToken))
+            {
+                return true;
+            }
+
+            ClearPool();
+        }
+
+        return false;
+    }
+
     public override async Task MigrateAsync(Func<CancellationToken, Task> prepare, CancellationToken cancellationToken)
     {
         await using var context = _contexts.CreateDbContext();
@@ -144,8 +160,16 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
         }
     }
 
+    // What is open leads to where the address led when it was opened.
+    private void ClearPool()
+    {
+        using var context = _contexts.CreateDbContext();
+        Dialect.ClearPool(context.Database.GetDbConnection());
+    }
+
     private async Task<T> RetryAsync<T>(Func<bool> mayRepeat, Func<Task<T>> work)
     {
+        var isRefused = false;
         for (var attempt = 1; ; attempt++)
         {
             try
@@ -159,6 +183,17 @@ internal sealed class ServerDatabase<TContext>(DbContextOptions<TContext> option
             catch (Exception exception) when (attempt == 1 && mayRepeat() && (Dialect.IsBroken(exception) || exception is StoreUnavailableException))
             {
                 // The connection broke before the commit was sent, so nothing was done: once more, over another.
+            }
+            catch (Exception exception) when (Dialect.IsReadOnly(exception))
+            {
+                // It led to a server that a fail-over demoted, and that wrote nothing: once more, over a new one.
+                ClearPool();
+                if (isRefused)
+                {
+                    throw new StoreUnavailableException("The database takes no writes: it is a standby, or was made read-only.", exception);
+                }
+
+                isRefused = true;
             }
         }
     }

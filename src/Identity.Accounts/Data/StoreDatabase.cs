@@ -38,6 +38,12 @@ public abstract class StoreDatabase : IAsyncDisposable, IDisposable
     /// <summary>Runs several statements as one. It may be run again where the database chose it as a deadlock's victim.</summary>
     public abstract Task<T> TransactAsync<T>(Func<IdentityDbContext, CancellationToken, Task<T>> statements, CancellationToken cancellationToken);
 
+    /// <summary>Whether the database was not there to answer, so that it would not have answered another question either.</summary>
+    public bool IsAway(Exception exception) => exception is StoreUnavailableException or TimeoutException || Dialect.IsAway(exception) || Dialect.IsBroken(exception);
+
+    /// <summary>False where the server answers and takes no writes: a fail-over made it a standby, or it is one. The next connections may lead to another.</summary>
+    public virtual Task<bool> TakesWritesAsync(CancellationToken cancellationToken) => Task.FromResult(true);
+
     /// <summary>
     /// Creates the database where it is missing, brings its schema up to date and then runs <paramref name="prepare"/>, which makes
     /// what must exist once. Of several nodes that start at once, one at a time does all of it.

@@ -26,5 +26,12 @@ public static class Text
 
     public static IReadOnlyList<string> ParseWords(string text) => text.Length == 0 ? [] : text.Split(' ');
 
+    /// <summary>At most so many characters. Not cut in the middle of a surrogate pair: half a character is no text, and a store would refuse it.</summary>
+    public static string Cut(string text, int longest)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return text.Length <= longest ? text : text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)];
+    }
+
     public static string Hash(string value) => Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(value)));
 }

@@ -5,6 +5,7 @@ using System.Text.Json;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Credentials;
+using Identity.Accounts.Data;
 using Identity.Accounts.Events;
 using Identity.Accounts.Profile;
 using Identity.Accounts.Registration;
@@ -415,7 +416,6 @@ public sealed class ExternalSignInService(
     private static string? Cut(string? name) => name?.Trim() switch
     {
         null or "" => null,
-        { Length: > LongestName } long_ => long_[..LongestName],
-        var text => text,
+        var text => Text.Cut(text, LongestName),
     };
 }

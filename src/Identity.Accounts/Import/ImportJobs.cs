@@ -1,5 +1,6 @@
 // Imports that run behind the answer, on any node, and go on where a node was killed (docs/decisions/0009-people.md).
 using System.Buffers;
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
@@ -29,6 +30,11 @@ public sealed partial class ImportJobs
 {
     private const int MostBytesInAChunk = 512 * 1024;
 
+    // As many as an export has.
+    private const int MostAttempts = 3;
+
+    private const string NotStored = "could not be stored";
+
     private static readonly TimeSpan Claim = TimeSpan.FromMinutes(2);
 
     // The report is kept this long; lines that never came to their end go with it.
@@ -39,6 +45,10 @@ public sealed partial class ImportJobs
     private readonly UserImport _import;
     private readonly TimeProvider _timeProvider;
     private readonly ILogger<ImportJobs> _logger;
+
+    // How often an import's chunk failed at this node. Of this node alone, and forgotten when it stops: then the chunk is tried a few times more often.
+    private readonly ConcurrentDictionary<Guid, (int Ordinal, int Times)> _failures = new();
+
     private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     internal ImportJobs(StoreDatabase database, AccountIntake intake, UserImport import, TimeProvider timeProvider, ILogger<ImportJobs> logger) =>
@@ -153,39 +163,106 @@ public sealed partial class ImportJobs
         }
 
         var lines = Split(chunk).ToList();
-        var (brought, refusals) = _import.Read(lines);
         try
         {
-            await _intake.AddAsync(
-                [.. brought.Select(line => line.Account)],
-                async (context, outcomes, token) =>
+            try
+            {
+                await TakeAsync(id, claim, chunk, lines, lines.Count, cancellationToken);
+            }
+            catch (Exception exception) when (IsOfTheLines(exception, cancellationToken))
+            {
+                if (CountFailure(id, chunk.Ordinal) < MostAttempts)
                 {
-                    List<ImportRefusal> refused = [.. refusals, .. UserImport.Refusals(brought, outcomes)];
-                    var (created, existing, until) = (outcomes.Count(outcome => outcome == Intake.Created), outcomes.Count(outcome => outcome == Intake.Existing), _timeProvider.GetUtcNow() + Claim);
-                    var held = await context.Set<ImportJobRow>().Where(r => r.Id == id && r.ClaimedBy == claim).ExecuteUpdateAsync(
-                        set => set
-                            .SetProperty(r => r.ClaimedUntil, until)
-                            .SetProperty(r => r.Processed, r => r.Processed + lines.Count)
-                            .SetProperty(r => r.Created, r => r.Created + created)
-                            .SetProperty(r => r.Existing, r => r.Existing + existing)
-                            .SetProperty(r => r.Refused, r => r.Refused + refused.Count),
-                        token) == 1;
-                    if (!held || await context.Set<ImportChunkRow>().Where(r => r.JobId == id && r.Ordinal == chunk.Ordinal).ExecuteDeleteAsync(token) == 0)
-                    {
-                        throw new ClaimLostException();
-                    }
+                    throw;
+                }
 
-                    context.AddRange(refused.Select(refusal => new ImportRefusalRow { JobId = id, Line = refusal.Line, Reasons = string.Join('\n', refusal.Reasons) is { Length: > 2000 } text ? text[..2000] : string.Join('\n', refusal.Reasons) }));
-                    await context.SaveChangesAsync(token);
-                    return true;
-                },
-                cancellationToken);
+                LogOneByOne(exception, id, chunk.FirstLine);
+                await TakeOneByOneAsync(id, claim, chunk, lines, cancellationToken);
+            }
+
+            _failures.TryRemove(id, out _);
             return true;
         }
         catch (ClaimLostException)
         {
             return false;
         }
+    }
+
+    // Whole chunks at a time a line that the store does not take would keep all after it from their turn, for as long as the import is kept.
+    private async Task TakeOneByOneAsync(Guid id, Guid claim, ImportChunkRow chunk, List<ImportLine> lines, CancellationToken cancellationToken)
+    {
+        for (var done = 0; done < lines.Count; done++)
+        {
+            var left = lines[done..];
+            try
+            {
+                await TakeAsync(id, claim, chunk, left, 1, cancellationToken);
+            }
+            catch (Exception exception) when (IsOfTheLines(exception, cancellationToken))
+            {
+                // Written like any other outcome: where the store takes nothing at all, this is not taken either, and the line keeps its turn.
+                LogLineRefused(exception, id, left[0].Number);
+                await TakeAsync(id, claim, chunk, left, 1, cancellationToken, new ImportRefusal(left[0].Number, [NotStored]));
+            }
+        }
+    }
+
+    // Not what would meet any other line as well, and not what calls this off.
+    private bool IsOfTheLines(Exception exception, CancellationToken cancellationToken) =>
+        exception is not (ClaimLostException or OperationCanceledException) && !cancellationToken.IsCancellationRequested && !_database.IsAway(exception) && !_database.Dialect.IsDeadlock(exception);
+
+    private int CountFailure(Guid id, int ordinal) =>
+        _failures.AddOrUpdate(id, _ => (ordinal, 1), (_, before) => before.Ordinal == ordinal ? (ordinal, before.Times + 1) : (ordinal, 1)).Times;
+
+    /// <summary>The first of the chunk's lines, their outcome and what is left of the chunk, as one.</summary>
+    /// <param name="id">The import's.</param>
+    /// <param name="claim">Ours.</param>
+    /// <param name="chunk">As it was read.</param>
+    /// <param name="lines">All that are left in it.</param>
+    /// <param name="count">How many of them.</param>
+    /// <param name="cancellationToken">Takes it back.</param>
+    /// <param name="refusal">What they come to; null: what the store makes of them.</param>
+    /// <exception cref="ClaimLostException">Nothing was written.</exception>
+    private Task TakeAsync(Guid id, Guid claim, ImportChunkRow chunk, List<ImportLine> lines, int count, CancellationToken cancellationToken, ImportRefusal? refusal = null)
+    {
+        var (brought, refusals) = refusal is null ? _import.Read(lines.Take(count)) : ([], [refusal]);
+        return _intake.AddAsync(
+            [.. brought.Select(line => line.Account)],
+            async (context, outcomes, token) =>
+            {
+                List<ImportRefusal> refused = [.. refusals, .. UserImport.Refusals(brought, outcomes)];
+                var (created, existing, until) = (outcomes.Count(outcome => outcome == Intake.Created), outcomes.Count(outcome => outcome == Intake.Existing), _timeProvider.GetUtcNow() + Claim);
+                var held = await context.Set<ImportJobRow>().Where(r => r.Id == id && r.ClaimedBy == claim).ExecuteUpdateAsync(
+                    set => set
+                        .SetProperty(r => r.ClaimedUntil, until)
+                        .SetProperty(r => r.Processed, r => r.Processed + count)
+                        .SetProperty(r => r.Created, r => r.Created + created)
+                        .SetProperty(r => r.Existing, r => r.Existing + existing)
+                        .SetProperty(r => r.Refused, r => r.Refused + refused.Count),
+                    token) == 1;
+                if (!held || await ShortenAsync(context, chunk, lines[count..], token) == 0)
+                {
+                    throw new ClaimLostException();
+                }
+
+                context.AddRange(refused.Select(one => new ImportRefusalRow { JobId = id, Line = one.Line, Reasons = Text.Cut(string.Join('\n', one.Reasons), 2000) }));
+                await context.SaveChangesAsync(token);
+                return true;
+            },
+            cancellationToken);
+    }
+
+    private static Task<int> ShortenAsync(IdentityDbContext context, ImportChunkRow chunk, List<ImportLine> left, CancellationToken cancellationToken)
+    {
+        var row = context.Set<ImportChunkRow>().Where(r => r.JobId == chunk.JobId && r.Ordinal == chunk.Ordinal);
+        if (left.Count == 0)
+        {
+            return row.ExecuteDeleteAsync(cancellationToken);
+        }
+
+        var (first, content) = (left[0].Number, chunk.Content[^left.Sum(line => line.Json.Length + 1)..]);
+        return row.ExecuteUpdateAsync(set => set.SetProperty(r => r.FirstLine, first).SetProperty(r => r.Content, content), cancellationToken);
     }
 
     private async Task<bool> FinishAsync(Guid id, Guid claim, CancellationToken cancellationToken)
@@ -196,6 +273,7 @@ public sealed partial class ImportJobs
                 set => set.SetProperty(r => r.State, ImportStates.Done).SetProperty(r => r.FinishedAt, now).SetProperty(r => r.ClaimedBy, (Guid?)null).SetProperty(r => r.ClaimedUntil, (DateTimeOffset?)null),
                 token),
             cancellationToken) == 1;
+        _failures.TryRemove(id, out _);
         if (finished && await FindAsync(id, cancellationToken) is { } status)
         {
             LogDone(id, status.Lines, status.Created, status.Existing, status.Refused);
@@ -239,6 +317,12 @@ public sealed partial class ImportJobs
 
     [LoggerMessage(3440, LogLevel.Information, "Import {ImportId} is done: {Lines} lines, {Created} accounts made, {Existing} there already, {Refused} refused")]
     private partial void LogDone(Guid importId, long lines, long created, long existing, long refused);
+
+    [LoggerMessage(3442, LogLevel.Warning, "Import {ImportId} failed three times at the lines from {Line} on: they are taken one by one")]
+    private partial void LogOneByOne(Exception exception, Guid importId, long line);
+
+    [LoggerMessage(3443, LogLevel.Warning, "Import {ImportId}: line {Line} could not be stored and is refused")]
+    private partial void LogLineRefused(Exception exception, Guid importId, long line);
 
     // Takes the transaction back.
     private sealed class ClaimLostException : Exception;

@@ -233,7 +233,7 @@ public sealed class PushSignIns
             Nonce = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32)),
             Status = PushStatus.Pending,
             ClientId = caller.ClientId,
-            ClientName = question.ClientName is { Length: > 200 } name ? name[..200] : question.ClientName,
+            ClientName = question.ClientName is { } name ? Text.Cut(name, 200) : null,
             Ip = caller.Ip,
             UserAgent = caller.UserAgent,
             CreatedAt = now,

@@ -55,9 +55,9 @@ public sealed record PresentedFamily(RefreshFamily Family, Session? Session, Acc
 /// <summary>Refresh families. Rotation is one conditional UPDATE.</summary>
 public sealed class RefreshFamilies(StoreDatabase database, ClientStore clients, IDenyList denyList)
 {
-    private const string Rotation = """
-        UPDATE authorizations SET generation = {0}, rotated_at = {1} WHERE id = {2} AND generation = {3} AND revoked_at IS NULL AND expires_at > {1}
-        """;
+    // By the moment at which it is done: one that waited at a server that stood still, and was done after its sender gave up, begins its window then.
+    private readonly string _rotation =
+        $$"""UPDATE authorizations SET generation = {0}, rotated_at = {{database.Dialect.NotBefore("{1}")}} WHERE id = {2} AND generation = {3} AND revoked_at IS NULL AND expires_at > {1}""";
 
     // Compiled once, and one statement for all that a refresh depends on: round trips are most of what it costs.
     private readonly Func<IdentityDbContext, Guid, string, string, DateTimeOffset, DateTimeOffset, CancellationToken, Task<PresentedRow?>> _findPresented =
@@ -141,10 +141,25 @@ public sealed class RefreshFamilies(StoreDatabase database, ClientStore clients,
     /// Moves the family from <paramref name="generation"/> to the next one, if it is still there, unrevoked and unexpired.
     /// True for exactly one caller per generation.
     /// </summary>
-    public async Task<bool> TryRotateAsync(Guid id, int generation, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <param name="id">The family's.</param>
+    /// <param name="generation">The one that was presented.</param>
+    /// <param name="now">The moment it counts from, unless the server is slow.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="atMost">How long a database server is waited for; null: as ever.</param>
+    public async Task<bool> TryRotateAsync(Guid id, int generation, DateTimeOffset now, CancellationToken cancellationToken, TimeSpan? atMost = null)
     {
         object[] values = [generation + 1, database.Dialect.Time(now), database.Dialect.Id(id), generation];
-        return await database.WriteAsync((context, token) => context.Database.ExecuteSqlRawAsync(Rotation, values, token), cancellationToken) == 1;
+        return await database.WriteAsync(
+            (context, token) =>
+            {
+                if (atMost is { } limit && !database.IsEmbedded)
+                {
+                    context.Database.SetCommandTimeout(limit);
+                }
+
+                return context.Database.ExecuteSqlRawAsync(_rotation, values, token);
+            },
+            cancellationToken) == 1;
     }
 
     /// <summary>Kills the family. Doing it again, or for an unknown id, does nothing.</summary>

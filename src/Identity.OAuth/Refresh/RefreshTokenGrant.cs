@@ -28,6 +28,10 @@ public sealed class RefreshTokenGrant(
     TimeProvider timeProvider,
     ILogger<RefreshTokenGrant> logger) : ITokenGrant
 {
+    // Whole seconds are what drivers know; 20 s is what any statement has.
+    private static readonly TimeSpan s_shortestLimit = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_longestLimit = TimeSpan.FromSeconds(20);
+
     public string GrantType => "refresh_token";
 
     public Task<Outcome<TokenIssue>> ProveAsync(HandleTokenRequestContext context, Client client, CancellationToken cancellationToken)
@@ -120,7 +124,8 @@ public sealed class RefreshTokenGrant(
         // A client registered without rotation keeps its token; only confidential ones may (RFC 9700 §4.14.2).
         if (generation == family.Generation && (client.RotateRefreshTokens || client.IsPublic))
         {
-            if (await families.TryRotateAsync(id, generation, now, cancellationToken))
+            // Counted from here: what was read before may have taken long.
+            if (await families.TryRotateAsync(id, generation, timeProvider.GetUtcNow(), cancellationToken, RotationLimit(options.Value.RefreshGrace)))
             {
                 return Proof(generation + 1);
             }
@@ -149,6 +154,23 @@ public sealed class RefreshTokenGrant(
             AtMost = grant.EndsAt - now,
             IsRefresh = true,
         };
+    }
+
+    /// <summary>
+    /// How long a rotation waits for a database server. One whose answer does not come may have been done, so whoever is told 503 must come again, after
+    /// <see cref="StoreOutage.Wait"/>, while the token of before still gets the same successor: else they look like a thief. Three seconds of the window
+    /// remain: one in which a driver waits for the end of what it called off, and two for the way.
+    /// </summary>
+    /// <returns>Null without a window: nobody who comes again is inside, and waiting is the better chance.</returns>
+    internal static TimeSpan? RotationLimit(TimeSpan grace)
+    {
+        if (grace <= TimeSpan.Zero)
+        {
+            return null;
+        }
+
+        var limit = TimeSpan.FromSeconds(Math.Floor((grace - StoreOutage.Wait).TotalSeconds) - 3);
+        return limit < s_shortestLimit ? s_shortestLimit : limit > s_longestLimit ? s_longestLimit : limit;
     }
 
     // The one before the valid generation, for a while: a tab that asked at the same time, or whose answer was lost, gets the same successor.

@@ -35,7 +35,7 @@ internal sealed class SqlDenyList : IDenyList
     {
         _database = database;
         _timeProvider = timeProvider;
-        _grouped = database.IsEmbedded ? null : new(atOnce: 2, ReadAsync);
+        _grouped = database.IsEmbedded ? null : new(atOnce: 2, database.IsAway, ReadAsync);
         _upsert = database.Dialect.Upsert(
             "deny_entries",
             ["id"],
@@ -57,7 +57,7 @@ internal sealed class SqlDenyList : IDenyList
     }
 
     public async ValueTask<bool> IsDeniedAsync(ReadOnlyMemory<string> ids, DateTimeOffset grantedAt, CancellationToken cancellationToken) =>
-        ids.Length != 0 && await (_grouped is null ? ReadAsync(ids, grantedAt, cancellationToken) : _grouped.ReadAsync((ids, grantedAt)));
+        ids.Length != 0 && await (_grouped is null ? ReadAsync(ids, grantedAt, cancellationToken) : _grouped.ReadAsync((ids, grantedAt)).WaitAsync(cancellationToken));
 
     private Task<bool> ReadAsync(ReadOnlyMemory<string> ids, DateTimeOffset grantedAt, CancellationToken cancellationToken)
     {

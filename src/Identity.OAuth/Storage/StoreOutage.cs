@@ -23,6 +23,9 @@ public static class StoreOutage
     private static bool IsFullPool(Exception exception) =>
         exception is InvalidOperationException { InnerException: null, Source: "Microsoft.Data.SqlClient" } && exception.Message.StartsWith("Timeout ", StringComparison.Ordinal);
 
-    /// <summary>Seconds to wait, for Retry-After.</summary>
+    /// <summary>After which whoever was told 503 may come again.</summary>
+    public static readonly TimeSpan Wait = TimeSpan.FromSeconds(5);
+
+    /// <summary>The same for Retry-After.</summary>
     public const string RetryAfter = "5";
 }

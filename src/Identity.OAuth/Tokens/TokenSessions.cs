@@ -48,7 +48,7 @@ public sealed class TokenSessions
     {
         ArgumentNullException.ThrowIfNull(database);
         (_database, _denyList, _sessions, _timeProvider) = (database, denyList, sessions, timeProvider);
-        _grouped = database.IsEmbedded ? null : new(atOnce: 2, ReadAsync);
+        _grouped = database.IsEmbedded ? null : new(atOnce: 2, database.IsAway, ReadAsync);
     }
 
     /// <summary>Null where the session has ended or expired, its account is not active, or one of the ids was denied.</summary>
@@ -68,7 +68,7 @@ public sealed class TokenSessions
         }
 
         var question = new Question(sessionId, ids, began);
-        var row = _grouped is null ? await ReadAsync(question, cancellationToken) : await _grouped.ReadAsync(question);
+        var row = _grouped is null ? await ReadAsync(question, cancellationToken) : await _grouped.ReadAsync(question).WaitAsync(cancellationToken);
         return row is { IsDenied: false } && row.ExpiresAt > _timeProvider.GetUtcNow() ? new TokenSession(row.Account.Id.ToString("D"), SqlAccountStore.Map(row.Account)) : null;
     }
 

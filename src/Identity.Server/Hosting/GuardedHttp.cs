@@ -112,7 +112,11 @@ public sealed class FetchedClientKeys(GuardedHttp http, TimeProvider timeProvide
 {
     private static readonly TimeSpan Life = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(10);
-    private readonly ConcurrentDictionary<string, (DateTimeOffset At, IReadOnlyList<JsonWebKey> Keys)> _cache = new(StringComparer.Ordinal);
+
+    // A client that restarts or moves is back by then. Longer, and a stolen key that its client took away would be good for as long as somebody keeps that address from answering.
+    private static readonly TimeSpan Believed = TimeSpan.FromHours(1);
+
+    private readonly ConcurrentDictionary<string, Fetched> _cache = new(StringComparer.Ordinal);
     private readonly RegisteredClientKeys _registered = new();
 
     public async ValueTask<IReadOnlyList<JsonWebKey>> FindAsync(Client client, bool refresh, CancellationToken cancellationToken)
@@ -123,30 +127,28 @@ public sealed class FetchedClientKeys(GuardedHttp http, TimeProvider timeProvide
         }
 
         var now = timeProvider.GetUtcNow();
-        if (_cache.TryGetValue(address, out var cached) && now - cached.At < (refresh ? AskAgain : Life))
+        if (!_cache.TryGetValue(address, out var known) || now - known.AskedAt >= (refresh ? AskAgain : Life))
         {
-            return cached.Keys;
+            // Where the client's server is away, what it said last still holds for a while.
+            known = await http.GetAsync(address, cancellationToken) is { } body ? new(now, now, Read(body)) : new(now, known?.AnsweredAt ?? now, known?.Keys ?? []);
+            _cache[address] = known;
         }
 
-        IReadOnlyList<JsonWebKey> keys = [];
-        if (await http.GetAsync(address, cancellationToken) is { } body)
-        {
-            try
-            {
-                keys = [.. new JsonWebKeySet(body).Keys];
-            }
-            catch (Exception exception) when (exception is ArgumentException or System.Text.Json.JsonException)
-            {
-                // Not a key set: the client cannot be authenticated by it.
-            }
-        }
-        else if (cached.Keys is { Count: > 0 })
-        {
-            // The client's server is away: what it said last still holds for a while.
-            keys = cached.Keys;
-        }
-
-        _cache[address] = (now, keys);
-        return keys;
+        return now - known.AnsweredAt < Believed ? known.Keys : [];
     }
+
+    private static IReadOnlyList<JsonWebKey> Read(string body)
+    {
+        try
+        {
+            return [.. new JsonWebKeySet(body).Keys];
+        }
+        catch (Exception exception) when (exception is ArgumentException or System.Text.Json.JsonException)
+        {
+            // Not a key set: the client cannot be authenticated by it.
+            return [];
+        }
+    }
+
+    private sealed record Fetched(DateTimeOffset AskedAt, DateTimeOffset AnsweredAt, IReadOnlyList<JsonWebKey> Keys);
 }

@@ -212,6 +212,8 @@ public sealed record StorageSettings
             ApplicationName = "identity",
             Timeout = 10,
             CommandTimeout = 20,
+            // A server that hangs does not hear of it either that a statement was called off.
+            CancellationTimeout = 1000,
             // PostgreSQL's own default is 100 connections in all: room for a second node.
             MaxPoolSize = 45,
             // The engine repeats a few dozen statements: prepared, the server plans each once a connection.

@@ -202,6 +202,36 @@ public abstract class PeopleConformance(StoreFixture fixture) : StoreConformance
     }
 
     [Fact]
+    public async Task Import_WithLinesThatTheStoreDoesNotTake_RefusesThemAfterThreeAttempts_AndTakesTheOthers()
+    {
+        var jobs = Get<ImportJobs>();
+        var mark = Unique("odd").ToLowerInvariant();
+        await RefuseAccountsAsync(mark + "-bad-%");
+        var text = string.Concat(Enumerable.Range(0, 450).Select(i => i % 100 == 99 ? "nonsense\n" : $$"""{"email":"{{mark}}-{{(i is 3 or 250 or 448 ? "bad" : "good")}}-{{i}}@example.com"}""" + "\n"));
+        using var body = new MemoryStream(Encoding.UTF8.GetBytes(text));
+        var id = await jobs.ReceiveAsync(body, Cancel);
+
+        // Three chunks; each is tried three times, since it might have been for another reason.
+        foreach (var processed in (long[])[0, 0, 200, 200, 400, 400])
+        {
+            await Assert.ThrowsAnyAsync<Exception>(() => jobs.RunNextAsync(Cancel));
+            Assert.Equal(processed, (await jobs.FindAsync(id, Cancel))!.Processed);
+            Time.Advance(TimeSpan.FromMinutes(3));
+        }
+
+        Assert.True(await jobs.RunNextAsync(Cancel));
+        var status = (await jobs.FindAsync(id, Cancel))!;
+        Assert.Equal((ImportStates.Done, 450L, 450L, 443L, 0L, 7L), (status.State, status.Lines, status.Processed, status.Created, status.Existing, status.Refused));
+        var refusals = (await jobs.ListRefusalsAsync(id, 0, 100, Cancel)).ToDictionary(refusal => refusal.Line, refusal => refusal.Reasons);
+        Assert.Equal([4L, 100L, 200L, 251L, 300L, 400L, 449L], refusals.Keys.Order());
+        Assert.All([4L, 251L, 449L], line => Assert.Equal(["could not be stored"], refusals[line]));
+        Assert.Equal(443, (await Get<IAccountStore>().SearchAsync(new(mark, null, null), null, 1000, Cancel)).Count);
+    }
+
+    /// <summary>From now on the database refuses accounts with addresses like this, for no reason that the service knows.</summary>
+    protected abstract Task RefuseAccountsAsync(string like);
+
+    [Fact]
     public async Task Import_WhenTheBodyBreaksOff_LeavesNothing()
     {
         await using var body = new BrokenStream(Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 1000).Select(i => $$"""{"email":"x{{i}}@example.com"}""" + "\n"))));
@@ -209,7 +239,7 @@ public abstract class PeopleConformance(StoreFixture fixture) : StoreConformance
         Assert.Equal(0, await Get<StoreDatabase>().ReadAsync((context, token) => context.Set<ImportJobRow>().CountAsync(r => r.State == ImportStates.Receiving, token), Cancel));
     }
 
-    private BroughtAccount NewAccount(string? role = null, string? lastName = null)
+    protected BroughtAccount NewAccount(string? role = null, string? lastName = null)
     {
         var email = Unique("Mail") + "@example.com";
         var account = new Account
@@ -241,9 +271,39 @@ public abstract class PeopleConformance(StoreFixture fixture) : StoreConformance
     }
 }
 
-public sealed class SqlitePeopleTests(SqliteFixture fixture) : PeopleConformance(fixture);
+public sealed class SqlitePeopleTests(SqliteFixture fixture) : PeopleConformance(fixture)
+{
+    protected override Task RefuseAccountsAsync(string like) => Get<StoreDatabase>().WriteAsync(
+#pragma warning disable EF1002 // Of the test alone.
+        (context, token) => context.Database.ExecuteSqlRawAsync($"CREATE TRIGGER {like[..^6].Replace('-', '_')} BEFORE INSERT ON accounts WHEN NEW.email LIKE '{like}' BEGIN SELECT RAISE(ABORT, 'odd'); END", token), Cancel);
+#pragma warning restore EF1002
+}
 
-public sealed class PostgresPeopleTests(PostgresFixture fixture) : PeopleConformance(fixture);
+public sealed class PostgresPeopleTests(PostgresFixture fixture) : PeopleConformance(fixture)
+{
+    protected override Task RefuseAccountsAsync(string like) => Get<StoreDatabase>().WriteAsync(
+#pragma warning disable EF1002 // Of the test alone.
+        (context, token) => context.Database.ExecuteSqlRawAsync($"ALTER TABLE accounts ADD CONSTRAINT \"{like}\" CHECK (email NOT LIKE '{like}')", token), Cancel);
+#pragma warning restore EF1002
+
+    // What is kept to search in is cut, and half a character is none that PostgreSQL takes.
+    [Fact]
+    public async Task Account_WhoseNamesAreCutInTheMiddleOfACharacter_IsStored()
+    {
+        foreach (var place in (int[])[0, 1])
+        {
+            // Each of the first name's characters becomes eighteen; the last name's are two each.
+            var brought = NewAccount(lastName: new string('x', place) + string.Concat(Enumerable.Repeat("😀", 120)));
+            brought.Account.FirstName = new string('ﷺ', 60);
+            Assert.Equal([Intake.Created], await Store.AddAsync([brought], Cancel));
+            var (length, whole) = (AccountFilter.Fold(brought.Account).Length, AccountFilter.Longest);
+            Assert.InRange(length, whole - 1, whole);
+        }
+
+        Assert.Equal(AccountFilter.Longest - 1, AccountFilter.Fold(new string('a', AccountFilter.Longest - 1) + "😀").Length);
+        Assert.Equal(AccountFilter.Longest, AccountFilter.Fold(new string('a', AccountFilter.Longest - 2) + "😀b").Length);
+    }
+}
 
 /// <summary>A store that cannot answer.</summary>
 public class Away : System.Reflection.DispatchProxy

@@ -104,6 +104,23 @@ public sealed partial class SqlServerStatementTests
         Assert.Equal(isOne, new SqlServerDialect().IsDeadlock(wrapped));
     }
 
+    // Of a database that is read-only, be it by its setting or as a secondary.
+    [Theory]
+    [InlineData(3906, true)]
+    [InlineData(64, false)]
+    public void ReadOnlyServer_IsUnderstoodByItsNumber(int number, bool isOne) =>
+        Assert.Equal(isOne, new SqlServerDialect().IsReadOnly(new Microsoft.EntityFrameworkCore.DbUpdateException("x", Failure(number, "Failed to update database because the database is read-only."))));
+
+    [Fact]
+    public async Task ReadOnlyServer_IsAskedForByItsUpdateability()
+    {
+        var server = new RecordingSqlServer(hasRow: false, hasValues: false, changed: 0);
+        await using var database = server.Open();
+        server.Budget = 5;
+        Assert.True(await database.TakesWritesAsync(TestContext.Current.CancellationToken));
+        Assert.Contains("DATABASEPROPERTYEX(DB_NAME(), 'Updateability')", Assert.Single(server.Statements), StringComparison.Ordinal);
+    }
+
     private static SqlException Failure(int number, string message, byte state = 1)
     {
         var error = (SqlError)RuntimeHelpers.GetUninitializedObject(typeof(SqlError));

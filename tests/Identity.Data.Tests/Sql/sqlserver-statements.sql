@@ -121,11 +121,11 @@ WHERE [f].[at] <= @until
 
 DELETE FROM [i]
 FROM [import_chunks] AS [i]
-WHERE [i].[job_id] = @id
+WHERE [i].[job_id] = @chunk_JobId AND [i].[ordinal] = @chunk_Ordinal
 
 DELETE FROM [i]
 FROM [import_chunks] AS [i]
-WHERE [i].[job_id] = @id AND [i].[ordinal] = @chunk_Ordinal
+WHERE [i].[job_id] = @id
 
 DELETE FROM [i]
 FROM [import_chunks] AS [i]
@@ -1302,4 +1302,4 @@ SET [s].[retires_at] = @p
 FROM [signing_keys] AS [s]
 WHERE [s].[kid] = @kid
 
-UPDATE authorizations SET generation = @p0, rotated_at = @p1 WHERE id = @p2 AND generation = @p3 AND revoked_at IS NULL AND expires_at > @p1
+UPDATE authorizations SET generation = @p0, rotated_at = CASE WHEN SYSDATETIMEOFFSET() <= @p1 THEN @p1 WHEN SYSDATETIMEOFFSET() > DATEADD(second, 30, @p1) THEN DATEADD(second, 30, @p1) ELSE SYSDATETIMEOFFSET() END WHERE id = @p2 AND generation = @p3 AND revoked_at IS NULL AND expires_at > @p1

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
 using Identity.Accounts.Data.Tables;
@@ -37,6 +38,15 @@ public abstract class SqlDialect
     /// <summary>Asks whether reading waits for writing here, as it must not: 1 where it does. Empty: it never does.</summary>
     public virtual string ReadsWait => "";
 
+    /// <summary>
+    /// As an expression of hand-written SQL: the given time, or the server's own where that is later, by half a minute at most (a clock that is wrong by
+    /// more must not count for more). A statement may wait long between its sender and the row, and be done after its sender gave up.
+    /// </summary>
+    public virtual string NotBefore(string time) => time;
+
+    /// <summary>Asks whether this server takes no writes (the standby of a fail-over): 1 where it does not. Empty: it always does.</summary>
+    public virtual string RefusesWrites => "";
+
     /// <summary>True, with what the database said of it (it names the index or its columns), where a unique index refused the row.</summary>
     public abstract bool IsUniqueViolation(Exception exception, [NotNullWhen(true)] out string? detail);
 
@@ -48,6 +58,14 @@ public abstract class SqlDialect
 
     /// <summary>Whether the server was not there to answer: it starts, restarts, or cannot be reached.</summary>
     public virtual bool IsAway(Exception exception) => false;
+
+    /// <summary>Whether a server refused to write because it is not, or no longer, the one that does: nothing was written, and another connection may lead to that one.</summary>
+    public virtual bool IsReadOnly(Exception exception) => false;
+
+    /// <summary>Connections that are open now are not used again.</summary>
+    public virtual void ClearPool(DbConnection connection)
+    {
+    }
 
     protected static string Quote(string name) => $"\"{name}\"";
 
@@ -153,6 +171,14 @@ public sealed class PostgresDialect : OnConflictDialect
     public override bool IsBroken(Exception exception) => Find<NpgsqlException>(exception) is { } failure
         && (failure is PostgresException { SqlState: PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or IdleInTransactionTimeout or IdleSessionTimeout } || (failure is not PostgresException && failure.InnerException is IOException));
 
+    public override string NotBefore(string time) => $"LEAST(GREATEST({time}, clock_timestamp()), {time} + interval '30 seconds')";
+
+    public override string RefusesWrites => "SELECT CASE WHEN pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END AS \"Value\"";
+
+    public override bool IsReadOnly(Exception exception) => Find<PostgresException>(exception) is { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction };
+
+    public override void ClearPool(DbConnection connection) => NpgsqlConnection.ClearPool((NpgsqlConnection)connection);
+
     public override bool IsDeadlock(Exception exception) =>
         Find<PostgresException>(exception) is { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure };
 }
@@ -202,6 +228,17 @@ internal sealed partial class SqlServerDialect : SqlDialect
 
     // Of the transport, and Azure's "the service is being moved".
     public override bool IsBroken(Exception exception) => Find<SqlException>(exception) is { Number: 64 or 121 or 233 or 10053 or 10054 or 40197 or 40613 };
+
+    // GREATEST and LEAST are of 2022.
+    public override string NotBefore(string time) =>
+        $"CASE WHEN SYSDATETIMEOFFSET() <= {time} THEN {time} WHEN SYSDATETIMEOFFSET() > DATEADD(second, 30, {time}) THEN DATEADD(second, 30, {time}) ELSE SYSDATETIMEOFFSET() END";
+
+    // Of a replica that may be read from it says this too.
+    public override string RefusesWrites => "SELECT CASE WHEN CONVERT(nvarchar(20), DATABASEPROPERTYEX(DB_NAME(), 'Updateability')) = N'READ_WRITE' THEN 0 ELSE 1 END AS \"Value\"";
+
+    public override bool IsReadOnly(Exception exception) => Find<SqlException>(exception) is { Number: 3906 };
+
+    public override void ClearPool(DbConnection connection) => SqlConnection.ClearPool((SqlConnection)connection);
 
     // Of a row, and of a lock by name, whose procedure says it by its result: LockAsync raises it in a state of its own.
     public override bool IsDeadlock(Exception exception) => Find<SqlException>(exception) is { Number: 1205 } or { Number: 50000, State: 3 };
