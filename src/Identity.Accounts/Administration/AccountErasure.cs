@@ -105,6 +105,9 @@ public sealed class AccountErasure
                 var now = _timeProvider.GetUtcNow();
                 var account = SqlAccountStore.Map(row);
                 var ended = await SqlSessionStore.EndAllAsync(_database, context, id, reason, now, token);
+
+                // They name a session and no account: before the sessions go, by which alone they are found.
+                await context.Set<ExternalSessionRow>().Where(r => context.Sessions.Where(s => s.AccountId == id).Select(s => s.Id).Contains(r.SessionId)).ExecuteDeleteAsync(token);
                 await EraseRowsAsync(context, id, token);
                 await ForgetInTrailAsync(context, id, token);
                 context.ChangeTracker.Clear();

@@ -23,7 +23,7 @@ public sealed class PersonalData
     private static readonly HashSet<string> ToldTexts = new(StringComparer.Ordinal)
     {
         "Action", "Outcome", "ClientId", "ClientIds", "Ip", "UserAgent", "DeviceId", "Amr", "Acr", "Channel", "Purpose", "Scope", "Scopes",
-        "Platform", "AppId", "Environment", "Name", "Kind", "Method", "Label", "Status", "Type", "Resource", "Resources", "PendingEmail", "PendingPhoneNumber",
+        "Platform", "AppId", "Environment", "Name", "Kind", "Method", "Label", "Status", "Type", "Provider", "Resource", "Resources", "PendingEmail", "PendingPhoneNumber",
     };
 
     // Told in full on their own.
@@ -69,6 +69,10 @@ public sealed class PersonalData
                     data[Camel(type.GetTableName()!)] = await (Task<JsonArray>)ReadRowsMethod.MakeGenericMethod(type.ClrType).Invoke(null, [context, type, property, id, token])!;
                 }
 
+                // They name a session and no account.
+                var origins = context.Set<ExternalSessionRow>().Where(r => context.Sessions.Where(s => s.AccountId == id).Select(s => s.Id).Contains(r.SessionId));
+                var table = context.Model.FindEntityType(typeof(ExternalSessionRow))!;
+                data[Camel(table.GetTableName()!)] = Tell(table, except: null, await origins.ToListAsync(token));
                 return true;
             },
             cancellationToken);
@@ -82,7 +86,12 @@ public sealed class PersonalData
         object value = property.ClrType == typeof(string) ? id.ToString("D", CultureInfo.InvariantCulture) : id;
         var same = Expression.Equal(Expression.Property(row, property.PropertyInfo!), Expression.Constant(value, property.ClrType));
         var rows = await context.Set<TRow>().Where(Expression.Lambda<Func<TRow, bool>>(same, row)).ToListAsync(cancellationToken);
-        var told = type.GetProperties().Where(member => member.PropertyInfo is not null && member != property && IsTold(member)).ToList();
+        return Tell(type, property, rows);
+    }
+
+    private static JsonArray Tell<TRow>(IEntityType type, IProperty? except, List<TRow> rows)
+    {
+        var told = type.GetProperties().Where(member => member.PropertyInfo is not null && member != except && IsTold(member)).ToList();
         return new JsonArray([.. rows.Select(found => new JsonObject(told.Select(member => KeyValuePair.Create(Camel(member.Name), Value(member.PropertyInfo!.GetValue(found))))))]);
     }
 

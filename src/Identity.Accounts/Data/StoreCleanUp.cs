@@ -6,7 +6,7 @@ using Identity.Accounts.Import;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using OpenIddict.Abstractions;
+using Types = OpenIddict.Abstractions.OpenIddictConstants.TokenTypeIdentifiers;
 
 namespace Identity.Accounts.Data;
 
@@ -29,6 +29,7 @@ public sealed partial class StoreCleanUp
 
     /// <summary>
     /// A code that comes again tells of a theft, and ends what it led to, for as long as a refresh token lives by default. Where they live longer it is refused after that and no more.
+    /// What it led to is kept as long after its own end: its code is gone by then, so that none is looked at in vain, turn after turn for a week, where tokens live for minutes.
     /// </summary>
     private static readonly TimeSpan KeepCodes = TimeSpan.FromDays(7);
 
@@ -36,6 +37,11 @@ public sealed partial class StoreCleanUp
     /// Whoever delivers it gives it up, and counts and logs that. Where nobody has for a week, nobody delivers any more, and it is no place to keep addresses.
     /// </summary>
     private static readonly TimeSpan KeepMail = TimeSpan.FromDays(7);
+
+    /// <summary>
+    /// A node whose clock is behind still asks for the mark of what was revoked or spent, which is good again without it.
+    /// </summary>
+    private static readonly TimeSpan KeepMarks = TimeSpan.FromMinutes(5);
 
     private readonly StoreDatabase _database;
     private readonly TimeProvider _timeProvider;
@@ -82,28 +88,28 @@ public sealed partial class StoreCleanUp
             ("accounts", () => _erasure.EraseDueAsync(BatchSize, cancellationToken)),
             ("imports", () => DeleteImportsAsync(now, cancellationToken)),
             ("exports", () => DeleteExportsAsync(now, cancellationToken)),
-            ("tokens", () => DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.AuthorizationCode && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode && r.Type != OpenIddictConstants.TokenTypeIdentifiers.Private.RequestToken), r => r.ExpirationDate!.Value, now.UtcDateTime, cancellationToken)),
-            ("requests", () => DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null && (r.Type == OpenIddictConstants.TokenTypeIdentifiers.Private.DeviceCode || r.Type == OpenIddictConstants.TokenTypeIdentifiers.Private.RequestToken)), r => r.ExpirationDate!.Value, (now - KeepRequests).UtcDateTime, cancellationToken)),
+            ("tokens", () => DeleteTokensAsync([Types.AccessToken, Types.Private.UserCode], now, cancellationToken)),
+            ("requests", () => DeleteTokensAsync([Types.Private.DeviceCode, Types.Private.RequestToken], now - KeepRequests, cancellationToken)),
             ("codes", () => DeleteAsync(c => c.Tokens.Where(r => r.ExpirationDate != null), r => r.ExpirationDate!.Value, (now - KeepCodes).UtcDateTime, cancellationToken)),
             ("one-time codes", () => DeleteAsync(c => c.OneTimeCodes, r => r.ExpiresAt, now, cancellationToken)),
             ("processed messages", () => DeleteAsync(c => c.ProcessedMessages, r => r.ExpiresAt, now, cancellationToken)),
-            ("deny entries", () => DeleteAsync(c => c.DenyEntries, r => r.ExpiresAt, now, cancellationToken)),
-            ("replay entries", () => DeleteAsync(c => c.ReplayEntries, r => r.ExpiresAt, now, cancellationToken)),
-            ("authorizations", () => DeleteAsync(c => c.Authorizations.Where(r => r.ExpiresAt != null && !r.Tokens.Any()), r => r.ExpiresAt!.Value, now, cancellationToken)),
+            ("deny entries", () => DeleteAsync(c => c.DenyEntries, r => r.ExpiresAt, now - KeepMarks, cancellationToken)),
+            ("replay entries", () => DeleteAsync(c => c.ReplayEntries, r => r.ExpiresAt, now - KeepMarks, cancellationToken)),
+            ("authorizations", () => DeleteAsync(c => c.Authorizations.Where(r => r.ExpiresAt != null && !r.Tokens.Any()), r => r.ExpiresAt!.Value, now - KeepCodes, cancellationToken)),
             ("logout notices", () => DeleteAsync(c => c.Set<LogoutNoticeRow>(), r => r.ExpiresAt, now, cancellationToken)),
             ("access notices", () => DeleteAsync(c => c.Set<AccessNoticeRow>(), r => r.ExpiresAt, now, cancellationToken)),
             ("known devices", () => DeleteAsync(c => c.Set<KnownDeviceRow>(), r => r.ExpiresAt, now, cancellationToken)),
             ("rate limits", () => DeleteAsync(c => c.RateLimits, r => r.ExpiresAt, now, cancellationToken)),
             ("sessions", () => DeleteAsync(c => c.Sessions.Where(r => r.EndedAt != null), r => r.ExpiresAt, now, cancellationToken)),
-            ("spent tickets", () => DeleteAsync(c => c.Set<SpentTicketRow>(), r => r.ExpiresAt, now, cancellationToken)),
+            ("spent tickets", () => DeleteAsync(c => c.Set<SpentTicketRow>(), r => r.ExpiresAt, now - KeepMarks, cancellationToken)),
             ("remembered browsers", () => DeleteAsync(c => c.Set<RememberedBrowserRow>(), r => r.ExpiresAt, now, cancellationToken)),
             ("factor proofs", () => DeleteAsync(c => c.Set<FactorProofRow>(), r => r.At, now - SecondFactors.FactorEnrolment.Fresh, cancellationToken)),
             ("devices", () => DeviceRegistry.RemoveStaleAsync(_database, now, cancellationToken)),
             ("push messages", () => DeleteAsync(c => c.Set<PushMessageRow>(), r => r.ExpiresAt, now, cancellationToken)),
             ("mail messages", () => DeleteAsync(c => c.Set<MailMessageRow>(), r => r.ExpiresAt, now - KeepMail, cancellationToken)),
             ("push sign-ins", () => DeleteAsync(c => c.Set<PushSignInRow>(), r => r.ExpiresAt, now - PushSignIn.PushSignIns.RememberDenials, cancellationToken)),
-            ("external entries", () => DeleteAsync(c => c.Set<ExternalEntryRow>(), r => r.ExpiresAt, now, cancellationToken)),
-            ("external sessions", () => DeleteAsync(c => c.Set<ExternalSessionRow>(), r => r.ExpiresAt, now, cancellationToken)),
+            ("external entries", () => DeleteAsync(c => c.Set<ExternalEntryRow>(), r => r.ExpiresAt, now - KeepMarks, cancellationToken)),
+            ("external sessions", () => DeleteExternalSessionsAsync(now, cancellationToken)),
             ("audit trail", () => DeleteAsync(c => c.Audit, r => r.Time, now - TimeSpan.FromDays(_options.AuditDays), cancellationToken)),
         ];
     }
@@ -139,6 +145,29 @@ public sealed partial class StoreCleanUp
             return await context.Set<ExportJobRow>().Where(r => over.Contains(r.Id)).ExecuteDeleteAsync(token);
         },
         cancellationToken);
+
+    // Type by type, as the index has them: a code, which is kept longer, is not passed on the way. What is of no type named here goes with the codes.
+    private async Task<int> DeleteTokensAsync(string[] types, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        var total = 0;
+        foreach (var type in types)
+        {
+            total += await DeleteAsync(c => c.Tokens.Where(r => r.Type == type && r.ExpirationDate != null), r => r.ExpirationDate!.Value, until.UtcDateTime, cancellationToken);
+        }
+
+        return total;
+    }
+
+    // A client that is granted something prolongs the session, at each grant, and not the note of where it came from: here it follows, once.
+    private async Task<int> DeleteExternalSessionsAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        await _database.WriteAsync(
+            (context, token) => context.Set<ExternalSessionRow>()
+                .Where(r => r.ExpiresAt <= now && context.Sessions.Any(s => s.Id == r.SessionId && s.EndedAt == null && s.ExpiresAt > now))
+                .ExecuteUpdateAsync(set => set.SetProperty(r => r.ExpiresAt, r => context.Sessions.Where(s => s.Id == r.SessionId).Select(s => s.ExpiresAt).First()), token),
+            cancellationToken);
+        return await DeleteAsync(c => c.Set<ExternalSessionRow>().Where(r => !c.Sessions.Any(s => s.Id == r.SessionId && s.EndedAt == null)), r => r.ExpiresAt, now, cancellationToken);
+    }
 
     private async Task<int> DeleteAsync<TRow, TTime>(Func<IdentityDbContext, IQueryable<TRow>> table, Expression<Func<TRow, TTime>> time, TTime until, CancellationToken cancellationToken)
         where TRow : class

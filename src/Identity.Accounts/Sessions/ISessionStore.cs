@@ -97,6 +97,9 @@ public interface ISessionStore
     /// </summary>
     Task<bool> EndAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken);
 
+    /// <summary>As <see cref="EndAsync"/>, if it has expired: one that a client prolonged since it was listed goes on.</summary>
+    Task<bool> EndExpiredAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken);
+
     /// <summary>Sessions past ExpiresAt that nobody ended, for the clean-up to end with reason <c>expired</c>.</summary>
     Task<IReadOnlyList<Session>> ListExpiredAsync(DateTimeOffset now, int limit, CancellationToken cancellationToken);
 }

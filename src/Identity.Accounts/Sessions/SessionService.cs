@@ -134,7 +134,7 @@ public sealed class SessionService(
         var ended = 0;
         foreach (var session in await store.ListExpiredAsync(now, limit, cancellationToken))
         {
-            if (await store.EndAsync(session.Id, now, events.SessionDestroyed(session, SessionEndReasons.Expired, caller: null), cancellationToken))
+            if (await store.EndExpiredAsync(session.Id, now, events.SessionDestroyed(session, SessionEndReasons.Expired, caller: null), cancellationToken))
             {
                 ended++;
             }

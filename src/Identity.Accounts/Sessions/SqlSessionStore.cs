@@ -140,14 +140,17 @@ internal sealed class SqlSessionStore(StoreDatabase database) : ISessionStore
             cancellationToken);
     }
 
-    public Task<bool> EndAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken) => database.TransactAsync(
+    public Task<bool> EndAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken) => EndAsync(id, onlyExpired: false, now, destroyed, cancellationToken);
+
+    public Task<bool> EndExpiredAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken) => EndAsync(id, onlyExpired: true, now, destroyed, cancellationToken);
+
+    private Task<bool> EndAsync(string id, bool onlyExpired, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken) => database.TransactAsync(
         async (context, token) =>
         {
             // First, as in EndAllAsync: taken after the row, the two could wait for each other.
             await SqlOutbox.LockAsync(database, context, destroyed.AccountId, token);
-            var ended = await context.Sessions
-                .Where(r => r.Id == id && r.EndedAt == null)
-                .ExecuteUpdateAsync(set => set.SetProperty(r => r.EndedAt, now), token) == 1;
+            var session = context.Sessions.Where(r => r.Id == id && r.EndedAt == null);
+            var ended = await (onlyExpired ? session.Where(r => r.ExpiresAt <= now) : session).ExecuteUpdateAsync(set => set.SetProperty(r => r.EndedAt, now), token) == 1;
             if (ended)
             {
                 context.SessionChanged(id);

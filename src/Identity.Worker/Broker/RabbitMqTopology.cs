@@ -10,11 +10,11 @@ internal static class RabbitMqTopology
     public const string RequestQueue = "otp_requests";
     public const string DeadLetterQueue = "otp_requests.dead";
 
-    // Kept long enough for an operator to notice, and not for ever.
-    private static readonly TimeSpan s_unroutedLife = TimeSpan.FromDays(7);
+    // Kept long enough for an operator to notice, and not for ever: events and requests name people.
+    private static readonly TimeSpan s_parkedLife = TimeSpan.FromDays(7);
 
-    // Some hundred thousand events; the oldest go then. Of a queue that was declared before there was a limit, a policy is the limit: docs/operations.md.
-    private const long UnroutedBytes = 256 * 1024 * 1024;
+    // Some hundred thousand messages; the oldest go then, so that no faulty producer fills the broker's disk. Of a queue that was declared before there was a limit, a policy is the limit: docs/operations.md.
+    private const long ParkedBytes = 256 * 1024 * 1024;
 
     private static readonly string[] s_exchanges = [EventExchanges.Identity, EventExchanges.Session];
 
@@ -31,18 +31,14 @@ internal static class RabbitMqTopology
                 channel => channel.ExchangeDeclarePassiveAsync(exchange, cancellationToken),
                 channel => channel.ExchangeDeclareAsync(exchange, ExchangeType.Topic, durable: true, autoDelete: false, cancellationToken: cancellationToken),
                 cancellationToken);
-            await EnsureQueueAsync(
-                connection,
-                UnroutedQueue(exchange),
-                new Dictionary<string, object?>(StringComparer.Ordinal) { ["x-message-ttl"] = (long)s_unroutedLife.TotalMilliseconds, ["x-max-length-bytes"] = UnroutedBytes, ["x-overflow"] = "drop-head" },
-                cancellationToken);
+            await EnsureQueueAsync(connection, UnroutedQueue(exchange), Parked(), cancellationToken);
         }
     }
 
     public static async Task DeclareRequestsAsync(IConnection connection, IReadOnlyList<TimeSpan> retryDelays, CancellationToken cancellationToken)
     {
         await EnsureQueueAsync(connection, RequestQueue, null, cancellationToken);
-        await EnsureQueueAsync(connection, DeadLetterQueue, null, cancellationToken);
+        await EnsureQueueAsync(connection, DeadLetterQueue, Parked(), cancellationToken);
         foreach (var delay in retryDelays)
         {
             // Nobody reads these: a message waits out its time and the broker moves it back.
@@ -58,6 +54,10 @@ internal static class RabbitMqTopology
                 cancellationToken);
         }
     }
+
+    // Nobody but an operator reads these.
+    private static Dictionary<string, object?> Parked() =>
+        new(StringComparer.Ordinal) { ["x-message-ttl"] = (long)s_parkedLife.TotalMilliseconds, ["x-max-length-bytes"] = ParkedBytes, ["x-overflow"] = "drop-head" };
 
     private static Task EnsureQueueAsync(IConnection connection, string queue, Dictionary<string, object?>? arguments, CancellationToken cancellationToken) => EnsureAsync(
         connection,

@@ -143,6 +143,34 @@ public abstract class PeopleConformance(StoreFixture fixture) : StoreConformance
         Assert.Single(await EventsAsync(id), type => type == "user.deleted");
     }
 
+    // These rows name a session and no account.
+    [Fact]
+    public async Task ExternalSessions_OfAPerson_AreToldWithTheirProviderAndGoWithTheAccount()
+    {
+        var (gone, stays) = (NewAccount(), NewAccount());
+        await Store.AddAsync([gone, stays], Cancel);
+        foreach (var id in new[] { gone.Account.Id, stays.Account.Id })
+        {
+            var session = new Session(id.ToString("N"), id, Now, Now, ["pwd"], "acr", Now.AddDays(1), Now, Now.AddDays(1), null, [], null, null, null);
+            await Get<ISessionStore>().CreateAsync(session, NewEvent(id, "session.created", EventExchanges.Session), Cancel);
+            await Get<StoreDatabase>().WriteAsync(
+                (context, token) =>
+                {
+                    context.Add(new ExternalSessionRow { SessionId = session.Id, Provider = "openam", SubjectKey = "secret-key", UpstreamKey = "secret-key", SignOutState = "secret-state", ExpiresAt = Now.AddDays(1) });
+                    return context.SaveChangesAsync(token);
+                },
+                Cancel);
+        }
+
+        var told = (await Get<PersonalData>().ReadAsync(gone.Account.Id, Cancel))!;
+        Assert.Equal("openam", (string?)Assert.Single(told["externalSessions"]!.AsArray())!["provider"]);
+        Assert.DoesNotContain("secret-", told.ToJsonString(), StringComparison.Ordinal);
+        Assert.Equal(Erasure.Done, await Get<AccountErasure>().EraseAsync(gone.Account.Id, expectedVersion: null, new Caller(null, null), Cancel));
+        var (goneSession, staysSession) = (gone.Account.Id.ToString("N"), stays.Account.Id.ToString("N"));
+        var left = await Get<StoreDatabase>().ReadAsync((context, token) => context.Set<ExternalSessionRow>().Where(r => r.SessionId == goneSession || r.SessionId == staysSession).Select(r => r.SessionId).ToListAsync(token), Cancel);
+        Assert.Equal([staysSession], left);
+    }
+
     [Fact]
     public async Task Erasure_WhenDue_IsOfThoseAloneWhoseGraceIsOver()
     {

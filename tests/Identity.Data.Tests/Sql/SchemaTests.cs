@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Identity.Accounts.Administration;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
 using Identity.ServiceDefaults.Settings;
@@ -42,6 +43,24 @@ public sealed class SchemaTests(PostgresFixture postgres, SqlServerFixture sqlSe
 
         static IEnumerable<string> Describe(IModel model) =>
             [.. model.ToDebugString(MetadataDebugStringOptions.LongDefault).Split('\n'), .. model.GetRelationalModel().ToDebugString(MetadataDebugStringOptions.LongDefault).Split('\n')];
+    }
+
+    // An erasure and the copy of a person's data ask each of these tables for a person's rows.
+    [Fact]
+    public void Tables_ThatNameAnAccount_HaveAnIndexThatBeginsWithIt()
+    {
+        foreach (var context in Offline())
+        {
+            using (context)
+            {
+                var audit = context.Model.FindEntityType(typeof(AuditRow))!;
+                var named = AccountErasure.PersonalTables(context.Model).Append((Type: audit, Property: audit.FindProperty(nameof(AuditRow.ActorId))!)).ToArray();
+                Assert.True(named.Length > 10);
+                Assert.All(named, table => Assert.Contains(
+                    table.Property,
+                    table.Type.GetIndexes().Select(index => index.Properties[0]).Concat(table.Type.GetKeys().Select(key => key.Properties[0]))));
+            }
+        }
     }
 
     [Fact]

@@ -208,7 +208,7 @@ public sealed partial class SqlServerStatementTests
                 called.Add($"{store.GetType().Name}.{method}");
                 try
                 {
-                    server.Budget = 50;
+                    server.Budget = 100;
                     await AwaitAsync(method.Invoke(store, [.. method.GetParameters().Select(parameter => Value(parameter.ParameterType, 0))])).WaitAsync(TimeSpan.FromMilliseconds(300));
                 }
                 catch (Exception exception) when (exception is not OutOfMemoryException)

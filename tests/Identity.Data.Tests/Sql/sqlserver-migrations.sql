@@ -622,3 +622,20 @@ VALUES (N'20261130094242_MailMessages', N'10.0.15');
 COMMIT;
 GO
 
+BEGIN TRANSACTION;
+CREATE INDEX [ix_tokens_subject] ON [tokens] ([subject]) WHERE subject IS NOT NULL;
+
+CREATE INDEX [ix_tokens_type_expiration_date] ON [tokens] ([type], [expiration_date]);
+
+CREATE INDEX [ix_push_messages_account_id] ON [push_messages] ([account_id]);
+
+CREATE INDEX [ix_logout_notices_account_id] ON [logout_notices] ([account_id]);
+
+CREATE INDEX [ix_audit_log_actor_id] ON [audit_log] ([actor_id]) WHERE actor_id IS NOT NULL;
+
+INSERT INTO [__EFMigrationsHistory] ([migration_id], [product_version])
+VALUES (N'20261201011956_PersonAndTypeIndexes', N'10.0.15');
+
+COMMIT;
+GO
+

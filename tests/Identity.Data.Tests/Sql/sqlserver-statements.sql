@@ -113,7 +113,18 @@ WHERE [e].[key] = @key AND [e].[account_id] = @accountId
 
 DELETE FROM [e]
 FROM [external_sessions] AS [e]
-WHERE [e].[expires_at] <= @until
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM [sessions] AS [s]
+    WHERE [s].[id] = [e].[session_id] AND [s].[ended_at] IS NULL) AND [e].[expires_at] <= @until
+
+DELETE FROM [e]
+FROM [external_sessions] AS [e]
+WHERE [e].[session_id] IN (
+    SELECT [s].[id]
+    FROM [sessions] AS [s]
+    WHERE [s].[account_id] = @id
+)
 
 DELETE FROM [f]
 FROM [factor_proofs] AS [f]
@@ -241,15 +252,11 @@ WHERE [s].[expires_at] <= @until
 
 DELETE FROM [t]
 FROM [tokens] AS [t]
-WHERE [t].[expiration_date] IS NOT NULL AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:authorization_code' OR [t].[type] IS NULL) AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:device_code' OR [t].[type] IS NULL) AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:request_token' OR [t].[type] IS NULL) AND [t].[expiration_date] <= @until
-
-DELETE FROM [t]
-FROM [tokens] AS [t]
 WHERE [t].[expiration_date] IS NOT NULL AND [t].[expiration_date] <= @until
 
 DELETE FROM [t]
 FROM [tokens] AS [t]
-WHERE [t].[expiration_date] IS NOT NULL AND [t].[type] IN (N'urn:openiddict:params:oauth:token-type:device_code', N'urn:openiddict:params:oauth:token-type:request_token') AND [t].[expiration_date] <= @until
+WHERE [t].[type] = @type AND [t].[expiration_date] IS NOT NULL AND [t].[expiration_date] <= @until
 
 MERGE INTO account_metadata WITH (HOLDLOCK) AS old USING (VALUES (@p0, @p1)) AS excluded ("account_id", "document") ON old."account_id" = excluded."account_id" WHEN MATCHED THEN UPDATE SET "document" = excluded.document WHEN NOT MATCHED THEN INSERT ("account_id", "document") VALUES (excluded."account_id", excluded."document");
 
@@ -703,7 +710,10 @@ OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
 
 SELECT [e].[expires_at]
 FROM [external_sessions] AS [e]
-WHERE [e].[expires_at] <= @until
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM [sessions] AS [s]
+    WHERE [s].[id] = [e].[session_id] AND [s].[ended_at] IS NULL) AND [e].[expires_at] <= @until
 ORDER BY [e].[expires_at]
 OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
 
@@ -719,6 +729,14 @@ SELECT [e].[key], [e].[account_id], [e].[created_at], [e].[last_used_at], [e].[p
 FROM [external_identities] AS [e]
 WHERE [e].[account_id] = @accountId
 ORDER BY [e].[created_at]
+
+SELECT [e].[session_id], [e].[ends_at], [e].[expires_at], [e].[provider], [e].[sign_out_state], [e].[subject_key], [e].[upstream_key]
+FROM [external_sessions] AS [e]
+WHERE [e].[session_id] IN (
+    SELECT [s].[id]
+    FROM [sessions] AS [s]
+    WHERE [s].[account_id] = @id
+)
 
 SELECT [f].[at]
 FROM [factor_proofs] AS [f]
@@ -886,19 +904,13 @@ ORDER BY [s].[algorithm], [s].[ordinal]
 
 SELECT [t].[expiration_date]
 FROM [tokens] AS [t]
-WHERE [t].[expiration_date] IS NOT NULL AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:authorization_code' OR [t].[type] IS NULL) AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:device_code' OR [t].[type] IS NULL) AND ([t].[type] <> N'urn:openiddict:params:oauth:token-type:request_token' OR [t].[type] IS NULL) AND [t].[expiration_date] <= @until
-ORDER BY [t].[expiration_date]
-OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
-
-SELECT [t].[expiration_date]
-FROM [tokens] AS [t]
 WHERE [t].[expiration_date] IS NOT NULL AND [t].[expiration_date] <= @until
 ORDER BY [t].[expiration_date]
 OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
 
 SELECT [t].[expiration_date]
 FROM [tokens] AS [t]
-WHERE [t].[expiration_date] IS NOT NULL AND [t].[type] IN (N'urn:openiddict:params:oauth:token-type:device_code', N'urn:openiddict:params:oauth:token-type:request_token') AND [t].[expiration_date] <= @until
+WHERE [t].[type] = @type AND [t].[expiration_date] IS NOT NULL AND [t].[expiration_date] <= @until
 ORDER BY [t].[expiration_date]
 OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
 
@@ -1111,6 +1123,17 @@ WHERE [d].[id] = @waiting_Id AND [d].[token_hash] = @hash AND [d].[sealed_token]
     WHERE [s].[name] = N'credentials_home' AND [s].[value] = N'mongodb')
 
 UPDATE [e]
+SET [e].[expires_at] = (
+    SELECT TOP(1) [s0].[expires_at]
+    FROM [sessions] AS [s0]
+    WHERE [s0].[id] = [e].[session_id])
+FROM [external_sessions] AS [e]
+WHERE [e].[expires_at] <= @now AND EXISTS (
+    SELECT 1
+    FROM [sessions] AS [s]
+    WHERE [s].[id] = [e].[session_id] AND [s].[ended_at] IS NULL AND [s].[expires_at] > @now0)
+
+UPDATE [e]
 SET [e].[last_used_at] = @p
 FROM [external_identities] AS [e]
 WHERE [e].[key] = @key AND [e].[last_used_at] < @now
@@ -1276,6 +1299,11 @@ UPDATE [s]
 SET [s].[ended_at] = @p
 FROM [sessions] AS [s]
 WHERE [s].[id] = @id AND [s].[ended_at] IS NULL
+
+UPDATE [s]
+SET [s].[ended_at] = @p
+FROM [sessions] AS [s]
+WHERE [s].[id] = @id AND [s].[ended_at] IS NULL AND [s].[expires_at] <= @now
 
 UPDATE [s]
 SET [s].[ended_at] = @p

@@ -147,6 +147,43 @@ public sealed class OidcProviderTests
         Assert.Equal("invalid_grant", (string?)(await node.RefreshAsync((string)refreshed.Body["refresh_token"]!)).Body["error"]);
     }
 
+    // A grant prolongs the session: where it came from has to be known for as long.
+    [Fact]
+    public async Task SignOut_There_AfterTheSessionsFirstLife_EndsWhatWasGrantedInItToo()
+    {
+        using var key = new TestKey();
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"), Clients);
+        using var node = new AddressedNode(world.Server.Url);
+        using var browser = world.NewBrowser();
+        Serve(world, key, s_time);
+        Assert.Equal("/account", (await TryAsync(world, browser)).OriginalString);
+        world.Time.Jump(TimeSpan.FromHours(23));
+        var tokens = await node.TokensAsync(browser, scope: "openid offline_access");
+        world.Time.Jump(TimeSpan.FromDays(7) - TimeSpan.FromHours(22));
+        var (cleanUp, cancel) = (world.Server.Services.GetRequiredService<StoreCleanUp>(), TestContext.Current.CancellationToken);
+        await cleanUp.RunAsync(cancel);
+        var refreshed = await node.RefreshAsync((string)tokens["refresh_token"]!);
+        Assert.Equal(HttpStatusCode.OK, refreshed.Status);
+
+        var now = world.Time.GetUtcNow();
+        var token = new JsonObject
+        {
+            ["iss"] = ExternalWorld.Issuer,
+            ["aud"] = "rp-nocons",
+            ["realm"] = "/",
+            ["jti"] = "j3",
+            ["sid"] = "upstream-1",
+            ["iat"] = now.ToUnixTimeSeconds(),
+            ["exp"] = now.AddMinutes(5).ToUnixTimeSeconds(),
+            ["events"] = new JsonObject { ["http://schemas.openid.net/event/backchannel-logout"] = new JsonObject() },
+        };
+        using var content = new FormUrlEncodedContent([new("logout_token", key.Sign(token))]);
+        using var http = new HttpClient();
+        using var answer = await http.PostAsync(new Uri(world.Server.Url, "/external/openam/backchannel-logout"), content, cancel);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("invalid_grant", (string?)(await node.RefreshAsync((string)refreshed.Body["refresh_token"]!)).Body["error"]);
+    }
+
     // A token that was noted as used before its session ended would be refused when the provider sends it again.
     [Fact]
     public async Task SignOut_There_WhileTheStoreFails_IsDoneWhenTheProviderSendsItAgain_AndThenNoMore()

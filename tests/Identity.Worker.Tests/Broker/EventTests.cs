@@ -95,10 +95,12 @@ public sealed class EventTests(RabbitMqServer broker) : IDisposable
             await using (var channel = await connection.CreateChannelAsync())
             {
                 // As versions before this one declared it.
+                await channel.QueueDeclareAsync("otp_requests.dead", durable: true, exclusive: false, autoDelete: false);
                 await channel.QueueDeclareAsync("identity_events.unrouted", durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-message-ttl"] = 604_800_000L, ["x-queue-mode"] = "lazy" });
             }
 
             await RabbitMqTopology.DeclareEventsAsync(connection, TestContext.Current.CancellationToken);
+            await RabbitMqTopology.DeclareRequestsAsync(connection, [], TestContext.Current.CancellationToken);
         }
 
         // Longer than the broker lets a message wait.

@@ -123,6 +123,19 @@ public sealed class OtpQueueTests(RabbitMqServer broker) : IDisposable
         Assert.Single(_issuer.Sent);
     }
 
+    // What lies there names people, and nobody may ever come for it.
+    [Fact]
+    public async Task DeadLetterQueue_WhenTheWorkerMakesIt_HasALengthAndALife()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync();
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, _issuer);
+        await Eventually.TrueAsync(() => worker.IsConsuming, "requests for codes are taken");
+        Assert.Equal(268_435_456, (long?)await broker.ArgumentAsync(uri, "otp_requests.dead", "x-max-length-bytes"));
+        Assert.Equal(604_800_000, (long?)await broker.ArgumentAsync(uri, "otp_requests.dead", "x-message-ttl"));
+        Assert.Equal("drop-head", (string?)await broker.ArgumentAsync(uri, "otp_requests.dead", "x-overflow"));
+    }
+
     [Fact]
     public async Task Request_WhenItHasAMegabyte_IsDeadLetteredAndTheQueueGoesOn()
     {

@@ -202,6 +202,47 @@ public abstract class SessionStoreConformance(StoreFixture fixture) : StoreConfo
         Assert.DoesNotContain(await Store.ListExpiredAsync(past, 1000, Cancel), s => s.Id == expired.Id);
     }
 
+    // Listed as expired, and prolonged by a client's grant before anybody came to end it: what the client was granted goes on.
+    [Fact]
+    public async Task EndExpired_WhenItWasProlongedSinceItWasListed_DoesNothing()
+    {
+        var session = await CreateAsync();
+        Time.Advance(TimeSpan.FromDays(7));
+        await Store.AttachClientAsync(session.Id, "c1", isTold: false, Now.AddHours(1), Cancel);
+        Assert.False(await EndExpiredAsync(session));
+        Assert.Null((await Store.FindAsync(session.Id, Cancel))!.EndedAt);
+        Time.Advance(TimeSpan.FromHours(1));
+        Assert.Single(await RaceAsync(_ => EndExpiredAsync(session)), won => won);
+        Assert.Equal(Now, (await Store.FindAsync(session.Id, Cancel))!.EndedAt);
+        Assert.False(await EndExpiredAsync(session));
+    }
+
+    [Fact]
+    public async Task EndExpired_WhenRacedWithAClientThatProlongsIt_EndsItFirstOrNotAtAll()
+    {
+        for (var round = 0; round < 10; round++)
+        {
+            var session = await CreateAsync();
+            Time.Advance(TimeSpan.FromDays(7));
+            var won = await RaceAsync(
+                async i =>
+                {
+                    if (i % 2 == 0)
+                    {
+                        return await EndExpiredAsync(session);
+                    }
+
+                    await Store.AttachClientAsync(session.Id, "c1", isTold: false, Now.AddHours(1), Cancel);
+                    return false;
+                },
+                10);
+            var ended = (await Store.FindAsync(session.Id, Cancel))!.EndedAt is not null;
+            Assert.Equal(ended ? 1 : 0, won.Count(one => one));
+            Assert.False(await EndExpiredAsync(session));
+            Assert.Equal(ended, (await Store.FindAsync(session.Id, Cancel))!.EndedAt is not null);
+        }
+    }
+
     private static void AssertSame(Session expected, Session? actual)
     {
         Assert.NotNull(actual);
@@ -237,6 +278,9 @@ public abstract class SessionStoreConformance(StoreFixture fixture) : StoreConfo
 
     private Task CreateAsync(Session session) =>
         Store.CreateAsync(session, NewEvent(session.AccountId, EventTypes.SessionCreated, EventExchanges.Session), Cancel);
+
+    private Task<bool> EndExpiredAsync(Session session) =>
+        Store.EndExpiredAsync(session.Id, Now, NewEvent(session.AccountId, EventTypes.SessionDestroyed, EventExchanges.Session), Cancel);
 
     private Task<bool> EndAsync(Session session) =>
         Store.EndAsync(session.Id, Now, NewEvent(session.AccountId, EventTypes.SessionDestroyed, EventExchanges.Session), Cancel);

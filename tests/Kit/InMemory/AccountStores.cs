@@ -462,11 +462,15 @@ public sealed class InMemorySessionStore(InMemoryEvents outbox) : ISessionStore
         return Task.CompletedTask;
     }
 
-    public Task<bool> EndAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken)
+    public Task<bool> EndAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken) => EndAsync(id, _ => true, now, destroyed);
+
+    public Task<bool> EndExpiredAsync(string id, DateTimeOffset now, LifecycleEvent destroyed, CancellationToken cancellationToken) => EndAsync(id, session => session.ExpiresAt <= now, now, destroyed);
+
+    private Task<bool> EndAsync(string id, Func<Session, bool> which, DateTimeOffset now, LifecycleEvent destroyed)
     {
         lock (_lock)
         {
-            if (!_sessions.TryGetValue(id, out var session) || session.EndedAt is not null)
+            if (!_sessions.TryGetValue(id, out var session) || session.EndedAt is not null || !which(session))
             {
                 return Task.FromResult(false);
             }

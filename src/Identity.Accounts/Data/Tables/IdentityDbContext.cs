@@ -201,6 +201,9 @@ public abstract class IdentityDbContext(DbContextOptions options) : DbContext(op
             row.Property(r => r.UserAgent).HasMaxLength(400);
             row.HasIndex(r => new { r.AccountId, r.Time });
             row.HasIndex(r => r.Time);
+
+            // An erasure forgets also whom somebody acted on.
+            row.HasIndex(r => r.ActorId).HasFilter("actor_id IS NOT NULL");
         });
         modelBuilder.Entity<RateLimitRow>(row =>
         {

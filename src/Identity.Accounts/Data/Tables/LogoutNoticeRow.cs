@@ -33,5 +33,6 @@ internal sealed class LogoutNoticeConfiguration : IEntityTypeConfiguration<Logou
         builder.Property(r => r.SessionId).HasMaxLength(64);
         builder.HasIndex(r => r.DueAt);
         builder.HasIndex(r => r.ExpiresAt);
+        builder.HasIndex(r => r.AccountId);
     }
 }

@@ -99,5 +99,11 @@ internal sealed class OAuthTokenTable : IEntityTypeConfiguration<OAuthToken>
         builder.Property(r => r.Id).ValueGeneratedNever();
         builder.Property(r => r.Subject).HasMaxLength(200);
         builder.HasIndex(r => r.ExpirationDate);
+
+        // Each type is kept for a time of its own after its end: the clean-up finds those of one that are over, and passes none that is kept.
+        builder.HasIndex(r => new { r.Type, r.ExpirationDate });
+
+        // A person's, for their erasure and the copy of their data. Requests and devices' codes are of nobody yet.
+        builder.HasIndex(r => r.Subject).HasFilter("subject IS NOT NULL");
     }
 }

@@ -42,6 +42,7 @@ internal sealed class PushMessageConfiguration : IEntityTypeConfiguration<PushMe
         builder.Property(r => r.ClaimedBy).HasMaxLength(200);
         builder.HasIndex(r => r.NextAttemptAt);
         builder.HasIndex(r => r.ExpiresAt);
+        builder.HasIndex(r => r.AccountId);
         builder.HasIndex(r => r.DeviceId);
     }
 }

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Identity.Accounts.OneTimeCodes.Requests;
 
@@ -30,18 +29,20 @@ public sealed record CodeRequestResult(CodeRequestFate Fate, byte[] Reply, strin
 /// at any point: the id is claimed, the code made, and the claim committed with the answer right before the code is sent.
 /// Killed before the commit, the next one to get the message makes a new code (the first was never sent). After it the id is busy
 /// until the code is sent, and then the next one gives the same answer and sends nothing; where whoever was to send it is gone,
-/// it is put aside, since it may have been. An id is counted against the limits once, however often it is begun.
+/// it is put aside, since it may have been. An id is counted against the limits once, however often it is begun. All this for a day.
 /// </summary>
 public sealed partial class CodeRequestProcessor(
     IProcessedMessages processed,
     ICodeIssuer issuer,
-    IOptions<AccountsOptions> options,
     TimeProvider timeProvider,
     ILogger<CodeRequestProcessor> logger)
 {
     // Longer than making a code takes. Sending may take a minute, and says every second that it is still at it.
     private static readonly TimeSpan s_claimDuration = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_holdInterval = TimeSpan.FromSeconds(1);
+
+    // Far longer than the code lives: a message that an outage kept on its way is still the one that was answered, or is in doubt.
+    private static readonly TimeSpan s_remembered = TimeSpan.FromDays(1);
 
     public const string FailedMessage = "The code could not be sent. Try again later.";
     public const string UndeliverableMessage = "The code cannot be sent to this address.";
@@ -89,7 +90,7 @@ public sealed partial class CodeRequestProcessor(
     {
         var claim = Guid.NewGuid();
         var now = timeProvider.GetUtcNow();
-        var (state, answer) = await processed.ClaimAsync(id, claim, now, now + s_claimDuration, now + options.Value.OneTimeCodeLifetime, CancellationToken.None);
+        var (state, answer) = await processed.ClaimAsync(id, claim, now, now + s_claimDuration, now + s_remembered, CancellationToken.None);
         switch (state)
         {
             case MessageState.Busy:
@@ -120,7 +121,7 @@ public sealed partial class CodeRequestProcessor(
                 async (made, _) =>
                 {
                     var until = timeProvider.GetUtcNow() + s_claimDuration;
-                    if (!await processed.TryBeginAsync(id, claim, CodeRequest.Serialize(made), until, Later(made.ExpiresAt, now + options.Value.OneTimeCodeLifetime), CancellationToken.None))
+                    if (!await processed.TryBeginAsync(id, claim, CodeRequest.Serialize(made), until, now + s_remembered, CancellationToken.None))
                     {
                         return false;
                     }
@@ -224,8 +225,6 @@ public sealed partial class CodeRequestProcessor(
             CodeIssue.Undeliverable => new(CodeRequestFate.Dead, CodeRequest.FormatError(request.Framing, UndeliverableMessage), "undeliverable", "refused for good by who was to deliver it"),
             _ => new(CodeRequestFate.Retry, CodeRequest.FormatError(request.Framing, FailedMessage), "busy", "claim lost"),
         };
-
-    private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
 
     // Ids are the senders' to choose: a long one must not be cut to another's, and not every store can keep a NUL.
     private static string? Key(string? id) => id switch

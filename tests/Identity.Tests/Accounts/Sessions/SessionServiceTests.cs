@@ -1,7 +1,9 @@
+using System.Reflection;
 using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Events;
 using Identity.Accounts.Sessions;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Accounts.Sessions;
 
@@ -137,6 +139,20 @@ public sealed class SessionServiceTests
     }
 
     [Fact]
+    public async Task EndExpired_WhenAClientProlongsOneThatIsListedAlready_LeavesIt()
+    {
+        await using var world = new World();
+        await world.AddAsync();
+        var session = await world.SignedInAsync();
+        world.Time.Advance(TimeSpan.FromDays(7));
+        var store = DispatchProxy.Create<ISessionStore, Prolonging>();
+        ((Prolonging)store).Store = world.Get<ISessionStore>();
+        Assert.Equal(0, await ActivatorUtilities.CreateInstance<SessionService>(world.Services, store).EndExpiredAsync(10, World.Cancel));
+        Assert.NotNull(await world.Sessions.FindLiveAsync(session.Id, World.Cancel));
+        Assert.Empty(world.Events.Of(EventTypes.SessionDestroyed));
+    }
+
+    [Fact]
     public async Task Find_WhenTheAccountIsDisabledAndBack_StaysDead()
     {
         await using var world = new World();
@@ -161,5 +177,25 @@ public sealed class SessionServiceTests
         Assert.Null(await world.Sessions.FindLiveAsync(session.Id, World.Cancel));
         await world.Changes.ChangeAsync(account.Id, new AccountChange { IsActive = true }, null, world.Caller, World.Cancel);
         Assert.Null(await world.Sessions.FindLiveAsync(session.Id, World.Cancel));
+    }
+}
+
+/// <summary>A client that is granted something in each session between its being listed as expired and its end.</summary>
+public class Prolonging : DispatchProxy
+{
+    internal ISessionStore Store { get; set; } = null!;
+
+    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
+        targetMethod!.Name == nameof(ISessionStore.ListExpiredAsync) ? ListAsync((DateTimeOffset)args![0]!, (int)args[1]!) : targetMethod.Invoke(Store, args);
+
+    private async Task<IReadOnlyList<Session>> ListAsync(DateTimeOffset now, int limit)
+    {
+        var listed = await Store.ListExpiredAsync(now, limit, CancellationToken.None);
+        foreach (var session in listed)
+        {
+            await Store.AttachClientAsync(session.Id, "client", isTold: false, now.AddHours(1), CancellationToken.None);
+        }
+
+        return listed;
     }
 }

@@ -21,7 +21,7 @@ namespace Identity.Accounts.Data.Compiled.Postgres
                 typeof(LogoutNoticeRow),
                 baseEntityType,
                 propertyCount: 7,
-                unnamedIndexCount: 2,
+                unnamedIndexCount: 3,
                 keyCount: 1);
 
             var id = runtimeEntityType.AddProperty(
@@ -96,12 +96,16 @@ namespace Identity.Accounts.Data.Compiled.Postgres
             key.AddAnnotation("Relational:Name", "pk_logout_notices");
 
             var index = runtimeEntityType.AddIndex(
-                new[] { dueAt });
-            index.AddAnnotation("Relational:Name", "ix_logout_notices_due_at");
+                new[] { accountId });
+            index.AddAnnotation("Relational:Name", "ix_logout_notices_account_id");
 
             var index0 = runtimeEntityType.AddIndex(
+                new[] { dueAt });
+            index0.AddAnnotation("Relational:Name", "ix_logout_notices_due_at");
+
+            var index1 = runtimeEntityType.AddIndex(
                 new[] { expiresAt });
-            index0.AddAnnotation("Relational:Name", "ix_logout_notices_expires_at");
+            index1.AddAnnotation("Relational:Name", "ix_logout_notices_expires_at");
 
             return runtimeEntityType;
         }

@@ -12,7 +12,7 @@ namespace Identity.Accounts.Data.Compiled.Postgres
     public partial class PostgresIdentityDbContextModel
     {
         private PostgresIdentityDbContextModel()
-            : base(skipDetectChanges: false, modelId: new Guid("0310e33f-01af-4c0c-b2fa-b0ac98607716"), entityTypeCount: 40)
+            : base(skipDetectChanges: false, modelId: new Guid("3fed7a6b-5b60-45b4-9b24-eca9faba6628"), entityTypeCount: 40)
         {
         }
 

@@ -21,7 +21,7 @@ namespace Identity.Accounts.Data.Compiled.Postgres
                 typeof(PushMessageRow),
                 baseEntityType,
                 propertyCount: 11,
-                unnamedIndexCount: 3,
+                unnamedIndexCount: 4,
                 keyCount: 1);
 
             var id = runtimeEntityType.AddProperty(
@@ -134,16 +134,20 @@ namespace Identity.Accounts.Data.Compiled.Postgres
             key.AddAnnotation("Relational:Name", "pk_push_messages");
 
             var index = runtimeEntityType.AddIndex(
-                new[] { deviceId });
-            index.AddAnnotation("Relational:Name", "ix_push_messages_device_id");
+                new[] { accountId });
+            index.AddAnnotation("Relational:Name", "ix_push_messages_account_id");
 
             var index0 = runtimeEntityType.AddIndex(
-                new[] { expiresAt });
-            index0.AddAnnotation("Relational:Name", "ix_push_messages_expires_at");
+                new[] { deviceId });
+            index0.AddAnnotation("Relational:Name", "ix_push_messages_device_id");
 
             var index1 = runtimeEntityType.AddIndex(
+                new[] { expiresAt });
+            index1.AddAnnotation("Relational:Name", "ix_push_messages_expires_at");
+
+            var index2 = runtimeEntityType.AddIndex(
                 new[] { nextAttemptAt });
-            index1.AddAnnotation("Relational:Name", "ix_push_messages_next_attempt_at");
+            index2.AddAnnotation("Relational:Name", "ix_push_messages_next_attempt_at");
 
             return runtimeEntityType;
         }

@@ -24,7 +24,7 @@ namespace Identity.Accounts.Data.Compiled.SqlServer
                 propertyCount: 13,
                 navigationCount: 2,
                 foreignKeyCount: 2,
-                unnamedIndexCount: 4,
+                unnamedIndexCount: 6,
                 keyCount: 1);
 
             var id = runtimeEntityType.AddProperty(
@@ -180,8 +180,17 @@ namespace Identity.Accounts.Data.Compiled.SqlServer
             index1.AddAnnotation("Relational:Name", "ix_tokens_reference_id");
 
             var index2 = runtimeEntityType.AddIndex(
+                new[] { subject });
+            index2.AddAnnotation("Relational:Filter", "subject IS NOT NULL");
+            index2.AddAnnotation("Relational:Name", "ix_tokens_subject");
+
+            var index3 = runtimeEntityType.AddIndex(
+                new[] { type, expirationDate });
+            index3.AddAnnotation("Relational:Name", "ix_tokens_type_expiration_date");
+
+            var index4 = runtimeEntityType.AddIndex(
                 new[] { applicationId, status, subject, type });
-            index2.AddAnnotation("Relational:Name", "ix_tokens_application_id_status_subject_type");
+            index4.AddAnnotation("Relational:Name", "ix_tokens_application_id_status_subject_type");
 
             return runtimeEntityType;
         }

@@ -20,7 +20,7 @@ namespace Identity.Accounts.Data.Compiled.Sqlite
                 typeof(AuditRow),
                 baseEntityType,
                 propertyCount: 10,
-                unnamedIndexCount: 2,
+                unnamedIndexCount: 3,
                 keyCount: 1);
 
             var id = runtimeEntityType.AddProperty(
@@ -118,12 +118,17 @@ namespace Identity.Accounts.Data.Compiled.Sqlite
             key.AddAnnotation("Relational:Name", "pk_audit_log");
 
             var index = runtimeEntityType.AddIndex(
-                new[] { time });
-            index.AddAnnotation("Relational:Name", "ix_audit_log_time");
+                new[] { actorId });
+            index.AddAnnotation("Relational:Filter", "actor_id IS NOT NULL");
+            index.AddAnnotation("Relational:Name", "ix_audit_log_actor_id");
 
             var index0 = runtimeEntityType.AddIndex(
+                new[] { time });
+            index0.AddAnnotation("Relational:Name", "ix_audit_log_time");
+
+            var index1 = runtimeEntityType.AddIndex(
                 new[] { accountId, time });
-            index0.AddAnnotation("Relational:Name", "ix_audit_log_account_id_time");
+            index1.AddAnnotation("Relational:Name", "ix_audit_log_account_id_time");
 
             return runtimeEntityType;
         }

@@ -11,7 +11,7 @@ namespace Identity.Accounts.Data.Compiled.Sqlite
     public partial class SqliteIdentityDbContextModel
     {
         private SqliteIdentityDbContextModel()
-            : base(skipDetectChanges: false, modelId: new Guid("88347ba6-4830-47e0-93d3-59d5a24c7fa6"), entityTypeCount: 40)
+            : base(skipDetectChanges: false, modelId: new Guid("dc878107-27a8-4f84-9270-c56cc4e88ce1"), entityTypeCount: 40)
         {
         }
 

@@ -264,6 +264,10 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                     b.HasKey("Id")
                         .HasName("pk_audit_log");
 
+                    b.HasIndex("ActorId")
+                        .HasDatabaseName("ix_audit_log_actor_id")
+                        .HasFilter("actor_id IS NOT NULL");
+
                     b.HasIndex("Time")
                         .HasDatabaseName("ix_audit_log_time");
 
@@ -841,6 +845,9 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                     b.HasKey("Id")
                         .HasName("pk_logout_notices");
 
+                    b.HasIndex("AccountId")
+                        .HasDatabaseName("ix_logout_notices_account_id");
+
                     b.HasIndex("DueAt")
                         .HasDatabaseName("ix_logout_notices_due_at");
 
@@ -1242,6 +1249,13 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                         .IsUnique()
                         .HasDatabaseName("ix_tokens_reference_id");
 
+                    b.HasIndex("Subject")
+                        .HasDatabaseName("ix_tokens_subject")
+                        .HasFilter("subject IS NOT NULL");
+
+                    b.HasIndex("Type", "ExpirationDate")
+                        .HasDatabaseName("ix_tokens_type_expiration_date");
+
                     b.HasIndex("ApplicationId", "Status", "Subject", "Type")
                         .HasDatabaseName("ix_tokens_application_id_status_subject_type");
 
@@ -1445,6 +1459,9 @@ namespace Identity.Accounts.Data.Migrations.Postgres
 
                     b.HasKey("Id")
                         .HasName("pk_push_messages");
+
+                    b.HasIndex("AccountId")
+                        .HasDatabaseName("ix_push_messages_account_id");
 
                     b.HasIndex("DeviceId")
                         .HasDatabaseName("ix_push_messages_device_id");

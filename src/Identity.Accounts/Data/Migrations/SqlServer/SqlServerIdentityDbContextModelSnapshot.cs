@@ -306,6 +306,10 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                     b.HasKey("Id")
                         .HasName("pk_audit_log");
 
+                    b.HasIndex("ActorId")
+                        .HasDatabaseName("ix_audit_log_actor_id")
+                        .HasFilter("actor_id IS NOT NULL");
+
                     b.HasIndex("Time")
                         .HasDatabaseName("ix_audit_log_time");
 
@@ -970,6 +974,9 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                     b.HasKey("Id")
                         .HasName("pk_logout_notices");
 
+                    b.HasIndex("AccountId")
+                        .HasDatabaseName("ix_logout_notices_account_id");
+
                     b.HasIndex("DueAt")
                         .HasDatabaseName("ix_logout_notices_due_at");
 
@@ -1448,6 +1455,13 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                         .HasDatabaseName("ix_tokens_reference_id")
                         .HasFilter("[reference_id] IS NOT NULL");
 
+                    b.HasIndex("Subject")
+                        .HasDatabaseName("ix_tokens_subject")
+                        .HasFilter("subject IS NOT NULL");
+
+                    b.HasIndex("Type", "ExpirationDate")
+                        .HasDatabaseName("ix_tokens_type_expiration_date");
+
                     b.HasIndex("ApplicationId", "Status", "Subject", "Type")
                         .HasDatabaseName("ix_tokens_application_id_status_subject_type");
 
@@ -1693,6 +1707,9 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
 
                     b.HasKey("Id")
                         .HasName("pk_push_messages");
+
+                    b.HasIndex("AccountId")
+                        .HasDatabaseName("ix_push_messages_account_id");
 
                     b.HasIndex("DeviceId")
                         .HasDatabaseName("ix_push_messages_device_id");

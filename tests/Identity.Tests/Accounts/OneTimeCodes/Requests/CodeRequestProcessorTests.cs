@@ -1,13 +1,11 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
-using Identity.Accounts;
 using Identity.Accounts.Delivery;
 using Identity.Accounts.OneTimeCodes.Requests;
 using Identity.Accounts.RateLimits;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Options;
 
 namespace Identity.Tests.Accounts.OneTimeCodes.Requests;
 
@@ -134,6 +132,42 @@ public sealed class CodeRequestProcessorTests
         Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
     }
 
+    // A message that an outage kept on its way comes long after its code is over: one code is sent for an id.
+    [Fact]
+    public async Task Request_WhenItComesAgainWithinADay_GetsTheSameAnswerAndNoSecondCode()
+    {
+        await using var world = new World();
+        await world.AddAsync(email: "ada@example.com");
+        var sent = await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None);
+        Assert.Equal("sent", sent.Outcome);
+        foreach (var later in (TimeSpan[])[TimeSpan.FromMinutes(6), TimeSpan.FromHours(23)])
+        {
+            world.Time.Advance(later);
+            var repeated = await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None);
+            Assert.Equal(("repeated", Encoding.UTF8.GetString(sent.Reply)), (repeated.Outcome, Encoding.UTF8.GetString(repeated.Reply)));
+        }
+
+        Assert.Single(world.Mail.All);
+        world.Time.Advance(TimeSpan.FromHours(1));
+        Assert.Equal("sent", (await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
+    }
+
+    [Fact]
+    public async Task Request_WhenItIsInDoubt_StaysSoWithinADay()
+    {
+        await using var world = new World();
+        await world.AddAsync(email: "ada@example.com");
+        var store = new Watched(world.Get<IProcessedMessages>()) { EndFails = true };
+        Assert.Equal("sent", (await Processor(world, store).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
+        foreach (var later in (TimeSpan[])[TimeSpan.FromMinutes(6), TimeSpan.FromHours(23)])
+        {
+            world.Time.Advance(later);
+            Assert.Equal("in_doubt", (await Processor(world).ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
+        }
+
+        Assert.Single(world.Mail.All);
+    }
+
     // Somebody who waits is told how long; where nobody does, only another try can help.
     [Fact]
     public async Task Request_WhenRefusedByTheLimitAndNobodyWaits_IsTriedAgain()
@@ -208,7 +242,6 @@ public sealed class CodeRequestProcessorTests
     private static CodeRequestProcessor Processor(World world, IProcessedMessages? processed = null, ICodeIssuer? issuer = null) => new(
         processed ?? world.Get<IProcessedMessages>(),
         issuer ?? world.Get<ICodeIssuer>(),
-        world.Get<IOptions<AccountsOptions>>(),
         world.Time,
         NullLogger<CodeRequestProcessor>.Instance);
 
