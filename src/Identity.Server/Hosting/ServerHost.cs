@@ -445,7 +445,7 @@ public static class ServerHost
         headers.XContentTypeOptions = "nosniff";
         headers.XFrameOptions = "DENY";
         headers["Referrer-Policy"] = "same-origin";
-        if (!IsUnder(context, "/connect"))
+        if (!IsUnder(context, "/connect") && !IsUnder(context, "/external"))
         {
             // Applications open the authorize and end-session endpoints in popups and wait for them: an opener policy, on a redirect too, would cut the two apart.
             headers["Cross-Origin-Opener-Policy"] = "same-origin";
