@@ -361,6 +361,7 @@ public static class ServerHost
 
         app.UsePageErrors();
         app.Use(RequireReadableForm);
+        app.Use(ReadableText.InvokeAsync);
 
         // Inside the pages' errors: a fault of the endpoints and the API is told as JSON before a page is thought of.
         app.UseMiddleware<ProtocolFaults>();

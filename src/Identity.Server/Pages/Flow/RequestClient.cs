@@ -76,7 +76,7 @@ public sealed class RequestContexts(ClientStore clients, LongRequests kept, Push
     private static Dictionary<string, StringValues> Dictionary(RequestParameters told) => told.Names.ToDictionary(name => name, name => new StringValues([.. told.All(name)]), StringComparer.Ordinal);
 
     private async Task<RequestClient?> FindAsync(string? clientId, Dictionary<string, StringValues> query, CancellationToken cancellationToken) =>
-        clientId is { Length: > 0 and <= 200 } && await clients.FindAsync(clientId, cancellationToken) is { Disabled: false } client
+        clientId is { Length: > 0 and <= 200 } && !clientId.Any(char.IsControl) && await clients.FindAsync(clientId, cancellationToken) is { Disabled: false } client
             ? RequestClient.From(client, AnswerUri(client, query))
             : null;
 
