@@ -1,6 +1,7 @@
 // What people meet on their way: no page is a dead end, none forgets what it knew, and each says what is true now.
 using System.Net;
 using AngleSharp.Html.Dom;
+using Identity.Tests.Kit.Hosting;
 using OtpNet;
 
 namespace Identity.Tests.Pages;
@@ -285,6 +286,32 @@ public sealed class WayOutTests(PagesFixture fixture)
 
     private static void AssertInOrder(IHtmlDocument page)
     {
+    // Enter in a field presses its form's first button, and a form is sent but once in a while: the two have nothing in common.
+    [Fact]
+    public async Task DataPage_WhereAProofIsDue_AsksForItInTheFormOfEach()
+    {
+        var time = new Kit.FakeTimeProvider(new DateTimeOffset(2026, 11, 22, 12, 0, 0, TimeSpan.Zero));
+        await using var server = await HostedServer.StartAsync(time: time);
+        await server.RegisterAsync("ada@example.com", PagesFixture.Password, "Ada", "Lovelace");
+        using var browser = new PageClient(server.Url);
+        await browser.SignInAsync("ada@example.com", PagesFixture.Password);
+        time.Advance(TimeSpan.FromHours(1));
+        var page = await browser.ReadAsync("/account/data");
+        var export = page.Forms.Single(form => form.Action.Contains("handler=Export", StringComparison.Ordinal));
+        var delete = page.Forms.Single(form => form.Action.Contains("handler=Delete", StringComparison.Ordinal));
+        Assert.Null(export.QuerySelector("#Confirmation"));
+        Assert.Single(export.QuerySelectorAll("button"));
+        Assert.Single(delete.QuerySelectorAll("button"));
+        Assert.Equal(page.QuerySelectorAll("[id]").Length, page.QuerySelectorAll("[id]").Select(element => element.Id).Distinct(StringComparer.Ordinal).Count());
+
+        var unproven = PageClient.Parse(await (await browser.SubmitAsync("/account/data", Fields(("Confirmation", "ada@example.com")), "handler=Delete")).Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        var passwords = page.QuerySelectorAll("input[type=password]").Select(input => (input.GetAttribute("name")!, input.Closest("form") == export)).ToDictionary(pair => pair.Item2, pair => pair.Item1);
+        Assert.Equal("#" + passwords[false], unproven.QuerySelector(".error-summary a")!.GetAttribute("href"));
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await browser.SubmitAsync("/account/data", Fields((passwords[true], "not the password 1")), "handler=Export")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await browser.SubmitAsync("/account/data", Fields((passwords[true], PagesFixture.Password)), "handler=Export")).StatusCode);
+        Assert.Equal("/signed-out?done=deleted", (await browser.SubmitAsync("/account/data", Fields(("Confirmation", "ada@example.com"), (passwords[false], PagesFixture.Password)), "handler=Delete")).Headers.Location?.OriginalString);
+    }
+
         var told = page.QuerySelectorAll(".error-summary a").Select(link => link.GetAttribute("href")!.TrimStart('#')).ToArray();
         Assert.True(told.Length >= 3, page.Body!.TextContent);
         Assert.Equal(page.QuerySelectorAll(".field [id]").Select(field => field.Id!).Where(told.Contains), told);
