@@ -296,8 +296,8 @@ public sealed class SecondFactorPageTests(PagesFixture fixture)
     private static async Task<Armed> ArmAsync(HostedServer server)
     {
         var email = PagesFixture.NewEmail();
-        var account = await fixture.RegisterAsync(email);
-        var browser = fixture.Browser();
+        var account = await server.RegisterAsync(email, PagesFixture.Password, "Ada", "Lovelace");
+        var browser = new PageClient(server.Url);
         await browser.SignInAsync(email, PagesFixture.Password);
         var page = await browser.ReadAsync("/account/security/authenticator");
         var secret = Base32Encoding.ToBytes(page.QuerySelector(".reference code")!.TextContent.Replace(" ", "", StringComparison.Ordinal));
