@@ -448,7 +448,7 @@ public static class ServerHost
         headers["Referrer-Policy"] = "same-origin";
         if (!IsUnder(context, "/connect") && !IsUnder(context, "/external"))
         {
-            // Applications open the authorize and end-session endpoints in popups and wait for them: an opener policy, on a redirect too, would cut the two apart.
+            // Applications open the authorize and end-session endpoints in popups and wait for them: an opener policy, on a redirect too, would cut the two apart. The way may lead by another provider.
             headers["Cross-Origin-Opener-Policy"] = "same-origin";
         }
 
