@@ -18,6 +18,11 @@ public sealed class AccountLookup(IAccountStore store, ILookupNormalizer normali
         }
 
         var name = login.WithoutEdges();
+        if (name.Any(char.IsControl))
+        {
+            return null;
+        }
+
         var number = rules.PhoneNumber(login);
         var named = name.StartsWith('+') ? null : await store.FindByUserNameAsync(normalizer.NormalizeName(name), cancellationToken);
         var numbered = number is null ? null : await store.FindByPhoneNumberAsync(number, cancellationToken);
@@ -30,6 +35,9 @@ public sealed class AccountLookup(IAccountStore store, ILookupNormalizer normali
         : rules.PhoneNumber(recipient.PhoneNumber) is { } number ? store.FindByPhoneNumberAsync(number, cancellationToken)
         : Task.FromResult<Account?>(null);
 
+    // No name has a control character in it, and PostgreSQL no NUL in any text.
     private Task<Account?> FindByEmailAsync(string email, CancellationToken cancellationToken) =>
-        store.FindByEmailAsync(normalizer.NormalizeEmail(AccountRules.Email(email) ?? email.WithoutEdges()), cancellationToken);
+        (AccountRules.Email(email) ?? email.WithoutEdges()) is var address && address.Any(char.IsControl)
+            ? Task.FromResult<Account?>(null)
+            : store.FindByEmailAsync(normalizer.NormalizeEmail(address), cancellationToken);
 }

@@ -51,16 +51,7 @@ public static class WorkerHost
         var read = settings = WorkerSettings.Read(builder.Configuration, problems)
             ?? throw new StartFailureException(string.Join(Environment.NewLine, problems));
 
-        builder.Logging.ClearProviders();
-        if (builder.Environment.IsDevelopment())
-        {
-            builder.Logging.AddSimpleConsole(options => options.SingleLine = true);
-        }
-        else
-        {
-            builder.Logging.AddJsonLogs();
-        }
-
+        builder.AddSafeLogging(builder.Environment.IsDevelopment());
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

@@ -266,6 +266,28 @@ public sealed class WorkerProcessTests(RabbitMqServer broker) : IAsyncLifetime
         Assert.Equal(404, await worker.StatusAsync("/"));
     }
 
+    // As at the server: by default none is told of, and with its query at no level.
+    [Theory]
+    [InlineData("Information", false)]
+    [InlineData("Debug", true)]
+    public async Task Requests_AtAnyLogLevel_AreNotToldWithTheirQuery(string level, bool tellsOfRequests)
+    {
+        broker.Require();
+        var settings = Settings(await broker.CreateHostAsync());
+        settings["Logging__LogLevel__Default"] = level;
+        if (tellsOfRequests)
+        {
+            settings["Logging__LogLevel__Microsoft.AspNetCore"] = level;
+        }
+
+        await using var worker = ServiceProcess.StartWorker(settings);
+        await worker.WaitReadyAsync();
+        Assert.Equal(200, await worker.StatusAsync("/health/live?token=canary"));
+        Assert.Equal(0, await worker.TerminateAsync());
+        Assert.Equal(tellsOfRequests, worker.Output.Contains("\"category\":\"Microsoft.AspNetCore.", StringComparison.Ordinal));
+        Assert.DoesNotContain("canary", worker.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Start_WhenThePortIsTaken_EndsWithOneLineThatNamesTheSetting()
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Identity.Api.Controllers;
 using Identity.Api.Json;
+using Identity.OAuth.Requests;
 using Identity.OAuth.Storage;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -49,7 +50,7 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
         }
         catch (BadHttpRequestException exception) when (!context.Response.HasStarted)
         {
-            context.Response.Clear();
+            context.Response.StartOver();
             await (exception.StatusCode == StatusCodes.Status413PayloadTooLarge ? Failure.BodyTooLarge(maximumBytes) : Failure.OfStatus(exception.StatusCode)).WriteAsync(context);
             return;
         }
@@ -61,7 +62,7 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
                 logger.RequestFailed(traceId, exception);
             }
 
-            context.Response.Clear();
+            context.Response.StartOver();
             await (StoreOutage.Is(exception) ? Failure.OfStatus(StatusCodes.Status503ServiceUnavailable) : Failure.OfStatus(StatusCodes.Status500InternalServerError) with { TraceId = traceId }).WriteAsync(context);
             return;
         }

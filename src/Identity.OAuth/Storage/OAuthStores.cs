@@ -8,6 +8,7 @@ using Identity.OAuth.Refresh;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Tokens;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Identity.OAuth.Storage;
 
@@ -36,7 +37,7 @@ public static class OAuthStoresExtensions
     /// <summary>Denied tokens and values seen, where the operator keeps them: Redis, where AddSqlStores was given one, else the database.</summary>
     public static IServiceCollection AddSharedMarks(this IServiceCollection services)
     {
-        services.AddSingleton<IDenyList>(provider => provider.GetService<RedisServer>() is { } redis
+        services.TryAddSingleton<IDenyList>(provider => provider.GetService<RedisServer>() is { } redis
             ? new RedisDenyList(redis, provider.GetRequiredService<TimeProvider>())
             : new SqlDenyList(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IReplayCache>(provider => provider.GetService<RedisServer>() is { } redis

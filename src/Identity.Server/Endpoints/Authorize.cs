@@ -111,7 +111,9 @@ internal static class Authorize
         context.Response.Headers.Location = PublicPath.Rooted(context.Request, location);
     }
 
-    internal static string Locale(RequestParameters parameters) => parameters["ui_locales"] is { Length: < 100 } locales ? "&ui_locales=" + Uri.EscapeDataString(locales) : "";
+    internal static string Locale(RequestParameters parameters) => UiLocales(parameters) is { } locales ? "&ui_locales=" + Uri.EscapeDataString(locales) : "";
+
+    internal static string? UiLocales(RequestParameters parameters) => parameters["ui_locales"] is { Length: < 100 } locales ? locales : null;
 
     private static void GoTo(HttpContext context, string page, string returnUrl, RequestParameters parameters, string more = "") =>
         SeeOther(context, page + "?returnUrl=" + Uri.EscapeDataString(returnUrl) + more + Locale(parameters));

@@ -4,6 +4,7 @@ using Identity.OAuth.Clients;
 using Identity.OAuth.EndSession;
 using Identity.OAuth.Requests;
 using Identity.OAuth.Sessions;
+using Identity.Server.External;
 using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 
@@ -36,8 +37,8 @@ internal static class EndSession
             return;
         }
 
-        var browser = context.RequestServices.GetRequiredService<BrowserSession>();
-        var session = await browser.FindAsync(context);
+        var session = await context.RequestServices.GetRequiredService<BrowserSession>().FindAsync(context);
+        var signOut = context.RequestServices.GetRequiredService<BrowserSignOut>();
         switch (await context.RequestServices.GetRequiredService<EndSessionEndpoint>().HandleAsync(parameters, session is null ? null : SessionInfo.Of(session), context.RequestAborted))
         {
             case EndSessionOutcome.ErrorPage page:
@@ -49,11 +50,12 @@ internal static class EndSession
                 Authorize.SeeOther(context, PageUrls.SignOut(Again(context, parameters, confirm.Client)) + Authorize.Locale(parameters));
                 break;
             case EndSessionOutcome.Redirect redirect:
-                await browser.EndAsync(context);
-                if (context.RequestServices.GetRequiredService<EndedSession>().IsRemembered(context))
+                // The provider that the session came from, and a page that tells its clients, come back here with nobody signed in.
+                var again = Again(context, parameters, redirect.Client);
+                var next = await signOut.EndAsync(context, again);
+                if (next != again || context.RequestServices.GetRequiredService<EndedSession>().IsRemembered(context))
                 {
-                    // A page tells the session's clients first, and comes back here.
-                    Authorize.SeeOther(context, PageUrls.SignedOut(Again(context, parameters, redirect.Client)) + Authorize.Locale(parameters));
+                    Authorize.SeeOther(context, (next == again ? PageUrls.SignedOut(again) : next) + Authorize.Locale(parameters));
                     break;
                 }
 
@@ -61,8 +63,9 @@ internal static class EndSession
                 context.Response.Headers.Location = redirect.RedirectTo;
                 break;
             case EndSessionOutcome.SignedOut signedOut:
-                await browser.EndAsync(context);
-                Authorize.SeeOther(context, "/signed-out" + (signedOut.Client is { } of ? "?client_id=" + Uri.EscapeDataString(of.ClientId) : ""));
+                var said = PageUrls.SignedOut(signedOut.Client?.ClientId, Authorize.UiLocales(parameters));
+                var on = await signOut.EndAsync(context, said);
+                Authorize.SeeOther(context, on == said ? said : on + Authorize.Locale(parameters));
                 break;
         }
     }

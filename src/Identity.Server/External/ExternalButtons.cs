@@ -1,5 +1,4 @@
 using Identity.Accounts.ExternalSignIn;
-using Identity.Accounts.Sessions;
 using Identity.Server.Pages.Flow;
 
 namespace Identity.Server.External;
@@ -14,10 +13,9 @@ public sealed record ExternalButton(string Name, string Url, bool IsSuggested);
 public sealed class ExternalButtons
 {
     private readonly ExternalProviders _providers;
-    private readonly ExternalSignOut _signOut;
     private readonly ExternalSignInService _external;
 
-    internal ExternalButtons(ExternalProviders providers, ExternalSignOut signOut, ExternalSignInService external) => (_providers, _signOut, _external) = (providers, signOut, external);
+    internal ExternalButtons(ExternalProviders providers, ExternalSignInService external) => (_providers, _external) = (providers, external);
 
     /// <summary>Whether there is any provider.</summary>
     public bool AreOffered => _providers.Shown.Count > 0;
@@ -47,7 +45,4 @@ public sealed class ExternalButtons
 
     /// <summary>The provider's name for people.</summary>
     public string NameOf(string provider) => _providers.Find(provider)?.DisplayName ?? provider;
-
-    /// <summary>Where a sign-out goes on, after the session here has ended.</summary>
-    public Task<string> SignOutAsync(HttpContext context, Session? session, string nextUrl) => _signOut.NextAsync(context, session, nextUrl);
 }

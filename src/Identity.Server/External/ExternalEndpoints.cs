@@ -32,7 +32,8 @@ internal static class ExternalEndpoints
         services.AddSingleton<ExternalFailures>();
         services.AddSingleton<ExternalCompletion>();
         services.AddSingleton<ExternalSignOut>();
-        services.AddSingleton(provider => new ExternalButtons(provider.GetRequiredService<ExternalProviders>(), provider.GetRequiredService<ExternalSignOut>(), provider.GetRequiredService<ExternalSignInService>()));
+        services.AddSingleton(provider => new ExternalButtons(provider.GetRequiredService<ExternalProviders>(), provider.GetRequiredService<ExternalSignInService>()));
+        services.AddSingleton(provider => new BrowserSignOut(provider.GetRequiredService<BrowserSession>(), provider.GetRequiredService<EndedSession>(), provider.GetRequiredService<ExternalSignOut>()));
         services.AddSingleton<BackChannelLogout>();
         services.AddSingleton(provider => new ExternalProviders(options, provider.GetServices<IExternalProvider>()));
         services.AddSingleton(provider => new FederationCheck(provider.GetRequiredService<ExternalProviders>()));

@@ -118,6 +118,6 @@ public sealed class DemoFlow(IDataProtectionProvider protection, ServerSettings 
         }
     }
 
-    // Lax: it comes along when the browser is sent back here.
-    private CookieOptions Cookie() => new() { HttpOnly = true, Secure = settings.IsHttps, SameSite = SameSiteMode.Lax, Path = CallbackPath, IsEssential = true, MaxAge = TimeSpan.FromMinutes(10) };
+    // Lax: it comes along when the browser is sent back here, which is below the path of PUBLIC_URL.
+    private CookieOptions Cookie() => new() { HttpOnly = true, Secure = settings.IsHttps, SameSite = SameSiteMode.Lax, Path = PublicPath.Of(settings) + CallbackPath, IsEssential = true, MaxAge = TimeSpan.FromMinutes(10) };
 }

@@ -31,7 +31,7 @@ internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<Proto
                 LogFault(exception, context.Request.Path);
             }
 
-            context.Response.Clear();
+            context.Response.StartOver();
             var outage = StoreOutage.Is(exception);
             if (outage)
             {

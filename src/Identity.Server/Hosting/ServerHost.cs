@@ -361,6 +361,7 @@ public static class ServerHost
 
         app.UsePageErrors();
         app.Use(RequireReadableForm);
+        app.Use(ReadableText.InvokeAsync);
 
         // Inside the pages' errors: a fault of the endpoints and the API is told as JSON before a page is thought of.
         app.UseMiddleware<ProtocolFaults>();
@@ -445,9 +446,9 @@ public static class ServerHost
         headers.XContentTypeOptions = "nosniff";
         headers.XFrameOptions = "DENY";
         headers["Referrer-Policy"] = "same-origin";
-        if (!IsUnder(context, "/connect"))
+        if (!IsUnder(context, "/connect") && !IsUnder(context, "/external"))
         {
-            // Applications open the authorize and end-session endpoints in popups and wait for them: an opener policy, on a redirect too, would cut the two apart.
+            // Applications open the authorize and end-session endpoints in popups and wait for them: an opener policy, on a redirect too, would cut the two apart. The way may lead by another provider.
             headers["Cross-Origin-Opener-Policy"] = "same-origin";
         }
 

@@ -44,14 +44,12 @@ public sealed class RegisterModel(PageServices services, RegistrationService reg
             Problem(nameof(Email), T["Problem.Email"]);
         }
 
-        if (Clean(FirstName) is { Length: > 100 })
+        foreach (var (field, name) in ((string, string?)[])[(nameof(FirstName), FirstName), (nameof(LastName), LastName)])
         {
-            Problem(nameof(FirstName), T["Problem.TooLong", 100]);
-        }
-
-        if (Clean(LastName) is { Length: > 100 })
-        {
-            Problem(nameof(LastName), T["Problem.TooLong", 100]);
+            if (FieldRules.PersonName(T, Clean(name)) is { } wrong)
+            {
+                Problem(field, wrong);
+            }
         }
 
         if (FieldRules.NewPassword(T, options.Value, Password) is { } problem)

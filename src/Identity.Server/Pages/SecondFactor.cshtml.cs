@@ -57,11 +57,11 @@ public sealed class SecondFactorModel(
 
     public string CodeLife => HumanTime.Length(T, accountsOptions.Value.OneTimeCodeLifetime);
 
-    public int RememberDays => options.Value.RememberedBrowserDays;
+    string IFactorForm.RememberTime => HumanTime.Days(T, TimeSpan.FromDays(options.Value.RememberedBrowserDays));
 
     int? IFactorForm.Strength => null;
 
-    bool IFactorForm.MayRemember => RememberDays > 0;
+    bool IFactorForm.MayRemember => options.Value.RememberedBrowserDays > 0;
 
     string IFactorForm.Submit => "SecondFactor.Submit";
 

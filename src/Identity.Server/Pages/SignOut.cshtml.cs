@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Mvc;
 namespace Identity.Server.Pages;
 
 /// <summary>Asks, then ends the session and returns to where the request came from.</summary>
-public sealed class SignOutModel(PageServices services, BrowserSession browser, EndedSession ended, IAccountStore accounts, ExternalButtons external) : IdentityPageModel(services)
+public sealed class SignOutModel(PageServices services, BrowserSession browser, IAccountStore accounts, BrowserSignOut signOut) : IdentityPageModel(services)
 {
     public Account? Account { get; private set; }
 
@@ -29,13 +29,5 @@ public sealed class SignOutModel(PageServices services, BrowserSession browser, 
     public override async ValueTask<IActionResult?> OldFormAsync(string? handler) =>
         await browser.FindAsync(HttpContext) is null ? SeeOther(NextUrl) : await base.OldFormAsync(handler);
 
-    public async Task<IActionResult> OnPostAsync()
-    {
-        var session = await browser.FindAsync(HttpContext);
-        await browser.EndAsync(HttpContext);
-        var next = await external.SignOutAsync(HttpContext, session, NextUrl);
-
-        // Another provider may not lead back: who is to hear of it from this browser hears of it before.
-        return SeeOther(next != NextUrl && ended.IsRemembered(HttpContext) ? PageUrls.SignedOut(next) : next);
-    }
+    public async Task<IActionResult> OnPostAsync() => SeeOther(await signOut.EndAsync(HttpContext, NextUrl));
 }

@@ -674,14 +674,16 @@ public sealed class ExternalAccountTests
         Assert.Equal("Alice", (await AccountAsync(world)).FirstName);
     }
 
-    [Fact]
-    public async Task SignOut_Here_GoesOnToTheProviderByGetWithTheHintAndComesBack()
+    [Theory]
+    [InlineData("/signout")]
+    [InlineData("/account/sessions")]
+    public async Task SignOut_Here_GoesOnToTheProviderByGetWithTheHintAndComesBack(string from)
     {
         using var key = new TestKey();
         await using var world = await StartAsync(key);
         using var browser = world.NewBrowser();
         await SignInAsync(world, key, browser);
-        using var signedOut = await browser.SubmitAsync("/signout", []);
+        using var signedOut = await browser.SubmitAsync(from, [], button: "Sign out");
         Assert.StartsWith("/external/signout?id=", signedOut.Headers.Location!.OriginalString, StringComparison.Ordinal);
         Assert.Null(await ExternalWorld.PersonAsync(browser));
         using var page = await browser.GetAsync(signedOut.Headers.Location.OriginalString);
@@ -694,20 +696,52 @@ public sealed class ExternalAccountTests
         Assert.Equal("/signed-out", back.Headers.Location!.OriginalString);
     }
 
-    // The provider may not lead back.
-    [Fact]
-    public async Task SignOut_Here_WhenTheBrowserHasToTellAnApplication_TellsItBeforeItGoesToTheProvider()
+    // RP-Initiated Logout 1.0 §3: who signs out of an application that they entered through a provider signs out there too, and then is where the application wants.
+    [Theory]
+    [InlineData("&post_logout_redirect_uri=http%3A%2F%2F127.0.0.1%3A4711%2Fbye&state=s%2F1", "http://127.0.0.1:4711/bye?state=s%2F1")]
+    [InlineData("", "/signed-out?client_id=spa&ui_locales=de")]
+    public async Task SignOut_ThatAnApplicationAsksFor_GoesOnToTheProviderAndThenWhereTheApplicationWants(string more, string end)
     {
         using var key = new TestKey();
-        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"), """
-            [{"client_id":"spa","token_endpoint_auth_method":"none","redirect_uris":["http://127.0.0.1:4711/callback"],"scope":"openid","frontchannel_logout_uri":"http://127.0.0.1:4711/out"}]
-            """);
-        world.ServeRoot(key.Jwks());
+        await using var world = await StartWithSpaAsync(key);
         using var browser = world.NewBrowser();
         await SignInAsync(world, key, browser);
         using var node = new AddressedNode(world.Server.Url);
-        await node.CodeAsync(browser, scope: "openid");
-        using var signedOut = await browser.SubmitAsync("/signout", []);
+        var hint = (string)(await node.TokensAsync(browser, "spa", "openid"))["id_token"]!;
+        using var signedOut = await browser.GetAsync($"/connect/endsession?id_token_hint={hint}&ui_locales=de{more}");
+        Assert.Matches("^/external/signout\\?id=[^&]+&ui_locales=de$", signedOut.Headers.Location!.OriginalString);
+        Assert.Null(await ExternalWorld.PersonAsync(browser));
+        using var page = await browser.GetAsync(signedOut.Headers.Location.OriginalString);
+        var address = new Uri(page.Headers.GetValues("Refresh").Single()["0; url=".Length..]);
+        Assert.Equal(ExternalWorld.Issuer + "/connect/endSession", address.GetLeftPart(UriPartial.Path));
+
+        // Applications open this in a popup and wait for it: no step cuts the two apart.
+        using var back = await browser.GetAsync("/external/openam/signed-out?state=" + Node.Query(address)["state"]);
+        Assert.False(back.Headers.Contains("Cross-Origin-Opener-Policy"));
+        if (more.Length == 0)
+        {
+            Assert.Equal(end, back.Headers.Location!.OriginalString);
+            return;
+        }
+
+        Assert.StartsWith("/connect/endsession?", back.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        using var there = await browser.GetAsync(back.Headers.Location.OriginalString);
+        Assert.Equal(end, there.Headers.Location!.OriginalString);
+    }
+
+    // The provider may not lead back.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task SignOut_Here_WhenTheBrowserHasToTellAnApplication_TellsItBeforeItGoesToTheProvider(bool byApplication)
+    {
+        using var key = new TestKey();
+        await using var world = await StartWithSpaAsync(key, ""","frontchannel_logout_uri":"http://127.0.0.1:4711/out" """);
+        using var browser = world.NewBrowser();
+        await SignInAsync(world, key, browser);
+        using var node = new AddressedNode(world.Server.Url);
+        var hint = (string)(await node.TokensAsync(browser, "spa", "openid"))["id_token"]!;
+        using var signedOut = byApplication ? await browser.GetAsync($"/connect/endsession?id_token_hint={hint}&post_logout_redirect_uri=http%3A%2F%2F127.0.0.1%3A4711%2Fbye") : await browser.SubmitAsync("/signout", []);
         Assert.StartsWith("/signed-out?returnUrl=%2Fexternal%2Fsignout", signedOut.Headers.Location!.OriginalString, StringComparison.Ordinal);
         using var page = await browser.GetAsync(signedOut.Headers.Location.OriginalString);
         var document = new AngleSharp.Html.Parser.HtmlParser().ParseDocument(await page.Content.ReadAsStringAsync());
@@ -809,6 +843,15 @@ public sealed class ExternalAccountTests
         }
 
         var world = await ExternalWorld.StartAsync(s_time, settings, Clients);
+        world.ServeRoot(key.Jwks());
+        return world;
+    }
+
+    private static async Task<ExternalWorld> StartWithSpaAsync(TestKey key, string more = "")
+    {
+        var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"), $$"""
+            [{"client_id":"spa","token_endpoint_auth_method":"none","redirect_uris":["http://127.0.0.1:4711/callback"],"post_logout_redirect_uris":["http://127.0.0.1:4711/bye"],"scope":"openid"{{more}}}]
+            """);
         world.ServeRoot(key.Jwks());
         return world;
     }

@@ -325,6 +325,25 @@ public sealed class SamlProviderTests
         Assert.Equal("/signed-out", back.Headers.Location!.OriginalString);
     }
 
+    [Fact]
+    public async Task SignOut_ThatAnApplicationAsksFor_GoesOnToTheProviderAndThenWhereTheApplicationWants()
+    {
+        using var idp = new SamlIdp();
+        await using var world = await SamlWorld.StartAsync(idp, s_time, """[{"client_id":"spa","token_endpoint_auth_method":"none","redirect_uris":["http://127.0.0.1:4711/callback"],"post_logout_redirect_uris":["http://127.0.0.1:4711/bye"],"scope":"openid"}]""");
+        using var browser = world.NewBrowser();
+        await SamlWorld.BringAsync(world, browser, idp.Sign(idp.Response(await SamlWorld.BeginAsync(browser), s_time)));
+        using var node = new AddressedNode(world.Server.Url);
+        var hint = (string)(await node.TokensAsync(browser, "spa", "openid"))["id_token"]!;
+        using var signedOut = await browser.GetAsync($"/connect/endsession?id_token_hint={hint}&post_logout_redirect_uri=http%3A%2F%2F127.0.0.1%3A4711%2Fbye&state=s1");
+        Assert.StartsWith("/external/signout?id=", signedOut.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        using var page = await browser.GetAsync(signedOut.Headers.Location.OriginalString);
+        var address = new Uri(page.Headers.GetValues("Refresh").Single()["0; url=".Length..]);
+        var id = SamlIdp.Load(SamlIdp.Inflate(Node.Query(address)["SAMLRequest"])).DocumentElement!.GetAttribute("ID");
+        using var back = await browser.GetAsync("/external/idp/signed-out?state=" + id);
+        using var there = await browser.GetAsync(back.Headers.Location!.OriginalString);
+        Assert.Equal("http://127.0.0.1:4711/bye?state=s1", there.Headers.Location!.OriginalString);
+    }
+
     [Theory]
     [InlineData("SignOut is false")]
     [InlineData("no address in the metadata")]

@@ -34,9 +34,11 @@ public static class SamlWorld
         return settings;
     }
 
-    public static async Task<ExternalWorld> StartAsync(SamlIdp idp, DateTimeOffset at, params (string Name, string Value)[] more)
+    public static Task<ExternalWorld> StartAsync(SamlIdp idp, DateTimeOffset at, params (string Name, string Value)[] more) => StartAsync(idp, at, clients: null, more);
+
+    public static async Task<ExternalWorld> StartAsync(SamlIdp idp, DateTimeOffset at, string? clients, params (string Name, string Value)[] more)
     {
-        var world = await ExternalWorld.StartAsync(at, Settings("idp", idp.EntityId, "http://idp.example.test/metadata", more));
+        var world = await ExternalWorld.StartAsync(at, Settings("idp", idp.EntityId, "http://idp.example.test/metadata", more), clients);
         world.Provider.On("GET /metadata", new StubAnswer(200, idp.Metadata(), "application/samlmetadata+xml"));
         return world;
     }

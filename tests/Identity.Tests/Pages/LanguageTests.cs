@@ -230,6 +230,21 @@ public sealed partial class LanguageTests(PagesFixture fixture)
         Assert.Same(CultureInfo.GetCultureInfo(spoken), Languages.Find(tag));
     }
 
+    // A provider without a name of its own stands at the beginning of sentences and within them.
+    [Theory]
+    [InlineData("Denied", "en", "The other provider says that the sign-in was declined.")]
+    [InlineData("NotFresh", "en", "The application asked you to sign in again, and the other provider answered with an earlier sign-in.")]
+    [InlineData("Denied", "de", "Der andere Anbieter meldet, dass die Anmeldung abgelehnt wurde.")]
+    [InlineData("NotFresh", "de", "Die Anwendung wollte, dass Sie sich neu anmelden, und der andere Anbieter hat mit einer früheren Anmeldung geantwortet.")]
+    [InlineData("Taken", "de", "Ihr Konto dort (der andere Anbieter) ist hier schon mit einem anderen Konto verbunden.")]
+    [InlineData("Denied", "fr", "L’autre fournisseur indique que la connexion a été refusée.")]
+    public async Task Provider_WithoutAName_IsToldOfAsTheSentenceNeedsIt(string problem, string language, string lead)
+    {
+        using var browser = fixture.Browser();
+        var page = await browser.ReadAsync($"/external/problem?problem={problem}&provider=x&id=0123456789abcdef&ui_locales={language}");
+        Assert.Equal(lead, page.QuerySelector(".card-header p")!.TextContent);
+    }
+
     [Fact]
     public async Task Discovery_NamesTheLanguages()
     {

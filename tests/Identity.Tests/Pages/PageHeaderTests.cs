@@ -61,6 +61,41 @@ public sealed partial class PageHeaderTests(PagesFixture fixture)
         Assert.Contains("form-action 'self';", Assert.Single((await browser.GetAsync("/signin")).Headers.GetValues("Content-Security-Policy")), StringComparison.Ordinal);
     }
 
+    // A registration may have addresses of 2,000 characters; of several, the request alone tells which one is answered.
+    [Fact]
+    public async Task Policy_WhereTheAnswersAddressIsLong_LetsItThroughAllTheSame()
+    {
+        var address = "http://127.0.0.1:4711/" + new string('a', 1900);
+        await using var server = await HostedServer.StartAsync($$"""
+            [{"client_id":"atlas","token_endpoint_auth_method":"none","redirect_uris":["https://atlas.example.com/callback","{{address}}"],"post_logout_redirect_uris":["{{address}}"],"scope":"openid"}]
+            """);
+        using var browser = new PageClient(server.Url);
+        var location = (await browser.GetAsync($"/connect/authorize?client_id=atlas&response_type=code&redirect_uri={Uri.EscapeDataString(address)}&scope=openid&state=s&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256")).Headers.Location!.OriginalString;
+        Assert.Contains("form-action 'self' http:;", Assert.Single((await browser.GetAsync(location)).Headers.GetValues("Content-Security-Policy")), StringComparison.Ordinal);
+        await server.RegisterAsync("ada@example.com", PagesFixture.Password, "Ada", "Lovelace");
+        await browser.SignInAsync("ada@example.com", PagesFixture.Password);
+        location = (await browser.GetAsync($"/connect/endsession?client_id=atlas&post_logout_redirect_uri={Uri.EscapeDataString(address)}")).Headers.Location!.OriginalString;
+        Assert.Contains("form-action 'self' http:;", Assert.Single((await browser.GetAsync(location)).Headers.GetValues("Content-Security-Policy")), StringComparison.Ordinal);
+    }
+
+    // As the files of clients and APIs: where the process runs, and not where its program lies.
+    [Fact]
+    public async Task Logo_OfARelativePath_IsLookedForWhereTheProcessRuns()
+    {
+        var name = $"logo-{Guid.NewGuid():N}.svg";
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["Branding:LogoFile"] = name };
+        var failure = await Assert.ThrowsAsync<OptionsValidationException>(() => HostedServer.StartAsync(settings: settings));
+        Assert.Equal($"Branding:LogoFile: expected a file of at most 512 KB that can be read: {Path.GetFullPath(name)}", Assert.Single(failure.Failures));
+        var directory = Directory.CreateTempSubdirectory("identity-logo-test-");
+        await File.WriteAllTextAsync(Path.Combine(directory.FullName, name), "<svg xmlns=\"http://www.w3.org/2000/svg\"/>");
+        settings["Branding:LogoFile"] = Path.GetRelativePath(Environment.CurrentDirectory, Path.Combine(directory.FullName, name));
+        await using var server = await HostedServer.StartAsync(settings: settings);
+        using var browser = new PageClient(server.Url);
+        var logo = await browser.GetAsync("/brand/logo");
+        Assert.Equal((HttpStatusCode.OK, "image/svg+xml"), (logo.StatusCode, logo.Content.Headers.ContentType!.MediaType));
+        directory.Delete(recursive: true);
+    }
+
     [Fact]
     public async Task Stylesheet_IsUnder20KilobytesAndNeedsNothingElse()
     {

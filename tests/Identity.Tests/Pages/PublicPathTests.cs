@@ -106,6 +106,17 @@ public sealed class PublicPathTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    public async Task Demo_UnderAPath_KeepsItsCookieForTheAddressItComesBackTo(bool strips)
+    {
+        await using var proxy = await Proxy.StartAsync(strips);
+        using var browser = new Browser(proxy.Url);
+        using var begun = await browser.SubmitAsync(Prefix + "/", [], "Run the demo client");
+        Assert.Single(browser.Cookies.GetCookies(new Uri(proxy.Url, Prefix + "/demo/callback")), cookie => cookie.Name == "identity-demo");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
     public async Task Metadata_UnderAPath_IsFoundInsideAndBeforeIt(bool strips)
     {
         await using var proxy = await Proxy.StartAsync(strips);

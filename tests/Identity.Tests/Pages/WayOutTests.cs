@@ -1,6 +1,7 @@
 // What people meet on their way: no page is a dead end, none forgets what it knew, and each says what is true now.
 using System.Net;
 using AngleSharp.Html.Dom;
+using Identity.Tests.Kit.Hosting;
 using OtpNet;
 
 namespace Identity.Tests.Pages;
@@ -156,6 +157,45 @@ public sealed class WayOutTests(PagesFixture fixture)
         AssertInOrder(PageClient.Parse(await (await ada.PostAsync("/account", fields)).Content.ReadAsStringAsync(TestContext.Current.CancellationToken)));
     }
 
+    // The rule is one for every door (AccountRules); what a browser's maxlength keeps out, another program sends.
+    [Theory]
+    [InlineData(101, "Use at most 100 characters")]
+    [InlineData(0, "Write it in one line, without tabs or other invisible characters")]
+    public async Task Name_ThatNoDoorTakes_IsRefusedByThePagesToo(int letters, string told)
+    {
+        var name = letters > 0 ? new string('a', letters) : "Ada\tB";
+        using var browser = fixture.Browser();
+        var registration = await browser.SubmitAsync("/register", Fields(("Email", PagesFixture.NewEmail()), ("FirstName", name), ("LastName", name), ("Password", PagesFixture.Password)));
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, registration.StatusCode);
+        var page = PageClient.Parse(await registration.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        Assert.Equal([told, told], page.QuerySelectorAll("#FirstName-error, #LastName-error").Select(error => error.TextContent));
+
+        using var ada = await SignedInAsync();
+        var (_, fields) = PageClient.Form(await ada.ReadAsync("/account"), field: "Form.Version");
+        (fields["Form.FirstName"], fields["Form.LastName"]) = (name, name);
+        var saved = await ada.PostAsync("/account", fields);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, saved.StatusCode);
+        page = PageClient.Parse(await saved.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        Assert.Equal([told, told], page.QuerySelectorAll("#Form_FirstName-error, #Form_LastName-error").Select(error => error.TextContent));
+        Assert.All(["FirstName", "LastName"], field => Assert.Equal("100", page.QuerySelector("#Form_" + field)!.GetAttribute("maxlength")));
+    }
+
+    [Theory]
+    [InlineData("en", "Use 3 to 64 letters, digits, dots, dashes or underscores")]
+    [InlineData("de", "Verwenden Sie 3 bis 64 Buchstaben, Ziffern, Punkte, Bindestriche oder Unterstriche")]
+    public async Task UserName_ThatIsNone_IsToldWhatOneIs(string language, string told)
+    {
+        using var ada = await SignedInAsync();
+        var (_, fields) = PageClient.Form(await ada.ReadAsync("/account"), field: "Form.Version");
+        foreach (var typed in (string[])["ab", "a b", "a@b", new string('a', 65)])
+        {
+            fields["Form.UserName"] = typed;
+            var page = PageClient.Parse(await (await ada.PostAsync("/account?ui_locales=" + language, fields)).Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+            Assert.Equal(told, page.QuerySelector("#Form_UserName-error")!.TextContent);
+            Assert.Equal("64", page.QuerySelector("#Form_UserName")!.GetAttribute("maxlength"));
+        }
+    }
+
     [Fact]
     public async Task SignOut_AskedForByAnApplication_WhenThePersonStays_LeadsBackToIt()
     {
@@ -243,6 +283,32 @@ public sealed class WayOutTests(PagesFixture fixture)
         Assert.Contains(email, await copy.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
         var profile = await browser.ReadAsync("/account");
         Assert.NotNull(profile.QuerySelector("a[href='/account/data']"));
+    }
+
+    // Enter in a field presses its form's first button, and a form is sent but once in a while: the two have nothing in common.
+    [Fact]
+    public async Task DataPage_WhereAProofIsDue_AsksForItInTheFormOfEach()
+    {
+        var time = new Kit.FakeTimeProvider(new DateTimeOffset(2026, 11, 22, 12, 0, 0, TimeSpan.Zero));
+        await using var server = await HostedServer.StartAsync(time: time);
+        await server.RegisterAsync("ada@example.com", PagesFixture.Password, "Ada", "Lovelace");
+        using var browser = new PageClient(server.Url);
+        await browser.SignInAsync("ada@example.com", PagesFixture.Password);
+        time.Advance(TimeSpan.FromHours(1));
+        var page = await browser.ReadAsync("/account/data");
+        var export = page.Forms.Single(form => form.Action.Contains("handler=Export", StringComparison.Ordinal));
+        var delete = page.Forms.Single(form => form.Action.Contains("handler=Delete", StringComparison.Ordinal));
+        Assert.Null(export.QuerySelector("#Confirmation"));
+        Assert.Single(export.QuerySelectorAll("button"));
+        Assert.Single(delete.QuerySelectorAll("button"));
+        Assert.Equal(page.QuerySelectorAll("[id]").Length, page.QuerySelectorAll("[id]").Select(element => element.Id).Distinct(StringComparer.Ordinal).Count());
+
+        var unproven = PageClient.Parse(await (await browser.SubmitAsync("/account/data", Fields(("Confirmation", "ada@example.com")), "handler=Delete")).Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        var passwords = page.QuerySelectorAll("input[type=password]").Select(input => (input.GetAttribute("name")!, input.Closest("form") == export)).ToDictionary(pair => pair.Item2, pair => pair.Item1);
+        Assert.Equal("#" + passwords[false], unproven.QuerySelector(".error-summary a")!.GetAttribute("href"));
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await browser.SubmitAsync("/account/data", Fields((passwords[true], "not the password 1")), "handler=Export")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await browser.SubmitAsync("/account/data", Fields((passwords[true], PagesFixture.Password)), "handler=Export")).StatusCode);
+        Assert.Equal("/signed-out?done=deleted", (await browser.SubmitAsync("/account/data", Fields(("Confirmation", "ada@example.com"), (passwords[false], PagesFixture.Password)), "handler=Delete")).Headers.Location?.OriginalString);
     }
 
     [Fact]

@@ -2,6 +2,7 @@
 using System.Net;
 using Identity.Accounts;
 using Identity.Accounts.Sessions;
+using Identity.Tests.Kit.Hosting;
 using Identity.Tests.Pages;
 using Microsoft.Extensions.DependencyInjection;
 using OtpNet;
@@ -227,6 +228,58 @@ public sealed class SecondFactorPageTests(PagesFixture fixture)
         Assert.True(after.AuthenticatedAt > before.AuthenticatedAt);
     }
 
+    [Fact]
+    public async Task Connections_ProvenByAPassword_AskForTheSecondFactorAndComeBack()
+    {
+        var ada = await ArmAsync();
+        Task<HttpResponseMessage> ProveAsync(PageClient browser, Dictionary<string, string> fields) => browser.PostAsync("/account/connections?handler=Prove", fields);
+        var fields = PageClient.Form(await ada.Browser.ReadAsync("/account/sessions")).Fields;
+        fields["Password"] = "not the password 1";
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await ProveAsync(ada.Browser, fields)).StatusCode);
+        fields["Password"] = PagesFixture.Password;
+        var first = await ProveAsync(ada.Browser, fields);
+        Assert.Equal(HttpStatusCode.SeeOther, first.StatusCode);
+        Assert.Equal("/signin/second-factor?returnUrl=%2Faccount%2Fconnections", first.Headers.Location!.OriginalString);
+        var done = await ada.Browser.SubmitAsync(first.Headers.Location.OriginalString, new Dictionary<string, string>(StringComparer.Ordinal) { ["Code"] = await ada.NextCodeAsync(), ["Remember"] = "true" });
+        Assert.Equal("/account/connections", done.Headers.Location!.OriginalString);
+
+        // A browser that need not prove it for a while is not asked here either.
+        fields = PageClient.Form(await ada.Browser.ReadAsync("/account/sessions")).Fields;
+        fields["Password"] = PagesFixture.Password;
+        Assert.Equal("/account/connections", (await ProveAsync(ada.Browser, fields)).Headers.Location!.OriginalString);
+    }
+
+    [Fact]
+    public async Task Connections_WhenTooManyTried_SayHowLongToWait()
+    {
+        await using var server = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Accounts:SignInsPerAddress"] = "2" });
+        await server.RegisterAsync("ada@example.com", PagesFixture.Password, "Ada", "Lovelace");
+        using var browser = new PageClient(server.Url);
+        Assert.Equal(HttpStatusCode.SeeOther, (await browser.SignInAsync("ada@example.com", PagesFixture.Password)).StatusCode);
+        var answer = await browser.GetAsync("/account/connections");
+        for (var i = 0; i < 3 && (int)answer.StatusCode != 429; i++)
+        {
+            var fields = PageClient.Form(await browser.ReadAsync("/account/sessions")).Fields;
+            fields["Password"] = "not the password 1";
+            answer = await browser.PostAsync("/account/connections?handler=Prove", fields);
+        }
+
+        Assert.Equal(429, (int)answer.StatusCode);
+        Assert.NotNull(answer.Headers.RetryAfter);
+    }
+
+    [Theory]
+    [InlineData("en", "Do not ask again in this browser for 1 day")]
+    [InlineData("de", "In diesem Browser erst nach 1 Tag wieder fragen")]
+    public async Task Remembering_ForADay_IsToldAsTheLanguageCounts(string language, string text)
+    {
+        await using var server = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["SecondFactors:RememberedBrowserDays"] = "1" });
+        var ada = await ArmAsync(server);
+        using var browser = new PageClient(server.Url);
+        var page = await browser.ReadAsync((await browser.SignInAsync(ada.Email, PagesFixture.Password)).Headers.Location!.OriginalString + "?ui_locales=" + language);
+        Assert.Equal(text, page.QuerySelector("label.check span")!.TextContent);
+    }
+
     private async Task VerifyAsync(string email)
     {
         var codes = fixture.Server.Services.GetRequiredService<Identity.Accounts.OneTimeCodes.OneTimeCodeService>();
@@ -238,11 +291,13 @@ public sealed class SecondFactorPageTests(PagesFixture fixture)
     private static Dictionary<string, string> Answer(string name, string value) => new(StringComparer.Ordinal) { [name] = value };
 
     /// <summary>Somebody with an authenticator app, enrolled on the pages.</summary>
-    private async Task<Armed> ArmAsync()
+    private Task<Armed> ArmAsync() => ArmAsync(fixture.Server);
+
+    private static async Task<Armed> ArmAsync(HostedServer server)
     {
         var email = PagesFixture.NewEmail();
-        var account = await fixture.RegisterAsync(email);
-        var browser = fixture.Browser();
+        var account = await server.RegisterAsync(email, PagesFixture.Password, "Ada", "Lovelace");
+        var browser = new PageClient(server.Url);
         await browser.SignInAsync(email, PagesFixture.Password);
         var page = await browser.ReadAsync("/account/security/authenticator");
         var secret = Base32Encoding.ToBytes(page.QuerySelector(".reference code")!.TextContent.Replace(" ", "", StringComparison.Ordinal));

@@ -44,6 +44,55 @@ public sealed class NodesOnPostgresTests(NodesTests.World world) : NodesTests(wo
         Assert.Equal(HttpStatusCode.SeeOther, await AtBAsync());
     }
 
+    // A text with NUL is somebody's mistake or mischief, and no outage.
+    [Theory]
+    [InlineData("/signed-out?client_id=%00", 400)]
+    [InlineData("/signin?returnUrl=%2Fconnect%2Fauthorize%3Fclient_id%3D%2500", 200)]
+    [InlineData("/connect/verify?user_code=BCDF%00GHJK", 400)]
+    [InlineData("/external/any/signed-out?state=a%00b", 400)]
+    [InlineData("/connect/endsession?client_id=%00", 400)]
+    public async Task Page_AskedForWithNulOnPostgres_AnswersThatTheLinkIsWrong(string address, int status)
+    {
+        using var browser = new Browser(Nodes.A.Address);
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(Nodes.A.Address, address));
+        request.Headers.Accept.ParseAdd("text/html");
+        using var answer = await browser.SendAsync(request);
+        Assert.Equal((address, status), (address, (int)answer.StatusCode));
+        if (status == 400)
+        {
+            Assert.Contains("This link does not work", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        }
+    }
+
+    // Only a form in parts brings it so far: the other kind is refused when it is read.
+    [Theory]
+    [InlineData("/signin", "Login", "a\0@example.com")]
+    [InlineData("/signin", "Login", "a\0b")]
+    [InlineData("/register", "FirstName", "A\0da")]
+    [InlineData("/forgot-password", "Email", "a\0@example.com")]
+    public async Task Form_WithNulOnPostgres_IsRefused(string page, string field, string value)
+    {
+        using var browser = new Browser(Nodes.A.Address);
+        using var opened = await browser.GetAsync(page);
+        var form = new AngleSharp.Html.Parser.HtmlParser().ParseDocument(await opened.Content.ReadAsStringAsync()).Forms.First(form => form.Method == "post" && form.QuerySelector($"[name={field}]") is not null);
+        using var parts = new MultipartFormDataContent
+        {
+            { new StringContent(form.QuerySelector("input[name=__RequestVerificationToken]")!.GetAttribute("value")!), "__RequestVerificationToken" },
+            { new StringContent(value), field },
+            { new StringContent("a sound pass phrase 7"), "Password" },
+        };
+        if (field != "Email")
+        {
+            parts.Add(new StringContent("nul@example.com"), "Email");
+        }
+
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Nodes.A.Address, page)) { Content = parts };
+        request.Headers.Accept.ParseAdd("text/html");
+        using var answer = await browser.SendAsync(request);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains("This link does not work", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
     // PostgreSQL refuses NUL in a text, and half a surrogate pair has no UTF-8.
     [Fact]
     public async Task Server_WhenSentEveryKindOfBadValueOnPostgres_NeverFails()

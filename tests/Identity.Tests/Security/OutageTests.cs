@@ -3,7 +3,10 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using Identity.OAuth.Storage;
 using Identity.Tests.Kit;
+using Identity.Tests.Kit.Hosting;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace Identity.Tests.Security;
@@ -48,6 +51,25 @@ public sealed class OutageTests
             Assert.Contains("\"errorCode\":\"service_unavailable\"", await login.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         }
 
+        // What every answer says to browsers, this one says too.
+        foreach (var (method, path) in ((HttpMethod, string)[])[(HttpMethod.Post, "/connect/token"), (HttpMethod.Get, "/connect/userinfo"), (HttpMethod.Post, "/api/identity/login")])
+        {
+            using var request = new HttpRequestMessage(method, new Uri(node.Address, path));
+            request.Headers.Authorization = path == "/connect/userinfo" ? new("Bearer", access) : null;
+            request.Content = path switch
+            {
+                "/connect/token" => new FormUrlEncodedContent([new("grant_type", "refresh_token"), new("client_id", "spa"), new("refresh_token", refresh)]),
+                "/connect/userinfo" => null,
+                _ => JsonContent.Create(new { email = "admin@example.com", password = Node.Password }),
+            };
+            using var answer = await node.Http.SendAsync(request);
+            Assert.Equal((path, HttpStatusCode.ServiceUnavailable), (path, answer.StatusCode));
+            Assert.Equal(["nosniff"], answer.Headers.GetValues("X-Content-Type-Options"));
+            Assert.Equal(["DENY"], answer.Headers.GetValues("X-Frame-Options"));
+            Assert.True(answer.Headers.Contains("Content-Security-Policy"), path);
+            Assert.True(answer.Headers.Contains("Referrer-Policy"), path);
+        }
+
         foreach (var path in (string[])["/account", node.AuthorizeUrl()])
         {
             using var page = await browser.GetAsync(path);
@@ -83,6 +105,38 @@ public sealed class OutageTests
 
         await process.KillAsync();
         directory.Delete(recursive: true);
+    }
+
+    // The Fetch Standard: without these headers a single-page app is told that the network failed, and not when to come again.
+    [Fact]
+    public async Task TokenEndpoint_WhenTheDenyListIsAway_TellsAnApplicationOfAnotherOrigin()
+    {
+        var denied = new UnreachableDenyList();
+        await using var server = await HostedServer.StartAsync(
+            """[{"client_id":"spa","token_endpoint_auth_method":"none","redirect_uris":["http://127.0.0.1:4711/callback"],"grant_types":["authorization_code","refresh_token"],"scope":"openid offline_access"}]""",
+            services: services => services.AddSingleton<IDenyList>(denied));
+        using var node = new AddressedNode(server.Url);
+        using var browser = await node.SignedInAsync();
+        var refresh = (string)(await node.TokensAsync(browser, "spa", "openid offline_access"))["refresh_token"]!;
+        denied.IsAway = true;
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.Url, "/connect/token")) { Content = new FormUrlEncodedContent([new("grant_type", "refresh_token"), new("client_id", "spa"), new("refresh_token", refresh)]) };
+        request.Headers.Add("Origin", "http://127.0.0.1:4711");
+        using var answer = await node.Http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        Assert.Equal(["http://127.0.0.1:4711"], answer.Headers.GetValues("Access-Control-Allow-Origin"));
+        Assert.Contains("Retry-After", Assert.Single(answer.Headers.GetValues("Access-Control-Expose-Headers")), StringComparison.Ordinal);
+        Assert.Contains("Origin", answer.Headers.Vary);
+        Assert.Equal(["nosniff"], answer.Headers.GetValues("X-Content-Type-Options"));
+        Assert.NotNull(answer.Headers.RetryAfter);
+    }
+
+    private sealed class UnreachableDenyList : IDenyList
+    {
+        public bool IsAway { get; set; }
+
+        public Task DenyAsync(string id, DateTimeOffset grantedUntil, DateTimeOffset until, CancellationToken cancellationToken) => IsAway ? throw new TimeoutException() : Task.CompletedTask;
+
+        public ValueTask<bool> IsDeniedAsync(ReadOnlyMemory<string> ids, DateTimeOffset grantedAt, CancellationToken cancellationToken) => IsAway ? throw new TimeoutException() : ValueTask.FromResult(false);
     }
 
     private static async Task UnavailableAsync(Task<(HttpStatusCode Status, System.Text.Json.Nodes.JsonNode Body)> answering)

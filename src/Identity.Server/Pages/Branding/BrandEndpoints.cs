@@ -17,7 +17,7 @@ internal static class BrandEndpoints
             return TypedResults.Text(brand.Stylesheet, "text/css; charset=utf-8");
         }).ExcludeFromDescription();
 
-        endpoints.MapGet("/brand/logo", Results<PhysicalFileHttpResult, NotFound> (Brand brand, HttpContext context, IHostEnvironment environment) =>
+        endpoints.MapGet("/brand/logo", Results<PhysicalFileHttpResult, NotFound> (Brand brand, HttpContext context) =>
         {
             if (brand.Options.LogoFile is not { } file || LogoType(file) is not { } type)
             {
@@ -28,7 +28,7 @@ internal static class BrandEndpoints
             context.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
             context.Response.Headers.XContentTypeOptions = "nosniff";
             context.Response.Headers.CacheControl = "public, max-age=3600";
-            return TypedResults.PhysicalFile(Path.GetFullPath(Path.Combine(environment.ContentRootPath, file)), type, entityTag: new EntityTagHeaderValue($"\"{brand.Version}\""));
+            return TypedResults.PhysicalFile(Path.GetFullPath(file), type, entityTag: new EntityTagHeaderValue($"\"{brand.Version}\""));
         }).ExcludeFromDescription();
     }
 

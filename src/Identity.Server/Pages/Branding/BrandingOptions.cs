@@ -8,7 +8,7 @@ public sealed class BrandingOptions
     /// <summary>What the service is called on its pages and in their titles.</summary>
     public string Name { get; set; } = "Identity";
 
-    /// <summary>An .svg, .png or .webp file, served from our own origin.</summary>
+    /// <summary>An .svg, .png or .webp file, served from our own origin. A relative path is one from the working directory.</summary>
     public string? LogoFile { get; set; }
 
     /// <summary>An https address of a logo; its origin is then the only foreign one that pages may load images from.</summary>

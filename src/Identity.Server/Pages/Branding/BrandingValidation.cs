@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages.Branding;
 
 /// <summary>One line per branding setting that cannot be used; the start stops there.</summary>
-internal sealed class BrandingValidation(IHostEnvironment environment) : IValidateOptions<BrandingOptions>
+internal sealed class BrandingValidation : IValidateOptions<BrandingOptions>
 {
     private const long LargestLogo = 512 * 1024;
 
@@ -39,14 +39,14 @@ internal sealed class BrandingValidation(IHostEnvironment environment) : IValida
 
         if (options.LogoFile is { } file)
         {
-            var info = new FileInfo(Path.Combine(environment.ContentRootPath, file));
+            var info = new FileInfo(file);
             if (BrandEndpoints.LogoType(file) is null)
             {
                 problems.Add("Branding:LogoFile: expected an .svg, .png or .webp file");
             }
             else if (!info.Exists || info.Length > LargestLogo)
             {
-                problems.Add("Branding:LogoFile: expected a file of at most 512 KB that can be read");
+                problems.Add($"Branding:LogoFile: expected a file of at most 512 KB that can be read: {info.FullName}");
             }
         }
 

@@ -1,4 +1,5 @@
 // OWASP ASVS 5.0 §16.5.1: what happened and what to do, an id to quote, and nothing that helps an attacker.
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Identity.Server.External;
 using Identity.Server.Pages.Flow;
@@ -23,7 +24,8 @@ public sealed partial class ProblemModel(PageServices services, ExternalButtons 
 
     public bool IsFault => Kind is not (nameof(ExternalProblem.Denied) or nameof(ExternalProblem.Expired));
 
-    public string ProviderName { get; private set; } = "";
+    // Null: one without a name of its own.
+    private string? ProviderName { get; set; }
 
     /// <summary>Only what looks like one of ours: the address can be written by anybody.</summary>
     public string? CorrelationId => Id is not null && IdForm().IsMatch(Id) ? Id : null;
@@ -37,7 +39,7 @@ public sealed partial class ProblemModel(PageServices services, ExternalButtons 
         var name = Provider is { Length: > 0 and <= 40 } ? external.NameOf(Provider) : null;
 
         // A name that the settings do not know was made up by whoever wrote the address.
-        ProviderName = name is null || name == Provider ? T["External.TheProvider"] : name;
+        ProviderName = name == Provider ? null : name;
         Response.StatusCode = problem switch
         {
             ExternalProblem.Unavailable => StatusCodes.Status503ServiceUnavailable,
@@ -45,6 +47,13 @@ public sealed partial class ProblemModel(PageServices services, ExternalButtons 
             ExternalProblem.Disabled or ExternalProblem.NoAccount or ExternalProblem.Denied => StatusCodes.Status403Forbidden,
             _ => StatusCodes.Status400BadRequest,
         };
+    }
+
+    /// <summary>A sentence of this kind of problem. What stands for a missing name is no name: at the beginning it is written as any word is.</summary>
+    public string Tell(string part)
+    {
+        var text = T[$"External.{Kind}.{part}", ProviderName ?? T["External.TheProvider"].Value].Value;
+        return ProviderName is null ? char.ToUpper(text[0], CultureInfo.CurrentUICulture) + text[1..] : text;
     }
 
     public IActionResult OnPostDecline() => Declined();

@@ -6,6 +6,12 @@ namespace Identity.Server.Pages.Flow;
 /// <summary>Rules that pages can tell before they ask a service; the service decides.</summary>
 public static class FieldRules
 {
+    /// <summary>What to do about a first or last name; null: nothing.</summary>
+    public static string? PersonName(IStringLocalizer texts, string? name) =>
+        AccountRules.PersonName(name) is not null || name is null ? null
+        : name.Length > AccountRules.LongestPersonName ? texts["Problem.TooLong", AccountRules.LongestPersonName].Value
+        : texts["Problem.OneLine"].Value;
+
     /// <summary>What to do about a new password; null: nothing that can be seen from here.</summary>
     public static string? NewPassword(IStringLocalizer texts, AccountsOptions options, string? password)
     {

@@ -32,7 +32,7 @@ public static class HumanTime
         };
     }
 
-    /// <summary>"14 days", as it stands after "after".</summary>
+    /// <summary>"14 days", as it stands after "after"; in languages without cases after "for" too.</summary>
     public static string Days(IStringLocalizer texts, TimeSpan span) => Count(texts, "DayAgo", (int)Math.Ceiling(span.TotalDays));
 
     public static string Date(DateTimeOffset time) => time.UtcDateTime.ToString("D", CultureInfo.CurrentCulture);

@@ -28,7 +28,8 @@ public interface IFactorForm : IPushForm
     /// <summary>What was ticked before a code was wrong.</summary>
     bool Remember { get; }
 
-    int RememberDays { get; }
+    /// <summary>For how long, in words.</summary>
+    string RememberTime { get; }
 
     /// <summary>Key of the button's text.</summary>
     string Submit { get; }

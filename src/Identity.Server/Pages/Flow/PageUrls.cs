@@ -59,6 +59,11 @@ public static class PageUrls
     /// <param name="returnUrl">Where the sign-out goes on by itself.</param>
     public static string SignedOut(string returnUrl) => Build(SignedOutPath, ("returnUrl", returnUrl));
 
+    /// <summary>Where a sign-out ends.</summary>
+    /// <param name="clientId">The application that asked for it; null: none.</param>
+    /// <param name="uiLocales">As it asked; null: it did not say.</param>
+    public static string SignedOut(string? clientId, string? uiLocales) => Build(SignedOutPath, ("client_id", clientId), ("ui_locales", uiLocales));
+
     public static string SignInWithCode(string? email, string? returnUrl, bool sent) => Build(SignInWithCodePath, ("returnUrl", returnUrl), ("email", email), ("sent", sent ? "1" : null));
 
     public static string SecondFactor(string? returnUrl, string? way = null, bool sent = false, bool again = false) =>

@@ -40,6 +40,9 @@ public sealed record RequestContext(RequestClient? Client, string? LoginHint, st
 /// <summary>Reads the request out of the return address. It decides nothing: the authorize endpoint looks at everything again.</summary>
 public sealed class RequestContexts(ClientStore clients, LongRequests kept, PushedRequests pushed, Interactions interactions)
 {
+    // As long as a registration takes one.
+    private const int LongestUri = 2000;
+
     public async Task<RequestContext> ReadAsync(string returnUrl, HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -76,7 +79,7 @@ public sealed class RequestContexts(ClientStore clients, LongRequests kept, Push
     private static Dictionary<string, StringValues> Dictionary(RequestParameters told) => told.Names.ToDictionary(name => name, name => new StringValues([.. told.All(name)]), StringComparer.Ordinal);
 
     private async Task<RequestClient?> FindAsync(string? clientId, Dictionary<string, StringValues> query, CancellationToken cancellationToken) =>
-        clientId is { Length: > 0 and <= 200 } && await clients.FindAsync(clientId, cancellationToken) is { Disabled: false } client
+        clientId is { Length: > 0 and <= 200 } && !clientId.Any(char.IsControl) && await clients.FindAsync(clientId, cancellationToken) is { Disabled: false } client
             ? RequestClient.From(client, AnswerUri(client, query))
             : null;
 
@@ -92,8 +95,8 @@ public sealed class RequestContexts(ClientStore clients, LongRequests kept, Push
     }
 
     private static string? AnswerUri(Client client, Dictionary<string, StringValues> query) =>
-        Single(query, "redirect_uri") ?? Single(query, "post_logout_redirect_uri") ?? (client.RedirectUris is [var only] ? only : null);
+        Single(query, "redirect_uri", LongestUri) ?? Single(query, "post_logout_redirect_uri", LongestUri) ?? (client.RedirectUris is [var only] ? only : null);
 
-    private static string? Single(Dictionary<string, StringValues> query, string name) =>
-        query.TryGetValue(name, out var values) && values is [{ Length: > 0 and <= 500 } value] ? value : null;
+    private static string? Single(Dictionary<string, StringValues> query, string name, int longest = 500) =>
+        query.TryGetValue(name, out var values) && values is [{ Length: > 0 } value] && value.Length <= longest ? value : null;
 }

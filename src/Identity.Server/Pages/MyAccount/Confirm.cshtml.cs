@@ -67,7 +67,7 @@ public sealed class ConfirmModel(
 
     bool IFactorForm.Remember => false;
 
-    int IFactorForm.RememberDays => 0;
+    string IFactorForm.RememberTime => "";
 
     string IFactorForm.Submit => "SecondFactor.Submit";
 

@@ -22,6 +22,7 @@ public sealed class ConnectionsModel : AccountPageModel
     private readonly ICredentialStore _credentials;
     private readonly ExternalButtons _buttons;
     private readonly ISignIn _signIn;
+    private readonly SignInCookies _cookies;
     private readonly TimeProvider _time;
 
     public ConnectionsModel(PageServices services, BrowserSession browser, AccountChangeService changes, IServiceProvider all)
@@ -33,6 +34,7 @@ public sealed class ConnectionsModel : AccountPageModel
         _credentials = all.GetRequiredService<ICredentialStore>();
         _buttons = all.GetRequiredService<ExternalButtons>();
         _signIn = all.GetRequiredService<ISignIn>();
+        _cookies = all.GetRequiredService<SignInCookies>();
         _time = all.GetRequiredService<TimeProvider>();
     }
 
@@ -49,15 +51,23 @@ public sealed class ConnectionsModel : AccountPageModel
 
     public async Task<IActionResult> OnPostProveAsync(CancellationToken cancellationToken)
     {
-        if (await _signIn.WithPasswordAsync(LoginKind.Email, Person.Email, Password ?? "", await SigningInAsync(Browser), cancellationToken) is SignInAttempt.Succeeded succeeded && succeeded.Account.Id == Person.Id)
+        var caller = await SigningInAsync(Browser) with { RememberedTokens = _cookies.ReadRemembered(HttpContext) };
+        switch (await _signIn.WithPasswordAsync(LoginKind.Email, Person.Email, Password ?? "", caller, cancellationToken))
         {
-            await Browser.StartAsync(HttpContext, succeeded.Session);
-            return SeeOther(PageUrls.ConnectionsPath);
+            case SignInAttempt.Succeeded succeeded when succeeded.Account.Id == Person.Id:
+                await Browser.StartAsync(HttpContext, succeeded.Session);
+                return SeeOther(PageUrls.ConnectionsPath);
+            case SignInAttempt.SecondFactorDue due:
+                _cookies.WriteHalf(HttpContext, due.Half.Ticket);
+                return SeeOther(PageUrls.SecondHalf(due.Half, PageUrls.ConnectionsPath));
+            case SignInAttempt.RateLimited limited:
+                await ReadAsync(cancellationToken);
+                return Wait(limited.RetryAfter);
+            default:
+                Problem(nameof(Password), T[string.IsNullOrEmpty(Password) ? "Password.CurrentMissing" : "Password.CurrentWrong"]);
+                await ReadAsync(cancellationToken);
+                return Invalid();
         }
-
-        Problem(nameof(Password), T["Link.Wrong"]);
-        await ReadAsync(cancellationToken);
-        return Invalid();
     }
 
     public async Task<IActionResult> OnPostDisconnectAsync(string? key, CancellationToken cancellationToken)

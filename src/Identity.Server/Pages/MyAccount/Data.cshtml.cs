@@ -32,8 +32,13 @@ public sealed class DataModel(
     // What people read: letters of every language as they are.
     private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.Create(System.Text.Unicode.UnicodeRanges.All) };
 
+    /// <summary>In the form for the copy.</summary>
     [BindProperty]
     public string? CurrentPassword { get; set; }
+
+    /// <summary>The same in the form for the end: two fields of one page have two names.</summary>
+    [BindProperty]
+    public string? DeletionPassword { get; set; }
 
     /// <summary>The account's own address, typed: nobody deletes by a slip.</summary>
     [BindProperty]
@@ -61,7 +66,7 @@ public sealed class DataModel(
     {
         if (!await proof.ProveAsync(Person.Id, new PersonProof(CurrentPassword, Session.Id), Caller, cancellationToken))
         {
-            return Unproven();
+            return Unproven(nameof(CurrentPassword), CurrentPassword);
         }
 
         if (await data.ReadAsync(Person.Id, cancellationToken) is not { } found)
@@ -81,13 +86,13 @@ public sealed class DataModel(
             return Invalid();
         }
 
-        switch (await deletion.RequestAsync(Person.Id, Session.Id, string.IsNullOrEmpty(CurrentPassword) ? null : CurrentPassword, expectedVersion: null, Caller, cancellationToken))
+        switch (await deletion.RequestAsync(Person.Id, Session.Id, string.IsNullOrEmpty(DeletionPassword) ? null : DeletionPassword, expectedVersion: null, Caller, cancellationToken))
         {
             case DeletionRequest.Done:
                 await Browser.EndAsync(HttpContext);
                 return SeeOther(PageUrls.AccountDeleted);
             case DeletionRequest.WrongPassword or DeletionRequest.ProofRequired:
-                return Unproven();
+                return Unproven(nameof(DeletionPassword), DeletionPassword);
             case DeletionRequest.LastAdmin:
                 Problem(null, T["Data.LastAdmin"]);
                 return Invalid();
@@ -99,11 +104,11 @@ public sealed class DataModel(
         }
     }
 
-    private IActionResult Unproven()
+    private IActionResult Unproven(string field, string? password)
     {
         if (HasPassword)
         {
-            Problem(nameof(CurrentPassword), T[string.IsNullOrEmpty(CurrentPassword) ? "Password.CurrentMissing" : "Password.CurrentWrong"]);
+            Problem(field, T[string.IsNullOrEmpty(password) ? "Password.CurrentMissing" : "Password.CurrentWrong"]);
         }
         else
         {

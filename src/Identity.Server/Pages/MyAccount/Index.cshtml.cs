@@ -111,8 +111,8 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
     private void Check()
     {
         // In the order of the page: the summary is read beside it.
-        CheckText("Form.FirstName", Form.FirstName);
-        CheckText("Form.LastName", Form.LastName);
+        CheckName("Form.FirstName", Form.FirstName, Person.FirstName);
+        CheckName("Form.LastName", Form.LastName, Person.LastName);
         CheckText("Form.MiddleName", Form.MiddleName);
         CheckText("Form.Nickname", Form.Nickname);
         CheckText("Form.FullName", Form.FullName);
@@ -121,7 +121,6 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
             Problem("Form.Email", T["Problem.Email"]);
         }
 
-        CheckText("Form.UserName", Form.UserName);
         if (Clean(Form.UserName) is { } userName && userName != Person.UserName && AccountRules.UserName(userName) is null)
         {
             Problem("Form.UserName", T["Account.UserNameMalformed"]);
@@ -152,6 +151,15 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
         CheckText("Form.Locality", Form.Locality);
         CheckText("Form.Region", Form.Region);
         CheckText("Form.Country", Form.Country);
+    }
+
+    // What came from elsewhere stays as it is until somebody changes it.
+    private void CheckName(string field, string? value, string? before)
+    {
+        if (Clean(value) is { } name && name != before && FieldRules.PersonName(T, name) is { } problem)
+        {
+            Problem(field, problem);
+        }
     }
 
     private void CheckText(string field, string? value)

@@ -1,6 +1,7 @@
 using Identity.Accounts.Changes;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.Clients;
+using Identity.Server.External;
 using Identity.Server.Hosting;
 using Identity.Server.Pages.Flow;
 using Microsoft.AspNetCore.Mvc;
@@ -11,7 +12,7 @@ namespace Identity.Server.Pages.MyAccount;
 public sealed record SessionLine(string Id, string Device, bool IsPhone, string? Place, string LastSeen, string Since, string? Apps, bool IsThis);
 
 /// <summary>Where somebody is signed in, and how to end it.</summary>
-public sealed class SessionsModel(PageServices services, BrowserSession browser, AccountChangeService changes, ISessionStore sessions, SessionService usable, SessionService ending, ClientStore clients, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class SessionsModel(PageServices services, BrowserSession browser, AccountChangeService changes, ISessionStore sessions, SessionService usable, SessionService ending, BrowserSignOut signOut, ClientStore clients, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     public IReadOnlyList<SessionLine> Sessions { get; private set; } = [];
 
@@ -46,8 +47,7 @@ public sealed class SessionsModel(PageServices services, BrowserSession browser,
     {
         if (string.Equals(id, Session.Id, StringComparison.Ordinal))
         {
-            await Browser.EndAsync(HttpContext);
-            return SeeOther(PageUrls.SignedOutPath);
+            return SeeOther(await signOut.EndAsync(HttpContext, PageUrls.SignedOutPath));
         }
 
         // Only one's own: the id in the form proves nothing.

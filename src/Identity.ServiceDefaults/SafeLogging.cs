@@ -1,11 +1,13 @@
 // OWASP ASVS 5.0 §16.2.5: no credentials in logs, whatever level somebody sets while looking for a fault.
-using Identity.ServiceDefaults;
 using Microsoft.Extensions.Configuration.Memory;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
-namespace Identity.Server.Hosting;
+namespace Identity.ServiceDefaults;
 
-/// <summary>The console log: levels that settings may change, and what none may turn on.</summary>
-internal static class SafeLogging
+/// <summary>The console log of both hosts: levels that settings may change, and what none may turn on.</summary>
+public static class SafeLogging
 {
     // Request lines with their query, and the links and redirects that are made of it: codes, hints and tokens travel in them. OpenIddict tells requests and
     // answers at Information, and tokens at Trace.
@@ -21,8 +23,9 @@ internal static class SafeLogging
         "Microsoft.AspNetCore.Server.Kestrel.Core.Internal.LoggingConnectionMiddleware",
     ];
 
-    public static void AddSafeLogging(this WebApplicationBuilder builder, bool isDevelopment)
+    public static void AddSafeLogging(this IHostApplicationBuilder builder, bool isDevelopment)
     {
+        ArgumentNullException.ThrowIfNull(builder);
         builder.Logging.ClearProviders();
         if (isDevelopment)
         {
