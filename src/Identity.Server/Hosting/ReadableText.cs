@@ -6,7 +6,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace Identity.Server.Hosting;
 
-/// <summary>Refuses a NUL in the query or the form of whatever people come to: 400. The protocol's endpoints and the API refuse it in their own way.</summary>
+/// <summary>Refuses a NUL in the query or the form of whatever people come to: 400. The protocol's endpoints, with the page among them, and the API read the body themselves, and refuse it in their own way.</summary>
 internal static class ReadableText
 {
     public static async Task InvokeAsync(HttpContext context, RequestDelegate next)
@@ -26,7 +26,7 @@ internal static class ReadableText
         context.Features.Get<IStatusCodeReExecuteFeature>() is null
         && context.Features.Get<IExceptionHandlerFeature>() is null
         && !context.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase)
-        && (ProtocolEndpoints.KindOf(context.Request.Path) is null || context.Request.Path.Is(ProtocolEndpoints.EndUserVerification));
+        && ProtocolEndpoints.KindOf(context.Request.Path) is null;
 
     private static async ValueTask<IEnumerable<KeyValuePair<string, StringValues>>> FormAsync(HttpRequest request)
     {
