@@ -452,10 +452,6 @@ WHERE [a].[client_id] = @id
 
 SELECT TOP(1) [a].[key], [a].[account_id], [a].[change], [a].[email_before], [a].[expires_at], [a].[used_at]
 FROM [access_notices] AS [a]
-WHERE [a].[key] = @key
-
-SELECT TOP(1) [a].[key], [a].[account_id], [a].[change], [a].[email_before], [a].[expires_at], [a].[used_at]
-FROM [access_notices] AS [a]
 WHERE [a].[key] = @key AND [a].[used_at] IS NULL AND [a].[expires_at] > @now
 
 SELECT TOP(1) [a].[metadata]
@@ -655,6 +651,11 @@ WHERE [a].[subject] = N'01900000-0000-7000-8000-000000000001'
 SELECT [a].[key], [a].[account_id], [a].[change], [a].[email_before], [a].[expires_at], [a].[used_at]
 FROM [access_notices] AS [a]
 WHERE [a].[account_id] = 0x01900000000070008000000000000001
+
+SELECT [a].[key], [a].[account_id], [a].[change], [a].[email_before], [a].[expires_at], [a].[used_at]
+FROM [access_notices] AS [a]
+WHERE [a].[account_id] = @notice_AccountId AND [a].[used_at] IS NULL AND [a].[expires_at] >= @notice_ExpiresAt
+ORDER BY [a].[expires_at]
 
 SELECT [a].[metadata]
 FROM [applications] AS [a]
@@ -1082,7 +1083,12 @@ WHERE [a].[subject] = @subject AND [a].[client_id] = @clientId AND [a].[type] = 
 UPDATE [a]
 SET [a].[used_at] = @p
 FROM [access_notices] AS [a]
-WHERE [a].[key] = @key AND [a].[used_at] IS NULL AND [a].[expires_at] > @now
+WHERE [a].[account_id] = @row_Id AND [a].[used_at] IS NULL AND [a].[expires_at] >= @link_ExpiresAt
+
+UPDATE [a]
+SET [a].[used_at] = @p
+FROM [access_notices] AS [a]
+WHERE [a].[account_id] = @row_Id AND [a].[used_at] IS NULL AND [a].[key] = @link_Key
 
 UPDATE [a]
 SET [a].[version] = @p,
