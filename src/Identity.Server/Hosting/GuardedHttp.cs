@@ -117,6 +117,7 @@ public sealed class FetchedClientKeys(GuardedHttp http, TimeProvider timeProvide
     private static readonly TimeSpan Believed = TimeSpan.FromHours(1);
 
     private readonly ConcurrentDictionary<string, Fetched> _cache = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Lazy<Task<Fetched>>> _underWay = new(StringComparer.Ordinal);
     private readonly RegisteredClientKeys _registered = new();
 
     public async ValueTask<IReadOnlyList<JsonWebKey>> FindAsync(Client client, bool refresh, CancellationToken cancellationToken)
@@ -126,15 +127,38 @@ public sealed class FetchedClientKeys(GuardedHttp http, TimeProvider timeProvide
             return await _registered.FindAsync(client, refresh, cancellationToken);
         }
 
-        var now = timeProvider.GetUtcNow();
-        if (!_cache.TryGetValue(address, out var known) || now - known.AskedAt >= (refresh ? AskAgain : Life))
+        var life = refresh ? AskAgain : Life;
+        if (Recent(address, life) is not { } known)
         {
-            // Where the client's server is away, what it said last still holds for a while.
-            known = await http.GetAsync(address, cancellationToken) is { } body ? new(now, now, Read(body)) : new(now, known?.AnsweredAt ?? now, known?.Keys ?? []);
-            _cache[address] = known;
+            // One asks for all who come meanwhile, and for none of them alone: whoever hangs up stops nobody else's.
+            var asking = _underWay.GetOrAdd(address, key => new(() => AskAsync(key, life)));
+            known = await asking.Value.WaitAsync(cancellationToken);
         }
 
-        return now - known.AnsweredAt < Believed ? known.Keys : [];
+        return timeProvider.GetUtcNow() - known.AnsweredAt < Believed ? known.Keys : [];
+    }
+
+    private Fetched? Recent(string address, TimeSpan life) => _cache.TryGetValue(address, out var known) && timeProvider.GetUtcNow() - known.AskedAt < life ? known : null;
+
+    private async Task<Fetched> AskAsync(string address, TimeSpan life)
+    {
+        try
+        {
+            // Whoever asked before may have been through by the time that this one began.
+            if (Recent(address, life) is { } fresh)
+            {
+                return fresh;
+            }
+
+            // Where the client's server is away, what it said last still holds for a while.
+            var (now, before) = (timeProvider.GetUtcNow(), _cache.GetValueOrDefault(address));
+            var known = await http.GetAsync(address, CancellationToken.None) is { } body ? new Fetched(now, now, Read(body)) : new(now, before?.AnsweredAt ?? now, before?.Keys ?? []);
+            return _cache[address] = known;
+        }
+        finally
+        {
+            _underWay.TryRemove(address, out _);
+        }
     }
 
     private static IReadOnlyList<JsonWebKey> Read(string body)

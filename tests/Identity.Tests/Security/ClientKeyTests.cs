@@ -57,6 +57,26 @@ public sealed class ClientKeyTests
         async Task<IEnumerable<string>> FindAsync(bool refresh = false) => (await source.FindAsync(client, refresh, Cancel)).Select(key => key.Kid);
     }
 
+    // Anybody can name a client and a key that it has not: its server is asked once for all of them, and not again for ten seconds.
+    [Fact]
+    public async Task Keys_AskedForFiftyTimesAtOnce_AreFetchedOnce()
+    {
+        using var address = new Address { Body = Keys };
+        var time = new FakeTimeProvider();
+        await using var server = await HostedServer.StartAsync(
+            $$"""[{"client_id":"c1","grant_types":["client_credentials"],"token_endpoint_auth_method":"private_key_jwt","jwks_uri":"{{address.Url}}"}]""",
+            time: time);
+        var source = server.Services.GetRequiredService<IClientKeySource>();
+        var client = (await server.Services.GetRequiredService<ClientStore>().FindAsync("c1", Cancel))!;
+        for (var round = 1; round <= 3; round++)
+        {
+            var found = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(() => source.FindAsync(client, refresh: true, Cancel).AsTask(), Cancel)));
+            Assert.All(found, keys => Assert.Equal("k1", Assert.Single(keys).Kid));
+            Assert.Equal(round, address.Asked);
+            time.Advance(TimeSpan.FromSeconds(10));
+        }
+    }
+
     /// <summary>Where the keys are; without them it is out of order.</summary>
     private sealed class Address : IDisposable
     {
