@@ -83,9 +83,6 @@ public sealed class ExternalSignInService(
     public const string Federated = "fed";
 
     private const int LongestName = 256;
-
-    // RFC 2606 §2: a name that leads nowhere.
-    private const string Nowhere = ".invalid";
     private const string HeldKind = "held";
     private readonly IDataProtector _protector = protection.CreateProtector("identity.held-sign-in.v1");
 
@@ -182,13 +179,8 @@ public sealed class ExternalSignInService(
 
         // By the code that was just tried it is verified and perhaps somebody's; what is to be judged is how it was before.
         var claimed = OwnerClaim.Before(before);
-        var wasStrangers = found.Claim != AccountClaim.Settled;
-        if (wasStrangers)
-        {
-            // Before the account is its owner's, and once more when it is: nobody asks again for what a crash in between would leave undone.
-            await claim.ForgetRestAsync(found.Id, claimed, CancellationToken.None);
-        }
-
+        var wasStrangers = false;
+        await claim.ForgetAheadAsync(found, claimed);
         var taken = await accounts.ReviseAsync(
             found,
             async account =>
@@ -256,7 +248,7 @@ public sealed class ExternalSignInService(
         }
 
         // Whose provider knows no address has none to verify.
-        if (options.Value.RequireVerifiedEmail && !current.EmailVerified && !current.Email.EndsWith(Nowhere, StringComparison.OrdinalIgnoreCase))
+        if (options.Value.RequireVerifiedEmail && !current.EmailVerified && !current.Email.EndsWith(EmailAddress.Nowhere, StringComparison.OrdinalIgnoreCase))
         {
             await audit.WriteAsync("sign_in", "email_not_verified", current.Id, caller, sessionId: null, cancellationToken);
             return new ExternalSignInResult.EmailNotVerified(current);
@@ -372,7 +364,7 @@ public sealed class ExternalSignInService(
         var told = EmailAddress.IsWellFormed(person.Email?.Trim());
 
         // For people whose provider knows no address of theirs. The account page lets them give one.
-        var email = told ? person.Email!.Trim() : $"{person.Subject.Key[..32].ToLowerInvariant()}@{person.Subject.Provider}{Nowhere}";
+        var email = told ? person.Email!.Trim() : $"{person.Subject.Key[..32].ToLowerInvariant()}@{person.Subject.Provider}{EmailAddress.Nowhere}";
         var account = registration.Create(new NewAccount(email, "", FirstName: Cut(person.FirstName), LastName: Cut(person.LastName)));
         account.EmailVerified = told && person.EmailVerified;
 

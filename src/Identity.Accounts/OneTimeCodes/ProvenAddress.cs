@@ -118,13 +118,8 @@ public sealed class ProvenAddress(
             return (await MarkVerifiedAsync(account, channel, isBrought: true), false);
         }
 
-        // Before the account is its owner's, and once more when it is: nobody asks again for what a crash in between would leave undone.
         var before = OwnerClaim.Before(account);
-        if (account.Claim != AccountClaim.Settled)
-        {
-            await claim.ForgetRestAsync(account.Id, before, CancellationToken.None);
-        }
-
+        await claim.ForgetAheadAsync(account, before);
         var taken = await accounts.ReviseAsync(
             account,
             async current =>

@@ -147,12 +147,10 @@ public sealed class PasswordService(
     /// <returns>Done, NotFound, or null: another password was set meanwhile.</returns>
     private async Task<AccountWrite?> FinishAsync(Account account, string hash, string? provenHash, string action, string? provenEmail, Caller caller, bool isOperators = false)
     {
-        // Before the account is its owner's, and once more when it is: nobody asks again for what a crash in between would leave undone.
-        var before = OwnerClaim.Before(account);
-        var takes = account.NormalizedEmail == provenEmail && account.Claim != AccountClaim.Settled;
-        if (takes)
+        var (before, takes) = (OwnerClaim.Before(account), false);
+        if (account.NormalizedEmail == provenEmail)
         {
-            await claim.ForgetRestAsync(account.Id, before, CancellationToken.None);
+            await claim.ForgetAheadAsync(account, before);
         }
 
         var revised = await accounts.ReviseAsync(

@@ -62,6 +62,18 @@ public sealed class OwnerClaim(IMetadataStore metadata, IEnumerable<IGrantedAcce
         return true;
     }
 
+    /// <summary>
+    /// What is kept beside an account that is not settled, before it is taken; and <see cref="ForgetRestAsync"/> once more when it is: once it is settled nobody asks again for what
+    /// a process that ended in between left undone.
+    /// </summary>
+    /// <param name="account">Before <see cref="Take"/>.</param>
+    /// <param name="before">What <see cref="Before"/> said of it.</param>
+    public Task ForgetAheadAsync(Account account, ClaimBefore before)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        return account.Claim == AccountClaim.Settled ? Task.CompletedTask : ForgetRestAsync(account.Id, before, CancellationToken.None);
+    }
+
     /// <summary>What is kept beside the account, after the account itself is stored.</summary>
     /// <param name="accountId">Whose.</param>
     /// <param name="before">What <see cref="Before"/> said of the account.</param>

@@ -10,6 +10,9 @@ namespace Identity.Accounts.Registration;
 /// <summary>What counts as an e-mail address, on every way in. That it exists, only the code that is sent there proves.</summary>
 public static partial class EmailAddress
 {
+    /// <summary>RFC 2606 §2: the end of an address that leads nowhere, of somebody whose provider knows none of theirs.</summary>
+    public const string Nowhere = ".invalid";
+
     /// <summary>RFC 5321 §4.5.3.1.3: 256 with its angle brackets.</summary>
     public const int MaximumLength = 254;
 

@@ -2,6 +2,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Identity.Accounts.PushSignIn;
+using Identity.Accounts.Registration;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Accounts.SecondFactors;
@@ -119,8 +120,8 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
             methods.Add(FactorKinds.RecoveryCode);
         }
 
-        // A role that needs one and has none: the mailbox will have to do, or nobody could ever enrol a better one. RFC 2606: .invalid leads nowhere.
-        if (enrolled.Count == 0 && IsRequired(account) && !account.Email.EndsWith(".invalid", StringComparison.OrdinalIgnoreCase))
+        // A role that needs one and has none: the mailbox will have to do, or nobody could ever enrol a better one.
+        if (enrolled.Count == 0 && IsRequired(account) && !account.Email.EndsWith(EmailAddress.Nowhere, StringComparison.OrdinalIgnoreCase))
         {
             methods.Add(FactorKinds.Email);
         }

@@ -16,9 +16,9 @@ public sealed class RotationTimeTests(PostgresFixture fixture)
     public async Task Rotation_WhenItIsDoneLate_CountsFromThen()
     {
         await using var host = await StoreHost.StartAsync(await fixture.NewDatabaseAsync());
-        var sent = DateTimeOffset.UtcNow.AddSeconds(-20);
+        var sent = TimeProvider.System.GetUtcNow().AddSeconds(-20);
         var rotated = await RotateAsync(host, sent);
-        Assert.InRange(rotated, sent.AddSeconds(19), DateTimeOffset.UtcNow.AddSeconds(1));
+        Assert.InRange(rotated, sent.AddSeconds(19), TimeProvider.System.GetUtcNow().AddSeconds(1));
     }
 
     // Nodes and servers keep time together; where one does not, the window must not stay open for as much.
@@ -26,7 +26,7 @@ public sealed class RotationTimeTests(PostgresFixture fixture)
     public async Task Rotation_WhenTheServersClockIsFarFromOurs_CountsByOursButForHalfAMinute()
     {
         await using var host = await StoreHost.StartAsync(await fixture.NewDatabaseAsync());
-        var (past, future) = (new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero), DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds()).AddHours(1));
+        var (past, future) = (new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero), DateTimeOffset.FromUnixTimeSeconds(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds()).AddHours(1));
         Assert.Equal(past.AddSeconds(30), await RotateAsync(host, past));
         Assert.Equal(future, await RotateAsync(host, future));
     }
@@ -38,7 +38,7 @@ public sealed class RotationTimeTests(PostgresFixture fixture)
         settings = settings with { ConnectionString = new NpgsqlConnectionStringBuilder(settings.ConnectionString) { CommandTimeout = 77 }.ConnectionString };
         await using var host = await StoreHost.StartAsync(settings);
         var (families, database) = (host.Get<RefreshFamilies>(), host.Get<StoreDatabase>());
-        var now = DateTimeOffset.UtcNow;
+        var now = TimeProvider.System.GetUtcNow();
         var family = RefreshFamilyStoreConformance.NewFamily(Guid.CreateVersion7(now), now);
         await families.CreateAsync(family, Cancel);
 

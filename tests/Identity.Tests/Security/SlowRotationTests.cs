@@ -55,9 +55,9 @@ public sealed class SlowRotationTests
                 await using var locking = new NpgsqlCommand("SELECT 1 FROM authorizations FOR UPDATE", other, transaction);
                 await locking.ExecuteNonQueryAsync(Cancel);
 
-                asked = DateTimeOffset.UtcNow;
+                asked = TimeProvider.System.GetUtcNow();
                 using var refused = await node.Http.PostAsync(new Uri(node.Address, "/connect/token"), new FormUrlEncodedContent([new("grant_type", "refresh_token"), new("client_id", "spa"), new("refresh_token", token)]), Cancel);
-                answered = DateTimeOffset.UtcNow;
+                answered = TimeProvider.System.GetUtcNow();
                 Assert.Equal((HttpStatusCode.ServiceUnavailable, StoreOutage.Wait), (refused.StatusCode, refused.Headers.RetryAfter?.Delta));
                 await transaction.RollbackAsync(Cancel);
             }
