@@ -5,6 +5,7 @@ using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Profile;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Microsoft.AspNetCore.Identity;
@@ -19,6 +20,7 @@ public sealed class AccountChangeService(
     AccountRules rules,
     SessionService sessions,
     FreshProof proof,
+    SecondFactorPolicy secondFactors,
     AccessNotices notices,
     OneTimeCodeService codes,
     CodeLimits limits,
@@ -59,6 +61,12 @@ public sealed class AccountChangeService(
                 }
 
                 proven = true;
+            }
+
+            // Asked after the password, whose wrong guesses are counted.
+            if (change.ByPerson is { } person && wanted.Channels is { Count: > 0 } channels && await secondFactors.FindNeedToMoveAsync(account, channels, person.SessionId, cancellationToken) is { } strength)
+            {
+                return new AccountChangeResult.SecondStepRequired(strength);
             }
 
             if (change.ByPerson is not null && wanted.UserName is { IsSet: true, Value: { } name } && rules.IsPhoneNumber(name))
@@ -138,6 +146,9 @@ public sealed class AccountChangeService(
     {
         /// <summary>How many are to be proven by a code, where the person changes them.</summary>
         public int Codes => (Email is null ? 0 : 1) + (PhoneNumber is { IsSet: true, Value: not null } ? 1 : 0);
+
+        /// <summary>Where codes of a second step would go elsewhere, or nowhere.</summary>
+        public IReadOnlyCollection<string> Channels => [.. Email is null ? (string[])[] : [FactorKinds.Email], .. PhoneNumber.IsSet ? (string[])[FactorKinds.Sms] : []];
 
         public bool IsAccess => Email is not null || UserName.IsSet || PhoneNumber.IsSet;
     }

@@ -73,6 +73,20 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
     /// <summary>Whether the account must have a second factor whatever it has enrolled.</summary>
     public bool IsRequired(Account account) => options.Value.RequiredForRoles.Any(role => account.Roles.Contains(role, StringComparer.Ordinal));
 
+    /// <summary>
+    /// How strong a proof the session still owes before the codes of a second step go to another address or number: as one that adds such a
+    /// factor. Null: none, as it has proven it lately or no code goes there.
+    /// </summary>
+    /// <param name="account">As it is.</param>
+    /// <param name="channels">What would move: email, sms.</param>
+    /// <param name="sessionId">Null: there is no session that could have proven anything.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<int?> FindNeedToMoveAsync(Account account, IReadOnlyCollection<string> channels, string? sessionId, CancellationToken cancellationToken)
+    {
+        var strength = (await MethodsAsync(account, firstChannel: null, cancellationToken)).Where(channels.Contains).Select(FactorKinds.Strength).DefaultIfEmpty().Max();
+        return strength == 0 || (sessionId is not null && await proofs.HasProofAsync(sessionId, strength, timeProvider.GetUtcNow() - FactorEnrolment.Fresh, cancellationToken)) ? null : strength;
+    }
+
     /// <summary>The class that a client's people must reach; null: any.</summary>
     public string? RequiredBy(string clientId) => options.Value.RequiredForClients.Contains(clientId) ? AuthenticationContexts.MultiFactor : null;
 

@@ -22,6 +22,7 @@ public sealed class UsersController(AccountChangeService accounts, UserAccess ac
     private const string WriteScope = "identity.users.write";
     private const string NoUser = "There is no such user.";
     private const string Changed = "The user has changed since.";
+    private const string StepFirst = "Codes of a second step go there. Prove such a step first: POST /api/identity/factors/proof.";
     private const string NotFresh = "email, phoneNumber and userName need currentPassword, or a sign-in of the last ten minutes.";
 
     [HttpGet("{id}", Name = "getUser")]
@@ -59,7 +60,7 @@ public sealed class UsersController(AccountChangeService accounts, UserAccess ac
 
     [HttpPut("{id}", Name = "updateUser")]
     [EndpointSummary("Change a user")]
-    [EndpointDescription("All or nothing. What is absent stays as it is; null removes. metadata is merged at top level. isActive and roles are for administrators, and a role must exist. Members that no PUT sets (password, passwordHash, emailVerified, phoneNumberVerified) are refused by name; unknown and read-only ones are ignored. The user's own change of email, phoneNumber or userName needs currentPassword or a sign-in of the last ten minutes; a new address or number waits as pendingEmail or pendingPhoneNumber until POST /otp/verify with purpose verification proves it, and the old address is told. An administrator's or a service's change holds at once. With If-Match only the version read before is changed.")]
+    [EndpointDescription("All or nothing. What is absent stays as it is; null removes. metadata is merged at top level. isActive and roles are for administrators, and a role must exist. Members that no PUT sets (password, passwordHash, emailVerified, phoneNumberVerified) are refused by name; unknown and read-only ones are ignored. The user's own change of email, phoneNumber or userName needs currentPassword or a sign-in of the last ten minutes, and where codes of a second step go to the address or number a proof of such a step (POST /factors/proof) besides; a new address or number waits as pendingEmail or pendingPhoneNumber until POST /otp/verify with purpose verification proves it, and the old address is told. An administrator's or a service's change holds at once. With If-Match only the version read before is changed.")]
     [RequestExample("""{"firstName":"Ada","phoneNumber":"+4915112345678","metadata":{"newsletter":null,"theme":"dark"}}""")]
     [ProducesResponseType<UserResponse>(StatusCodes.Status200OK)]
     [Fails(400, ErrorCodes.ValidationFailed, "email must be an email", "password cannot be set here: use POST /password/change, or POST /users/{id}/password as an administrator")]
@@ -103,6 +104,7 @@ public sealed class UsersController(AccountChangeService accounts, UserAccess ac
         return await accounts.ChangeAsync(accountId, Change(request) with { ByPerson = Proof(callerToken, accountId, request) }, expectedVersion, caller, cancellationToken) switch
         {
             AccountChangeResult.ReauthenticationRequired => new Failure(StatusCodes.Status403Forbidden, ErrorCodes.ReauthenticationRequired, NotFresh),
+            AccountChangeResult.SecondStepRequired => new Failure(StatusCodes.Status403Forbidden, ErrorCodes.ReauthenticationRequired, StepFirst),
             AccountChangeResult.Changed changed => Show(changed.Account, changed.Metadata),
             AccountChangeResult.Taken taken => Taken.Failure(taken.Member),
             AccountChangeResult.MetadataTooLarge => Failure.Validation(["metadata " + AccountRules.MetadataRule]),

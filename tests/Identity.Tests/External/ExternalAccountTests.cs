@@ -696,6 +696,22 @@ public sealed class ExternalAccountTests
         Assert.Equal("/signed-out", back.Headers.Location!.OriginalString);
     }
 
+    [Fact]
+    public async Task Deletion_OfTheAccountOfSomebodySignedInThroughTheProvider_SignsThemOutThereToo()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        using var browser = world.NewBrowser();
+        await SignInAsync(world, key, browser);
+        using var deleted = await browser.SubmitAsync("/account/data", new(StringComparer.Ordinal) { ["Confirmation"] = (await AccountAsync(world)).Email }, button: "Delete my account");
+        Assert.StartsWith("/external/signout?id=", deleted.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        Assert.Null(await ExternalWorld.PersonAsync(browser));
+        using var page = await browser.GetAsync(deleted.Headers.Location.OriginalString);
+        var state = Node.Query(new Uri(page.Headers.GetValues("Refresh").Single()["0; url=".Length..]))["state"];
+        using var back = await browser.GetAsync("/external/openam/signed-out?state=" + state);
+        Assert.Equal("/signed-out?done=deleted", back.Headers.Location!.OriginalString);
+    }
+
     // RP-Initiated Logout 1.0 §3: who signs out of an application that they entered through a provider signs out there too, and then is where the application wants.
     [Theory]
     [InlineData("&post_logout_redirect_uri=http%3A%2F%2F127.0.0.1%3A4711%2Fbye&state=s%2F1", "http://127.0.0.1:4711/bye?state=s%2F1")]

@@ -280,6 +280,63 @@ public sealed class LoginTests(FactorServer server)
         (await server.PostAsync("login", new { mfaToken, code = await server.Messages.CodeAsync(person.Email) })).AssertOk();
     }
 
+    [Fact]
+    public async Task Address_ThatCodesOfASecondStepGoTo_IsNotChangedWithThePasswordAlone()
+    {
+        var person = await VerifiedAsync();
+        var tokens = await server.LoginAsync(person.Email);
+        Assert.Equal(201, (int)(await server.PostAsync("factors/email", body: null, tokens.Access)).Status);
+        server.Time.Advance(TimeSpan.FromMinutes(11));
+        var change = new { email = "moved." + person.Email, currentPassword = person.Password };
+        (await server.PutAsync("users/" + person.Id, change, tokens.Access)).AssertFailure(403, "reauthentication_required");
+        (await server.PutAsync("users/" + person.Id, change with { currentPassword = "not the one" }, tokens.Access)).AssertFailure(403, "reauthentication_required");
+        Assert.Null((await server.GetAsync("users/" + person.Id, tokens.Access)).Json["pendingEmail"]);
+
+        // No code goes to the number, and none to a name.
+        (await server.PutAsync("users/" + person.Id, new { userName = "n" + person.Id[..8], phoneNumber = "+4930" + Random.Shared.Next(1_000_000, 9_999_999), currentPassword = person.Password }, tokens.Access)).AssertOk();
+
+        (await server.PostAsync("factors/proof/code", new { method = "email" }, tokens.Access)).AssertOk();
+        (await server.PostAsync("factors/proof", new { code = await server.Messages.CodeAsync(person.Email, nth: 2), method = "email" }, tokens.Access)).AssertOk();
+
+        // The step is no password.
+        (await server.PutAsync("users/" + person.Id, change with { currentPassword = "" }, tokens.Access)).AssertFailure(403, "reauthentication_required");
+        (await server.PutAsync("users/" + person.Id, change, tokens.Access)).AssertOk();
+    }
+
+    [Fact]
+    public async Task Number_ThatCodesOfASecondStepGoTo_IsNeitherChangedNorRemovedWithThePasswordAlone()
+    {
+        var person = await server.RegisterAsync();
+        var tokens = await server.LoginAsync(person.Email);
+        var number = "+4930" + Random.Shared.Next(1_000_000, 9_999_999).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        (await server.PutAsync("users/" + person.Id, new { phoneNumber = number }, tokens.Access)).AssertOk();
+        (await server.PostAsync("otp/verify", new { phoneNumber = number, code = await server.Messages.CodeAsync(number) }, tokens.Access)).AssertOk();
+        var added = await server.PostAsync("factors/sms", body: null, tokens.Access);
+        Assert.Equal(201, (int)added.Status);
+        server.Time.Advance(TimeSpan.FromMinutes(11));
+        foreach (var other in (string?[])["+4930" + Random.Shared.Next(1_000_000, 9_999_999), null])
+        {
+            (await server.PutAsync("users/" + person.Id, new { phoneNumber = other, currentPassword = person.Password }, tokens.Access)).AssertFailure(403, "reauthentication_required");
+        }
+
+        // Whoever lost the phone has the recovery codes; an administrator needs neither.
+        (await server.PostAsync("factors/proof", new { code = (string)added.Json["recoveryCodes"]![0]! }, tokens.Access)).AssertOk();
+        (await server.PutAsync("users/" + person.Id, new { phoneNumber = (string?)null, currentPassword = person.Password }, tokens.Access)).AssertOk();
+        (await server.PutAsync("users/" + person.Id, new { phoneNumber = number }, (await server.AdminAsync()).Access)).AssertOk();
+    }
+
+    [Fact]
+    public async Task Address_ThatCodesOfASecondStepGoTo_IsChangedSoonAfterASignInWithThem()
+    {
+        var person = await VerifiedAsync();
+        Assert.Equal(201, (int)(await server.PostAsync("factors/email", body: null, (await server.LoginAsync(person.Email)).Access)).Status);
+        var (mfaToken, _) = await server.BeginAsync(person);
+        (await server.PostAsync("login/code", new { mfaToken, method = "email" })).AssertOk();
+        var answer = await server.PostAsync("login", new { mfaToken, code = await server.Messages.CodeAsync(person.Email, nth: 2) });
+        answer.AssertOk();
+        (await server.PutAsync("users/" + person.Id, new { email = "moved." + person.Email }, answer.Value("accessToken"))).AssertOk();
+    }
+
     [Theory]
     [InlineData("{\"mfaToken\":\"x\"}", "code should not be empty")]
     [InlineData("{\"mfaToken\":\"x\",\"code\":\"1\",\"method\":\"smoke\"}", "method must be one of the following values: totp, email, sms, recovery_code, push")]

@@ -207,6 +207,34 @@ public sealed class SecondFactorPageTests(PagesFixture fixture)
     }
 
     [Fact]
+    public async Task ProfilePage_WhereCodesGoToTheAddress_AsksForTheSecondStepBeforeItChanges()
+    {
+        var ada = await ArmAsync();
+        await VerifyAsync(ada.Email);
+        await ada.Browser.SubmitAsync("/account/security", None, "handler=Channel");
+
+        // Whoever added the factor proved it just now.
+        Assert.Null((await ada.Browser.ReadAsync("/account")).QuerySelector("a[href^='/account/security/confirm']"));
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(ada.Email, PagesFixture.Password);
+        await browser.SubmitAsync("/signin/second-factor?way=recovery_code", new Dictionary<string, string>(StringComparer.Ordinal) { ["Code"] = ada.RecoveryCodes[0], ["Remember"] = "true" });
+        await browser.SubmitAsync("/signout", None);
+        await browser.SignInAsync(ada.Email, PagesFixture.Password);
+
+        var (_, fields) = PageClient.Form(await browser.ReadAsync("/account"), field: "Form.Version");
+        fields["Form.Email"] = PagesFixture.NewEmail();
+        fields["Form.Nickname"] = "Countess";
+        var refused = await browser.PostAsync("/account", fields);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, refused.StatusCode);
+        var page = PageClient.Parse(await refused.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        Assert.Contains("Nothing was saved", page.Body!.TextContent, StringComparison.Ordinal);
+        Assert.Equal("Countess", page.QuerySelector("[name='Form.Nickname']")!.GetAttribute("value"));
+        var confirm = page.QuerySelector("a[href^='/account/security/confirm']")!.GetAttribute("href")!;
+        Assert.Equal("/account?done=Proven", (await browser.SubmitAsync(confirm, Answer("Code", await ada.NextCodeAsync()), "confirm")).Headers.Location!.OriginalString);
+        Assert.Equal("/account/pending/email", (await browser.PostAsync("/account", fields)).Headers.Location!.OriginalString);
+    }
+
+    [Fact]
     public async Task StepUp_OfASessionWithOneFactor_ProvesTheSecondAndTheSessionGoesOn()
     {
         var ada = await ArmAsync();

@@ -150,7 +150,7 @@ public sealed class ConfirmModel(
         switch (trial)
         {
             case null:
-                return SeeOther(ReturnUrl == PageUrls.SecurityPath ? PageUrls.SecurityPath + "?done=Proven" : ReturnUrl);
+                return SeeOther(ReturnUrl is PageUrls.SecurityPath or PageUrls.AccountPath ? ReturnUrl + "?done=Proven" : ReturnUrl);
             case FactorTrial.RateLimited limited:
                 return Wait(limited.RetryAfter);
             case FactorTrial.Unanswered:

@@ -23,6 +23,7 @@ public sealed class DataModel(
     AccountChangeService changes,
     PersonalData data,
     AccountDeletion deletion,
+    BrowserSignOut signOut,
     FreshProof proof,
     AuditTrail audit,
     ICredentialStore credentials,
@@ -89,8 +90,7 @@ public sealed class DataModel(
         switch (await deletion.RequestAsync(Person.Id, Session.Id, string.IsNullOrEmpty(DeletionPassword) ? null : DeletionPassword, expectedVersion: null, Caller, cancellationToken))
         {
             case DeletionRequest.Done:
-                await Browser.EndAsync(HttpContext);
-                return SeeOther(PageUrls.AccountDeleted);
+                return SeeOther(await signOut.EndAsync(HttpContext, PageUrls.AccountDeleted));
             case DeletionRequest.WrongPassword or DeletionRequest.ProofRequired:
                 return Unproven(nameof(DeletionPassword), DeletionPassword);
             case DeletionRequest.LastAdmin:

@@ -4,6 +4,7 @@ using Identity.Accounts;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.OneTimeCodes;
+using Identity.Accounts.SecondFactors;
 using Identity.Accounts.SignIn;
 using Identity.Server.External;
 using Identity.Server.Hosting;
@@ -14,10 +15,11 @@ using Microsoft.AspNetCore.Mvc.Filters;
 namespace Identity.Server.Pages.MyAccount;
 
 /// <summary>The profile.</summary>
-public sealed class ProfileModel(PageServices services, BrowserSession browser, AccountChangeService changes, OneTimeCodeService codes, AccountRules rules, FreshProof proof, ProfileChoices choices, ICredentialStore credentials, ExternalButtons providers, TimeProvider time) : AccountPageModel(services, browser, changes)
+public sealed class ProfileModel(PageServices services, BrowserSession browser, AccountChangeService changes, OneTimeCodeService codes, AccountRules rules, FreshProof proof, SecondFactorPolicy secondFactors, ProfileChoices choices, ICredentialStore credentials, ExternalButtons providers, TimeProvider time) : AccountPageModel(services, browser, changes)
 {
     private const int LongestText = 200;
     private const int LongestUrl = 2000;
+    private static readonly string[] Channels = [FactorKinds.Email, FactorKinds.Sms];
 
     /// <summary>Of the person, where their sign-in is not of the last minutes.</summary>
     [BindProperty]
@@ -26,6 +28,9 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
     public ProfileChoices Choices => choices;
 
     public bool AsksForPassword => !proof.IsFresh(Session);
+
+    /// <summary>Where to prove a second step, whose codes go to what stands here; null: there is none, or it is proven.</summary>
+    public string? StepUrl { get; private set; }
 
     [BindProperty]
     public ProfileForm Form { get; set; } = new();
@@ -36,6 +41,7 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
         base.OnPageHandlerExecutionAsync(context, async () =>
         {
             await FindPasswordAsync(credentials, providers, PageUrls.AccountPath, HttpContext.RequestAborted);
+            StepUrl = await secondFactors.FindNeedToMoveAsync(Person, Channels, Session.Id, HttpContext.RequestAborted) is { } strength ? PageUrls.Confirm(PageUrls.AccountPath, strength) : null;
             return await next();
         });
 
@@ -71,6 +77,9 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
                 return Invalid();
             case AccountChangeResult.ReauthenticationRequired:
                 Problem(nameof(CurrentPassword), T[string.IsNullOrEmpty(CurrentPassword) ? "Account.ProofMissing" : "Password.CurrentWrong"]);
+                return Invalid();
+            case AccountChangeResult.SecondStepRequired:
+                Problem(null, T["Account.StepMissing"]);
                 return Invalid();
             case AccountChangeResult.UserNameIsNumber:
                 Problem("Form.UserName", T["Account.UserNameIsNumber"]);
