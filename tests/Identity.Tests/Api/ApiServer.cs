@@ -5,6 +5,7 @@ using System.Text.Json;
 using Identity.Accounts.Delivery;
 using Identity.OAuth.Keys;
 using Identity.Tests.Kit;
+using Identity.Tests.Kit.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Mvc.Testing;
@@ -206,6 +207,11 @@ public class ApiServer : WebApplicationFactory<Program>, IAsyncLifetime
         foreach (var (name, value) in _settings)
         {
             settings[name] = value;
+        }
+
+        if (!settings.ContainsKey("DB_PROVIDER") && !settings.ContainsKey("DB_HOST"))
+        {
+            EmptyDatabase.PutInto(settings["DATA_DIR"]);
         }
 
         foreach (var (name, value) in settings)

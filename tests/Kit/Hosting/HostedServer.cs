@@ -67,6 +67,11 @@ public sealed partial class HostedServer : IAsyncDisposable
             all[name] = value;
         }
 
+        if (!all.ContainsKey("DB_PROVIDER") && !all.ContainsKey("DB_HOST"))
+        {
+            EmptyDatabase.PutInto(all["DATA_DIR"]);
+        }
+
         var app = ServerHost.Compose([.. all.SelectMany(pair => new[] { "--" + pair.Key, pair.Value })], builder =>
         {
             builder.Services.AddSingleton<PrivateKeySource>(QuickKeys.Generate);
