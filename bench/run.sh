@@ -20,7 +20,7 @@ need
 report() { python3 bench/report.py "$work/figures" "$out" "$1" "$seconds"; cat "$out/$1.md"; }
 case "${1:-}" in
     --turns)
-        seconds=${2:-5} warm=${3:-20}
+        seconds=${2:-5} warm=${3:-45} # the runtime goes on compiling that long
         publish
         start_postgres ours_in_turns stock_in_turns
         . bench/turns.sh

@@ -22,7 +22,7 @@ take_turns() {
     local one of round figure median
     for one in "${turns[@]}"; do
         IFS=$'\x1f' read -ra of <<< "$one"
-        warm "$((warm / 2))" 16 "${of[@]:2}"
+        warm "$warm" 16 "${of[@]:2}"
     done
     for figure in "client credentials" introspection userinfo; do
         for round in $(seq "$1"); do

@@ -19,5 +19,6 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     },
   },
   scopes: ['api', 'opaque'],
+  ttl: { ClientCredentials: 3600 },
 });
 provider.listen(port, '127.0.0.1');
