@@ -27,7 +27,8 @@ public sealed class ExternalSessions
     public Task SaveAsync(Session session, ExternalPerson person, DateTimeOffset? endsAt, CancellationToken cancellationToken) => _database.TransactAsync(
         async (context, token) =>
         {
-            // The same session may be signed in to again, through another provider.
+            // The same session may be signed in to again, through another provider, and by several at once, of whom neither would see the other's row.
+            await _database.Dialect.LockAsync(context, "external-session:" + session.Id, token);
             await context.Set<ExternalSessionRow>().Where(r => r.SessionId == session.Id).ExecuteDeleteAsync(token);
             context.Add(new ExternalSessionRow
             {

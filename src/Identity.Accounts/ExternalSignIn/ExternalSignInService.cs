@@ -82,9 +82,15 @@ public sealed class ExternalSignInService(
     /// <summary>In <c>amr</c> of every session that came from a provider.</summary>
     public const string Federated = "fed";
 
-    private const int LongestName = 256;
     private const string HeldKind = "held";
     private readonly IDataProtector _protector = protection.CreateProtector("identity.held-sign-in.v1");
+
+    /// <summary>The person's e-mail address in the one form of addresses; null: the provider told none, or one that leads nowhere.</summary>
+    public static string? AddressOf(ExternalPerson person)
+    {
+        ArgumentNullException.ThrowIfNull(person);
+        return AccountRules.Email(person.Email) is { } email && !email.EndsWith(EmailAddress.Nowhere, StringComparison.OrdinalIgnoreCase) ? email : null;
+    }
 
     /// <param name="person">Whom the provider vouched for.</param>
     /// <param name="caller">From where.</param>
@@ -108,8 +114,28 @@ public sealed class ExternalSignInService(
     /// <returns>The same half sign-in, which links as it ends; null: start over.</returns>
     public async Task<HalfSignIn?> HoldAsync(HalfSignIn half, ExternalPerson person, CancellationToken cancellationToken)
     {
-        var state = await SaveAsync(new HeldSignIn(person, Lifetime: null, Links: true), cancellationToken);
+        var state = NewState();
+        await SaveAsync(state, new HeldSignIn(person, Lifetime: null, Links: true), cancellationToken);
         return await secondFactors.WithAsync(half, [.. person.Amr, Federated], state, cancellationToken);
+    }
+
+    /// <summary>The account's address has to be proven before the person is signed in to it.</summary>
+    /// <returns>What <see cref="ResumeAsync"/> takes, for so long.</returns>
+    public async Task<string> HoldAsync(ExternalPerson person, TimeSpan life, CancellationToken cancellationToken)
+    {
+        var state = NewState();
+        await SaveAsync(state, new HeldSignIn(person, Lifetime: null, Links: false), cancellationToken, life);
+        return state;
+    }
+
+    /// <summary>A code that came by mail has proven the address: the sign-in goes on. Null: it is over, or the person is not the account's any more.</summary>
+    public async Task<ExternalSignInResult?> ResumeAsync(string state, Account account, Caller caller, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        ArgumentNullException.ThrowIfNull(caller);
+        return await TakeAsync(state, cancellationToken) is { } held && (await identities.FindAsync(held.Person.Subject.Key, cancellationToken))?.AccountId == account.Id
+            ? await StartAsync(account, held.Person, caller with { ActorId = Actor(held.Person.Subject.Provider) }, cancellationToken, held.Lifetime, channel: "email")
+            : null;
     }
 
     /// <summary>For exactly one caller; null: used or over.</summary>
@@ -300,15 +326,8 @@ public sealed class ExternalSignInService(
         await identities.TouchAsync(person.Subject.Key, now, CancellationToken.None);
     }
 
-    private async Task<string> SaveAsync(HeldSignIn held, CancellationToken cancellationToken)
-    {
-        var state = NewState();
-        await SaveAsync(state, held, cancellationToken);
-        return state;
-    }
-
-    private Task SaveAsync(string state, HeldSignIn held, CancellationToken cancellationToken) =>
-        entries.SaveAsync(HeldKind, state, _protector.Protect(JsonSerializer.Serialize(held)), timeProvider.GetUtcNow() + FactorTickets.EnrolmentLifetime, cancellationToken);
+    private Task SaveAsync(string state, HeldSignIn held, CancellationToken cancellationToken, TimeSpan? life = null) =>
+        entries.SaveAsync(HeldKind, state, _protector.Protect(JsonSerializer.Serialize(held)), timeProvider.GetUtcNow() + (life ?? FactorTickets.EnrolmentLifetime), cancellationToken);
 
     private static string NewState() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(24));
 
@@ -361,15 +380,14 @@ public sealed class ExternalSignInService(
 
     private Account New(ExternalPerson person)
     {
-        var told = EmailAddress.IsWellFormed(person.Email?.Trim());
+        var address = AddressOf(person);
 
-        // For people whose provider knows no address of theirs. The account page lets them give one.
-        var email = told ? person.Email!.Trim() : $"{person.Subject.Key[..32].ToLowerInvariant()}@{person.Subject.Provider}{EmailAddress.Nowhere}";
-        var account = registration.Create(new NewAccount(email, "", FirstName: Cut(person.FirstName), LastName: Cut(person.LastName)));
-        account.EmailVerified = told && person.EmailVerified;
+        // For people whose provider knows no address of theirs. The account page lets them give one. By chance: a name that could be reckoned could be registered before they come.
+        var account = registration.Create(new NewAccount(address ?? $"{Guid.NewGuid():N}@{person.Subject.Provider}{EmailAddress.Nowhere}", "", FirstName: Name(person.FirstName), LastName: Name(person.LastName)));
+        account.EmailVerified = address is not null && person.EmailVerified;
 
         // What a provider does not vouch for anybody may have written there. A name that leads nowhere is nobody's to claim.
-        account.Claim = told && !account.EmailVerified ? AccountClaim.Unproven : AccountClaim.Settled;
+        account.Claim = address is not null && !account.EmailVerified ? AccountClaim.Unproven : AccountClaim.Settled;
         account.Roles = [.. person.Roles.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         return account;
     }
@@ -405,9 +423,7 @@ public sealed class ExternalSignInService(
 
     private static string Actor(string provider) => "provider:" + provider;
 
-    private static string? Cut(string? name) => name?.Trim() switch
-    {
-        null or "" => null,
-        var text => Text.Cut(text, LongestName),
-    };
+    // By the rule of the other doors; what they would refuse is left out.
+    private static string? Name(string? told) =>
+        told is not null && Text.Cut(string.Concat(told.Where(c => !char.IsControl(c))).Trim(), AccountRules.LongestPersonName) is { Length: > 0 } name ? name : null;
 }

@@ -51,7 +51,8 @@ public sealed class OpenAmSessionTokens(OpenAmSettings settings, HttpClient http
         try
         {
             var realm = settings.Realms.Contains("/", StringComparer.Ordinal) ? "/" : settings.Realms[0];
-            using var answer = await AskAsync(HttpMethod.Post, Path(realm) + "/sessions?_action=validate", token, "resource=1.2", limit.Token);
+            var (_, json) = await AskAsync(HttpMethod.Post, Path(realm) + "/sessions?_action=validate", token, "resource=1.2", limit.Token);
+            using var answer = json;
             if (answer is null)
             {
                 return new OpenAmProof.Unavailable("validate");
@@ -68,7 +69,7 @@ public sealed class OpenAmSessionTokens(OpenAmSettings settings, HttpClient http
                 return new OpenAmProof.Refused("invalid");
             }
 
-            if (Text(root, "uid") is not { Length: <= ExternalSubject.MaximumLength } uid || Text(root, "realm") is not { } told)
+            if (Text(root, "uid") is not { Length: <= ExternalSubject.MaximumLength } uid || uid.Any(char.IsControl) || Text(root, "realm") is not { } told)
             {
                 return new OpenAmProof.Unavailable("validate");
             }
@@ -80,7 +81,8 @@ public sealed class OpenAmSessionTokens(OpenAmSettings settings, HttpClient http
             }
 
             var person = settings.Template with { Subject = settings.Template.Subject with { Realm = accepted, Subject = uid } };
-            return new OpenAmProof.Proved(await identities.FindAsync(person.Subject.Key, cancellationToken) is null ? await WithProfileAsync(person, accepted, uid, token, limit.Token) : person);
+            var isKnown = await identities.FindAsync(person.Subject.Key, cancellationToken) is not null;
+            return (isKnown ? person : await WithProfileAsync(person, accepted, uid, token, limit.Token)) is { } whole ? new OpenAmProof.Proved(whole) : new OpenAmProof.Unavailable("profile");
         }
         catch (Exception exception) when (exception is HttpRequestException or IOException or JsonException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
@@ -88,10 +90,17 @@ public sealed class OpenAmSessionTokens(OpenAmSettings settings, HttpClient http
         }
     }
 
-    // For the account that is about to be made: name and address, which the session does not tell.
-    private async Task<ExternalPerson> WithProfileAsync(ExternalPerson person, string realm, string uid, string token, CancellationToken cancellationToken)
+    // For the account that is about to be made: name and address, which the session does not tell. Null: OpenAM cannot tell them now, and without them the person would be
+    // somebody else here for ever.
+    private async Task<ExternalPerson?> WithProfileAsync(ExternalPerson person, string realm, string uid, string token, CancellationToken cancellationToken)
     {
-        using var answer = await AskAsync(HttpMethod.Get, Path(realm) + "/users/" + Uri.EscapeDataString(uid), token, "resource=2.0", cancellationToken);
+        var (status, json) = await AskAsync(HttpMethod.Get, Path(realm) + "/users/" + Uri.EscapeDataString(uid), token, "resource=2.0", cancellationToken);
+        using var answer = json;
+        if (status is not (HttpStatusCode.OK or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.NotFound))
+        {
+            return null;
+        }
+
         var root = answer?.RootElement ?? default;
         return root.ValueKind == JsonValueKind.Object && Text(root, "username") is { } name && ExternalSubject.Fold(name) == ExternalSubject.Fold(uid)
             ? person with { Email = Text(root, "mail"), FirstName = Text(root, "givenName"), LastName = Text(root, "sn") }
@@ -99,7 +108,7 @@ public sealed class OpenAmSessionTokens(OpenAmSettings settings, HttpClient http
     }
 
     // Null: no JSON that was asked for. Other versions answer 501, faults with HTML, and unknown realms with 404.
-    private async Task<JsonDocument?> AskAsync(HttpMethod method, string path, string token, string version, CancellationToken cancellationToken)
+    private async Task<(HttpStatusCode Status, JsonDocument? Answer)> AskAsync(HttpMethod method, string path, string token, string version, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(method, settings.Root.ToString().TrimEnd('/') + path);
         request.Headers.TryAddWithoutValidation(settings.Cookie, token);
@@ -112,11 +121,11 @@ public sealed class OpenAmSessionTokens(OpenAmSettings settings, HttpClient http
         using var response = await http.SendAsync(request, cancellationToken);
         if (response.StatusCode != HttpStatusCode.OK)
         {
-            return null;
+            return (response.StatusCode, null);
         }
 
         await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
-        return await JsonDocument.ParseAsync(body, new JsonDocumentOptions { AllowDuplicateProperties = false }, cancellationToken);
+        return (response.StatusCode, await JsonDocument.ParseAsync(body, new JsonDocumentOptions { AllowDuplicateProperties = false }, cancellationToken));
     }
 
     private static string Path(string realm) =>
@@ -125,9 +134,22 @@ public sealed class OpenAmSessionTokens(OpenAmSettings settings, HttpClient http
     private static string? Text(JsonElement json, string name) => json.TryGetProperty(name, out var value)
         ? value.ValueKind switch
         {
-            JsonValueKind.String when value.GetString() is { Length: > 0 } text => text,
-            JsonValueKind.Array when value.GetArrayLength() > 0 && value[0].ValueKind == JsonValueKind.String => value[0].GetString(),
+            JsonValueKind.String when Whole(value) is { Length: > 0 } text => text,
+            JsonValueKind.Array when value.GetArrayLength() > 0 && value[0].ValueKind == JsonValueKind.String => Whole(value[0]),
             _ => null,
         }
         : null;
+
+    private static string? Whole(JsonElement value)
+    {
+        try
+        {
+            return value.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a character, written as an escape: JSON, and no text.
+            return null;
+        }
+    }
 }

@@ -27,6 +27,9 @@ public sealed class SessionService(
     // So that not every grant of a client is a write of its session besides.
     private static readonly TimeSpan AttachedLonger = TimeSpan.FromHours(1);
 
+    // Each lost turn is somebody else's won one.
+    private const int Turns = 10;
+
     /// <summary>
     /// A session for somebody who has just proved who they are, and the account as it is by then: the caller's own session if it is the
     /// same person's, else a new one with a new id. Null where the password was changed or the account disabled since
@@ -145,9 +148,27 @@ public sealed class SessionService(
 
     private async Task<Session?> ContinueAsync(Account account, IReadOnlyList<string> amr, Caller caller, DateTimeOffset provedAt, CancellationToken cancellationToken)
     {
-        if (caller.SessionId is null || await FindLiveAsync(caller.SessionId, cancellationToken) is not { } session || session.AccountId != account.Id)
+        // Of several who go on with one session at once each has its turn: who came second would else leave a session of its own beside it.
+        for (var attempt = 0; attempt < Turns; attempt++)
         {
-            return null;
+            var (session, isOver) = await TryContinueAsync(account, amr, caller, provedAt, isAgain: attempt > 0, cancellationToken);
+            if (session is not null || isOver)
+            {
+                return session;
+            }
+        }
+
+        return null;
+    }
+
+    private async Task<(Session? Session, bool IsOver)> TryContinueAsync(Account account, IReadOnlyList<string> amr, Caller caller, DateTimeOffset provedAt, bool isAgain, CancellationToken cancellationToken)
+    {
+        // After a lost turn as it is stored: what is remembered of it may be of before the other's.
+        if (caller.SessionId is null
+            || await (isAgain ? store.FindAsync(caller.SessionId, cancellationToken) : FindLiveAsync(caller.SessionId, cancellationToken)) is not { EndedAt: null } session
+            || session.AccountId != account.Id)
+        {
+            return (null, IsOver: true);
         }
 
         // Its cookie is bound to this moment: the one before must be worth nothing, however fast two sign-ins follow each other.
@@ -157,7 +178,7 @@ public sealed class SessionService(
         var until = now + options.Value.SessionLifetime;
         if (!await store.AuthenticateAgainAsync(session.Id, at, amr, AuthenticationContexts.Of(amr), until, cancellationToken))
         {
-            return null;
+            return (null, IsOver: false);
         }
 
         if (at < now)
@@ -166,7 +187,7 @@ public sealed class SessionService(
             await store.TouchAsync(session.Id, now, cancellationToken);
         }
 
-        return session with { AuthenticatedAt = at, LastSeenAt = now > at ? now : at, Amr = amr, Acr = AuthenticationContexts.Of(amr), SignInUntil = until, ExpiresAt = until > session.ExpiresAt ? until : session.ExpiresAt };
+        return (session with { AuthenticatedAt = at, LastSeenAt = now > at ? now : at, Amr = amr, Acr = AuthenticationContexts.Of(amr), SignInUntil = until, ExpiresAt = until > session.ExpiresAt ? until : session.ExpiresAt }, IsOver: false);
     }
 
     private async Task<Session> CreateAsync(Account account, IReadOnlyList<string> amr, Caller caller, DateTimeOffset provedAt, CancellationToken cancellationToken)

@@ -127,7 +127,7 @@ internal sealed class ExternalCompletion(
                 await codes.GenerateAsync(new CodeRecipient(unverified.Account.Id, null, null), "email", OneTimeCodePurposes.Verification, caller, context.RequestAborted);
 
                 // The provider vouched for whoever is here: with the code from the mail nothing more is to be asked.
-                ticket.Give(context, unverified.Account.Id, unverified.Account.Email);
+                ticket.Give(context, unverified.Account.Id, unverified.Account.Email, await signIn.HoldAsync(person, RegistrationTicket.Lifetime, context.RequestAborted));
                 SeeOther(context, PageUrls.VerifyEmail(unverified.Account.Email, flow.ReturnUrl == returnUrls.Validate(null) ? null : flow.ReturnUrl, sent: true));
                 break;
             case ExternalSignInResult.NeedsProof:

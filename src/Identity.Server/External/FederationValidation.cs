@@ -33,7 +33,8 @@ internal static partial class FederationValidation
             problems.Add($"{FederationOptions.Section}:Providers:{sessions[1]}:SessionToken: expected at one provider only; {sessions[0]} has it.");
         }
 
-        var paths = options.Providers.SelectMany(pair => new[] { pair.Value.CallbackPath }).Where(path => path is not null).ToArray();
+        var paths = options.Providers.Where(pair => pair.Value.Type is "oidc" or "saml")
+            .Select(pair => pair.Value.Type == "saml" ? Saml.SamlProvider.ConsumerPath(pair.Key, pair.Value) : OidcProvider.ReturnPath(pair.Key, pair.Value)).ToArray();
         if (paths.Distinct(StringComparer.OrdinalIgnoreCase).Count() != paths.Length)
         {
             problems.Add($"{FederationOptions.Section}:Providers: expected a path of its own for each CallbackPath: a shared one cannot tell providers apart.");

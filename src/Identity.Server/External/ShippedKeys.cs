@@ -28,8 +28,22 @@ public static class ShippedKeys
             return false;
         }
 
-        using var rsa = RSA.Create(new RSAParameters { Modulus = Base64UrlEncoder.DecodeBytes(key.N), Exponent = Base64UrlEncoder.DecodeBytes(key.E) });
-        return Contains(rsa.ExportSubjectPublicKeyInfo());
+        try
+        {
+            var parameters = new RSAParameters { Modulus = Base64UrlEncoder.DecodeBytes(key.N), Exponent = Base64UrlEncoder.DecodeBytes(key.E) };
+            if (parameters.Modulus.Length == 0 || parameters.Exponent.Length == 0)
+            {
+                return false;
+            }
+
+            using var rsa = RSA.Create(parameters);
+            return Contains(rsa.ExportSubjectPublicKeyInfo());
+        }
+        catch (Exception exception) when (exception is CryptographicException or FormatException or ArgumentException)
+        {
+            // What is no key is none of these either; nothing is verified with it.
+            return false;
+        }
     }
 
     private static bool Contains(byte[] publicKey) => s_publicKeys.Contains(Convert.ToHexString(SHA256.HashData(publicKey)), StringComparer.Ordinal);

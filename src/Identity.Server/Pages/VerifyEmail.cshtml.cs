@@ -1,4 +1,5 @@
 using Identity.Accounts;
+using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Registration;
@@ -11,7 +12,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Server.Pages;
 
 /// <summary>Proves an address with the code that was sent there. It says nothing about whether there is an account.</summary>
-public sealed class VerifyEmailModel(PageServices services, OneTimeCodeService codes, BrowserSession browser, PasswordService passwords, RegistrationTicket ticket, RegistrationSignIn signIn, SignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
+public sealed class VerifyEmailModel(PageServices services, OneTimeCodeService codes, BrowserSession browser, PasswordService passwords, RegistrationTicket ticket, RegistrationSignIn signIn, ExternalSignInService external, SignInCookies cookies, IOptions<AccountsOptions> options) : IdentityPageModel(services)
 {
     [BindProperty(SupportsGet = true, Name = "Email")]
     public string? Email { get; set; }
@@ -73,7 +74,9 @@ public sealed class VerifyEmailModel(PageServices services, OneTimeCodeService c
                 return SeeOther(ReturnUrl);
             case TriedCode.Verified verified when caller.Brings(verified.Account):
                 ticket.Take(HttpContext);
-                return await SignInAsync(verified.Account, caller, cancellationToken);
+                return ticket.ReadHeld(HttpContext, email) is { } held
+                    ? await ResumeAsync(held, verified.Account, caller, cancellationToken)
+                    : await SignInAsync(verified.Account, caller, cancellationToken);
             case TriedCode.Verified:
                 return SeeOther(PageUrls.Verified(LinkReturnUrl));
             case TriedCode.RateLimited limited:
@@ -107,6 +110,22 @@ public sealed class VerifyEmailModel(PageServices services, OneTimeCodeService c
                 await browser.StartAsync(HttpContext, succeeded.Session);
                 return SeeOther(ReturnUrl);
             case SignInAttempt.SecondFactorDue due:
+                cookies.WriteHalf(HttpContext, due.Half.Ticket);
+                return SeeOther(PageUrls.SecondHalf(due.Half, LinkReturnUrl));
+            default:
+                return SeeOther(PageUrls.Verified(LinkReturnUrl));
+        }
+    }
+
+    // The session is the provider's too, whose sign-out has to end it.
+    private async Task<IActionResult> ResumeAsync(string held, Account account, Caller caller, CancellationToken cancellationToken)
+    {
+        switch (await external.ResumeAsync(held, account, caller, cancellationToken))
+        {
+            case ExternalSignInResult.SignedIn signedIn:
+                await browser.StartAsync(HttpContext, signedIn.Session);
+                return SeeOther(ReturnUrl);
+            case ExternalSignInResult.SecondFactorDue due:
                 cookies.WriteHalf(HttpContext, due.Half.Ticket);
                 return SeeOther(PageUrls.SecondHalf(due.Half, LinkReturnUrl));
             default:

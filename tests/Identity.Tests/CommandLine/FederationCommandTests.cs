@@ -57,6 +57,28 @@ public sealed class FederationCommandTests
         Assert.Equal($"Federation:Providers:corp:CallbackPath: expected another path: {path} is one of this service's own.", (await shell.RunAsync("federation", "check", "nobody")).Refused());
     }
 
+    [Fact]
+    public async Task CallbackPath_WhenAnotherProviderHasItByDefault_IsRefused()
+    {
+        using var shell = new Shell([.. Provider(("CallbackPath", "/external/other/callback"), ("ClientSecret", "x")), ("Federation:Providers:other:Authority", "https://other.example"), ("Federation:Providers:other:ClientId", "rp"), ("Federation:Providers:other:ClientSecret", "y")]);
+        Assert.Contains("expected a path of its own for each CallbackPath", (await shell.RunAsync("federation", "check", "nobody")).Refused(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Check_OfAProviderWithAKeyAndAnAlgorithmOfNoUse_SaysSo()
+    {
+        using var key = new TestKey();
+        await using var provider = await StubProvider.StartAsync();
+        using var shell = Serve(provider, """{"keys":[{"kty":"RSA","use":"sig","alg":"RS256","kid":"k","n":"!","e":"AQAB"}]}""");
+        var discovery = provider.Routes["GET /openam/oauth2/.well-known/openid-configuration"];
+        provider.Routes["GET /openam/oauth2/.well-known/openid-configuration"] = async request => await discovery(request) is var answer
+            ? answer with { Body = answer.Body.Replace("\"id_token_signing_alg_values_supported\": [", "\"id_token_signing_alg_values_supported\": [\"\",", StringComparison.Ordinal) }
+            : answer;
+        var spoken = await shell.RunAsync("federation", "check", "openam");
+        Assert.Equal(1, spoken.Code);
+        Assert.Contains("no key that can be used", spoken.Output, StringComparison.Ordinal);
+    }
+
     // It was opened at the first sign-in.
     [Theory]
     [InlineData("no key at all")]

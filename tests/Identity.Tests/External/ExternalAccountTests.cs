@@ -498,6 +498,99 @@ public sealed class ExternalAccountTests
     }
 
     [Fact]
+    public async Task ExistingAccount_WhoseDomainTheProviderWritesInLettersOfItsOwn_CanBeConnected()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        await world.Server.RegisterAsync("alice@b\u00fccher.example", Password);
+        using var browser = world.NewBrowser();
+        var location = await SignInAsync(world, key, browser, claims: null, info => info["email"] = "alice@b\u00fccher.example");
+        Assert.StartsWith("/external/link?id=", location.OriginalString, StringComparison.Ordinal);
+        using var right = await browser.SubmitAsync(location.OriginalString, new() { ["current-password"] = Password });
+        Assert.Equal("/account", right.Headers.Location!.OriginalString);
+        Assert.Equal("alice@xn--bcher-kva.example", await ExternalWorld.PersonAsync(browser));
+    }
+
+    // Anybody can reckon the name that an account without an address gets, and register it.
+    [Fact]
+    public async Task Person_WithoutAnAddress_GetsIn_AlsoWhereAStrangerRegisteredTheNameThatTheyWouldGet()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        var taken = new ExternalSubject("openam", "/", "ALICE", IgnoreCase: true).Key[..32].ToLowerInvariant() + "@openam.invalid";
+        await world.Server.RegisterAsync(taken, Password);
+        using var browser = world.NewBrowser();
+        Assert.Equal("/account", (await SignInAsync(world, key, browser, claims: null, info => info.Remove("email"))).OriginalString);
+        var first = await ExternalWorld.PersonAsync(browser);
+        Assert.EndsWith("@openam.invalid", first, StringComparison.Ordinal);
+        Assert.NotEqual(taken, first);
+
+        // Nor is an address that leads nowhere one that a provider can know of.
+        using var other = world.NewBrowser();
+        Assert.Equal("/account", (await SignInAsync(world, key, other, claims: null, info => info["email"] = taken)).OriginalString);
+        Assert.Equal(first, await ExternalWorld.PersonAsync(other));
+    }
+
+    [Fact]
+    public async Task Name_OfTheProvider_IsKeptAsOneThatEveryOtherDoorTakes()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        using var browser = world.NewBrowser();
+        Assert.Equal("/account", (await SignInAsync(world, key, browser, claims: null, info => (info["given_name"], info["family_name"]) = ("Al\0\nice", new string('a', 300)))).OriginalString);
+        var account = await AccountAsync(world);
+        Assert.NotNull(AccountRules.PersonName(account.FirstName));
+        Assert.NotNull(AccountRules.PersonName(account.LastName));
+    }
+
+    // Core §5.1: it tells of the claim email, whatever other claim the settings take the address from.
+    [Theory]
+    [InlineData("upn", "mallory@example.com", "mallory@example.com", false)]
+    [InlineData("upn", "alice@example.org", "alice@example.org", true)]
+    [InlineData("email", "mallory@example.com", "alice@example.org", true)]
+    public async Task Email_FromAClaim_CountsAsVerifiedOnlyWhereEmailVerifiedTellsOfIt(string claim, string upn, string email, bool isVerified)
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key, ("Federation:Providers:openam:Claims:email", claim));
+        using var browser = world.NewBrowser();
+        await SignInAsync(world, key, browser, claims: null, info => (info["upn"], info["email_verified"]) = (upn, true));
+        var account = await world.Server.Services.GetRequiredService<IAccountStore>().FindByEmailAsync(email.ToUpperInvariant(), CancellationToken.None);
+        Assert.Equal(isVerified, account!.EmailVerified);
+    }
+
+    [Fact]
+    public async Task Address_ProvenOnTheWayIn_LeavesTheSessionTheProviders()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key, ("Accounts:RequireVerifiedEmail", "true"));
+        using var browser = world.NewBrowser();
+        var claims = Recording.Read("oidc/variants/username-upper-token.http").Claims;
+        claims["sid"] = "upstream-1";
+        var location = await SignInAsync(world, key, browser, claims);
+        using (var proven = await browser.SubmitAsync(location.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org") }))
+        {
+            Assert.Equal("/account", proven.Headers.Location!.OriginalString);
+        }
+
+        Assert.Equal("alice@example.org", await ExternalWorld.PersonAsync(browser));
+        using var content = new FormUrlEncodedContent([new("logout_token", key.Sign(new JsonObject
+        {
+            ["iss"] = ExternalWorld.Issuer,
+            ["aud"] = "rp-nocons",
+            ["realm"] = "/",
+            ["jti"] = "j1",
+            ["sid"] = "upstream-1",
+            ["iat"] = s_time.ToUnixTimeSeconds(),
+            ["exp"] = s_time.AddMinutes(5).ToUnixTimeSeconds(),
+            ["events"] = new JsonObject { ["http://schemas.openid.net/event/backchannel-logout"] = new JsonObject() },
+        }))]);
+        using var http = new HttpClient();
+        using var answer = await http.PostAsync(new Uri(world.Server.Url, "/external/openam/backchannel-logout"), content, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Null(await ExternalWorld.PersonAsync(browser));
+    }
+
+    [Fact]
     public async Task Connection_OnTheAccountPage_IsMadeSoonAfterASignInAndTakenAwayUnlessItIsTheLastWayIn()
     {
         using var key = new TestKey();
@@ -882,9 +975,16 @@ public sealed class ExternalAccountTests
         world.Ids.Nonce = (string)recorded.Claims["nonce"]!;
     }
 
-    private static async Task<Uri> SignInAsync(ExternalWorld world, TestKey key, Browser browser, JsonObject? claims = null)
+    private static async Task<Uri> SignInAsync(ExternalWorld world, TestKey key, Browser browser, JsonObject? claims = null, Action<JsonObject>? userInfo = null)
     {
         Serve(world, key, claims);
+        if (userInfo is not null)
+        {
+            var told = Recording.Read("oidc/variants/username-upper-userinfo.http").Json;
+            userInfo(told);
+            world.Provider.On("GET /openam/oauth2/userinfo", new StubAnswer(200, told.ToJsonString()));
+        }
+
         return await world.SignInAsync(browser, world.Ids.Nonce!, ExternalWorld.Issuer);
     }
 

@@ -283,6 +283,59 @@ public sealed class OidcProviderTests
         Assert.Contains("invalid_request", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("""{"kty":"RSA","use":"sig","alg":"RS256","kid":"k","n":"!","e":"AQAB"}""")]
+    [InlineData("""{"kty":"RSA","use":"sig","alg":"RS256","kid":"k","n":"","e":""}""")]
+    [InlineData("""{"kty":"RSA","use":"sig","alg":"RS256","kid":"k"}""")]
+    [InlineData("""{"kty":"EC","use":"sig","alg":"RS256","crv":"P-256","kid":"k"}""")]
+    [InlineData("null")]
+    public async Task LogoutToken_OfAKeyThatTheProviderPublishesBroken_IsNoFaultOfOurs(string jwk)
+    {
+        using var key = new TestKey { Kid = "k" };
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"));
+        world.ServeRoot("{\"keys\":[" + jwk + "]}");
+        using var content = new FormUrlEncodedContent([new("logout_token", key.Sign(new JsonObject { ["iss"] = ExternalWorld.Issuer, ["aud"] = "rp-nocons" }))]);
+        using var http = new HttpClient();
+        using var answer = await http.PostAsync(new Uri(world.Server.Url, "/external/openam/backchannel-logout"), content, TestContext.Current.CancellationToken);
+        Assert.True(answer.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.ServiceUnavailable, answer.StatusCode.ToString());
+    }
+
+    // A token, and with the hint a person, would go to wherever the document says in clear.
+    [Theory]
+    [InlineData("userinfo_endpoint", "ftp://openam.example.org/userinfo")]
+    [InlineData("end_session_endpoint", "javascript:alert(1)")]
+    public async Task Address_InDiscoveryThatIsNone_IsNotUsed(string member, string address)
+    {
+        using var key = new TestKey();
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"));
+        Serve(world, key, s_time);
+        var document = JsonNode.Parse(Recording.Text("oidc/discovery-root.json"))!;
+        document[member] = address;
+        world.Provider.On(Discovery, new StubAnswer(200, document.ToJsonString()));
+        using var browser = world.NewBrowser();
+        var location = await TryAsync(world, browser);
+        if (member == "userinfo_endpoint")
+        {
+            Assert.Equal("Setup", await ExternalWorld.ProblemAsync(browser, location));
+            return;
+        }
+
+        Assert.Equal("/account", location.OriginalString);
+        using var left = await browser.SubmitAsync("/signout", []);
+        Assert.StartsWith("/signed-out", left.Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task UserInfo_WithHalfACharacter_GivesAPage()
+    {
+        using var key = new TestKey();
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"));
+        Serve(world, key, s_time);
+        world.Provider.On(UserInfo, new StubAnswer(200, "{\"sub\":\"ALICE\",\"given_name\":\"\\ud800\"}"));
+        using var browser = world.NewBrowser();
+        Assert.Equal("Refused", await ExternalWorld.ProblemAsync(browser, await TryAsync(world, browser)));
+    }
+
     private static string Clients { get; } = new JsonArray(new JsonObject
     {
         ["client_id"] = "spa",

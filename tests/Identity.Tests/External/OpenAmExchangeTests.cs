@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Sessions;
+using Identity.Tests.Kit;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.External;
@@ -80,6 +81,22 @@ public sealed class OpenAmExchangeTests
         Assert.NotEqual(first.Session, third.Session);
         world.Time.Jump(TimeSpan.FromMinutes(31));
         Assert.NotEqual(third.Session, (await GetAsync()).Session);
+    }
+
+    // A gateway exchanges it for each call, and calls come at once.
+    [Fact]
+    public async Task SessionToken_ExchangedByManyAtOnce_GoesOnWithItsSession_OnPostgresToo()
+    {
+        await using var postgres = await PostgresServer.StartAsync();
+        Assert.SkipWhen(postgres is null, PostgresServer.WhatIsMissing);
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal);
+        postgres.AddSettings(settings);
+        await using var world = await StartAsync(more: settings);
+        using var node = new AddressedNode(world.Server.Url);
+        Assert.Equal(HttpStatusCode.OK, (await ExchangeAsync(node, ("audience", Orders))).Status);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => ExchangeAsync(node, ("audience", Orders))));
+        Assert.All(answers, answer => Assert.True(answer.Status == HttpStatusCode.OK, $"{answer.Status} {answer.Body.ToJsonString()}"));
+        Assert.Single(answers.Select(answer => (string?)RunningServer.Payload((string)answer.Body["access_token"]!)["sid"]).Distinct());
     }
 
     [Theory]
@@ -195,12 +212,12 @@ public sealed class OpenAmExchangeTests
     private static async Task<bool> IsActiveAsync(AddressedNode node, string token) =>
         (bool)(await node.PostAsync("/connect/introspect", "orders-api", ("token", token))).Body["active"]!;
 
-    private static async Task<ExternalWorld> StartAsync(bool withOpenAm = true)
+    private static async Task<ExternalWorld> StartAsync(bool withOpenAm = true, IReadOnlyDictionary<string, string>? more = null)
     {
         var world = await ExternalWorld.StartAsync(
             s_time,
             withOpenAm
-                ? new Dictionary<string, string>(StringComparer.Ordinal)
+                ? new Dictionary<string, string>(more ?? new Dictionary<string, string>(), StringComparer.Ordinal)
                 {
                     ["Federation:Providers:openam:Type"] = "session",
                     ["Federation:Providers:openam:Preset"] = "openam",

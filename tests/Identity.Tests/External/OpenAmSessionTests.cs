@@ -131,6 +131,8 @@ public sealed class OpenAmSessionTests
     [InlineData("{\"valid\":true}")]
     [InlineData("{\"valid\":true,\"uid\":\"alice\"}")]
     [InlineData("{\"valid\":false,\"valid\":true,\"uid\":\"alice\",\"realm\":\"/\"}")]
+    [InlineData("{\"valid\":true,\"uid\":\"\\ud800\",\"realm\":\"/\"}")]
+    [InlineData("{\"valid\":true,\"uid\":\"al\\u0000ice\",\"realm\":\"/\"}")]
     [InlineData("<html>Sign in</html>")]
     [InlineData("")]
     public async Task Answer_WhenItIsNotWhatOpenAmSays_SignsNobodyIn(string body)
@@ -138,6 +140,23 @@ public sealed class OpenAmSessionTests
         await using var world = await StartAsync();
         world.Provider.On(Validate, new StubAnswer(200, body));
         Assert.Equal(HttpStatusCode.ServiceUnavailable, (await PostAsync(world, Token)).Status);
+    }
+
+    // Without her address she would be somebody else here, for ever.
+    [Fact]
+    public async Task Profile_WhileOpenAmCannotTellIt_MakesNoAccount()
+    {
+        await using var world = await StartAsync();
+        world.Provider.On(Validate, StubAnswer.Of(Recording.Read("session/validate-nopath/header-r1.2.http")));
+        foreach (var answer in (StubAnswer[])[new(500, "<html>", "text/html"), new(503, "{}"), new(302, "")])
+        {
+            world.Provider.On("GET /openam/json/users/alice", answer);
+            Assert.Equal((answer.Status, HttpStatusCode.ServiceUnavailable), (answer.Status, (await PostAsync(world, Token)).Status));
+        }
+
+        world.Provider.On("GET /openam/json/users/alice", StubAnswer.Of(Recording.Read("session/other-actions/users-alice.http")));
+        var (status, body, _) = await PostAsync(world, Token);
+        Assert.Equal((HttpStatusCode.OK, "alice@example.org"), (status, (string?)body["user"]?["email"]));
     }
 
     [Theory]

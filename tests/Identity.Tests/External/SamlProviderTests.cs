@@ -235,6 +235,7 @@ public sealed class SamlProviderTests
             ["longer than a document is"] = new(200, idp.Metadata() + new string(' ', 2_000_000), "text/xml"),
             ["past its time"] = new(200, idp.Metadata().Replace("entityID", "validUntil=\"2026-11-20T00:00:00\" entityID", StringComparison.Ordinal), "text/xml"),
             ["another entity"] = new(200, other.Metadata(), "text/xml"),
+            ["a broken key"] = new(200, idp.MetadataOf(Broken(idp.Key)), "text/xml"),
             ["no key"] = new(200, idp.MetadataOf(), "text/xml"),
         };
         foreach (var (how, answer) in answers)
@@ -260,6 +261,41 @@ public sealed class SamlProviderTests
 
         asked.SetResult();
         Assert.DoesNotContain(world.Provider.Requests, request => request.Headers["Host"].Contains("evil", StringComparison.Ordinal));
+    }
+
+    // One after the other they would wait for as many time limits as there are people before them.
+    [Fact]
+    public async Task Metadata_ThatDoesNotCome_IsWaitedForOnceByAllWhoNeedIt()
+    {
+        using var idp = new SamlIdp();
+        await using var world = await SamlWorld.StartAsync(idp, s_time, ("Timeout", "00:00:02"));
+        var never = new TaskCompletionSource<StubAnswer>();
+        world.Provider.Routes["GET /metadata"] = _ => never.Task;
+        var browsers = Enumerable.Range(0, 8).Select(_ => world.NewBrowser()).ToArray();
+        var answers = await Task.WhenAll(browsers.Select(browser => browser.GetAsync("/external/idp?returnUrl=/account")));
+        Assert.All(answers, answer => Assert.StartsWith("/external/problem?problem=Unavailable", answer.Headers.Location!.OriginalString, StringComparison.Ordinal));
+        Assert.InRange(world.Provider.Requests.Count(request => request.Path == "/metadata"), 1, 2);
+        never.SetResult(new(200, idp.Metadata(), "text/xml"));
+        foreach (var browser in browsers)
+        {
+            browser.Dispose();
+        }
+    }
+
+    [Fact]
+    public async Task Metadata_PastItsValidUntil_IsNotUsed_AlsoWhereTheProviderIsAway()
+    {
+        using var idp = new SamlIdp();
+        await using var world = await SamlWorld.StartAsync(idp, s_time);
+        world.Provider.On("GET /metadata", new StubAnswer(200, idp.Metadata().Replace("entityID", "validUntil=\"2026-11-22T23:30:00Z\" entityID", StringComparison.Ordinal), "text/xml"));
+        Assert.Equal("/account", await SignInAsync(world, idp, idp.Key, "_a1"));
+        world.Provider.IsDown = true;
+        world.Time.Jump(TimeSpan.FromMinutes(20));
+        Assert.Equal("/account", await SignInAsync(world, idp, idp.Key, "_a2"));
+        world.Time.Jump(TimeSpan.FromMinutes(10));
+        using var browser = world.NewBrowser();
+        using var answer = await browser.GetAsync("/external/idp?returnUrl=/account");
+        Assert.Equal("Unavailable", await ExternalWorld.ProblemAsync(browser, answer.Headers.Location!));
     }
 
     [Fact]
@@ -462,6 +498,14 @@ public sealed class SamlProviderTests
         Assert.True(answer.Headers.Location!.OriginalString.Contains("/continue?", StringComparison.Ordinal), answer.Headers.Location + server.Output);
         using var next = await browser.GetAsync(answer.Headers.Location.OriginalString);
         Assert.Equal("/account", next.Headers.Location!.OriginalString);
+    }
+
+    // A certificate that can be read, around a modulus that is no number.
+    private static string Broken(RSA key)
+    {
+        var certificate = Convert.FromBase64String(SamlIdp.CertificateOf(key));
+        certificate[certificate.AsSpan().IndexOf(key.ExportParameters(includePrivateParameters: false).Modulus) - 5] = 0x05;
+        return Convert.ToBase64String(certificate);
     }
 
     private static async Task<bool> ForcesAsync(Browser browser, string returnUrl)

@@ -102,12 +102,18 @@ internal sealed partial class OidcDocuments(string name, ProviderOptions options
             throw new ExternalRefusal(ExternalProblem.Setup, "issuer", $"discovery names the issuer {Shown(configuration.Issuer)}, which is not Federation:Providers:{name}:Authority; add it to Federation:Providers:{name}:Issuers if it is the same provider");
         }
 
-        foreach (var (member, address) in new[] { ("authorization_endpoint", configuration.AuthorizationEndpoint), ("token_endpoint", configuration.TokenEndpoint), ("jwks_uri", configuration.JwksUri) })
+        foreach (var (member, address) in new[] { ("authorization_endpoint", configuration.AuthorizationEndpoint), ("token_endpoint", configuration.TokenEndpoint), ("jwks_uri", configuration.JwksUri), ("userinfo_endpoint", configuration.UserInfoEndpoint) })
         {
-            if (!IsUsable(address))
+            if (!(IsUsable(address) || (string.IsNullOrEmpty(address) && member == "userinfo_endpoint")))
             {
                 throw new ExternalRefusal(ExternalProblem.Setup, "discovery", $"discovery names no usable {member}: {Shown(address)}");
             }
+        }
+
+        if (!IsUsable(configuration.EndSessionEndpoint))
+        {
+            // Nobody is kept out for it; a sign-out here is none there, as where no such address is named.
+            configuration.EndSessionEndpoint = null;
         }
 
         try

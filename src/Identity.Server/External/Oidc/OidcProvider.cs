@@ -70,7 +70,9 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
 
     public string DisplayName => Options.DisplayName ?? Name;
 
-    public string CallbackPath => Options.CallbackPath ?? $"/external/{Name}/callback";
+    public string CallbackPath => ReturnPath(Name, Options);
+
+    public static string ReturnPath(string name, ProviderOptions options) => options.CallbackPath ?? $"/external/{name}/callback";
 
     public static string Scheme(string name) => "external:" + name;
 
@@ -282,12 +284,18 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
         IReadOnlyList<string> Find(string claim) => userInfo is { } info && info.TryGetProperty(claim, out var told) ? Texts(told) : [.. token.Claims.Where(candidate => candidate.Type == claim).Select(candidate => candidate.Value)];
         var subject = Options.Subject is { } setting && setting.StartsWith("claim:", StringComparison.Ordinal) ? (Find(setting[6..]) is [var first, ..] ? first : null) : token.Subject;
         var realm = Options.IsOpenAm ? OidcTokens.Text(token, "realm") ?? "" : "";
-        return ExternalClaims.Map(Name, Options, realm, subject ?? "", Find, s_defaults) with
+        var person = ExternalClaims.Map(Name, Options, realm, subject ?? "", Find, s_defaults);
+        return person with
         {
             AuthenticatedAt = Tokens.AuthenticatedAt(token),
             Amr = Options.WithAcr(OidcTokens.Text(token, "acr"), [.. token.Claims.Where(claim => claim.Type == "amr" && AmrForm().IsMatch(claim.Value)).Select(claim => claim.Value).Take(8)]),
             UpstreamSession = OidcTokens.Text(token, "sid"),
+            EmailVerified = Options.TrustEmail || (person.EmailVerified && Tells(person.Email)),
         };
+
+        // §5.1: email_verified tells of the claim email beside it, which need not be the one that the settings take the address from.
+        bool Tells(string? address) => Find("email") is [var of, ..] && of == address
+            && (userInfo?.TryGetProperty("email_verified", out _) == true || token.Claims.FirstOrDefault(candidate => candidate.Type == "email") is not { } beside || beside.Value == address);
     }
 
     private static IReadOnlyList<string> Texts(JsonElement value) => value.ValueKind switch
@@ -408,8 +416,12 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
         {
             findings.Add(new(true, $"{configuration.JwksUri} holds no key"));
         }
+        else if (!keys.Any(OidcTokens.IsUsable))
+        {
+            findings.Add(new(true, $"{configuration.JwksUri} holds no key that can be used: RSA of 2048 bits or more, or EC"));
+        }
 
-        if (!configuration.IdTokenSigningAlgValuesSupported.Any(algorithm => algorithm[0] is 'R' or 'P' or 'E') && configuration.IdTokenSigningAlgValuesSupported.Count > 0)
+        if (!configuration.IdTokenSigningAlgValuesSupported.Any(algorithm => algorithm is ['R' or 'P' or 'E', ..]) && configuration.IdTokenSigningAlgValuesSupported.Count > 0)
         {
             findings.Add(new(true, "the provider signs ID tokens with HMAC or not at all; RS256 is needed (docs/openam.md)"));
         }

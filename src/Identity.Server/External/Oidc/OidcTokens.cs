@@ -62,6 +62,9 @@ internal sealed class OidcTokens(string name, ProviderOptions options, OidcIssue
             : null;
     }
 
+    /// <summary>Whether something can be verified with the key at all.</summary>
+    public static bool IsUsable(JsonWebKey key) => key.Kty is "RSA" or "EC" && Key(key) is not null;
+
     public static string? Text(JsonWebToken jwt, string claim) => jwt.TryGetPayloadValue<object>(claim, out var value) && value is string { Length: > 0 } text ? text : null;
 
     private (Header Header, JsonWebToken Jwt) Read(string token)
@@ -181,7 +184,7 @@ internal sealed class OidcTokens(string name, ProviderOptions options, OidcIssue
             if (key.Kty == "RSA")
             {
                 var parameters = new RSAParameters { Modulus = Base64UrlEncoder.DecodeBytes(key.N), Exponent = Base64UrlEncoder.DecodeBytes(key.E) };
-                return parameters.Modulus.Length * 8 >= SmallestRsaKey ? new RsaSecurityKey(parameters) { KeyId = key.Kid } : null;
+                return parameters.Modulus.Length * 8 >= SmallestRsaKey && parameters.Exponent.Length > 0 ? new RsaSecurityKey(parameters) { KeyId = key.Kid } : null;
             }
 
             var (curve, length) = key.Crv switch { "P-256" => (ECCurve.NamedCurves.nistP256, 32), "P-384" => (ECCurve.NamedCurves.nistP384, 48), _ => (ECCurve.NamedCurves.nistP521, 66) };

@@ -13,16 +13,18 @@ namespace Identity.Server.External.Saml;
 /// <param name="Logout">Address of sign-out by binding.</param>
 /// <param name="LogoutAnswers">Address for answers to its sign-outs, by binding.</param>
 /// <param name="At">When it was read.</param>
-internal sealed record SamlIdentityProvider(IReadOnlyList<AsymmetricAlgorithm> Keys, int ShippedKeys, IReadOnlyDictionary<string, string> SignOn, IReadOnlyDictionary<string, string> Logout, IReadOnlyDictionary<string, string> LogoutAnswers, DateTimeOffset At);
+/// <param name="Until">From when it must not be used (validUntil); null: it does not say.</param>
+internal sealed record SamlIdentityProvider(IReadOnlyList<AsymmetricAlgorithm> Keys, int ShippedKeys, IReadOnlyDictionary<string, string> SignOn, IReadOnlyDictionary<string, string> Logout, IReadOnlyDictionary<string, string> LogoutAnswers, DateTimeOffset At, DateTimeOffset? Until);
 
 /// <summary>Reads and keeps it, from a file or an address. A provider that is away is asked again by the next sign-in; what it said last holds for a day.</summary>
-internal sealed partial class SamlMetadata(string name, ProviderOptions options, HttpClient http, bool mayUseHttp, TimeProvider timeProvider, ILogger logger) : IDisposable
+internal sealed partial class SamlMetadata(string name, ProviderOptions options, HttpClient http, bool mayUseHttp, TimeProvider timeProvider, ILogger logger)
 {
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Stale = TimeSpan.FromDays(1);
 
-    private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly Lock _lock = new();
     private SamlIdentityProvider? _last;
+    private Task<SamlIdentityProvider>? _reading;
 
     /// <exception cref="ExternalRefusal">There is none that can be used, or it holds no key but shipped ones.</exception>
     public async Task<SamlIdentityProvider> GetAsync(CancellationToken cancellationToken)
@@ -32,13 +34,11 @@ internal sealed partial class SamlMetadata(string name, ProviderOptions options,
             : throw new ExternalRefusal(ExternalProblem.Setup, found.ShippedKeys > 0 ? "shipped_key" : "keys", found.ShippedKeys > 0 ? ShippedKeys.Mending : "its metadata names no key of RSA (2048 bits or more) or EC that it signs with");
     }
 
-    public void Dispose() => _turn.Dispose();
-
     /// <summary>Also without a key.</summary>
     public async Task<SamlIdentityProvider> FindAsync(CancellationToken cancellationToken)
     {
-        var last = _last;
         var now = timeProvider.GetUtcNow();
+        var last = _last is { } kept && !(kept.Until <= now) ? kept : null;
         if (last is not null && now - last.At < options.RefreshEvery)
         {
             return last;
@@ -46,7 +46,7 @@ internal sealed partial class SamlMetadata(string name, ProviderOptions options,
 
         try
         {
-            return await FetchAsync(last, cancellationToken);
+            return await ReadOnceAsync(cancellationToken);
         }
         catch (ExternalRefusal failure) when (last is not null && failure.Problem == ExternalProblem.Unavailable && now - last.At < Stale)
         {
@@ -64,29 +64,32 @@ internal sealed partial class SamlMetadata(string name, ProviderOptions options,
             return false;
         }
 
-        await FetchAsync(last, cancellationToken);
+        await ReadOnceAsync(cancellationToken);
         return true;
     }
 
-    // Whoever waited for somebody else's reading takes it.
-    private async Task<SamlIdentityProvider> FetchAsync(SamlIdentityProvider? before, CancellationToken cancellationToken)
+    // Whoever comes while it is being read waits for the same answer, or for the same failure: one after the other they would wait a time limit each.
+    private Task<SamlIdentityProvider> ReadOnceAsync(CancellationToken cancellationToken)
     {
-        await _turn.WaitAsync(cancellationToken);
-        try
+        Task<SamlIdentityProvider> reading;
+        lock (_lock)
         {
-            if (_last is { } meanwhile && !ReferenceEquals(meanwhile, before))
+            if (_reading is null or { IsCompleted: true })
             {
-                return meanwhile;
+                _reading = ReadNewAsync();
             }
 
-            var read = Parse(await ReadAsync());
-            _last = read;
-            return read;
+            reading = _reading;
         }
-        finally
-        {
-            _turn.Release();
-        }
+
+        return reading.WaitAsync(cancellationToken);
+    }
+
+    private async Task<SamlIdentityProvider> ReadNewAsync()
+    {
+        var read = Parse(await ReadAsync());
+        _last = read;
+        return read;
     }
 
     private async Task<string> ReadAsync()
@@ -117,7 +120,8 @@ internal sealed partial class SamlMetadata(string name, ProviderOptions options,
         var ours = entity.FirstOrDefault(candidate => candidate.GetAttribute("entityID") == options.Authority)
             ?? throw new ExternalRefusal(ExternalProblem.Setup, "issuer", $"the metadata does not describe the entity that Federation:Providers:{name}:Authority names");
         var role = SamlXml.Children(ours, "IDPSSODescriptor", SamlNames.Metadata) is [var first, ..] ? first : throw new ExternalRefusal(ExternalProblem.Setup, "metadata", "the metadata describes no identity provider (IDPSSODescriptor)");
-        if (new[] { root, ours, role }.Any(element => SamlXml.Time(element, "validUntil", (_, detail) => Unusable("metadata", detail)) is { } until && until <= now))
+        var until = new[] { root, ours, role }.Select(element => SamlXml.Time(element, "validUntil", (_, detail) => Unusable("metadata", detail))).Min();
+        if (until <= now)
         {
             throw Unusable("metadata", "the metadata is past its validUntil");
         }
@@ -132,22 +136,14 @@ internal sealed partial class SamlMetadata(string name, ProviderOptions options,
                 {
                     shipped++;
                 }
-                else if (certificate.GetRSAPublicKey() is { } rsa)
+                else if (Key(certificate) is { } key)
                 {
-                    // The key counts, not the dates on the certificate around it (Interoperability Profile §2.6.1).
-                    if (rsa.KeySize >= 2048)
-                    {
-                        keys.Add(rsa);
-                    }
-                }
-                else if (certificate.GetECDsaPublicKey() is { } ecdsa)
-                {
-                    keys.Add(ecdsa);
+                    keys.Add(key);
                 }
             }
         }
 
-        return new SamlIdentityProvider(keys, shipped, Addresses(role, "SingleSignOnService", "Location"), Addresses(role, "SingleLogoutService", "Location"), Addresses(role, "SingleLogoutService", "ResponseLocation"), now);
+        return new SamlIdentityProvider(keys, shipped, Addresses(role, "SingleSignOnService", "Location"), Addresses(role, "SingleLogoutService", "Location"), Addresses(role, "SingleLogoutService", "ResponseLocation"), now, until);
     }
 
     private Dictionary<string, string> Addresses(XmlElement role, string service, string attribute)
@@ -174,6 +170,19 @@ internal sealed partial class SamlMetadata(string name, ProviderOptions options,
         catch (Exception exception) when (exception is FormatException or CryptographicException)
         {
             throw Unusable("metadata", $"{options.Metadata} holds a certificate that cannot be read");
+        }
+    }
+
+    // The key counts, not the dates on the certificate around it (Interoperability Profile §2.6.1).
+    private AsymmetricAlgorithm? Key(X509Certificate2 certificate)
+    {
+        try
+        {
+            return certificate.GetRSAPublicKey() is { } rsa ? rsa.KeySize >= 2048 ? rsa : null : certificate.GetECDsaPublicKey();
+        }
+        catch (CryptographicException)
+        {
+            throw Unusable("metadata", $"{options.Metadata} holds a certificate whose key cannot be read");
         }
     }
 

@@ -275,7 +275,6 @@ internal sealed class SamlProvider : IExternalProvider, IDisposable
 
     public void Dispose()
     {
-        _metadata.Dispose();
         _http.Dispose();
         _key.Dispose();
         _certificate.Dispose();

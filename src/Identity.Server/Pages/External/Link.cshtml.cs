@@ -70,7 +70,7 @@ public sealed class LinkModel : IdentityPageModel
     public override async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
     {
         var ticket = Id is { Length: > 0 and <= 200 } id ? await _flows.PeekProofAsync(id, HttpContext.RequestAborted) : null;
-        var account = ticket?.Person.Email is { } email ? await _accounts.FindByEmailAsync(_normalizer.NormalizeEmail(email.Trim())!, HttpContext.RequestAborted) : null;
+        var account = ticket is not null && ExternalSignInService.AddressOf(ticket.Person) is { } email ? await _accounts.FindByEmailAsync(_normalizer.NormalizeEmail(email)!, HttpContext.RequestAborted) : null;
         if (ticket is null || account is null || !_flows.IsFrom(HttpContext, ticket.Flow) || _providers.FindEnabled(ticket.Flow.Provider) is null)
         {
             _failures.Tell(HttpContext, ticket?.Flow.Provider ?? "", new ExternalRefusal(ExternalProblem.Expired, "proof", "the page to connect an account is old, was used, is another browser's, or of a provider that was switched off"), null);
