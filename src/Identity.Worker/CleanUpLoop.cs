@@ -16,30 +16,42 @@ public sealed partial class CleanUpLoop(StoreCleanUp store, SessionService sessi
             {
                 // Jitter first: workers that start together do not clean together.
                 await Task.Delay(interval * (0.5 + Random.Shared.NextDouble()), timeProvider, stoppingToken);
-                try
-                {
-                    // Sessions first: ending one tells of it, and only then may its row go.
-                    var count = 0;
-                    for (var ended = BatchSize; ended == BatchSize; count += ended)
-                    {
-                        ended = await sessions.EndExpiredAsync(BatchSize, stoppingToken);
-                    }
 
-                    count += await store.RunAsync(stoppingToken);
-                    if (count > 0)
-                    {
-                        LogCleaned(count);
-                    }
-                }
-                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+                // Sessions first: ending one tells of it, and only then may its row go. Where that fails, everything else that has expired still goes.
+                var count = await TryAsync(() => EndSessionsAsync(stoppingToken), stoppingToken) + await TryAsync(() => store.RunAsync(stoppingToken), stoppingToken);
+                if (count > 0)
                 {
-                    LogFailed(exception);
+                    LogCleaned(count);
                 }
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
             // Told to stop; the next one goes on where this one was.
+        }
+    }
+
+    private async Task<int> EndSessionsAsync(CancellationToken cancellationToken)
+    {
+        var count = 0;
+        for (var ended = BatchSize; ended == BatchSize; count += ended)
+        {
+            ended = await sessions.EndExpiredAsync(BatchSize, cancellationToken);
+        }
+
+        return count;
+    }
+
+    private async Task<int> TryAsync(Func<Task<int>> clean, CancellationToken stoppingToken)
+    {
+        try
+        {
+            return await clean();
+        }
+        catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+        {
+            LogFailed(exception);
+            return 0;
         }
     }
 

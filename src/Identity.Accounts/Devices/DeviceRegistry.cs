@@ -9,6 +9,7 @@ using Identity.Accounts.Data.Mongo;
 using Identity.Accounts.Data.Tables;
 using Identity.Accounts.Delivery.Mail;
 using Identity.Accounts.Events;
+using Identity.Accounts.Profile;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Accounts.Devices;
@@ -52,9 +53,9 @@ public sealed class DeviceRegistry
     /// <param name="sessionId">The session that registers it.</param>
     /// <param name="device">As its app tells.</param>
     /// <param name="caller">From where.</param>
-    /// <param name="notice">What the owner is told where the device brings a new key, written with it.</param>
+    /// <param name="notice">What an owner is told of a key that comes or goes with it, on which platform, written with the change.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<DeviceRegistration> RegisterAsync(Guid accountId, string sessionId, NewDevice device, Caller caller, Func<Account, Notice>? notice, CancellationToken cancellationToken)
+    public async Task<DeviceRegistration> RegisterAsync(Guid accountId, string sessionId, NewDevice device, Caller caller, Func<Account, AccessChange, string, Notice>? notice, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(caller);
@@ -99,6 +100,7 @@ public sealed class DeviceRegistry
                 }
 
                 var row = own ?? NewRow(accountId, sessionId, device, hash, now);
+                var keyBefore = row.PublicKey;
                 row.SessionId = sessionId;
                 row.Environment = device.Environment;
                 row.AppId = device.AppId;
@@ -111,7 +113,18 @@ public sealed class DeviceRegistry
                 row.UserAgent = caller.UserAgent is { Length: > 400 } agent ? agent[..400] : caller.UserAgent;
                 row.RegisteredAt = row.LastSeenAt = now;
                 context.Entry(row).State = own is null ? EntityState.Added : EntityState.Modified;
-                _mail.Add(context, keyIsNew || isRedirected ? notice?.Invoke(SqlAccountStore.Map(account)) : null);
+                if (keyBefore is not null && row.PublicKey is null)
+                {
+                    // It was written to the device with the key, and may hold a code that signs in: the new token is not to get it.
+                    await context.Set<PushMessageRow>().Where(r => r.DeviceId == row.Id).ExecuteDeleteAsync(token);
+                }
+
+                _mail.Add(context, keyIsNew || isRedirected ? notice?.Invoke(SqlAccountStore.Map(account), AccessChange.DeviceKeyAdded, row.Platform) : null);
+                if (notice is not null)
+                {
+                    _mail.Add(context, await WriteLossesAsync(context, account, row, keyBefore, gone, notice, token));
+                }
+
                 await context.SaveChangesAsync(token);
                 if (own is null)
                 {
@@ -273,6 +286,30 @@ public sealed class DeviceRegistry
     {
         var kept = await context.Set<DeviceRow>().Where(r => r.AccountId == accountId).OrderByDescending(r => r.LastSeenAt).ThenByDescending(r => r.Id).Skip(MostPerAccount - 1).Select(r => r.Id).ToListAsync(cancellationToken);
         return kept.Count == 0 ? [] : await DeviceDetachment.RemoveAsync(_database, context, context.Set<DeviceRow>().Where(r => kept.Contains(r.Id)), DeviceRemovalReasons.Replaced, now, cancellationToken);
+    }
+
+    // Whoever holds a stolen access token takes a key away by this as surely as by removing the device, of which its owner is told.
+    private static async Task<IReadOnlyList<Notice>> WriteLossesAsync(IdentityDbContext context, AccountRow account, DeviceRow row, byte[]? keyBefore, List<DeviceRow> gone, Func<Account, AccessChange, string, Notice> notice, CancellationToken cancellationToken)
+    {
+        var losses = gone
+            .Where(lost => lost.PublicKey is { } key && !(lost.AccountId == row.AccountId && row.PublicKey?.AsSpan().SequenceEqual(key) == true))
+            .Select(lost => (lost.AccountId, lost.Platform))
+            .ToList();
+        if (keyBefore is not null && row.PublicKey is null)
+        {
+            losses.Add((row.AccountId, row.Platform));
+        }
+
+        var written = new List<Notice>();
+        foreach (var (accountId, platform) in losses)
+        {
+            if ((accountId == account.Id ? account : await context.Accounts.AsNoTracking().FirstOrDefaultAsync(r => r.Id == accountId && r.IsActive, cancellationToken)) is { } owner)
+            {
+                written.Add(notice(SqlAccountStore.Map(owner), AccessChange.DeviceKeyRemoved, platform));
+            }
+        }
+
+        return written;
     }
 
     private static DeviceRow NewRow(Guid accountId, string sessionId, NewDevice device, string hash, DateTimeOffset now) => new()

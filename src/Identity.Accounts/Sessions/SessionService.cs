@@ -1,5 +1,6 @@
 // OpenID Connect Core §2 (sid) and OWASP ASVS 5.0 §7: sign-in sessions.
 using System.Buffers.Text;
+using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 using Identity.Accounts.Audit;
 using Identity.Accounts.Events;
@@ -23,6 +24,9 @@ public sealed class SessionService(
 
     // Every page view would else be a write; single sign-on's idle limit is hours.
     private static readonly TimeSpan TouchEvery = TimeSpan.FromMinutes(1);
+
+    // As many sessions in a row do not fail each for itself: it is the store that is away.
+    private const int MostFailures = 5;
 
     // So that not every grant of a client is a write of its session besides.
     private static readonly TimeSpan AttachedLonger = TimeSpan.FromHours(1);
@@ -130,19 +134,27 @@ public sealed class SessionService(
         }
     }
 
-    /// <summary>Ends sessions that ran out, with reason <c>expired</c>; how many.</summary>
+    /// <summary>Ends sessions that ran out, with reason <c>expired</c>; how many. What failed with one of them is thrown when the others are through.</summary>
     public async Task<int> EndExpiredAsync(int limit, CancellationToken cancellationToken)
     {
         var now = timeProvider.GetUtcNow();
-        var ended = 0;
+        var (ended, failures) = (0, 0);
+        ExceptionDispatchInfo? failed = null;
         foreach (var session in await store.ListExpiredAsync(now, limit, cancellationToken))
         {
-            if (await store.EndExpiredAsync(session.Id, now, events.SessionDestroyed(session, SessionEndReasons.Expired, caller: null), cancellationToken))
+            try
             {
-                ended++;
+                ended += await store.EndExpiredAsync(session.Id, now, events.SessionDestroyed(session, SessionEndReasons.Expired, caller: null), cancellationToken) ? 1 : 0;
+                failures = 0;
+            }
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested && ++failures < MostFailures)
+            {
+                // It is the oldest at every turn, and must not keep those after it.
+                failed ??= ExceptionDispatchInfo.Capture(exception);
             }
         }
 
+        failed?.Throw();
         return ended;
     }
 

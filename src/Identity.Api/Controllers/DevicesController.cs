@@ -40,7 +40,7 @@ public sealed class DevicesController(DeviceRegistry devices, DeviceWithdrawal w
         }
 
         var device = new NewDevice(request.Platform, request.Token, request.DeviceId, request.AppId, request.Environment, request.Key);
-        return await devices.RegisterAsync(accountId, sessionId, device, Caller(), account => notices.Write(account, AccessChange.DeviceKeyAdded, _ => DevicePlatforms.NameOf(device.Platform)), cancellationToken) switch
+        return await devices.RegisterAsync(accountId, sessionId, device, Caller(), (account, change, platform) => notices.Write(account, change, _ => DevicePlatforms.NameOf(platform)), cancellationToken) switch
         {
             DeviceRegistration.Registered registered => MadeAt($"/devices/{registered.Device.Id:D}", DeviceResponse.Of(registered.Device, sessionId)),
             DeviceRegistration.SessionOver => new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidToken, BadToken),

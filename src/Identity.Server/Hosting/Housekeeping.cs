@@ -16,31 +16,46 @@ internal sealed partial class Housekeeping(KeyRing keys, SessionService sessions
             {
                 // Jitter: nodes that start together do not clean together.
                 await Task.Delay(TimeSpan.FromSeconds(30 + Random.Shared.Next(60)), timeProvider, stoppingToken);
-                try
-                {
-                    await keys.RefreshAsync(stoppingToken);
-                    while (await sessions.EndExpiredAsync(200, stoppingToken) > 0)
-                    {
-                    }
 
-                    while (await externalSessions.EndDueAsync(timeProvider.GetUtcNow(), 200, stoppingToken) > 0)
-                    {
-                    }
-
-                    if (settings.RabbitMq is null)
-                    {
-                        await store.RunAsync(stoppingToken);
-                    }
-                }
-                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+                // Each for itself: one that fails at every turn must not keep the others from theirs.
+                await TryAsync(() => keys.RefreshAsync(stoppingToken), stoppingToken);
+                await TryAsync(() => EndExpiredAsync(stoppingToken), stoppingToken);
+                await TryAsync(() => EndDueAsync(stoppingToken), stoppingToken);
+                if (settings.RabbitMq is null)
                 {
-                    LogFailed(exception);
+                    await TryAsync(() => store.RunAsync(stoppingToken), stoppingToken);
                 }
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
             // Told to stop.
+        }
+    }
+
+    private async Task EndExpiredAsync(CancellationToken cancellationToken)
+    {
+        while (await sessions.EndExpiredAsync(200, cancellationToken) > 0)
+        {
+        }
+    }
+
+    private async Task EndDueAsync(CancellationToken cancellationToken)
+    {
+        while (await externalSessions.EndDueAsync(timeProvider.GetUtcNow(), 200, cancellationToken) > 0)
+        {
+        }
+    }
+
+    private async Task TryAsync(Func<Task> work, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await work();
+        }
+        catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+        {
+            LogFailed(exception);
         }
     }
 

@@ -99,8 +99,8 @@ public sealed partial class OneTimeCodeConsumer(
             }
             catch (Exception exception)
             {
-                // Not acknowledged: it comes again, to whoever is there.
-                LogNotFinished(exception.GetType().Name, exception.Message);
+                // Not acknowledged: it comes again, to whoever is there. Its words may be a mail server's, with the person's address.
+                LogNotFinished(exception.GetType().Name);
                 await End("a request could not be finished");
             }
             finally
@@ -275,8 +275,8 @@ public sealed partial class OneTimeCodeConsumer(
     [LoggerMessage(3422, LogLevel.Warning, "Requests cannot be taken: {Kind}: {Reason}")]
     private partial void LogInterrupted(string kind, string reason);
 
-    [LoggerMessage(3423, LogLevel.Warning, "A request could not be finished and comes again: {Kind}: {Reason}")]
-    private partial void LogNotFinished(string kind, string reason);
+    [LoggerMessage(3423, LogLevel.Warning, "A request could not be finished and comes again: {Kind}")]
+    private partial void LogNotFinished(string kind);
 
     [LoggerMessage(3424, LogLevel.Warning, "A request was dead-lettered at attempt {Attempt}: {Reason}")]
     private partial void LogDeadLettered(string reason, int attempt);

@@ -21,6 +21,7 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
 
     private readonly Lock _lock = new();
     private Uri? _currentUri;
+    private volatile IConnection? _blocked;
     private TaskCompletionSource<IConnection> _current = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>The open connection, or null while the broker is away.</summary>
@@ -34,6 +35,9 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
             }
         }
     }
+
+    /// <summary>The broker is short of memory or disk, and reads nothing of what it is sent until it has some again.</summary>
+    public bool IsBlocked => _blocked is { } blocked && ReferenceEquals(blocked, Current);
 
     /// <summary>Waits for the broker.</summary>
     public async Task<IConnection> WaitAsync(CancellationToken cancellationToken)
@@ -151,7 +155,14 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
         };
         connection.ConnectionBlockedAsync += (_, _) =>
         {
+            _blocked = connection;
             LogBlocked(name);
+            return Task.CompletedTask;
+        };
+        connection.ConnectionUnblockedAsync += (_, _) =>
+        {
+            _blocked = null;
+            LogUnblocked(name);
             return Task.CompletedTask;
         };
         if (!connection.IsOpen)
@@ -220,6 +231,9 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
 
     [LoggerMessage(3403, LogLevel.Warning, "The broker at {Broker} takes no messages for now: it is short of memory or disk")]
     private partial void LogBlocked(string broker);
+
+    [LoggerMessage(3405, LogLevel.Information, "The broker at {Broker} takes messages again")]
+    private partial void LogUnblocked(string broker);
 
     [LoggerMessage(3404, LogLevel.Warning, "The exchanges for events could not be declared: {Reason}")]
     private partial void LogNotDeclared(string reason);

@@ -26,7 +26,7 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
     public async Task<PublishOutcome> PublishAsync(IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        if (await FindChannelAsync(cancellationToken) is not { } channel)
+        if (broker.IsBlocked || await FindChannelAsync(cancellationToken) is not { } channel)
         {
             return PublishOutcome.Nothing;
         }
@@ -121,9 +121,9 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
         }
         catch (Exception exception)
         {
-            // It may or may not have arrived, so it goes again. From a broker that is there, no or no word is its answer to this very message.
+            // It may or may not have arrived, so it goes again. From a broker that is there and reads, no or no word is its answer to this very message.
             LogUnconfirmed(message.RoutingKey, message.MessageId, exception.GetType().Name);
-            return exception is PublishException || (channel.IsOpen && !cancellationToken.IsCancellationRequested) ? Fate.Refused : Fate.Unknown;
+            return exception is PublishException || (channel.IsOpen && !broker.IsBlocked && !cancellationToken.IsCancellationRequested) ? Fate.Refused : Fate.Unknown;
         }
     }
 

@@ -297,8 +297,56 @@ public sealed class DeviceTests(DeviceServer server) : IClassFixture<DeviceServe
         Assert.Equal(2, await NoticesAsync(person));
     }
 
-    private Task<int> NoticesAsync(Person person) =>
-        server.Database.ReadAsync((context, cancel) => context.Set<AccessNoticeRow>().CountAsync(r => r.AccountId == Guid.Parse(person.Id) && r.Change == nameof(AccessChange.DeviceKeyAdded), cancel), TestContext.Current.CancellationToken);
+    // A stolen access token takes a key away by any of these, and removing the device, of which its owner is told, is not needed.
+    [Fact]
+    public async Task Post_WhenANewTokenOfAnOldSignInTakesTheKeyAway_TellsTheOwner()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        await AddKeyedAsync(tokens, DeviceServer.NewToken(), "phone-1");
+        server.Time.Advance(TimeSpan.FromMinutes(11));
+        Assert.Equal(0, await NoticesAsync(person, AccessChange.DeviceKeyRemoved));
+        await server.AddDeviceAsync(tokens, DeviceServer.NewToken(), "phone-1");
+        Assert.Equal(1, await NoticesAsync(person, AccessChange.DeviceKeyRemoved));
+        await server.AddDeviceAsync(tokens, DeviceServer.NewToken(), "phone-1");
+        Assert.Equal((1, 1), (await NoticesAsync(person), await NoticesAsync(person, AccessChange.DeviceKeyRemoved)));
+    }
+
+    [Fact]
+    public async Task Post_WhenAKeyedDeviceMakesRoom_TellsTheOwner()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        await AddKeyedAsync(tokens, DeviceServer.NewToken(), "phone-1");
+        for (var i = 0; i < 20; i++)
+        {
+            server.Time.Advance(TimeSpan.FromSeconds(1));
+            await server.AddDeviceAsync(tokens);
+        }
+
+        Assert.Equal((1, 1), (await NoticesAsync(person), await NoticesAsync(person, AccessChange.DeviceKeyRemoved)));
+    }
+
+    [Fact]
+    public async Task Post_WhenAKeyedDevicesTokenBecomesAnothers_TellsTheOneWhoHadIt()
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        var (other, others) = await server.SignedInAsync();
+        var token = DeviceServer.NewToken();
+        await AddKeyedAsync(tokens, token, "phone-1");
+        await server.AddDeviceAsync(others, token, "phone-1");
+        Assert.Equal((1, 0), (await NoticesAsync(person, AccessChange.DeviceKeyRemoved), await NoticesAsync(other, AccessChange.DeviceKeyRemoved)));
+    }
+
+    private async Task AddKeyedAsync(Tokens tokens, string token, string deviceId)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        await server.AddDeviceAsync(tokens, token, deviceId, Convert.ToBase64String(key.ExportSubjectPublicKeyInfo()));
+    }
+
+    private Task<int> NoticesAsync(Person person, AccessChange change = AccessChange.DeviceKeyAdded)
+    {
+        var (id, name) = (Guid.Parse(person.Id), change.ToString());
+        return server.Database.ReadAsync((context, cancel) => context.Set<AccessNoticeRow>().CountAsync(r => r.AccountId == id && r.Change == name, cancel), TestContext.Current.CancellationToken);
+    }
 
     [Fact]
     public async Task Store_WhenADeviceIsRegistered_HoldsNeitherItsTokenNorAPlainHashOfIt()

@@ -1,7 +1,9 @@
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Data;
 using Identity.Accounts.Data.Tables;
+using Identity.Accounts.Delivery;
 using Identity.Accounts.Delivery.Push;
 using Identity.Accounts.Devices;
 using Identity.Accounts.Events;
@@ -204,6 +206,47 @@ public sealed class PushDeliveryTests
         Assert.Equal(0, await world.WaitingAsync());
         await world.SendAsync();
         Assert.Empty(world.Fcm.Asked);
+    }
+
+    // As somebody would who got hold of the access token: the code was asked for in the owner's name a moment before.
+    [Fact]
+    public async Task LoginCode_WhenItsDeviceLosesItsKeyBeforeItIsSent_DoesNotReachTheTokenThatTookItsPlace()
+    {
+        await using var world = await PushWorld.StartAsync();
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var owner = await world.AddAccountAsync();
+        await RegisterAsync("phone", "with-key", key.ExportSubjectPublicKeyInfo());
+        await RegisterAsync("tablet", "without-key", key: null);
+        world.Time.Advance(TimeSpan.FromMinutes(11));
+        await SendAsync("Login code 123456", opensAccount: true);
+        await RegisterAsync("phone", "of-the-thief", key: null);
+        Assert.Equal(0, await world.WaitingAsync());
+
+        // What is no secret of the key's follows a device to its new token.
+        await SendAsync("Code 654321", opensAccount: false);
+        await RegisterAsync("tablet", "renewed", key: null);
+        await world.DrainAsync();
+        Assert.Equal(["of-the-thief Code 654321", "renewed Code 654321"], world.Fcm.Taken.Select(message => $"{(string)message["token"]!} {(string)message["notification"]!["body"]!}").Order());
+
+        async Task RegisterAsync(string name, string token, byte[]? key) =>
+            Assert.IsType<DeviceRegistration.Registered>(await world.Node.GetRequiredService<DeviceRegistry>().RegisterAsync(owner.Account, owner.Session, new NewDevice("android", token, name, PublicKey: key), new Caller(null, null), notice: null, PushWorld.Cancel));
+
+        Task SendAsync(string text, bool opensAccount) =>
+            world.Node.GetRequiredService<PushOutbox>().SendAsync(new PersonalMessage(owner.Account.ToString("N"), "title", text, Id: Guid.NewGuid(), OpensAccount: opensAccount), PushWorld.Cancel);
+    }
+
+    [Fact]
+    public async Task Code_WhenItWaitedInLineBeforeItWasWritten_IsWorthNothingOnceItIsOver()
+    {
+        await using var world = await PushWorld.StartAsync();
+        var owner = await world.AddAccountAsync();
+        await world.AddDeviceAsync(owner, "android");
+        var message = new PersonalMessage(owner.Account.ToString("N"), "title", "Code 123456", Id: Guid.NewGuid()) { ExpiresAt = world.Time.GetUtcNow() + TimeSpan.FromMinutes(5) };
+        world.Time.Advance(TimeSpan.FromMinutes(4));
+        await world.Node.GetRequiredService<PushOutbox>().SendAsync(message, PushWorld.Cancel);
+        world.Time.Advance(TimeSpan.FromSeconds(61));
+        await world.DrainAsync();
+        Assert.Equal((0, 1), (world.Fcm.Taken.Count, world.Count("expired")));
     }
 
     [Theory]

@@ -152,6 +152,32 @@ public sealed class EventTests(RabbitMqServer broker) : IDisposable
         AssertOrder(listener);
     }
 
+    // It reads nothing then, so there is no word of it about any one event: they wait for the broker, and not for half their age.
+    [Fact]
+    public async Task Event_WhenTheBrokerIsShortOfMemory_GoesOutAsSoonAsItHasSomeAgain()
+    {
+        broker.RequireOurs();
+        var uri = await broker.CreateHostAsync();
+        await using var listener = await Listener.BindAsync(uri);
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer(), claim: TimeSpan.FromMinutes(10), confirmTimeout: TimeSpan.FromSeconds(1));
+        await CreateAsync(worker, EventTypes.UserCreated);
+        await Eventually.TrueAsync(() => listener.Received.Count == 1, "the first arrives");
+        await broker.AlarmAsync(isShort: true);
+        try
+        {
+            await CreateAsync(worker, EventTypes.UserUpdated);
+            await Eventually.TrueAsync(() => ClaimedAsync(worker), "the relay tries it");
+            await Eventually.TrueAsync(async () => !await ClaimedAsync(worker), "it is not put off", 20);
+        }
+        finally
+        {
+            await broker.AlarmAsync(isShort: false);
+        }
+
+        await Eventually.TrueAsync(() => listener.Received.Any(message => message.RoutingKey == EventTypes.UserUpdated), "it arrives");
+        await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<SqlOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
+    }
+
     [Fact]
     public async Task Event_WhenTheQueueForTheUnheardWasDeleted_IsParkedInANewOne()
     {

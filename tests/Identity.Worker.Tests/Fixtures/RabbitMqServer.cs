@@ -128,7 +128,7 @@ public sealed class RabbitMqServer : IAsyncLifetime
             }
             catch (Exception exception) when (exception is SocketException or HttpRequestException)
             {
-                Assert.True(deadline.Elapsed < TimeSpan.FromSeconds(90), "rabbitmq-server did not start in time");
+                Assert.True(deadline.Elapsed < TimeSpan.FromSeconds(240), "rabbitmq-server did not start in time");
             }
 
             await Task.Delay(100);
@@ -142,6 +142,14 @@ public sealed class RabbitMqServer : IAsyncLifetime
         await _broker.WaitForExitAsync();
         _broker.Dispose();
         _broker = null;
+    }
+
+    /// <summary>As when it is short of memory: connections that publish are blocked, and what they send is not read until it has some again.</summary>
+    public async Task AlarmAsync(bool isShort)
+    {
+        using var control = Start("/usr/lib/rabbitmq/bin/rabbitmqctl", "set_vm_memory_high_watermark " + (isShort ? "0" : "0.9"));
+        await control.WaitForExitAsync();
+        Assert.Equal(0, control.ExitCode);
     }
 
     /// <summary>A virtual host of the test's own, as a URI.</summary>

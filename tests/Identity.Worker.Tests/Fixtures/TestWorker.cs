@@ -21,7 +21,7 @@ internal sealed class TestWorker : IAsyncDisposable
 
     public bool IsConsuming => Services.GetRequiredService<OneTimeCodeConsumer>().IsConsuming;
 
-    public static async Task<TestWorker> StartAsync(string uris, string directory, ICodeIssuer issuer, IReadOnlyList<TimeSpan>? retryDelays = null, TimeSpan? unroutedAfter = null, TimeSpan? claim = null)
+    public static async Task<TestWorker> StartAsync(string uris, string directory, ICodeIssuer issuer, IReadOnlyList<TimeSpan>? retryDelays = null, TimeSpan? unroutedAfter = null, TimeSpan? claim = null, TimeSpan? confirmTimeout = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
@@ -38,6 +38,7 @@ internal sealed class TestWorker : IAsyncDisposable
             Uris = [.. uris.Split(',').Select(uri => new Uri(uri))],
             RetryDelays = retryDelays ?? [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(150), TimeSpan.FromSeconds(6)],
             UnroutedAfter = unroutedAfter ?? TimeSpan.FromMinutes(15),
+            ConfirmTimeout = confirmTimeout ?? TimeSpan.FromSeconds(10),
         });
         var host = builder.Build();
         await host.Services.InitializeStoresAsync();

@@ -51,7 +51,7 @@ public sealed class PushOutbox : IMessageSender
 
         var content = new PushContent(message.Subject ?? "", message.Text, new Dictionary<string, string>(StringComparer.Ordinal) { ["type"] = PushKinds.Code });
         return _database.TransactAsync(
-            async (context, token) => await WriteAsync(context, Guid.ParseExact(message.To, "N"), message.Id ?? Guid.CreateVersion7(now), PushKinds.Code, content, now, now + _options.Value.OneTimeCodeLifetime, withKeyOnly: message.OpensAccount, token),
+            async (context, token) => await WriteAsync(context, Guid.ParseExact(message.To, "N"), message.Id ?? Guid.CreateVersion7(now), PushKinds.Code, content, now, message.ExpiresAt ?? now + _options.Value.OneTimeCodeLifetime, withKeyOnly: message.OpensAccount, token),
             cancellationToken);
     }
 

@@ -183,7 +183,7 @@ public sealed partial class CodeRequestProcessor(
             await (outcome switch
             {
                 "sent" => processed.EndAsync(id, claim, CancellationToken.None),
-                "undeliverable" => processed.ReleaseAsync(id, claim, timeProvider.GetUtcNow(), CancellationToken.None),
+                "undeliverable" or "failed" => processed.ReleaseAsync(id, claim, timeProvider.GetUtcNow(), CancellationToken.None),
                 _ => Task.CompletedTask,
             });
         }
@@ -217,11 +217,18 @@ public sealed partial class CodeRequestProcessor(
         return new(!isAnswered && refused.IsPassing ? CodeRequestFate.Retry : CodeRequestFate.Finished, CodeRequest.FormatError(request.Framing, refused.Message), "refused", "refused: " + refused.Message);
     }
 
+    private CodeRequestResult Failure(CodeRequest request, CodeIssue.Undelivered undelivered)
+    {
+        LogNotDelivered(undelivered.Kind);
+        return new(CodeRequestFate.Retry, CodeRequest.FormatError(request.Framing, FailedMessage), "failed", undelivered.Kind);
+    }
+
     private async Task<CodeRequestResult> IssueAsync(CodeRequest request, bool isAnswered, Func<CodeRequestAnswer, CancellationToken, Task<bool>> beforeDelivery, CancellationToken stopping) =>
         await issuer.IssueAsync(request, beforeDelivery, stopping) switch
         {
             CodeIssue.Sent sent => new(CodeRequestFate.Finished, CodeRequest.FormatAnswer(request.Framing, CodeRequest.Serialize(sent.Answer)), "sent"),
             CodeIssue.Refused refused => Refusal(request, refused, isAnswered),
+            CodeIssue.Undelivered undelivered => Failure(request, undelivered),
             CodeIssue.Undeliverable => new(CodeRequestFate.Dead, CodeRequest.FormatError(request.Framing, UndeliverableMessage), "undeliverable", "refused for good by who was to deliver it"),
             _ => new(CodeRequestFate.Retry, CodeRequest.FormatError(request.Framing, FailedMessage), "busy", "claim lost"),
         };
@@ -239,6 +246,9 @@ public sealed partial class CodeRequestProcessor(
 
     [LoggerMessage(2811, LogLevel.Error, "A request for a one-time code failed and is tried again")]
     private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(2819, LogLevel.Warning, "A one-time code that was asked for by message could not be handed over ({Kind}) and is tried again")]
+    private partial void LogNotDelivered(string kind);
 
     [LoggerMessage(2812, LogLevel.Error, "The claim on a failed request could not be given back")]
     private partial void LogNotReleased(Exception exception);

@@ -19,11 +19,15 @@ public abstract record CodeIssue
     /// <summary>Made, and whoever was to carry it said that it never will, to this address: there is nothing to try again.</summary>
     public sealed record Undeliverable : CodeIssue;
 
+    /// <summary>Made, and not handed over for a passing reason.</summary>
+    /// <param name="Kind">Of the failure. Its words are a server's, and may hold the person's address.</param>
+    public sealed record Undelivered(string Kind) : CodeIssue;
+
     /// <summary>Made, but the caller said no before it was sent.</summary>
     public sealed record Withheld : CodeIssue;
 }
 
-/// <summary>Makes and delivers one-time codes for requests that come by message. Throws where it failed for a passing reason.</summary>
+/// <summary>Makes and delivers one-time codes for requests that come by message. Throws where a store failed, and where delivery ended with <c>cancellationToken</c>.</summary>
 public interface ICodeIssuer
 {
     /// <summary>

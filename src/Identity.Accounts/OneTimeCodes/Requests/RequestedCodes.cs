@@ -54,6 +54,10 @@ public sealed class RequestedCodes(CodeRecipients recipients, CodeLimits limits,
             {
                 return new CodeIssue.Undeliverable();
             }
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+            {
+                return new CodeIssue.Undelivered(exception.GetType().Name);
+            }
         }
 
         return new CodeIssue.Sent(answer);

@@ -139,6 +139,21 @@ public sealed class SessionServiceTests
     }
 
     [Fact]
+    public async Task EndExpired_WhenOneCannotBeEnded_EndsTheOthers()
+    {
+        await using var world = new World();
+        await world.AddAsync();
+        await world.SignedInAsync();
+        await world.SignedInAsync();
+        world.Time.Advance(TimeSpan.FromDays(7));
+        var listed = await world.Get<ISessionStore>().ListExpiredAsync(world.Time.GetUtcNow(), 10, World.Cancel);
+        var store = DispatchProxy.Create<ISessionStore, Stuck>();
+        (((Stuck)store).Store, ((Stuck)store).Id) = (world.Get<ISessionStore>(), listed[0].Id);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => ActivatorUtilities.CreateInstance<SessionService>(world.Services, store).EndExpiredAsync(10, World.Cancel));
+        Assert.Equal(listed[1].Id, (string?)Assert.Single(world.Events.Of(EventTypes.SessionDestroyed)).Data["sessionId"]);
+    }
+
+    [Fact]
     public async Task EndExpired_WhenAClientProlongsOneThatIsListedAlready_LeavesIt()
     {
         await using var world = new World();
@@ -198,4 +213,15 @@ public class Prolonging : DispatchProxy
 
         return listed;
     }
+}
+
+/// <summary>A store that cannot end one session, at whatever turn.</summary>
+public class Stuck : DispatchProxy
+{
+    internal ISessionStore Store { get; set; } = null!;
+
+    internal string Id { get; set; } = "";
+
+    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
+        targetMethod!.Name == nameof(ISessionStore.EndExpiredAsync) && (string)args![0]! == Id ? Task.FromException<bool>(new InvalidOperationException("no")) : targetMethod.Invoke(Store, args);
 }

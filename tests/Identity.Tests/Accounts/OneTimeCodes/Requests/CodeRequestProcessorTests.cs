@@ -4,7 +4,10 @@ using System.Threading.Channels;
 using Identity.Accounts.Delivery;
 using Identity.Accounts.OneTimeCodes.Requests;
 using Identity.Accounts.RateLimits;
+using Identity.Tests.Api;
+using MailKit.Net.Smtp;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Identity.Tests.Accounts.OneTimeCodes.Requests;
@@ -36,6 +39,29 @@ public sealed class CodeRequestProcessorTests
         }
 
         Assert.Equal("refused", (await Processor(world).ProcessAsync(s_request, "sixth", isAnswered: true, CancellationToken.None)).Outcome);
+    }
+
+    // Greylisting, the most usual of passing refusals, names the mailbox.
+    [Fact]
+    public async Task Request_WhenTheMailServerRefusesItsAddressForNow_IsTriedAgainAndTheAddressIsInNoLog()
+    {
+        await using var world = new World();
+        await world.AddAsync(email: "ada@example.com");
+        world.Mail.Fail = message => new SmtpCommandException(SmtpErrorCode.RecipientNotAccepted, SmtpStatusCode.MailboxBusy, $"4.2.0 <{message.To}>: Recipient address rejected: Greylisted");
+        using var logs = new CapturedLogs();
+        using var factory = LoggerFactory.Create(logging => logging.AddProvider(logs));
+        var processor = new CodeRequestProcessor(world.Get<IProcessedMessages>(), world.Get<ICodeIssuer>(), world.Time, factory.CreateLogger<CodeRequestProcessor>());
+        foreach (var id in (string?[])["one", null])
+        {
+            var failed = await processor.ProcessAsync(s_request, id, isAnswered: true, CancellationToken.None);
+            Assert.Equal((CodeRequestFate.Retry, "failed", nameof(SmtpCommandException)), (failed.Fate, failed.Outcome, failed.Reason));
+        }
+
+        Assert.NotEmpty(logs.Lines);
+        Assert.DoesNotContain(logs.Lines, line => line.Contains("ada@example.com", StringComparison.Ordinal));
+        Assert.Contains(logs.Lines, line => line.Contains(nameof(SmtpCommandException), StringComparison.Ordinal));
+        world.Mail.Fail = _ => null;
+        Assert.Equal("sent", (await processor.ProcessAsync(s_request, "one", isAnswered: true, CancellationToken.None)).Outcome);
     }
 
     [Fact]
