@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Identity.Accounts.Audit;
+using Identity.Accounts.Data;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Api;
@@ -339,16 +340,16 @@ public sealed class RoleTests(ApiServer server)
     {
         var admin = await server.AdminAsync();
         var id = (string)(await server.GetAsync("users/me", admin.Access)).Json["id"]!;
-        var (address, name) = ("192.0.2." + Random.Shared.Next(1, 255), "roles/" + UserAdministrationTests.Mark());
+        var (address, name) = ($"198.18.{Random.Shared.Next(256)}.{Random.Shared.Next(256)}", "roles/" + UserAdministrationTests.Mark());
         foreach (var (method, body) in ((HttpMethod, object?)[])[(HttpMethod.Put, new { }), (HttpMethod.Put, new { description = "two" }), (HttpMethod.Delete, null), (HttpMethod.Delete, null)])
         {
             await server.SendAsync(method, name, body, admin.Access, ip: address);
         }
 
-        var trail = await server.Services.GetRequiredService<IAuditLog>().ListAsync(accountId: null, 100, TestContext.Current.CancellationToken);
+        var trail = await server.Services.GetRequiredService<StoreDatabase>().ReadAsync((context, token) => context.Audit.Where(record => record.Ip == address).ToListAsync(token), TestContext.Current.CancellationToken);
         Assert.Equal(
             [("role_create", "success", id), ("role_remove", "success", id), ("role_update", "success", id)],
-            trail.Where(record => record.Ip == address && record.Action.StartsWith("role_", StringComparison.Ordinal)).Select(record => (record.Action, record.Outcome, record.ActorId!)).Order());
+            trail.Select(record => (record.Action, record.Outcome, record.ActorId!)).Order());
     }
 
     [Fact]
