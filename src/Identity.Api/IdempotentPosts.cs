@@ -150,7 +150,7 @@ public sealed partial class IdempotentPosts(IProcessedMessages requests, IDataPr
             body["metadata"] = null;
         }
 
-        var kept = new KeptAnswer(asked, made.StatusCode!.Value, Text(http.Response.Headers.Location), Text(http.Response.Headers.ETag), body.ToJsonString(ContractJson.Options));
+        var kept = new KeptAnswer(asked, made.StatusCode!.Value, Text(http.Response.Headers.Location), Text(http.Response.Headers.ETag), body.ToJsonString(ContractJson.Options), Text(http.Response.Headers[RegistrationProof.Header]));
         var text = Protect(name, kept);
         return text.Length <= LongestAnswer ? text : Protect(name, kept with { Body = null });
 
@@ -177,6 +177,9 @@ public sealed partial class IdempotentPosts(IProcessedMessages requests, IDataPr
 
         http.Response.Headers.Location = kept.Location;
         http.Response.Headers.ETag = kept.ETag;
+
+        // Whoever lost the answer to a registration lost this with it, and has the same claim to it: the key, and a request with the password in it.
+        http.Response.Headers[RegistrationProof.Header] = kept.Ticket;
         http.Response.Headers.CacheControl = "no-store";
         return new ContentResult { StatusCode = kept.StatusCode, ContentType = "application/json; charset=utf-8", Content = body.ToJsonString(ContractJson.Options) };
     }
@@ -212,5 +215,5 @@ public sealed partial class IdempotentPosts(IProcessedMessages requests, IDataPr
     [LoggerMessage(4001, LogLevel.Warning, "The answer to a request with an Idempotency-Key could not be kept: a repeat is refused for two minutes, and then done again")]
     private partial void LogNotKept(Exception exception);
 
-    private sealed record KeptAnswer(string Asked, int StatusCode, string? Location, string? ETag, string? Body);
+    private sealed record KeptAnswer(string Asked, int StatusCode, string? Location, string? ETag, string? Body, string? Ticket = null);
 }

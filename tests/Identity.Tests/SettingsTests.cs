@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Reflection;
 using System.Text.Json.Nodes;
@@ -62,6 +63,8 @@ public sealed partial class SettingsTests
     [InlineData("OAuth__RefreshGrace", "2m")]
     [InlineData("Federation__Providers__corp__CreateAccounts", "perhaps")]
     [InlineData("Logging__LogLevel__Default", "loud")]
+    [InlineData("Clients__0", "atlas")]
+    [InlineData("Resources__0", "https://notes.example.com")]
     [InlineData("ADMIN_PASSWORD", "a sound pass phrase 7", "Production")]
     public async Task Setting_WhenItCannotBeUsed_StopsTheStartWithALineThatNamesIt(string name, string value, string environment = "Development")
     {
@@ -272,6 +275,59 @@ public sealed partial class SettingsTests
         directory.Delete(recursive: true);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("root@example.com")]
+    public async Task PrintedPassword_OutsideDevelopment_OpensNothing(string? admin)
+    {
+        var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["DATA_DIR"] = directory.FullName };
+        string password, access;
+        await using (var first = ServerProcess.Start(settings))
+        {
+            await first.WaitReadyAsync();
+            password = PrintedPassword().Match(first.Output).Groups["password"].Value;
+            (var status, access) = await LoginAsync(first, "admin@localhost.local", password);
+            Assert.Equal(HttpStatusCode.OK, status);
+            Assert.Equal(0, await first.TerminateAsync());
+        }
+
+        (settings["PUBLIC_URL"], settings["TRUSTED_PROXIES"], settings["BIND_ADDRESS"]) = ("https://id.example.com", "127.0.0.1,::1", "127.0.0.1");
+        if (admin is not null)
+        {
+            (settings["ADMIN_EMAIL"], settings["ADMIN_PASSWORD"]) = (admin, "a sound pass phrase 7");
+        }
+
+        await using (var second = ServerProcess.Start(settings, "Production"))
+        {
+            await second.WaitReadyAsync();
+            Assert.Equal(HttpStatusCode.Unauthorized, (await LoginAsync(second, "admin@localhost.local", password)).Status);
+            using var http = new HttpClient { BaseAddress = second.Address };
+            http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
+            http.DefaultRequestHeaders.Authorization = new("Bearer", access);
+            Assert.Equal(HttpStatusCode.Unauthorized, (await http.GetAsync("/api/identity/users")).StatusCode);
+            if (admin is not null)
+            {
+                // Else whoever runs it would have nobody to sign in as.
+                Assert.Equal(HttpStatusCode.OK, (await LoginAsync(second, admin, "a sound pass phrase 7")).Status);
+            }
+
+            Assert.Equal(0, await second.TerminateAsync());
+            await second.WaitOutputAsync();
+            Assert.Single(second.Output.Split('\n'), line => line.Contains("\"eventId\":5013", StringComparison.Ordinal));
+        }
+
+        directory.Delete(recursive: true);
+    }
+
+    private static async Task<(HttpStatusCode Status, string Access)> LoginAsync(ServerProcess server, string email, string password)
+    {
+        using var http = new HttpClient { BaseAddress = server.Address };
+        http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
+        using var answer = await http.PostAsJsonAsync("/api/identity/login", new { email, password });
+        return (answer.StatusCode, (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["accessToken"] ?? "");
+    }
+
     [Fact]
     public async Task Server_WhenInProduction_TellsItsTrapsInJsonAndKeepsItsDocumentsClosed()
     {
@@ -398,6 +454,9 @@ public sealed partial class SettingsTests
         new ConfigurationBuilder().AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Name, (string?)setting.Value))).Build();
 
     private static string Document() => File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "settings.md"));
+
+    [GeneratedRegex(@"Administrator \S+, password (?<password>\S+)", RegexOptions.ExplicitCapture)]
+    private static partial Regex PrintedPassword();
 
     [GeneratedRegex(@"^\| `(?<name>[A-Z]\w+:\w+)` \| (?<value>[^|]+) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex SectionRow();

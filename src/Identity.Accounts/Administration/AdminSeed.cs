@@ -1,8 +1,11 @@
 using System.Security.Cryptography;
+using Identity.Accounts.Audit;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Registration;
+using Identity.Accounts.Sessions;
+using Microsoft.AspNetCore.Identity;
 
 namespace Identity.Accounts.Administration;
 
@@ -17,16 +20,32 @@ public sealed record SeededAdmin(string Email, string? GeneratedPassword);
 public sealed record AdminSeeding(SeededAdmin? Made, bool IsAddressTaken);
 
 /// <summary>Makes the first admin where there is none.</summary>
-public sealed class AdminSeed(IAccountStore accounts, RegistrationService registration, PasswordHashing hashing, PasswordPolicy policy, LifecycleEvents events)
+public sealed class AdminSeed(
+    IAccountStore accounts,
+    ICredentialStore credentials,
+    RegistrationService registration,
+    PasswordHashing hashing,
+    PasswordPolicy policy,
+    SessionService sessions,
+    LifecycleEvents events,
+    AuditTrail audit,
+    ILookupNormalizer normalizer,
+    TimeProvider timeProvider)
 {
     public const string AdminRole = RoleCatalog.Admin;
+
+    // The stamp of whom a password was made up for, until another is set: each of these changes it.
+    private const string Printed = "printed-";
 
     /// <param name="email">ADMIN_EMAIL.</param>
     /// <param name="password">ADMIN_PASSWORD; null: made up.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<AdminSeeding> EnsureAsync(string email, string? password, CancellationToken cancellationToken)
+    /// <param name="besides">An administrator who does not count; null: all do.</param>
+    public async Task<AdminSeeding> EnsureAsync(string email, string? password, CancellationToken cancellationToken, Guid? besides = null)
     {
-        if (await accounts.AnyInRoleAsync(AdminRole, cancellationToken))
+        if (besides is null
+            ? await accounts.AnyInRoleAsync(AdminRole, cancellationToken)
+            : (await accounts.SearchAsync(new AccountFilter(Search: null, AdminRole, IsActive: null), after: null, limit: 2, cancellationToken)).Any(admin => admin.Id != besides))
         {
             return new(Made: null, IsAddressTaken: false);
         }
@@ -35,11 +54,52 @@ public sealed class AdminSeed(IAccountStore accounts, RegistrationService regist
         var account = registration.Create(new NewAccount(email, password ?? generated!));
         account.Roles = [AdminRole];
         account.EmailVerified = true;
+        account.SecurityStamp = (generated is null ? "" : Printed) + account.SecurityStamp;
         var hash = await hashing.HashAsync(password ?? generated!, cancellationToken);
         var written = await accounts.CreateAsync(account, new AccountCredentials(account.Id, hash, account.CreatedAt), [events.OfUser(EventTypes.UserCreated, account)], cancellationToken);
 
         // Another node may have made it in between.
         return written == AccountWrite.Done ? new(new SeededAdmin(email, generated), IsAddressTaken: false) : new(Made: null, IsAddressTaken: !await accounts.AnyInRoleAsync(AdminRole, cancellationToken));
+    }
+
+    /// <summary>
+    /// A password that was made up for a developer's machine, and shown on its console, opens nothing elsewhere, whatever data was taken along: the account has none from
+    /// now on, and its sessions end.
+    /// </summary>
+    /// <returns>Whose; null: there is no such account, or it has another password by now.</returns>
+    public async Task<Guid?> WithdrawPrintedAsync(string email, CancellationToken cancellationToken)
+    {
+        if (await accounts.FindByEmailAsync(normalizer.NormalizeEmail(email), cancellationToken) is not { } account)
+        {
+            return null;
+        }
+
+        var caller = new Caller(Ip: null, UserAgent: null, ActorId: "start");
+        var revised = await accounts.ReviseAsync(
+            account,
+            async current =>
+            {
+                if (!current.SecurityStamp.StartsWith(Printed, StringComparison.Ordinal))
+                {
+                    return null;
+                }
+
+                var stored = (await credentials.FindAsync(current.Id, cancellationToken))?.PasswordHash;
+                var now = timeProvider.GetUtcNow();
+                (current.SecurityStamp, current.UpdatedAt) = (Guid.NewGuid().ToString("N"), now);
+                return new AccountRevision(
+                    [events.OfUser(EventTypes.UserPasswordChanged, current)],
+                    new AccountConsequences { Password = new PasswordReplacement(stored, Hash: null, now), EndSessions = sessions.EndingWith(SessionEndReasons.PasswordChanged, caller) });
+            },
+            cancellationToken);
+        if (!revised.IsDone)
+        {
+            return null;
+        }
+
+        await sessions.AuditEndedAsync(revised.Ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
+        await audit.WriteAsync("password_withdrawn", "success", account.Id, caller, sessionId: null, CancellationToken.None);
+        return account.Id;
     }
 
     /// <summary>What is wrong with ADMIN_PASSWORD; null: nothing.</summary>

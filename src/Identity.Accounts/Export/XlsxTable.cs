@@ -29,11 +29,11 @@ internal static class XlsxTable
             }
 
             row[0] = new DataCell(user.Id.ToString("D"));
-            row[1] = new DataCell(user.Email);
-            row[2] = new DataCell(user.UserName);
+            row[1] = new DataCell(Writable(user.Email));
+            row[2] = new DataCell(Writable(user.UserName));
             row[3] = new DataCell(user.PhoneNumber);
-            row[4] = new DataCell(user.FirstName);
-            row[5] = new DataCell(user.LastName);
+            row[4] = new DataCell(Writable(user.FirstName));
+            row[5] = new DataCell(Writable(user.LastName));
             row[6] = new DataCell(user.EmailVerified);
             row[7] = new DataCell(user.PhoneNumberVerified);
             row[8] = new DataCell(user.IsActive);
@@ -49,6 +49,10 @@ internal static class XlsxTable
         await held.FlushAsync(cancellationToken);
         return rows;
     }
+
+    // XML 1.0 §2.2: one name with what XML cannot hold, which anybody may give themselves, and nobody could open the file.
+    private static string? Writable(string? text) =>
+        text?.AsSpan().ContainsAny('\uFFFE', '\uFFFF') == true ? text.Replace('\uFFFE', '\uFFFD').Replace('\uFFFF', '\uFFFD') : text;
 
     private static async Task StartAsync(Spreadsheet sheets, string name, StyleId bold, CancellationToken cancellationToken)
     {

@@ -84,7 +84,14 @@ public sealed record SetPasswordRequest
     /// <summary>The password from now on.</summary>
     public required string NewPassword { get; init; }
 
-    internal static SetPasswordRequest Read(JsonBody body) => new() { NewPassword = body.NewPassword("newPassword", Formats.LongestPassword) };
+    /// <summary>Of an administrator, for their own account; not needed within ten minutes of a sign-in.</summary>
+    public string? CurrentPassword { get; init; }
+
+    internal static SetPasswordRequest Read(JsonBody body) => new()
+    {
+        NewPassword = body.NewPassword("newPassword", Formats.LongestPassword),
+        CurrentPassword = body.Text("currentPassword", Formats.LongestPassword),
+    };
 }
 
 /// <summary>Body of DELETE /users/{id}, where the person deletes itself; nothing after a sign-in of the last minutes.</summary>

@@ -1,5 +1,6 @@
 using Identity.Accounts;
 using Identity.Accounts.Administration;
+using Identity.Accounts.Audit;
 using Identity.Api.Authentication;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
@@ -15,7 +16,7 @@ namespace Identity.Api.Controllers;
 [Route("api/identity/roles")]
 [Tags("Administration")]
 [Authorize(AuthenticationSchemes = AccessTokenHandler.SchemeName)]
-public sealed class RolesController(RoleCatalog roles, UserAccess access) : ContractController
+public sealed class RolesController(RoleCatalog roles, UserAccess access, AuditTrail audit) : ContractController
 {
     private const string NoRole = "There is no such role.";
     private const string BadToken = "The access token is not valid here: malformed, expired, revoked, or for another service.";
@@ -59,9 +60,9 @@ public sealed class RolesController(RoleCatalog roles, UserAccess access) : Cont
             return BuiltIn();
         }
 
-        return await roles.PutAsync(name, request?.Description, cancellationToken)
-            ? MadeAt($"/roles/{Uri.EscapeDataString(name)}", new SuccessResponse(true))
-            : Success(new SuccessResponse(true));
+        var isNew = await roles.PutAsync(name, request?.Description, cancellationToken);
+        await AuditAsync(isNew ? "role_create" : "role_update");
+        return isNew ? MadeAt($"/roles/{Uri.EscapeDataString(name)}", new SuccessResponse(true)) : Success(new SuccessResponse(true));
     }
 
     [HttpDelete("{name}", Name = "removeRole")]
@@ -79,7 +80,13 @@ public sealed class RolesController(RoleCatalog roles, UserAccess access) : Cont
             return failure;
         }
 
-        return await roles.RemoveAsync(name, cancellationToken) switch
+        var removal = await roles.RemoveAsync(name, cancellationToken);
+        if (removal == RoleRemoval.Done)
+        {
+            await AuditAsync("role_remove");
+        }
+
+        return removal switch
         {
             RoleRemoval.Done => NoContent(),
             RoleRemoval.NotFound => new Failure(StatusCodes.Status404NotFound, ErrorCodes.RoleNotFound, NoRole),
@@ -88,6 +95,9 @@ public sealed class RolesController(RoleCatalog roles, UserAccess access) : Cont
             _ => throw new InvalidOperationException("An unknown result."),
         };
     }
+
+    // Done: the trail tells of it although the caller may have hung up.
+    private Task AuditAsync(string action) => audit.WriteAsync(action, "success", accountId: null, Actor(), sessionId: null, CancellationToken.None);
 
     private static Failure BuiltIn() => new(StatusCodes.Status409Conflict, ErrorCodes.RoleInUse, "This role is built in.");
 }

@@ -5,6 +5,7 @@ using Identity.Accounts;
 using Identity.Accounts.Administration;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Registration;
+using Identity.Accounts.SignIn;
 using Identity.Api.Authentication;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
@@ -22,11 +23,13 @@ namespace Identity.Api.Controllers;
 public sealed class UserAdministrationController(
     AccountAdministration administration,
     PasswordService passwords,
+    FreshProof proof,
     UserAccess access) : ContractController
 {
     private const string ReadScope = "identity.users.read";
     private const string NoUser = "There is no such user.";
     private const string BadToken = "The access token is not valid here: malformed, expired, revoked, or for another service.";
+    private const string NotFresh = "One's own password needs currentPassword, or a sign-in of the last ten minutes.";
     private const string NotYours = "This is not yours to see or do.";
     private const int UsualLimit = 50;
     private const int LargestLimit = 200;
@@ -140,20 +143,31 @@ public sealed class UserAdministrationController(
     [HttpPost("{id}/password", Name = "setUserPassword")]
     [Idempotent]
     [EndpointSummary("Set a user's password")]
-    [EndpointDescription("For administrators. Ends every session of the user, who is told by mail.")]
+    [EndpointDescription("For administrators. Ends every session of the user, who is told by mail. One's own needs currentPassword, or a sign-in of the last ten minutes.")]
     [RequestExample("""{"newPassword":"staple of another colour"}""")]
     [ProducesResponseType<SuccessResponse>(StatusCodes.Status200OK)]
     [Fails(400, ErrorCodes.ValidationFailed, "newPassword must be at least 8 characters long")]
     [Fails(401, ErrorCodes.InvalidToken, BadToken)]
     [Fails(403, ErrorCodes.Forbidden, NotYours)]
+    [Fails(403, ErrorCodes.ReauthenticationRequired, NotFresh)]
     [Fails(404, ErrorCodes.UserNotFound, NoUser)]
     public Task<IActionResult> SetPasswordAsync(string id, [FromBody] SetPasswordRequest request, CancellationToken cancellationToken) =>
-        WithUserAsync(id, async user => await passwords.SetAsync(user, request.NewPassword, Actor(), cancellationToken) switch
+        WithUserAsync(id, async user =>
         {
-            null => null,
-            PasswordChange.Changed => Posted(new SuccessResponse(true)),
-            PasswordChange.Refused refused => Failure.Validation([.. refused.Problems.Select(problem => "newPassword " + problem)]),
-            _ => throw new InvalidOperationException("An unknown result."),
+            // An administrator is a person too, where the account is their own: whoever has their token alone must not get their account with it.
+            var caller = CallerToken.Of(HttpContext);
+            if (caller.AccountId == user && !await proof.ProveAsync(user, new PersonProof(request.CurrentPassword, caller.Token.SessionId), Actor(), cancellationToken))
+            {
+                return new Failure(StatusCodes.Status403Forbidden, ErrorCodes.ReauthenticationRequired, NotFresh);
+            }
+
+            return await passwords.SetAsync(user, request.NewPassword, Actor(), cancellationToken) switch
+            {
+                null => null,
+                PasswordChange.Changed => Posted(new SuccessResponse(true)),
+                PasswordChange.Refused refused => Failure.Validation([.. refused.Problems.Select(problem => "newPassword " + problem)]),
+                _ => throw new InvalidOperationException("An unknown result."),
+            };
         });
 
     private static string Cursor(Guid id) => Base64Url.EncodeToString(id.ToByteArray(bigEndian: true));

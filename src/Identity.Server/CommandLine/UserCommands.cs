@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Administration;
+using Identity.Accounts.Audit;
 using Identity.Accounts.Changes;
 using Identity.Accounts.Import;
 using Identity.Accounts.Passwords;
@@ -222,13 +223,31 @@ internal static class UserCommands
         var mapping = new Option<string>("--mapping") { Description = "A file with a JSON object of column to member, for comma-separated values." };
         return run.Command("import", "Take in a file of users; who is there already stays as they are, so it may be run again.", [file, mapping], async (services, parsed, cancellationToken) =>
         {
-            var refusals = new List<ImportRefusal>();
-            var result = await run.WatchAsync("Users", total: null, progress => services.GetRequiredService<UserFileImport>().RunAsync(
-                parsed.GetValue(file)!,
-                parsed.GetValue(mapping),
-                refusals.Add,
-                new Reports(total => progress(total.Lines)),
-                cancellationToken));
+            var (refusals, created, outcome) = (new List<ImportRefusal>(), 0L, "stopped");
+            UserFileResult result;
+            try
+            {
+                result = await run.WatchAsync("Users", total: null, progress => services.GetRequiredService<UserFileImport>().RunAsync(
+                    parsed.GetValue(file)!,
+                    parsed.GetValue(mapping),
+                    refusals.Add,
+                    new Reports(total =>
+                    {
+                        created = total.Created;
+                        progress(total.Lines);
+                    }),
+                    cancellationToken));
+                outcome = "success";
+            }
+            finally
+            {
+                // Batches that were taken in stay, however this ends.
+                if (created > 0)
+                {
+                    await services.GetRequiredService<AuditTrail>().WriteAsync("import", outcome, accountId: null, CommandRun.Operator, sessionId: null, CancellationToken.None);
+                }
+            }
+
             var done = result switch
             {
                 UserFileResult.Done { Total: var total } => total,

@@ -35,7 +35,7 @@ internal static partial class Seeding
             await DisableDemoClientsAsync(services, cancellationToken);
         }
 
-        var admin = await SeedAdminAsync(services.GetRequiredService<AdminSeed>(), settings, cancellationToken);
+        var admin = await SeedAdminAsync(services, settings, cancellationToken);
         return new(admin?.Made, admin?.IsAddressTaken == true, demoSecret);
     }
 
@@ -149,6 +149,9 @@ internal static partial class Seeding
     [LoggerMessage(5004, LogLevel.Warning, "Demo client {ClientId} works in Development only: it was disabled")]
     private static partial void LogDemo(ILogger logger, string clientId);
 
+    [LoggerMessage(5013, LogLevel.Warning, "The administrator that Development made had the password that it printed, which works in Development only: it was taken away. Set another with: identity users reset-password admin@localhost.local")]
+    private static partial void LogWithdrawn(ILogger logger);
+
     /// <summary>The demo service's secret, where it was made now.</summary>
     private static async Task<string?> SeedDemoClientsAsync(ClientStore store, string redirectUri, CancellationToken cancellationToken)
     {
@@ -189,8 +192,15 @@ internal static partial class Seeding
         return secret;
     }
 
-    private static async Task<AdminSeeding?> SeedAdminAsync(AdminSeed seed, ServerSettings settings, CancellationToken cancellationToken)
+    private static async Task<AdminSeeding?> SeedAdminAsync(IServiceProvider services, ServerSettings settings, CancellationToken cancellationToken)
     {
+        var seed = services.GetRequiredService<AdminSeed>();
+        var withdrawn = settings.IsDevelopment ? null : await seed.WithdrawPrintedAsync(DevelopmentAdmin, cancellationToken);
+        if (withdrawn is not null)
+        {
+            LogWithdrawn(Logger(services));
+        }
+
         var email = settings.AdminEmail ?? (settings.IsDevelopment ? DevelopmentAdmin : null);
         if (email is null)
         {
@@ -202,7 +212,7 @@ internal static partial class Seeding
             throw new StartFailureException($"ADMIN_PASSWORD: {problem}.");
         }
 
-        return await seed.EnsureAsync(email, settings.AdminPassword, cancellationToken);
+        return await seed.EnsureAsync(email, settings.AdminPassword, cancellationToken, besides: withdrawn);
     }
 
     private static List<(string Source, JsonObject Document)> Documents(string? file, string setting, IConfigurationSection section)
@@ -228,7 +238,12 @@ internal static partial class Seeding
             documents.AddRange(array.Select(item => (setting, (JsonObject)item!)));
         }
 
-        documents.AddRange(section.GetChildren().Select(child => (section.Key, (JsonObject)Node(child))));
+        // Compose files pass what is unset as empty values.
+        foreach (var child in section.GetChildren().Where(child => !string.IsNullOrWhiteSpace(child.Value) || child.GetChildren().Any()))
+        {
+            documents.Add((section.Key, Node(child) as JsonObject ?? throw new StartFailureException($"{child.Path}: expected the members of an entry one by one, such as {child.Path}:{(section.Key == "Clients" ? "client_id" : "resource")}.")));
+        }
+
         return documents;
     }
 

@@ -191,6 +191,16 @@ public sealed class IdempotencyTests(FactorServer server)
     }
 
     [Fact]
+    public async Task Registration_SentAgain_BringsItsTicketAgain()
+    {
+        var (request, key) = (new Request("register", new { email = Email(), password = ApiServer.Password }, null, null), Guid.NewGuid().ToString());
+        var first = await SendAsync(request, key);
+        Assert.Equal(HttpStatusCode.Created, first.Status);
+        Assert.NotEmpty(first.Headers[RegistrationProof.Header]);
+        Assert.Equal(first.Headers[RegistrationProof.Header], (await SendAsync(request, key)).Headers.GetValueOrDefault(RegistrationProof.Header));
+    }
+
+    [Fact]
     public async Task Request_ThatFailed_IsNotRemembered()
     {
         var (key, email) = (Guid.NewGuid().ToString(), Email());

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Identity.Accounts.Data;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Api;
@@ -245,6 +247,25 @@ public sealed class UserAdministrationTests(ApiServer server)
     }
 
     [Fact]
+    public async Task SetPassword_OfAnAdminsOwnAccount_NeedsTheProofOfAnybodysOwn()
+    {
+        var person = await server.RegisterAsync();
+        (await server.PutAsync($"users/{person.Id}", new { roles = new[] { "admin" } }, (await server.AdminAsync()).Access)).AssertOk();
+        var tokens = await server.LoginAsync(person.Email);
+        var path = $"users/{person.Id}/password";
+        server.Time.Advance(TimeSpan.FromMinutes(11));
+        (await server.PostAsync(path, new { newPassword = "another pass phrase 8" }, tokens.Access)).AssertFailure(403, "reauthentication_required");
+        (await server.PostAsync(path, new { newPassword = "another pass phrase 8", currentPassword = "a wrong pass phrase" }, tokens.Access)).AssertFailure(403, "reauthentication_required");
+        (await server.PostAsync($"users/{(await server.RegisterAsync()).Id}/password", new { newPassword = "another pass phrase 8" }, tokens.Access)).AssertOk();
+        (await server.PostAsync(path, new { newPassword = "another pass phrase 8", currentPassword = person.Password }, tokens.Access)).AssertOk();
+
+        // A sign-in of the last minutes is proof as well.
+        tokens = await server.LoginAsync(person.Email, "another pass phrase 8");
+        (await server.PostAsync(path, new { newPassword = "a third pass phrase 9" }, tokens.Access)).AssertOk();
+        (await server.PutAsync($"users/{person.Id}", new { roles = Array.Empty<string>() }, (await server.AdminAsync()).Access)).AssertOk();
+    }
+
+    [Fact]
     public async Task SignOut_ByAnAdmin_EndsEverySession()
     {
         var (person, tokens) = await server.SignedInAsync();
@@ -312,6 +333,23 @@ public sealed class RoleTests(ApiServer server)
         Assert.Single(listed, role => (string)role!["name"]! == "admin");
         Assert.Equal(HttpStatusCode.NoContent, (await server.SendAsync(HttpMethod.Delete, "roles/" + Uri.EscapeDataString(name), null, admin.Access)).Status);
         (await server.SendAsync(HttpMethod.Delete, "roles/" + Uri.EscapeDataString(name), null, admin.Access)).AssertFailure(404, "role_not_found");
+    }
+
+    [Fact]
+    public async Task Roles_WhenMadeDescribedOrTakenAway_AreInTheTrailWithWhoDidItAndFromWhere()
+    {
+        var admin = await server.AdminAsync();
+        var id = (string)(await server.GetAsync("users/me", admin.Access)).Json["id"]!;
+        var (address, name) = ($"198.18.{Random.Shared.Next(256)}.{Random.Shared.Next(256)}", "roles/" + UserAdministrationTests.Mark());
+        foreach (var (method, body) in ((HttpMethod, object?)[])[(HttpMethod.Put, new { }), (HttpMethod.Put, new { description = "two" }), (HttpMethod.Delete, null), (HttpMethod.Delete, null)])
+        {
+            await server.SendAsync(method, name, body, admin.Access, ip: address);
+        }
+
+        var trail = await server.Services.GetRequiredService<StoreDatabase>().ReadAsync((context, token) => context.Audit.Where(record => record.Ip == address).ToListAsync(token), TestContext.Current.CancellationToken);
+        Assert.Equal(
+            [("role_create", "success", id), ("role_remove", "success", id), ("role_update", "success", id)],
+            trail.Select(record => (record.Action, record.Outcome, record.ActorId!)).Order());
     }
 
     [Fact]

@@ -104,6 +104,24 @@ public sealed class UserExportTests(ApiServer server)
         }
     }
 
+    [Theory]
+    [InlineData("A\uFFFFda")]
+    [InlineData("A\uFFFEda")]
+    public async Task Xlsx_OfSomebodyWithANameThatXmlCannotHold_IsAFileAllTheSame(string name)
+    {
+        var admin = await server.AdminAsync();
+        var role = Mark();
+        await server.RoleAsync(role);
+        var person = await server.PostAsync("register", new { email = $"{role}@example.com", password = ApiServer.Password, firstName = name });
+        Assert.Equal(HttpStatusCode.Created, person.Status);
+        (await server.PutAsync("users/" + person.Value("id"), new { roles = new[] { role } }, admin.Access)).AssertOk();
+        var file = await FetchAsync(server, $"users/export?format=xlsx&role={role}", admin.Access);
+        using var workbook = new ZipArchive(new MemoryStream(file.Bytes));
+        await using var sheet = await workbook.GetEntry("xl/worksheets/sheet1.xml")!.OpenAsync(TestContext.Current.CancellationToken);
+        var document = await XDocument.LoadAsync(sheet, LoadOptions.PreserveWhitespace, TestContext.Current.CancellationToken);
+        Assert.Contains("A\uFFFDda", document.Root!.Value, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Xlsx_OpenedByLibreOffice_HasTheRightCells()
     {

@@ -141,10 +141,12 @@ public sealed class UserCommandTests
     {
         using var shell = await Shell.MigratedAsync();
         (await shell.RunAsync("users", "create", "ada@example.com")).Done();
+        (await shell.RunAsync("users", "import", shell.File("users.jsonl", """{"email":"bob@example.com"}"""))).Done();
+        Assert.Equal(1, (await shell.RunAsync("users", "import", "/nowhere/users.jsonl")).Code);
         await using var server = await shell.ServeAsync();
         var database = server.Services.GetRequiredService<Identity.Accounts.Data.StoreDatabase>();
-        var actors = await database.ReadAsync((context, _) => Task.FromResult(context.Audit.Where(row => row.Action == "create").Select(row => row.ActorId).ToList()), TestContext.Current.CancellationToken);
-        Assert.Equal(["command-line"], actors);
+        var trail = await database.ReadAsync((context, _) => Task.FromResult(context.Audit.OrderBy(row => row.Id).Select(row => new { row.Action, row.Outcome, row.ActorId }).ToList()), TestContext.Current.CancellationToken);
+        Assert.Equal([("create", "success", "command-line"), ("import", "success", "command-line")], trail.Select(row => (row.Action, row.Outcome, row.ActorId!)));
     }
 
     private static async Task<string[]> EmailsAsync(Shell shell, params string[] options) =>

@@ -67,6 +67,34 @@ public sealed class NetworkLimitTests
     }
 
     [Fact]
+    public async Task Requests_ThroughAChainOfTrustedProxies_AreCountedByTheirSendersAndNotByTheProxies()
+    {
+        await using var server = await HostedServer.StartAsync(s_clients, time: FakeTimeProvider.OfThisSecond(), settings: new Dictionary<string, string>(s_settings, StringComparer.Ordinal) { ["TRUSTED_PROXIES"] = "127.0.0.0/8,::1" });
+        using var http = new HttpClient();
+        for (var i = 0; i < 10; i++)
+        {
+            Assert.False(await IsLimitedAsync($"203.0.113.{i}, 127.0.1.1, 127.0.1.2, 127.0.1.3"));
+        }
+
+        // What a sender writes there itself comes before their own address, and counts for nothing.
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.False(await IsLimitedAsync($"192.0.2.{i}, 127.0.1.9, 198.51.100.7, 127.0.1.1, 127.0.1.2"));
+        }
+
+        Assert.True(await IsLimitedAsync("192.0.2.9, 127.0.1.9, 198.51.100.7, 127.0.1.1, 127.0.1.2"));
+
+        async Task<bool> IsLimitedAsync(string addresses)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.Url, "/connect/token"));
+            request.Content = new FormUrlEncodedContent([KeyValuePair.Create("grant_type", "client_credentials"), KeyValuePair.Create("client_id", "service"), KeyValuePair.Create("client_secret", "a guess")]);
+            request.Headers.TryAddWithoutValidation("X-Forwarded-For", addresses);
+            using var answer = await http.SendAsync(request, TestContext.Current.CancellationToken);
+            return answer.StatusCode == HttpStatusCode.TooManyRequests;
+        }
+    }
+
+    [Fact]
     public async Task LongRequests_FromManyAddressesOfOneNetwork_AreKeptAsIfFromOne_AndWithoutAnAddressAsTheProxys()
     {
         await using var server = await HostedServer.StartAsync(s_clients, time: FakeTimeProvider.OfThisSecond(), settings: s_settings);
