@@ -276,18 +276,24 @@ public sealed partial class SettingsTests
     }
 
     [Theory]
-    [InlineData(null)]
-    [InlineData("root@example.com")]
-    public async Task PrintedPassword_OutsideDevelopment_OpensNothing(string? admin)
+    [InlineData("admin@localhost.local", null)]
+    [InlineData("admin@localhost.local", "root@example.com")]
+    [InlineData("ada@example.com", "root@example.com")]
+    public async Task PrintedPassword_OutsideDevelopment_OpensNothing(string printed, string? admin)
     {
         var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
         var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["DATA_DIR"] = directory.FullName };
+        if (printed == "ada@example.com")
+        {
+            settings["ADMIN_EMAIL"] = printed;
+        }
+
         string password, access;
         await using (var first = ServerProcess.Start(settings))
         {
             await first.WaitReadyAsync();
             password = PrintedPassword().Match(first.Output).Groups["password"].Value;
-            (var status, access) = await LoginAsync(first, "admin@localhost.local", password);
+            (var status, access) = await LoginAsync(first, printed, password);
             Assert.Equal(HttpStatusCode.OK, status);
             Assert.Equal(0, await first.TerminateAsync());
         }
@@ -301,7 +307,7 @@ public sealed partial class SettingsTests
         await using (var second = ServerProcess.Start(settings, "Production"))
         {
             await second.WaitReadyAsync();
-            Assert.Equal(HttpStatusCode.Unauthorized, (await LoginAsync(second, "admin@localhost.local", password)).Status);
+            Assert.Equal(HttpStatusCode.Unauthorized, (await LoginAsync(second, printed, password)).Status);
             using var http = new HttpClient { BaseAddress = second.Address };
             http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
             http.DefaultRequestHeaders.Authorization = new("Bearer", access);

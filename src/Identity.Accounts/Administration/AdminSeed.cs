@@ -5,7 +5,6 @@ using Identity.Accounts.Events;
 using Identity.Accounts.Passwords;
 using Identity.Accounts.Registration;
 using Identity.Accounts.Sessions;
-using Microsoft.AspNetCore.Identity;
 
 namespace Identity.Accounts.Administration;
 
@@ -29,23 +28,26 @@ public sealed class AdminSeed(
     SessionService sessions,
     LifecycleEvents events,
     AuditTrail audit,
-    ILookupNormalizer normalizer,
     TimeProvider timeProvider)
 {
     public const string AdminRole = RoleCatalog.Admin;
 
-    // The stamp of whom a password was made up for, until another is set: each of these changes it.
+    private const int PageSize = 100;
+
+    private static readonly AccountFilter s_admins = new(Search: null, AdminRole, IsActive: null);
+
+    // The stamp of whom a password was shown to, until another is set: each of these changes it.
     private const string Printed = "printed-";
 
     /// <param name="email">ADMIN_EMAIL.</param>
     /// <param name="password">ADMIN_PASSWORD; null: made up.</param>
+    /// <param name="isShown">One that is made up is shown on the console, as Development does.</param>
+    /// <param name="besides">Administrators who do not count (<see cref="WithdrawPrintedAsync"/>).</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <param name="besides">An administrator who does not count; null: all do.</param>
-    public async Task<AdminSeeding> EnsureAsync(string email, string? password, CancellationToken cancellationToken, Guid? besides = null)
+    public async Task<AdminSeeding> EnsureAsync(string email, string? password, bool isShown, IReadOnlyCollection<Guid> besides, CancellationToken cancellationToken)
     {
-        if (besides is null
-            ? await accounts.AnyInRoleAsync(AdminRole, cancellationToken)
-            : (await accounts.SearchAsync(new AccountFilter(Search: null, AdminRole, IsActive: null), after: null, limit: 2, cancellationToken)).Any(admin => admin.Id != besides))
+        ArgumentNullException.ThrowIfNull(besides);
+        if ((await accounts.SearchAsync(s_admins, after: null, limit: besides.Count + 1, cancellationToken)).Any(admin => !besides.Contains(admin.Id)))
         {
             return new(Made: null, IsAddressTaken: false);
         }
@@ -54,7 +56,7 @@ public sealed class AdminSeed(
         var account = registration.Create(new NewAccount(email, password ?? generated!));
         account.Roles = [AdminRole];
         account.EmailVerified = true;
-        account.SecurityStamp = (generated is null ? "" : Printed) + account.SecurityStamp;
+        account.SecurityStamp = (generated is not null && isShown ? Printed : "") + account.SecurityStamp;
         var hash = await hashing.HashAsync(password ?? generated!, cancellationToken);
         var written = await accounts.CreateAsync(account, new AccountCredentials(account.Id, hash, account.CreatedAt), [events.OfUser(EventTypes.UserCreated, account)], cancellationToken);
 
@@ -66,14 +68,35 @@ public sealed class AdminSeed(
     /// A password that was made up for a developer's machine, and shown on its console, opens nothing elsewhere, whatever data was taken along: the account has none from
     /// now on, and its sessions end.
     /// </summary>
-    /// <returns>Whose; null: there is no such account, or it has another password by now.</returns>
-    public async Task<Guid?> WithdrawPrintedAsync(string email, CancellationToken cancellationToken)
+    /// <returns>Whose.</returns>
+    public async Task<IReadOnlyCollection<Guid>> WithdrawPrintedAsync(CancellationToken cancellationToken)
     {
-        if (await accounts.FindByEmailAsync(normalizer.NormalizeEmail(email), cancellationToken) is not { } account)
+        var withdrawn = new List<Guid>();
+        for (Guid? after = null; ;)
         {
-            return null;
-        }
+            var page = await accounts.SearchAsync(s_admins, after, PageSize, cancellationToken);
+            foreach (var account in page.Where(account => account.SecurityStamp.StartsWith(Printed, StringComparison.Ordinal)))
+            {
+                if (await WithdrawAsync(account, cancellationToken))
+                {
+                    withdrawn.Add(account.Id);
+                }
+            }
 
+            if (page.Count < PageSize)
+            {
+                return withdrawn;
+            }
+
+            after = page[^1].Id;
+        }
+    }
+
+    /// <summary>What is wrong with ADMIN_PASSWORD; null: nothing.</summary>
+    public string? FindProblem(string email, string password) => policy.FindProblems(password, [email]) is [var first, ..] ? first : null;
+
+    private async Task<bool> WithdrawAsync(Account account, CancellationToken cancellationToken)
+    {
         var caller = new Caller(Ip: null, UserAgent: null, ActorId: "start");
         var revised = await accounts.ReviseAsync(
             account,
@@ -94,14 +117,11 @@ public sealed class AdminSeed(
             cancellationToken);
         if (!revised.IsDone)
         {
-            return null;
+            return false;
         }
 
         await sessions.AuditEndedAsync(revised.Ended, SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
         await audit.WriteAsync("password_withdrawn", "success", account.Id, caller, sessionId: null, CancellationToken.None);
-        return account.Id;
+        return true;
     }
-
-    /// <summary>What is wrong with ADMIN_PASSWORD; null: nothing.</summary>
-    public string? FindProblem(string email, string password) => policy.FindProblems(password, [email]) is [var first, ..] ? first : null;
 }

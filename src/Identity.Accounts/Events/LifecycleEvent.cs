@@ -12,6 +12,9 @@ namespace Identity.Accounts.Events;
 /// <param name="Data">Never a secret.</param>
 public sealed record LifecycleEvent(Guid Id, string Exchange, string Type, Guid AccountId, DateTimeOffset Time, JsonObject Data)
 {
+    /// <summary>W3C Trace Context: what the event came of; null: nobody traces. It goes beside the body, as a header.</summary>
+    public string? TraceParent { get; init; }
+
     /// <summary>The message body.</summary>
     public JsonObject ToCloudEvent() => new()
     {

@@ -1,4 +1,5 @@
 // The wire contract's events (CloudEvents 1.0): what each tells. Never metadata, never a secret.
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Identity.Accounts.Sessions;
 
@@ -57,6 +58,6 @@ public sealed class LifecycleEvents(TimeProvider timeProvider)
     private LifecycleEvent Create(string exchange, string type, Guid accountId, JsonObject data)
     {
         var now = timeProvider.GetUtcNow();
-        return new(Guid.CreateVersion7(now), exchange, type, accountId, now, data);
+        return new(Guid.CreateVersion7(now), exchange, type, accountId, now, data) { TraceParent = Activity.Current is { IdFormat: ActivityIdFormat.W3C } current ? current.Id : null };
     }
 }

@@ -8,7 +8,8 @@ namespace Identity.Accounts.Events;
 /// <param name="AccountId">Order holds within one account.</param>
 /// <param name="Body">CloudEvents JSON, UTF-8.</param>
 /// <param name="CreatedAt">When it was written.</param>
-public sealed record OutboxMessage(long Sequence, string Exchange, string RoutingKey, Guid MessageId, Guid AccountId, string Body, DateTimeOffset CreatedAt);
+/// <param name="TraceParent">W3C Trace Context: what it came of; null: nobody traced.</param>
+public sealed record OutboxMessage(long Sequence, string Exchange, string RoutingKey, Guid MessageId, Guid AccountId, string Body, DateTimeOffset CreatedAt, string? TraceParent);
 
 /// <summary>Depth of the outbox and age of its oldest message.</summary>
 public sealed record OutboxStatus(long Depth, DateTimeOffset? Oldest);

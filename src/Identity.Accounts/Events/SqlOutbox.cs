@@ -40,6 +40,7 @@ public sealed class SqlOutbox(StoreDatabase database)
         AccountId = lifecycleEvent.AccountId,
         Body = lifecycleEvent.ToCloudEvent().ToJsonString(),
         CreatedAt = lifecycleEvent.Time,
+        TraceParent = lifecycleEvent.TraceParent,
     };
 
     /// <summary>The account's lock, until the end of the transaction.</summary>
@@ -64,7 +65,7 @@ public sealed class SqlOutbox(StoreDatabase database)
                 await context.Outbox
                     .Where(r => sequences.Contains(r.Sequence))
                     .ExecuteUpdateAsync(set => set.SetProperty(r => r.ClaimedBy, worker).SetProperty(r => r.ClaimedUntil, claimedUntil), token);
-                return (IReadOnlyList<OutboxMessage>)[.. rows.Select(r => new OutboxMessage(r.Sequence, r.Exchange, r.RoutingKey, r.MessageId, r.AccountId, r.Body, r.CreatedAt))];
+                return (IReadOnlyList<OutboxMessage>)[.. rows.Select(r => new OutboxMessage(r.Sequence, r.Exchange, r.RoutingKey, r.MessageId, r.AccountId, r.Body, r.CreatedAt, r.TraceParent))];
             },
             cancellationToken);
     }

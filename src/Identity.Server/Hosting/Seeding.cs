@@ -149,8 +149,8 @@ internal static partial class Seeding
     [LoggerMessage(5004, LogLevel.Warning, "Demo client {ClientId} works in Development only: it was disabled")]
     private static partial void LogDemo(ILogger logger, string clientId);
 
-    [LoggerMessage(5013, LogLevel.Warning, "The administrator that Development made had the password that it printed, which works in Development only: it was taken away. Set another with: identity users reset-password admin@localhost.local")]
-    private static partial void LogWithdrawn(ILogger logger);
+    [LoggerMessage(5013, LogLevel.Warning, "The administrator {AccountId} that Development made had the password that it printed, which works in Development only: it was taken away. Set another with: identity users reset-password ADDRESS (admin@localhost.local, where ADMIN_EMAIL was unset)")]
+    private static partial void LogWithdrawn(ILogger logger, Guid accountId);
 
     /// <summary>The demo service's secret, where it was made now.</summary>
     private static async Task<string?> SeedDemoClientsAsync(ClientStore store, string redirectUri, CancellationToken cancellationToken)
@@ -195,10 +195,10 @@ internal static partial class Seeding
     private static async Task<AdminSeeding?> SeedAdminAsync(IServiceProvider services, ServerSettings settings, CancellationToken cancellationToken)
     {
         var seed = services.GetRequiredService<AdminSeed>();
-        var withdrawn = settings.IsDevelopment ? null : await seed.WithdrawPrintedAsync(DevelopmentAdmin, cancellationToken);
-        if (withdrawn is not null)
+        var withdrawn = settings.IsDevelopment ? [] : await seed.WithdrawPrintedAsync(cancellationToken);
+        foreach (var id in withdrawn)
         {
-            LogWithdrawn(Logger(services));
+            LogWithdrawn(Logger(services), id);
         }
 
         var email = settings.AdminEmail ?? (settings.IsDevelopment ? DevelopmentAdmin : null);
@@ -212,7 +212,7 @@ internal static partial class Seeding
             throw new StartFailureException($"ADMIN_PASSWORD: {problem}.");
         }
 
-        return await seed.EnsureAsync(email, settings.AdminPassword, cancellationToken, besides: withdrawn);
+        return await seed.EnsureAsync(email, settings.AdminPassword, isShown: settings.IsDevelopment, withdrawn, cancellationToken);
     }
 
     private static List<(string Source, JsonObject Document)> Documents(string? file, string setting, IConfigurationSection section)

@@ -1,5 +1,6 @@
 // CloudEvents 1.0 over AMQP 0-9-1, structured mode.
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text;
 using Identity.Accounts.Events;
 using Identity.ServiceDefaults.Settings;
@@ -16,6 +17,8 @@ namespace Identity.Worker.Broker;
 public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, RabbitMqSettings settings, TimeProvider timeProvider, ILogger<RabbitMqEventPublisher> logger)
     : IEventPublisher, IAsyncDisposable
 {
+    private static readonly ActivitySource Activities = new("Identity.Worker");
+
     // Longer than the relay's claims last: between two tries of one event there is at least one of those.
     private static readonly TimeSpan s_silence = TimeSpan.FromMinutes(5);
 
@@ -110,6 +113,9 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(settings.ConfirmTimeout);
+
+        // W3C Trace Context: the sending belongs to the request that the event came of, however much later and wherever it happens.
+        using var activity = message.TraceParent is { } parent ? Activities.StartActivity("publish " + message.RoutingKey, ActivityKind.Internal, parent) : null;
         try
         {
             await channel.BasicPublishAsync(exchange, routingKey, mandatory: true, Properties(message), Encoding.UTF8.GetBytes(message.Body), timeout.Token);
@@ -136,8 +142,20 @@ public sealed partial class RabbitMqEventPublisher(RabbitMqConnection broker, Ra
         ContentType = "application/cloudevents+json",
         ContentEncoding = "utf-8",
         Timestamp = new AmqpTimestamp(message.CreatedAt.ToUnixTimeSeconds()),
-        Headers = new Dictionary<string, object?>(StringComparer.Ordinal) { ["x-exchange"] = message.Exchange, ["x-routing-key"] = message.RoutingKey },
+        Headers = Headers(message),
     };
+
+    private static Dictionary<string, object?> Headers(OutboxMessage message)
+    {
+        var headers = new Dictionary<string, object?>(StringComparer.Ordinal) { ["x-exchange"] = message.Exchange, ["x-routing-key"] = message.RoutingKey };
+        if (message.TraceParent is not null)
+        {
+            // Where traces are collected the client library puts its own span there, of the same trace.
+            headers["traceparent"] = message.TraceParent;
+        }
+
+        return headers;
+    }
 
     // Somebody deleted the queue that takes what nobody listens to. The channel stays as it is: others' events are on it.
     private async Task<bool> DeclareAgainAsync(CancellationToken cancellationToken)

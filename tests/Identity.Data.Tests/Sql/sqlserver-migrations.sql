@@ -639,3 +639,12 @@ VALUES (N'20261201011956_PersonAndTypeIndexes', N'10.0.15');
 COMMIT;
 GO
 
+BEGIN TRANSACTION;
+ALTER TABLE [outbox] ADD [trace_parent] nvarchar(64) COLLATE Latin1_General_100_BIN2 NULL;
+
+INSERT INTO [__EFMigrationsHistory] ([migration_id], [product_version])
+VALUES (N'20261201060807_OutboxTraceParent', N'10.0.15');
+
+COMMIT;
+GO
+

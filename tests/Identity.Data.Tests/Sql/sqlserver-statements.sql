@@ -594,7 +594,7 @@ FROM [import_refusals] AS [i]
 WHERE [i].[job_id] = @id AND [i].[line] > @after
 ORDER BY [i].[line]
 
-SELECT TOP(@p) [o].[sequence], [o].[account_id], [o].[body], [o].[claimed_by], [o].[claimed_until], [o].[created_at], [o].[exchange], [o].[message_id], [o].[routing_key]
+SELECT TOP(@p) [o].[sequence], [o].[account_id], [o].[body], [o].[claimed_by], [o].[claimed_until], [o].[created_at], [o].[exchange], [o].[message_id], [o].[routing_key], [o].[trace_parent]
 FROM [outbox] AS [o]
 WHERE ([o].[claimed_until] IS NULL OR [o].[claimed_until] <= @now) AND NOT EXISTS (
     SELECT 1
@@ -951,9 +951,9 @@ VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7, @p8);
 
 SET IMPLICIT_TRANSACTIONS OFF;
 SET NOCOUNT ON;
-INSERT INTO [outbox] ([account_id], [body], [claimed_by], [claimed_until], [created_at], [exchange], [message_id], [routing_key])
+INSERT INTO [outbox] ([account_id], [body], [claimed_by], [claimed_until], [created_at], [exchange], [message_id], [routing_key], [trace_parent])
 OUTPUT INSERTED.[sequence]
-VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7);
+VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7, @p8);
 
 SET IMPLICIT_TRANSACTIONS OFF;
 SET NOCOUNT ON;
@@ -976,9 +976,9 @@ INSERT INTO [access_notices] ([key], [account_id], [change], [email_before], [ex
 VALUES (@p0, @p1, @p2, @p3, @p4, @p5);
 INSERT INTO [mail_messages] ([id], [account_id], [attempts], [claimed_by], [claimed_until], [created_at], [expires_at], [kind], [next_attempt_at], [sealed_body])
 VALUES (@p6, @p7, @p8, @p9, @p10, @p11, @p12, @p13, @p14, @p15);
-INSERT INTO [outbox] ([account_id], [body], [claimed_by], [claimed_until], [created_at], [exchange], [message_id], [routing_key])
+INSERT INTO [outbox] ([account_id], [body], [claimed_by], [claimed_until], [created_at], [exchange], [message_id], [routing_key], [trace_parent])
 OUTPUT INSERTED.[sequence]
-VALUES (@p16, @p17, @p18, @p19, @p20, @p21, @p22, @p23);
+VALUES (@p16, @p17, @p18, @p19, @p20, @p21, @p22, @p23, @p24);
 
 SET NOCOUNT ON;
 INSERT INTO [access_notices] ([key], [account_id], [change], [email_before], [expires_at], [used_at])
@@ -1003,9 +1003,9 @@ INSERT INTO [accounts] ([id], [access_failed_count], [claim], [created_at], [del
 VALUES (@p2, @p3, @p4, @p5, @p6, @p7, @p8, @p9, @p10, @p11, @p12, @p13, @p14, @p15, @p16, @p17, @p18, @p19, @p20, @p21, @p22, @p23, @p24, @p25, @p26);
 INSERT INTO [credentials] ([account_id], [password_changed_at], [password_hash])
 VALUES (@p27, @p28, @p29);
-INSERT INTO [outbox] ([account_id], [body], [claimed_by], [claimed_until], [created_at], [exchange], [message_id], [routing_key])
+INSERT INTO [outbox] ([account_id], [body], [claimed_by], [claimed_until], [created_at], [exchange], [message_id], [routing_key], [trace_parent])
 OUTPUT INSERTED.[sequence]
-VALUES (@p30, @p31, @p32, @p33, @p34, @p35, @p36, @p37);
+VALUES (@p30, @p31, @p32, @p33, @p34, @p35, @p36, @p37, @p38);
 
 UPDATE [a]
 SET [a].[access_failed_count] = @p,

@@ -222,6 +222,20 @@ public sealed class OidcProviderTests
         }
     }
 
+    [Fact]
+    public async Task Freshness_AskedOfAProviderThatIsNoOpenAm_AsksForTheTimeOfTheSignInToo()
+    {
+        using var key = new TestKey();
+        var settings = ExternalWorld.Root("rp-nocons");
+        settings.Remove("Federation:Providers:openam:Preset");
+        await using var world = await ExternalWorld.StartAsync(s_time, settings);
+        world.ServeRoot(key.Jwks());
+        using var browser = world.NewBrowser();
+        var sent = await ExternalWorld.BeginAsync(browser, returnUrl: "/connect/authorize?client_id=x&prompt=login");
+        Assert.Equal(("login", "0"), (sent["prompt"], sent["max_age"]));
+        Assert.False((await ExternalWorld.BeginAsync(browser)).ContainsKey("max_age"));
+    }
+
     // FAPI clients push every request: what stands in it counts at the provider as it does here.
     [Theory]
     [InlineData("prompt", "login", "login", null)]

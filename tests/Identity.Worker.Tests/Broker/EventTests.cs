@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
@@ -38,6 +39,22 @@ public sealed class EventTests(RabbitMqServer broker) : IDisposable
         Assert.Equal("1.0", (string)body["specversion"]!);
         Assert.Equal(account.ToString(), (string)body["subject"]!);
         await Eventually.TrueAsync(async () => (await worker.Services.GetRequiredService<SqlOutbox>().StatusAsync(default)).Depth == 0, "the outbox is empty");
+    }
+
+    [Fact]
+    public async Task Event_OfATracedRequest_ArrivesWithItsTrace_AndAnotherWithNone()
+    {
+        broker.Require();
+        var uri = await broker.CreateHostAsync();
+        await using var listener = await Listener.BindAsync(uri);
+        await using var worker = await TestWorker.StartAsync(uri, _folder.Path, new RecordingIssuer());
+        var trace = ActivityTraceId.CreateRandom().ToHexString();
+        await CreateAsync(worker, EventTypes.UserCreated, $"00-{trace}-{ActivitySpanId.CreateRandom().ToHexString()}-01");
+        await Eventually.TrueAsync(() => listener.Received.Count == 1, "the event arrives");
+        await CreateAsync(worker, EventTypes.UserUpdated);
+        await Eventually.TrueAsync(() => listener.Received.Count == 2, "the other arrives");
+        Assert.StartsWith($"00-{trace}-", Encoding.UTF8.GetString((byte[])listener.Received[0].Properties.Headers!["traceparent"]!), StringComparison.Ordinal);
+        Assert.False(listener.Received[^1].Properties.Headers!.TryGetValue("traceparent", out var none) && Encoding.UTF8.GetString((byte[])none!).Contains(trace, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -289,11 +306,11 @@ public sealed class EventTests(RabbitMqServer broker) : IDisposable
         return free.Count == 0;
     }
 
-    private static async Task<Guid> CreateAsync(TestWorker worker, string type)
+    private static async Task<Guid> CreateAsync(TestWorker worker, string type, string? traceParent = null)
     {
         var id = Guid.CreateVersion7();
         var account = new Account { Id = id, Email = $"{id:N}@example.com", NormalizedEmail = $"{id:N}@EXAMPLE.COM", CreatedAt = DateTimeOffset.UtcNow, UpdatedAt = DateTimeOffset.UtcNow, SecurityStamp = "s" };
-        var written = await worker.Services.GetRequiredService<IAccountStore>().CreateAsync(account, new AccountCredentials(id, null, null), [Event(id, type, 0)], default);
+        var written = await worker.Services.GetRequiredService<IAccountStore>().CreateAsync(account, new AccountCredentials(id, null, null), [Event(id, type, 0) with { TraceParent = traceParent }], default);
         Assert.Equal(AccountWrite.Done, written);
         return id;
     }

@@ -145,6 +145,8 @@ public sealed class OutboxRow
     public string? ClaimedBy { get; set; }
 
     public DateTimeOffset? ClaimedUntil { get; set; }
+
+    public string? TraceParent { get; set; }
 }
 
 public sealed class AuditRow

@@ -179,6 +179,7 @@ public abstract class IdentityDbContext(DbContextOptions options) : DbContext(op
             row.Property(r => r.Exchange).HasMaxLength(64);
             row.Property(r => r.RoutingKey).HasMaxLength(64);
             row.Property(r => r.ClaimedBy).HasMaxLength(KeyLength);
+            row.Property(r => r.TraceParent).HasMaxLength(64);
             row.HasIndex(r => new { r.AccountId, r.Sequence });
         });
         modelBuilder.Entity<ProcessedMessageRow>(row =>

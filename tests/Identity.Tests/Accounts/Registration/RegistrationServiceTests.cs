@@ -113,10 +113,10 @@ public sealed class RegistrationServiceTests
     {
         await using var world = new World();
         var seed = world.Get<AdminSeed>();
-        var seeded = (await seed.EnsureAsync("admin@example.com", null, World.Cancel)).Made!;
+        var seeded = (await seed.EnsureAsync("admin@example.com", null, isShown: true, [], World.Cancel)).Made!;
         Assert.Equal(20, seeded.GeneratedPassword!.Length);
-        Assert.Equal(new AdminSeeding(Made: null, IsAddressTaken: false), await seed.EnsureAsync("admin@example.com", null, World.Cancel));
-        Assert.Equal(new AdminSeeding(Made: null, IsAddressTaken: false), await seed.EnsureAsync("other@example.com", null, World.Cancel));
+        Assert.Equal(new AdminSeeding(Made: null, IsAddressTaken: false), await seed.EnsureAsync("admin@example.com", null, isShown: true, [], World.Cancel));
+        Assert.Equal(new AdminSeeding(Made: null, IsAddressTaken: false), await seed.EnsureAsync("other@example.com", null, isShown: true, [], World.Cancel));
         var session = await world.SignedInAsync("admin@example.com", seeded.GeneratedPassword);
         Assert.Equal(["admin"], (await world.Accounts.FindAsync(session.AccountId, World.Cancel))!.Roles);
     }
@@ -127,7 +127,7 @@ public sealed class RegistrationServiceTests
     {
         await using var world = new World();
         await world.RegisterAsync(new NewAccount("admin@example.com", World.Password));
-        Assert.Equal(new AdminSeeding(Made: null, IsAddressTaken: true), await world.Get<AdminSeed>().EnsureAsync("admin@example.com", null, World.Cancel));
+        Assert.Equal(new AdminSeeding(Made: null, IsAddressTaken: true), await world.Get<AdminSeed>().EnsureAsync("admin@example.com", null, isShown: true, [], World.Cancel));
         Assert.False(await world.Accounts.AnyInRoleAsync(AdminSeed.AdminRole, World.Cancel));
     }
 }

@@ -20,7 +20,7 @@ namespace Identity.Accounts.Data.Compiled.Postgres
                 "Identity.Accounts.Data.Tables.OutboxRow",
                 typeof(OutboxRow),
                 baseEntityType,
-                propertyCount: 9,
+                propertyCount: 10,
                 unnamedIndexCount: 1,
                 keyCount: 1);
 
@@ -108,6 +108,16 @@ namespace Identity.Accounts.Data.Compiled.Postgres
                 maxLength: 64);
             routingKey.AddAnnotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.None);
             routingKey.AddAnnotation("Relational:ColumnName", "routing_key");
+
+            var traceParent = runtimeEntityType.AddProperty(
+                "TraceParent",
+                typeof(string),
+                propertyInfo: typeof(OutboxRow).GetProperty("TraceParent", BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly),
+                fieldInfo: typeof(OutboxRow).GetField("<TraceParent>k__BackingField", BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.DeclaredOnly),
+                nullable: true,
+                maxLength: 64);
+            traceParent.AddAnnotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.None);
+            traceParent.AddAnnotation("Relational:ColumnName", "trace_parent");
 
             var key = runtimeEntityType.AddKey(
                 new[] { sequence });

@@ -12,7 +12,7 @@ namespace Identity.Accounts.Data.Compiled.Postgres
     public partial class PostgresIdentityDbContextModel
     {
         private PostgresIdentityDbContextModel()
-            : base(skipDetectChanges: false, modelId: new Guid("3fed7a6b-5b60-45b4-9b24-eca9faba6628"), entityTypeCount: 40)
+            : base(skipDetectChanges: false, modelId: new Guid("3932f880-d781-4d54-b7a4-4986d7c21bb0"), entityTypeCount: 40)
         {
         }
 

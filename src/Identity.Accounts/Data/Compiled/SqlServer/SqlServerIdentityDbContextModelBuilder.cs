@@ -11,7 +11,7 @@ namespace Identity.Accounts.Data.Compiled.SqlServer
     public partial class SqlServerIdentityDbContextModel
     {
         private SqlServerIdentityDbContextModel()
-            : base(skipDetectChanges: false, modelId: new Guid("5060e677-2441-4941-a5f5-a83ba4c5d1ed"), entityTypeCount: 40)
+            : base(skipDetectChanges: false, modelId: new Guid("ef190cfb-d49f-46ef-ba43-fdfeb44724ee"), entityTypeCount: 40)
         {
         }
 

@@ -19,7 +19,7 @@ namespace Identity.Accounts.Data.Compiled.Sqlite
                 "Identity.Accounts.Data.Tables.OutboxRow",
                 typeof(OutboxRow),
                 baseEntityType,
-                propertyCount: 9,
+                propertyCount: 10,
                 unnamedIndexCount: 1,
                 keyCount: 1);
 
@@ -100,6 +100,15 @@ namespace Identity.Accounts.Data.Compiled.Sqlite
                 fieldInfo: typeof(OutboxRow).GetField("<RoutingKey>k__BackingField", BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.DeclaredOnly),
                 maxLength: 64);
             routingKey.AddAnnotation("Relational:ColumnName", "routing_key");
+
+            var traceParent = runtimeEntityType.AddProperty(
+                "TraceParent",
+                typeof(string),
+                propertyInfo: typeof(OutboxRow).GetProperty("TraceParent", BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly),
+                fieldInfo: typeof(OutboxRow).GetField("<TraceParent>k__BackingField", BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.DeclaredOnly),
+                nullable: true,
+                maxLength: 64);
+            traceParent.AddAnnotation("Relational:ColumnName", "trace_parent");
 
             var key = runtimeEntityType.AddKey(
                 new[] { sequence });

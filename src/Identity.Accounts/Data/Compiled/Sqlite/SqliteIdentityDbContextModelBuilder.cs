@@ -11,7 +11,7 @@ namespace Identity.Accounts.Data.Compiled.Sqlite
     public partial class SqliteIdentityDbContextModel
     {
         private SqliteIdentityDbContextModel()
-            : base(skipDetectChanges: false, modelId: new Guid("dc878107-27a8-4f84-9270-c56cc4e88ce1"), entityTypeCount: 40)
+            : base(skipDetectChanges: false, modelId: new Guid("2b9ecd93-967d-4e59-8175-0ee9b081046e"), entityTypeCount: 40)
         {
         }
 

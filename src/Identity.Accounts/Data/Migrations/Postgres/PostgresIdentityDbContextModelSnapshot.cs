@@ -1365,6 +1365,11 @@ namespace Identity.Accounts.Data.Migrations.Postgres
                         .HasColumnType("character varying(64)")
                         .HasColumnName("routing_key");
 
+                    b.Property<string>("TraceParent")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("trace_parent");
+
                     b.HasKey("Sequence")
                         .HasName("pk_outbox");
 

@@ -1592,6 +1592,12 @@ namespace Identity.Accounts.Data.Migrations.SqlServer
                         .HasColumnName("routing_key")
                         .UseCollation("Latin1_General_100_BIN2");
 
+                    b.Property<string>("TraceParent")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("trace_parent")
+                        .UseCollation("Latin1_General_100_BIN2");
+
                     b.HasKey("Sequence")
                         .HasName("pk_outbox");
 

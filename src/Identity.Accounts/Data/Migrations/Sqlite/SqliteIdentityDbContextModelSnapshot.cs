@@ -1365,6 +1365,11 @@ namespace Identity.Accounts.Data.Migrations.Sqlite
                         .HasColumnType("TEXT")
                         .HasColumnName("routing_key");
 
+                    b.Property<string>("TraceParent")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("trace_parent");
+
                     b.HasKey("Sequence")
                         .HasName("pk_outbox");
 
