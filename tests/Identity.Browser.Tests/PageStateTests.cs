@@ -218,6 +218,13 @@ public sealed class PageStateTests(BrowserFixture fixture)
             }
         },
         ["account-profile"] = async (visit, _) => await visit.SignInAsync(),
+        ["account-profile-step"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            await visit.AddMailFactorAsync();
+            await visit.GotoAsync("/account");
+            await Assertions.Expect(visit.Page.GetByRole(AriaRole.Link, new() { Name = "Confirm it is you" })).ToBeVisibleAsync();
+        },
         ["account-profile-saved"] = async (visit, _) =>
         {
             await visit.SignInAsync();

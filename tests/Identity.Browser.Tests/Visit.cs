@@ -142,6 +142,17 @@ public sealed class Visit : IAsyncDisposable
         return phone;
     }
 
+    /// <summary>From another session of the person's: this one has proven the password alone.</summary>
+    public async Task AddMailFactorAsync()
+    {
+        using var http = Http();
+        (await http.PostAsJsonAsync("/api/identity/otp/generate", new { email = Email })).EnsureSuccessStatusCode();
+        (await http.PostAsJsonAsync("/api/identity/otp/verify", new { email = Email, code = await _fixture.Server.ReadCodeAsync(Email) })).EnsureSuccessStatusCode();
+        using var login = await http.PostAsJsonAsync("/api/identity/login", new { email = Email, password = BrowserFixture.Password });
+        http.DefaultRequestHeaders.Authorization = new("Bearer", (string)JsonNode.Parse(await login.Content.ReadAsStringAsync())!["accessToken"]!);
+        (await http.PostAsync("/api/identity/factors/email", content: null)).EnsureSuccessStatusCode();
+    }
+
     /// <summary>What the person does on their phone: sees the one sign-in that waits, picks the number or says no. What the phone showed.</summary>
     public async Task<JsonNode> AnswerAsync(SimulatedDevice phone, Func<JsonNode, string?> pick, bool userVerified = false)
     {
