@@ -128,7 +128,9 @@ public sealed class SchemaTests(PostgresFixture postgres, SqlServerFixture sqlSe
                 var collation = column.StoreType.StartsWith("nvarchar", StringComparison.Ordinal) ? " COLLATE Latin1_General_100_BIN2" : "";
                 var definition = $"[{column.Name}] {column.StoreType}{collation} {(column.IsNullable ? "NULL" : "NOT NULL")}";
                 Assert.True(
-                    body.Contains(definition, StringComparison.Ordinal) || script.Contains($"ALTER TABLE [{table.Name}] ALTER COLUMN {definition};", StringComparison.Ordinal),
+                    body.Contains(definition, StringComparison.Ordinal)
+                    || script.Contains($"ALTER TABLE [{table.Name}] ADD {definition};", StringComparison.Ordinal)
+                    || script.Contains($"ALTER TABLE [{table.Name}] ALTER COLUMN {definition};", StringComparison.Ordinal),
                     $"{table.Name}: {definition}");
             }
 
