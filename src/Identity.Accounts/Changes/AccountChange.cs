@@ -66,8 +66,7 @@ public abstract record AccountChangeResult
     public sealed record ReauthenticationRequired : AccountChangeResult;
 
     /// <summary>Codes of a second step go to the address or number that would change: first the session proves such a step. Nothing is changed.</summary>
-    /// <param name="Strength">At least (<see cref="SecondFactors.FactorKinds.Strength"/>).</param>
-    public sealed record SecondStepRequired(int Strength) : AccountChangeResult;
+    public sealed record SecondStepRequired : AccountChangeResult;
 
     /// <summary>No code can be sent to what would wait for one, as too many were. Nothing is changed.</summary>
     public sealed record RateLimited(TimeSpan RetryAfter) : AccountChangeResult;

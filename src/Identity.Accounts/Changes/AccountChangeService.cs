@@ -64,9 +64,9 @@ public sealed class AccountChangeService(
             }
 
             // Asked after the password, whose wrong guesses are counted.
-            if (change.ByPerson is { } person && wanted.Channels is { Count: > 0 } channels && await secondFactors.FindNeedToMoveAsync(account, channels, person.SessionId, cancellationToken) is { } strength)
+            if (change.ByPerson is { } person && wanted.Channels is { Count: > 0 } channels && await secondFactors.FindNeedToMoveAsync(account, channels, person.SessionId, cancellationToken) is not null)
             {
-                return new AccountChangeResult.SecondStepRequired(strength);
+                return new AccountChangeResult.SecondStepRequired();
             }
 
             if (change.ByPerson is not null && wanted.UserName is { IsSet: true, Value: { } name } && rules.IsPhoneNumber(name))

@@ -89,7 +89,7 @@ public sealed class ExternalSignInService(
     public static string? AddressOf(ExternalPerson person)
     {
         ArgumentNullException.ThrowIfNull(person);
-        return AccountRules.Email(person.Email) is { } email && !email.EndsWith(EmailAddress.Nowhere, StringComparison.OrdinalIgnoreCase) ? email : null;
+        return AccountRules.Email(person.Email) is { } email && !EmailAddress.LeadsNowhere(email) ? email : null;
     }
 
     /// <param name="person">Whom the provider vouched for.</param>
@@ -274,7 +274,7 @@ public sealed class ExternalSignInService(
         }
 
         // Whose provider knows no address has none to verify.
-        if (options.Value.RequireVerifiedEmail && !current.EmailVerified && !current.Email.EndsWith(EmailAddress.Nowhere, StringComparison.OrdinalIgnoreCase))
+        if (options.Value.RequireVerifiedEmail && !current.EmailVerified && !EmailAddress.LeadsNowhere(current.Email))
         {
             await audit.WriteAsync("sign_in", "email_not_verified", current.Id, caller, sessionId: null, cancellationToken);
             return new ExternalSignInResult.EmailNotVerified(current);

@@ -16,6 +16,13 @@ public static partial class EmailAddress
     /// <summary>RFC 5321 §4.5.3.1.3: 256 with its angle brackets.</summary>
     public const int MaximumLength = 254;
 
+    /// <summary>No mail reaches it.</summary>
+    public static bool LeadsNowhere(string email)
+    {
+        ArgumentNullException.ThrowIfNull(email);
+        return email.EndsWith(Nowhere, StringComparison.OrdinalIgnoreCase);
+    }
+
     /// <summary>
     /// One address and nothing around it: without quoted local parts and address literals, which no mailbox of a person has, and without
     /// what would make it two (comma, semicolon), a display name, or a header of its own.

@@ -135,7 +135,7 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
         }
 
         // A role that needs one and has none: the mailbox will have to do, or nobody could ever enrol a better one.
-        if (enrolled.Count == 0 && IsRequired(account) && !account.Email.EndsWith(EmailAddress.Nowhere, StringComparison.OrdinalIgnoreCase))
+        if (enrolled.Count == 0 && IsRequired(account) && !EmailAddress.LeadsNowhere(account.Email))
         {
             methods.Add(FactorKinds.Email);
         }

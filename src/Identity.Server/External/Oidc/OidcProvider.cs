@@ -155,7 +155,7 @@ internal sealed partial class OidcProvider : IExternalProvider, IDisposable
         {
             properties.Prompt = flow.Fresh ? OpenIdConnectPrompt.Login : null;
 
-            // Core §2: auth_time, by which a new sign-in is told from an old one, is certain only where max_age was asked. OpenAM tells it anyway, and answers a max_age of 0 by an error.
+            // Core §2: auth_time, by which a new sign-in is told from an old one, is certain only where max_age was asked. OpenAM tells it anyway, and answers a max_age that has passed by an error.
             properties.MaxAge = flow.MaxAge is { } seconds ? TimeSpan.FromSeconds(seconds) : flow.Proves ? ExternalCompletion.RecentSignIn : flow.Fresh && !Options.IsOpenAm ? TimeSpan.Zero : null;
         }
 
