@@ -79,7 +79,10 @@ public sealed class ExternalSessions
         return ids.Count;
     }
 
-    /// <summary>Ends what came from the provider's session, or, where none is named, all that the person has from the provider; how many.</summary>
+    /// <summary>
+    /// Ends what came from the provider's session, or, where none is named, all that the person has from the provider; how many. Where both are named, a session of the
+    /// person's that came without its name there ends too: it cannot be told from the one that is meant.
+    /// </summary>
     /// <param name="provider">Only its own: a provider ends nobody else's sessions.</param>
     /// <param name="subject">Null: told by the session alone.</param>
     /// <param name="upstreamSession">Null: all of the person's.</param>
@@ -95,7 +98,7 @@ public sealed class ExternalSessions
         var (subjectKey, upstreamKey) = (subject?.Key, upstreamSession is null ? null : Text.Hash(upstreamSession));
         var ids = await _database.ReadAsync(
             (context, token) => context.Set<ExternalSessionRow>()
-                .Where(r => r.Provider == provider && (subjectKey == null || r.SubjectKey == subjectKey) && (upstreamKey == null || r.UpstreamKey == upstreamKey))
+                .Where(r => r.Provider == provider && (subjectKey == null || r.SubjectKey == subjectKey) && (upstreamKey == null || r.UpstreamKey == upstreamKey || (subjectKey != null && r.UpstreamKey == null)))
                 .Select(r => r.SessionId).ToListAsync(token),
             cancellationToken);
         foreach (var id in ids)

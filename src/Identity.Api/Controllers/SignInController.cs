@@ -5,6 +5,7 @@ using Identity.Api.Authentication;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
 using Identity.Api.OpenApi;
+using Identity.OAuth.DPoP;
 using Identity.OAuth.FirstParty;
 using Identity.OAuth.Resources;
 using Microsoft.AspNetCore.Authentication;
@@ -116,7 +117,7 @@ public sealed class SignInController(
     /// <summary>RFC 7009 §2.2 in spirit: a token that is worth nothing any more needs no ending, so its logout succeeds.</summary>
     [HttpPost("logout", Name = "logout")]
     [EndpointSummary("End the session")]
-    [EndpointDescription("Takes the access token as Bearer, or the refresh token, or both, and ends the session with all its tokens at once. Succeeds again when repeated.")]
+    [EndpointDescription("Takes the access token as Bearer, expired or not, or the refresh token, or both, and ends the session with all its tokens at once. Succeeds again when repeated.")]
     [RequestExample("""{"refreshToken":"AZqg8r5ycX6m1kQyGk3vJQAAAAFmY2hKk0l1c3RhbmV4YW1wbGVvZmFyZWZyZXNodG9r","allSessions":false}""")]
     [ProducesResponseType<SuccessResponse>(StatusCodes.Status200OK)]
     [Fails(400, ErrorCodes.ValidationFailed, "allSessions must be a boolean value")]
@@ -138,9 +139,17 @@ public sealed class SignInController(
         }
 
         var ids = new HashSet<string>(StringComparer.Ordinal);
-        if (shown.Succeeded && CallerToken.Of(HttpContext) is { IsFirstParty: true, Token.SessionId: { } own })
+        if (shown.Succeeded)
         {
-            ids.Add(own);
+            if (CallerToken.Of(HttpContext) is { IsFirstParty: true, Token.SessionId: { } own })
+            {
+                ids.Add(own);
+            }
+        }
+        else if (PresentedToken.Read(Request.Headers.Authorization.ToString()) is { ByDPoP: false } bearer && await tokens.FindSessionOfAccessTokenAsync(bearer.Value, cancellationToken) is { } expired)
+        {
+            // An hour after the sign-in the access token is over, and the session is not.
+            ids.Add(expired);
         }
 
         if (request?.RefreshToken is { Length: > 0 } refreshToken && await tokens.FindSessionAsync(refreshToken, cancellationToken) is { } found)

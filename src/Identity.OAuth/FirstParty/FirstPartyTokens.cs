@@ -5,6 +5,7 @@ using Identity.OAuth.Refresh;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
 using Identity.OAuth.Token;
+using Identity.OAuth.Tokens;
 using Microsoft.Extensions.Options;
 
 namespace Identity.OAuth.FirstParty;
@@ -17,6 +18,7 @@ public sealed class FirstPartyTokens(
     RefreshFamilies store,
     Subjects subjects,
     SignInSessions sessions,
+    AccessTokenValidator accessTokens,
     ResourceCatalog resources,
     IOptions<OAuthOptions> options,
     TimeProvider timeProvider)
@@ -68,6 +70,12 @@ public sealed class FirstPartyTokens(
     /// <summary>The session a refresh token hangs on, whether it is still good or not; null for anything we did not write.</summary>
     public async Task<string?> FindSessionAsync(string refreshToken, CancellationToken cancellationToken) =>
         handles.TryRead(refreshToken, out var id, out _) && await store.FindAsync(id, cancellationToken) is { ClientId: FirstPartyClient.ClientId } family ? family.SessionId : null;
+
+    /// <summary>The live session of an access token that came from here, whether it has expired or not; null for any other.</summary>
+    public async ValueTask<string?> FindSessionOfAccessTokenAsync(string accessToken, CancellationToken cancellationToken) =>
+        await accessTokens.ValidateForEndingAsync(accessToken, cancellationToken) is { ClientId: FirstPartyClient.ClientId } token && token.Audience.Contains(resources.Api.Identifier, StringComparer.Ordinal)
+            ? token.SessionId
+            : null;
 
     private TokenTarget Target(IReadOnlyList<string> scopes) => new([options.Value.Issuer, resources.Api.Identifier], scopes, resources.Api);
 }

@@ -100,7 +100,15 @@ public sealed class AccessTokenValidator(
     /// Whom it is for is the caller's to check.
     /// </summary>
     /// <param name="acceptCompatibility">Whether an HS256 token under JWT_SECRET will do: only at our own /api/identity and at introspection.</param>
-    public async ValueTask<AccessToken?> ValidateAsync(string? value, bool acceptCompatibility, CancellationToken cancellationToken)
+    public ValueTask<AccessToken?> ValidateAsync(string? value, bool acceptCompatibility, CancellationToken cancellationToken) => ValidateAsync(value, acceptCompatibility, acceptExpired: false, cancellationToken);
+
+    /// <summary>
+    /// As <see cref="ValidateAsync(string?, bool, CancellationToken)"/>, but for one that may have expired, as an ID token that is a hint may (RP-Initiated Logout 1.0 §2):
+    /// good for ending its session, which lives on, and for nothing else.
+    /// </summary>
+    public ValueTask<AccessToken?> ValidateForEndingAsync(string value, CancellationToken cancellationToken) => ValidateAsync(value, acceptCompatibility: true, acceptExpired: true, cancellationToken);
+
+    private async ValueTask<AccessToken?> ValidateAsync(string? value, bool acceptCompatibility, bool acceptExpired, CancellationToken cancellationToken)
     {
         if (value is null || value.Length > MaximumLength)
         {
@@ -110,7 +118,7 @@ public sealed class AccessTokenValidator(
         var token = value.Contains('.', StringComparison.Ordinal)
             ? await ReadJwtAsync(value, acceptCompatibility, cancellationToken)
             : await ReadReferenceAsync(value, cancellationToken);
-        if (token is null || token.ExpiresAt <= timeProvider.GetUtcNow())
+        if (token is null || (!acceptExpired && token.ExpiresAt <= timeProvider.GetUtcNow()))
         {
             return null;
         }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using Identity.Accounts.Audit;
 using Identity.Accounts.Data;
 
 namespace Identity.Server.CommandLine;
@@ -21,6 +22,7 @@ internal static class CredentialCommand
             var total = await migration.CountAsync(toMongo, cancellationToken);
             var report = await run.WatchAsync("Credentials", total, progress => toMongo ? migration.ToMongoAsync(progress, cancellationToken) : migration.ToRelationalAsync(progress, cancellationToken));
             var removed = adopts && toMongo ? await migration.RemoveOrphansAsync(cancellationToken) : 0;
+            await services.GetRequiredService<AuditTrail>().WriteAsync("credentials_move", toMongo ? "to_mongodb" : "to_relational", accountId: null, CommandRun.Operator, sessionId: null, CancellationToken.None);
             await run.WriteAsync(
                 new JsonObject { ["to"] = parsed.GetValue(to), ["moved"] = report.Moved, ["credentials"] = report.Credentials, ["secrets"] = report.Secrets, ["removed"] = removed, ["sha256"] = report.Sha256 },
                 $"{report.Moved} moved and found there; {report.Credentials} credentials and {report.Secrets} other secrets are at {(toMongo ? "MongoDB" : "the database")} now, sha256 {report.Sha256}{(removed > 0 ? $"\n{removed} documents that belonged to nobody were removed" : "")}{(toMongo ? "" : "\nNow start every node without MONGO_URI")}");

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Data.Common;
 using System.Text.Json.Nodes;
+using Identity.Accounts.Audit;
 using Identity.Accounts.Data;
 
 namespace Identity.Server.CommandLine;
@@ -46,6 +48,16 @@ internal static class TransferCommands
                 throw;
             }
 
+            try
+            {
+                await NoteAsync(services, "database_export");
+            }
+            catch (Exception exception) when (exception is DbException or StoreUnavailableException)
+            {
+                // The copy of a database that takes no writes is worth more than the record of it.
+                await run.Error.WriteLineAsync("It is done, but the audit trail does not say so: the database takes no writes.");
+            }
+
             await run.WriteAsync(new JsonObject { ["file"] = path, ["rows"] = rows }, $"{rows} rows in {path}");
             return IdentityCommands.Done;
         });
@@ -66,8 +78,12 @@ internal static class TransferCommands
                 () => new FileStream(path, new FileStreamOptions { Options = FileOptions.Asynchronous | FileOptions.SequentialScan, BufferSize = 256 * 1024 }),
                 progress,
                 cancellationToken));
+            await NoteAsync(services, "database_import");
             await run.WriteAsync(new JsonObject { ["file"] = path, ["rows"] = rows }, $"{rows} rows taken in");
             return IdentityCommands.Done;
         });
     }
+
+    private static Task NoteAsync(IServiceProvider services, string action) =>
+        services.GetRequiredService<AuditTrail>().WriteAsync(action, "success", accountId: null, CommandRun.Operator, sessionId: null, CancellationToken.None);
 }

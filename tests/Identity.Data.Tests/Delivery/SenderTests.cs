@@ -205,14 +205,19 @@ public sealed class SenderTests : IDisposable
 
     [Theory]
     [InlineData(400, 1)]
-    [InlineData(307, 1)]
+    [InlineData(422, 1)]
+    [InlineData(307, 3)]
+    [InlineData(401, 3)]
+    [InlineData(403, 3)]
+    [InlineData(404, 3)]
+    [InlineData(429, 3)]
     [InlineData(500, 3)]
-    public async Task Sms_WhenTheGatewayRefuses_FailsAfterAsManyAttemptsAsMakeSense(int status, int attempts)
+    public async Task Sms_WhenTheGatewayRefuses_IsTriedAgainUnlessItIsTheMessage(int status, int attempts)
     {
         await using var gateway = await Gateway.StartAsync(_ => status);
         using var sender = Webhook(gateway);
         var failure = await Assert.ThrowsAnyAsync<Exception>(() => sender.SendAsync(new("+4915112345678", null, "Code: 123456"), default));
-        Assert.Equal(status < 500, failure is MessageRefusedException);
+        Assert.Equal(attempts == 1, failure is MessageRefusedException);
         Assert.DoesNotContain("123456", failure.ToString());
         Assert.Equal(attempts, gateway.Requests.Count);
     }

@@ -266,6 +266,30 @@ public sealed class LogoutTests(ApiServer server)
         Assert.False(await server.IsActiveAtIntrospectionAsync(tokens.Access));
     }
 
+    // Who comes back after lunch has a token of an hour that is over, in a session of days.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Logout_WhenTheAccessTokenHasExpired_EndsTheSessionAllTheSame(bool signedByJwtSecret)
+    {
+        await using var own = await ApiServer.StartAsync(signedByJwtSecret ? new() { ["JWT_SECRET"] = new string('s', 64) } : []);
+        var (_, tokens) = await own.SignedInAsync();
+        own.Time.Advance(TimeSpan.FromMinutes(90));
+        (await own.PostAsync("logout", body: null, tokens.Access)).AssertOk();
+        (await own.PostAsync("refresh-token", new { refreshToken = tokens.Refresh })).AssertFailure(401, "invalid_refresh_token");
+    }
+
+    [Fact]
+    public async Task Logout_WhenAllSessionsByAnExpiredToken_EndsTheOthersToo()
+    {
+        await using var own = await ApiServer.StartAsync([]);
+        var (person, first) = await own.SignedInAsync();
+        var second = await own.LoginAsync(person.Email);
+        own.Time.Advance(TimeSpan.FromMinutes(90));
+        (await own.PostAsync("logout", new { allSessions = true }, first.Access)).AssertOk();
+        (await own.PostAsync("refresh-token", new { refreshToken = second.Refresh })).AssertFailure(401, "invalid_refresh_token");
+    }
+
     [Fact]
     public async Task Logout_WhenAllSessions_EndsTheOthersToo_ElseNot()
     {

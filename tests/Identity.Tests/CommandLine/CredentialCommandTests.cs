@@ -44,6 +44,8 @@ public sealed class CredentialCommandTests
         }
 
         Assert.Equal(WithoutSignIns(both), WithoutSignIns((await plain.RunAsync("users", "list", "--json")).Done().Output));
+        string[] moves = ["to_mongodb", "to_mongodb", "to_relational"];
+        Assert.Equal(moves.Select(outcome => ("credentials_move", outcome, (string?)"command-line")), (await plain.TrailAsync()).Where(each => each.Action == "credentials_move"));
         await using var without = await plain.ServeAsync();
         Assert.Equal(HttpStatusCode.OK, await SignInAsync(without));
     }

@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
+using Identity.Accounts.Data;
 using Identity.Server.CommandLine;
 using Identity.Tests.Kit.Hosting;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.CommandLine;
 
@@ -93,6 +95,14 @@ internal sealed class Shell : IDisposable
         }
 
         return HostedServer.StartAsync(clients, settings: settings);
+    }
+
+    /// <summary>The audit trail, oldest first.</summary>
+    public async Task<IReadOnlyList<(string Action, string Outcome, string? Actor)>> TrailAsync()
+    {
+        await using var server = await ServeAsync();
+        var rows = await server.Services.GetRequiredService<StoreDatabase>().ReadAsync((context, _) => Task.FromResult(context.Audit.OrderBy(row => row.Id).ToList()), TestContext.Current.CancellationToken);
+        return [.. rows.Select(row => (row.Action, row.Outcome, row.ActorId))];
     }
 
     public void Dispose()

@@ -56,6 +56,19 @@ public sealed class TransferCommandTests
         Assert.Contains("cannot be made", (await shell.RunAsync("export", file)).Refused(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Everything_WhenItWasCarried_IsInTheAuditTrailOfBoth()
+    {
+        var key = CheckCommandTests.Key();
+        using var from = await FilledAsync(key);
+        var file = Path.Combine(from.DataDirectory, "all.jsonl");
+        (await from.RunAsync("export", file)).Done();
+        using var to = await Shell.MigratedAsync(("MASTER_KEY", key));
+        (await to.RunAsync("import", file)).Done();
+        Assert.Equal(("database_export", "success", "command-line"), (await from.TrailAsync())[^1]);
+        Assert.Equal(("database_import", "success", "command-line"), (await to.TrailAsync())[^1]);
+    }
+
     [Theory]
     [InlineData("cut", "cut off")]
     [InlineData("missing", "its end does not fit its rows")]

@@ -143,10 +143,7 @@ public sealed class UserCommandTests
         (await shell.RunAsync("users", "create", "ada@example.com")).Done();
         (await shell.RunAsync("users", "import", shell.File("users.jsonl", """{"email":"bob@example.com"}"""))).Done();
         Assert.Equal(1, (await shell.RunAsync("users", "import", "/nowhere/users.jsonl")).Code);
-        await using var server = await shell.ServeAsync();
-        var database = server.Services.GetRequiredService<Identity.Accounts.Data.StoreDatabase>();
-        var trail = await database.ReadAsync((context, _) => Task.FromResult(context.Audit.OrderBy(row => row.Id).Select(row => new { row.Action, row.Outcome, row.ActorId }).ToList()), TestContext.Current.CancellationToken);
-        Assert.Equal([("create", "success", "command-line"), ("import", "success", "command-line")], trail.Select(row => (row.Action, row.Outcome, row.ActorId!)));
+        Assert.Equal([("create", "success", "command-line"), ("import", "success", "command-line")], await shell.TrailAsync());
     }
 
     private static async Task<string[]> EmailsAsync(Shell shell, params string[] options) =>

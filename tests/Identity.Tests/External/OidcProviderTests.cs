@@ -147,6 +147,37 @@ public sealed class OidcProviderTests
         Assert.Equal("invalid_grant", (string?)(await node.RefreshAsync((string)refreshed.Body["refresh_token"]!)).Body["error"]);
     }
 
+    // Back-Channel Logout 1.0 §2.4 and §2.7: a provider may name a session in its logout tokens that its ID tokens did not name.
+    [Theory]
+    [InlineData(null, "alice", true)]
+    [InlineData(null, "bob", false)]
+    [InlineData("upstream-1", "alice", true)]
+    [InlineData("upstream-2", "alice", false)]
+    public async Task SignOut_There_OfAPersonsSession_EndsItAndThoseThatCameWithoutAName(string? sid, string whose, bool ends)
+    {
+        using var key = new TestKey();
+        await using var world = await ExternalWorld.StartAsync(s_time, ExternalWorld.Root("rp-nocons"), Clients);
+        using var browser = world.NewBrowser();
+        Serve(world, key, s_time, sid: sid);
+        Assert.Equal("/account", (await TryAsync(world, browser)).OriginalString);
+        using var content = new FormUrlEncodedContent([new("logout_token", key.Sign(new JsonObject
+        {
+            ["iss"] = ExternalWorld.Issuer,
+            ["aud"] = "rp-nocons",
+            ["realm"] = "/",
+            ["jti"] = "j4",
+            ["sub"] = whose == "alice" ? (string)Recording.Read("oidc/variants/username-upper-token.http").Claims["sub"]! : whose,
+            ["sid"] = "upstream-1",
+            ["iat"] = s_time.ToUnixTimeSeconds(),
+            ["exp"] = s_time.AddMinutes(5).ToUnixTimeSeconds(),
+            ["events"] = new JsonObject { ["http://schemas.openid.net/event/backchannel-logout"] = new JsonObject() },
+        }))]);
+        using var http = new HttpClient();
+        using var answer = await http.PostAsync(new Uri(world.Server.Url, "/external/openam/backchannel-logout"), content, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(ends, await ExternalWorld.PersonAsync(browser) is null);
+    }
+
     // A grant prolongs the session: where it came from has to be known for as long.
     [Fact]
     public async Task SignOut_There_AfterTheSessionsFirstLife_EndsWhatWasGrantedInItToo()
@@ -367,7 +398,7 @@ public sealed class OidcProviderTests
     }
 
     // A recorded answer, at this hour.
-    private static void Serve(ExternalWorld world, TestKey key, DateTimeOffset now, bool documents = true, DateTimeOffset? authenticated = null)
+    private static void Serve(ExternalWorld world, TestKey key, DateTimeOffset now, bool documents = true, DateTimeOffset? authenticated = null, string? sid = "upstream-1")
     {
         if (documents)
         {
@@ -379,7 +410,12 @@ public sealed class OidcProviderTests
         claims["iat"] = now.ToUnixTimeSeconds();
         claims["auth:time"] = (authenticated ?? now).ToUnixTimeSeconds();
         claims["exp"] = now.AddMinutes(30).ToUnixTimeSeconds();
-        claims["sid"] = "upstream-1";
+        claims.Remove("sid");
+        if (sid is not null)
+        {
+            claims["sid"] = sid;
+        }
+
         json["id_token"] = key.Sign(claims);
         world.Provider.On(Tokens, new StubAnswer(200, json.ToJsonString()));
         world.Provider.On(UserInfo, StubAnswer.Of(Recording.Read("oidc/variants/username-upper-userinfo.http")));

@@ -89,7 +89,12 @@ public sealed partial class WebhookSmsSender : IMessageSender, IDisposable
                 }
 
                 failure = string.Create(CultureInfo.InvariantCulture, $"status {(int)response.StatusCode}");
-                passing = (int)response.StatusCode >= 500 || response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.RequestTimeout;
+
+                // What is wrong with the message stays wrong. A secret, a gateway's address or a limit is the operator's to mend, while codes still count.
+                passing = response.StatusCode
+                    is < HttpStatusCode.BadRequest or >= HttpStatusCode.InternalServerError
+                    or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.NotFound or HttpStatusCode.ProxyAuthenticationRequired
+                    or HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests;
             }
             catch (HttpRequestException exception)
             {
