@@ -109,17 +109,23 @@ public sealed class ExternalIdentities
         cancellationToken);
 
     /// <summary>Takes one way in away from the account, and tells the owner, as one. Of two that are taken away at the same time one stays, where there is no other.</summary>
-    public Task<Unlinking> RemoveAsync(Guid accountId, string key, bool hasOtherWay, Notice? notice, CancellationToken cancellationToken) => _database.TransactAsync(
+    /// <param name="accountId">Whose.</param>
+    /// <param name="key">Which.</param>
+    /// <param name="hasOtherWay">They can sign in without any provider.</param>
+    /// <param name="isOpen">Whether the provider of that name lets anybody in: one that the settings have no more does not.</param>
+    /// <param name="notice">To the owner; null: none.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task<Unlinking> RemoveAsync(Guid accountId, string key, bool hasOtherWay, Func<string, bool> isOpen, Notice? notice, CancellationToken cancellationToken) => _database.TransactAsync(
         async (context, token) =>
         {
             await _database.Dialect.LockAsync(context, "external:" + accountId.ToString("N"), token);
-            var keys = await context.Set<ExternalIdentityRow>().Where(r => r.AccountId == accountId).Select(r => r.Key).ToListAsync(token);
-            if (!keys.Contains(key, StringComparer.Ordinal))
+            var all = await context.Set<ExternalIdentityRow>().Where(r => r.AccountId == accountId).Select(r => new { r.Key, r.Provider }).ToListAsync(token);
+            if (!all.Exists(each => each.Key == key))
             {
                 return Unlinking.NotFound;
             }
 
-            if (!hasOtherWay && keys.Count == 1)
+            if (!hasOtherWay && !all.Exists(each => each.Key != key && isOpen(each.Provider)))
             {
                 return Unlinking.LastWayIn;
             }

@@ -3,7 +3,6 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Identity.Accounts.Audit;
-using Identity.Accounts.Changes;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Data;
 using Identity.Accounts.Events;
@@ -69,7 +68,8 @@ public sealed class ExternalSignInService(
     IAccountStore accounts,
     ICredentialStore credentials,
     RegistrationService registration,
-    AccountChangeService changes,
+    MappedRoles roles,
+    ConfiguredProviders providers,
     SessionService sessions,
     LifecycleEvents events,
     AuditTrail audit,
@@ -260,7 +260,7 @@ public sealed class ExternalSignInService(
     /// <param name="channel">The channel of the code that proved the account: it is no second factor then.</param>
     public async Task<ExternalSignInResult> StartAsync(Account account, ExternalPerson person, Caller caller, CancellationToken cancellationToken, TimeSpan? lifetime = null, bool links = false, string? channel = null)
     {
-        if (await WithRolesAsync(account, person, caller, cancellationToken) is not { IsActive: true } current)
+        if (await roles.ApplyAsync(account, person, caller, cancellationToken) is not { IsActive: true } current)
         {
             await audit.WriteAsync("sign_in", "disabled", account.Id, caller, sessionId: null, cancellationToken);
             return new ExternalSignInResult.Disabled();
@@ -308,14 +308,19 @@ public sealed class ExternalSignInService(
 
     public Task<IReadOnlyList<ExternalIdentity>> ListAsync(Guid accountId, CancellationToken cancellationToken) => identities.ListAsync(accountId, cancellationToken);
 
-    /// <summary>Takes a way in away, unless it is the last one.</summary>
+    /// <summary>Takes a way in away, unless it is the last one, and with it the roles that its provider's settings map: nobody would take them back any more.</summary>
     public async Task<Unlinking> UnlinkAsync(Guid accountId, string key, Caller caller, CancellationToken cancellationToken)
     {
         var hasPassword = (await credentials.FindAsync(accountId, cancellationToken))?.PasswordHash is not null;
         var identity = await identities.FindAsync(key, cancellationToken);
         var notice = identity is not null && await accounts.FindAsync(accountId, cancellationToken) is { } account ? notices.Write(account, AccessChange.ConnectionRemoved, _ => identity.Provider) : null;
-        var outcome = await identities.RemoveAsync(accountId, key, hasPassword, notice, cancellationToken);
+        var outcome = await identities.RemoveAsync(accountId, key, hasPassword, providers.IsEnabled, notice, cancellationToken);
         await audit.WriteAsync("unlink", outcome.ToString(), accountId, caller, caller.SessionId, CancellationToken.None);
+        if (outcome == Unlinking.Done)
+        {
+            await roles.WithdrawAsync(accountId, identity!.Provider, caller, CancellationToken.None);
+        }
+
         return outcome;
     }
 
@@ -390,35 +395,6 @@ public sealed class ExternalSignInService(
         account.Claim = address is not null && !account.EmailVerified ? AccountClaim.Unproven : AccountClaim.Settled;
         account.Roles = [.. person.Roles.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         return account;
-    }
-
-    // The settings decide about the roles that they map, and about no others.
-    private async Task<Account?> WithRolesAsync(Account account, ExternalPerson person, Caller caller, CancellationToken cancellationToken)
-    {
-        string[] roles = [.. account.Roles.Except(person.ManagedRoles, StringComparer.Ordinal).Union(person.Roles, StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        if (!account.IsActive || roles.SequenceEqual(account.Roles.Order(StringComparer.Ordinal), StringComparer.Ordinal))
-        {
-            return account;
-        }
-
-        var result = await changes.ChangeAsync(account.Id, new AccountChange { Roles = roles }, expectedVersion: null, caller, cancellationToken);
-        if (result is AccountChangeResult.UnknownRole)
-        {
-            // A role of the settings that nobody made keeps nobody out, and what the provider took away is not kept for it.
-            await audit.WriteAsync("role_change", "unknown_role", account.Id, caller, sessionId: null, CancellationToken.None);
-            result = await changes.ChangeAsync(account.Id, new AccountChange { Roles = [.. account.Roles.Intersect(roles, StringComparer.Ordinal)] }, expectedVersion: null, caller, cancellationToken);
-        }
-
-        switch (result)
-        {
-            case AccountChangeResult.Changed changed:
-                return changed.Account;
-            case AccountChangeResult.LastAdmin:
-                await audit.WriteAsync("role_change", "last_admin", account.Id, caller, sessionId: null, CancellationToken.None);
-                return account;
-            default:
-                return null;
-        }
     }
 
     private static string Actor(string provider) => "provider:" + provider;

@@ -26,6 +26,8 @@ internal static class ExternalEndpoints
         }
 
         services.AddSingleton(options);
+        services.AddSingleton(new ConfiguredProviders([.. options.Providers.Select(pair => new ConfiguredProvider(pair.Key, pair.Value.Enabled, [.. pair.Value.Roles.Select(role => role.Role)]))]));
+        services.AddSingleton<MappedRoles>();
         services.TryAddSingleton<ExternalHttp>();
         services.TryAddSingleton<ExternalIds>();
         services.AddSingleton<ExternalFlows>();

@@ -427,6 +427,46 @@ public sealed class ExternalAccountTests
         Assert.Equal(["auditor"], (await AccountAsync(world)).Roles);
     }
 
+    // Who left the provider with the roles would keep them for ever: nobody there could take them back.
+    [Fact]
+    public async Task Roles_WhereClaimsMapThem_GoWithTheConnection_AndOthersStay()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key, ("Federation:Providers:openam:Roles:0:Claim", "groups"), ("Federation:Providers:openam:Roles:0:Value", "editors"), ("Federation:Providers:openam:Roles:0:Role", "editor"));
+        var (services, caller) = (world.Server.Services, new Caller(null, null));
+        foreach (var role in (string[])["editor", "auditor"])
+        {
+            await services.GetRequiredService<RoleCatalog>().PutAsync(role, description: null, CancellationToken.None);
+        }
+
+        var bob = await world.Server.RegisterAsync("bob@example.com", Password);
+        await services.GetRequiredService<AccountChangeService>().ChangeAsync(bob.Id, new AccountChange { Roles = ["auditor"] }, null, caller, CancellationToken.None);
+        var service = services.GetRequiredService<ExternalSignInService>();
+        var person = new ExternalPerson { Subject = new ExternalSubject("openam", "/", "bob", true), Roles = ["editor"], ManagedRoles = ["editor"] };
+        await service.LinkAsync(person, bob, caller, CancellationToken.None);
+        var signedIn = Assert.IsType<ExternalSignInResult.SignedIn>(await service.SignInAsync(person, caller, CancellationToken.None));
+        Assert.Equal(["auditor", "editor"], signedIn.Account.Roles);
+
+        Assert.Equal(Unlinking.Done, await service.UnlinkAsync(bob.Id, Assert.Single(await service.ListAsync(bob.Id, CancellationToken.None)).Key, caller, CancellationToken.None));
+        Assert.Equal(["auditor"], (await services.GetRequiredService<IAccountStore>().FindAsync(bob.Id, CancellationToken.None))!.Roles);
+    }
+
+    // A connection to a provider that the settings have no more, or switched off, lets nobody in.
+    [Fact]
+    public async Task Connection_WhereTheOtherProvidersIsSwitchedOff_IsTheLastWayIn()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        using var browser = world.NewBrowser();
+        Assert.Equal("/account", (await SignInAsync(world, key, browser)).OriginalString);
+        var (alice, caller) = (await AccountAsync(world), new Caller(null, null));
+        var service = world.Server.Services.GetRequiredService<ExternalSignInService>();
+        await service.LinkAsync(new ExternalPerson { Subject = new ExternalSubject("gone", "", "alice", IgnoreCase: false) }, alice, caller, CancellationToken.None);
+        var all = await service.ListAsync(alice.Id, CancellationToken.None);
+        Assert.Equal(Unlinking.LastWayIn, await service.UnlinkAsync(alice.Id, all.Single(each => each.Provider == "openam").Key, caller, CancellationToken.None));
+        Assert.Equal(Unlinking.Done, await service.UnlinkAsync(alice.Id, all.Single(each => each.Provider == "gone").Key, caller, CancellationToken.None));
+    }
+
     // An operator's slip keeps nobody out, and what the provider took away is not kept for it.
     [Fact]
     public async Task Roles_WhereAMappedOneWasNeverMade_KeepNobodyOut_AndTheOthersGoWithTheirClaim()
