@@ -43,6 +43,9 @@ public sealed record Client
     /// <summary><c>frontchannel_logout_session_required</c>: kept as it was registered; there is a sid in any case.</summary>
     public bool FrontChannelLogoutSessionRequired { get; init; }
 
+    /// <summary>Whether it hears of sign-outs, by its server or by the browser.</summary>
+    public bool IsToldOfSignOuts => BackChannelLogoutUri is not null || FrontChannelLogoutUri is not null;
+
     /// <summary><c>grant_types</c>; RFC 7591 §2 default is authorization_code.</summary>
     public IReadOnlyList<string> GrantTypes { get; init; } = ["authorization_code"];
 
@@ -106,7 +109,7 @@ public sealed record Client
     /// <summary><c>authorization_signed_response_alg</c> (JARM §3): how answers are signed where it asks for signed ones.</summary>
     public string AuthorizationSignedResponseAlg { get; init; } = "RS256";
 
-    /// <summary><c>id_token_claims</c>: false keeps the claims of scopes out of the ID token; they are then at userinfo only.</summary>
+    /// <summary><c>id_token_claims</c>: false keeps the claims of scopes out of the ID token, which are then at userinfo only, and sid unless the client <see cref="IsToldOfSignOuts"/>.</summary>
     public bool IdTokenClaims { get; init; } = true;
 
     /// <summary>The name in its certificate (RFC 8705 §2.1.2); null: the client has no certificate of a known authority.</summary>

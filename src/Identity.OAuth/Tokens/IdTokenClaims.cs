@@ -6,7 +6,7 @@ using Identity.OAuth.Token;
 
 namespace Identity.OAuth.Tokens;
 
-/// <summary>The claims of ID tokens: the protocol's, those of the granted scopes (unless the client wants them at userinfo only), and those asked for by name.</summary>
+/// <summary>The claims of ID tokens: the protocol's, those of the granted scopes (unless the client wants the protocol's alone), and those asked for by name.</summary>
 public static class IdTokenClaims
 {
     /// <param name="nonce">As sent; null: none, or this is a refresh.</param>
@@ -26,8 +26,14 @@ public static class IdTokenClaims
             ["auth_time"] = grant.AuthTime.ToUnixTimeSeconds(),
             ["acr"] = grant.Acr,
             ["amr"] = JsonSerializer.SerializeToNode(grant.Amr),
-            ["sid"] = grant.SessionId,
         };
+
+        // Back-Channel Logout 1.0 §2.1, Front-Channel Logout 1.0 §3: what a sign-out is told by. Who wants little, and is told of none, has no use for it.
+        if (issue.Client.IdTokenClaims || issue.Client.IsToldOfSignOuts)
+        {
+            claims["sid"] = grant.SessionId;
+        }
+
         if (grant.IdentityProvider is { } provider)
         {
             claims["idp"] = provider;

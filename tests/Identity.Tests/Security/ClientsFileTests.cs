@@ -118,6 +118,30 @@ public sealed class ClientsFileTests
         Assert.Equal(wanted, Node.Payload((string)tokens["id_token"]!).ContainsKey("email"));
     }
 
+    [Theory]
+    [InlineData(true, null, true)]
+    [InlineData(false, null, false)]
+    [InlineData(false, "backchannel_logout_uri", true)]
+    [InlineData(false, "frontchannel_logout_uri", true)]
+    public async Task IdToken_WhenTheClientWantsOnlyTheProtocolsClaims_NamesTheSessionIfItIsToldOfSignOuts(bool wanted, string? told, bool named)
+    {
+        var client = Web("id_token_claims", wanted);
+        if (told is not null)
+        {
+            client[told] = "http://127.0.0.1/signed-out";
+        }
+
+        await using var server = await HostedServer.StartAsync(new JsonArray(client).ToJsonString());
+        using var node = new AddressedNode(server.Url);
+        using var browser = await node.SignedInAsync();
+        var idToken = (string)(await node.TokensAsync(browser, scope: "openid"))["id_token"]!;
+        Assert.Equal(named, Node.Payload(idToken).ContainsKey("sid"));
+
+        // As a hint it still says who is meant, so nobody has to be asked.
+        using var ended = await browser.GetAsync("/connect/endsession?id_token_hint=" + idToken);
+        Assert.StartsWith("/signed-out", ended.Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Start_WhenAResponseTypeIsAnother_SaysWhichThereIs()
     {
