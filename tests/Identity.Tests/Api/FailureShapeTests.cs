@@ -117,12 +117,29 @@ public sealed class FailureShapeTests(ApiServer server)
         Assert.Equal("identity", answer.Headers["Accept-Encoding"]);
     }
 
-    [Fact]
-    public async Task Body_WhenItsCodingIsNone_IsRead()
+    // What older clients write there, which is no compression; and a header that goes along with every request.
+    [Theory]
+    [InlineData("Identity")]
+    [InlineData("utf-8")]
+    [InlineData("")]
+    public async Task Body_WhenItsCodingIsNoCompression_IsRead(string coding)
     {
         var content = new ByteArrayContent("{}"u8.ToArray()).WithType("application/json");
-        content.Headers.TryAddWithoutValidation("Content-Encoding", "Identity");
+        content.Headers.TryAddWithoutValidation("Content-Encoding", coding);
         (await server.PostAsync("login", content)).AssertFailure(400, "validation_failed");
+    }
+
+    [Theory]
+    [InlineData("GET", "users/me", 200)]
+    [InlineData("POST", "logout", 200)]
+    public async Task Request_WithoutABodyThatSaysItIsCompressed_IsAnswered(string method, string path, int status)
+    {
+        var (_, tokens) = await server.SignedInAsync();
+        var nothing = new ByteArrayContent([]);
+        nothing.Headers.ContentLength = 0;
+        nothing.Headers.ContentEncoding.Add("gzip");
+        var answer = await server.SendAsync(new HttpMethod(method), path, nothing, tokens.Access);
+        Assert.True((int)answer.Status == status, $"{(int)answer.Status}: {answer.Text}");
     }
 
     [Theory]
