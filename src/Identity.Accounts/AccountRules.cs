@@ -23,6 +23,9 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
 
     public const int LongestRole = 64;
 
+    /// <summary>Characters of a phone number as somebody writes it: with spaces, brackets and dashes.</summary>
+    public const int LongestWrittenPhoneNumber = 64;
+
     public const int MostRoles = 50;
 
     /// <summary>Of a one-time code.</summary>
@@ -118,7 +121,7 @@ public sealed partial class AccountRules(IOptions<AccountsOptions> options)
 
     private PhoneNumber? Phone(string? text)
     {
-        if (text is null or { Length: > 64 } || Dialled(text) is not { } dialled)
+        if (text is null or { Length: > LongestWrittenPhoneNumber } || Dialled(text) is not { } dialled)
         {
             return null;
         }

@@ -86,5 +86,5 @@ public static class IdentityApiExtensions
     private static Failure Unread(HttpContext context) =>
         context.Request.ContentType is { } type && !ContractInputFormatter.IsJson(type)
             ? Failure.OfStatus(StatusCodes.Status415UnsupportedMediaType)
-            : Failure.Validation(["the body should not be empty"]);
+            : Failure.EmptyBody();
 }

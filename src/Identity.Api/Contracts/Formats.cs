@@ -23,7 +23,7 @@ internal static class Formats
 
     public static string? Email(this JsonBody body, string name) => body.Checked(name, LongestEmail, AccountRules.Email, AccountRules.EmailRule);
 
-    public static string? PhoneNumber(this JsonBody body, string name) => body.Checked(name, 64, body.Rules.PhoneNumber, AccountRules.PhoneNumberRule);
+    public static string? PhoneNumber(this JsonBody body, string name) => body.Checked(name, AccountRules.LongestWrittenPhoneNumber, body.Rules.PhoneNumber, AccountRules.PhoneNumberRule);
 
     public static string? UserName(this JsonBody body, string name) => body.Checked(name, 64, AccountRules.UserName, AccountRules.UserNameRule);
 

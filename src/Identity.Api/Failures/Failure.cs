@@ -32,6 +32,8 @@ internal sealed record Failure(int StatusCode, string ErrorCode, IReadOnlyList<s
     /// <summary><c>message</c> is an array only for a body that does not validate.</summary>
     public static Failure Validation(IReadOnlyList<string> problems) => new(StatusCodes.Status400BadRequest, ErrorCodes.ValidationFailed, problems);
 
+    public static Failure EmptyBody() => Validation(["the body should not be empty"]);
+
     public static Failure TooManyRequests(TimeSpan retryAfter) =>
         new(StatusCodes.Status429TooManyRequests, ErrorCodes.TooManyRequests, "Too many requests. Try again later.") { RetryAfter = retryAfter };
 

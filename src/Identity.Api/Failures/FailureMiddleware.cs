@@ -24,6 +24,14 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
             return;
         }
 
+        if (BodyCoding.IsCompressed(context.Request))
+        {
+            // RFC 9110 §12.5.3 and §15.5.16: what would be taken instead.
+            context.Response.Headers.AcceptEncoding = "identity";
+            await new Failure(StatusCodes.Status415UnsupportedMediaType, ErrorCodes.UnsupportedMediaType, "Bodies are taken as they are: without Content-Encoding.").WriteAsync(context);
+            return;
+        }
+
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
         {
             limit.MaxRequestBodySize = maximumBytes;
@@ -68,11 +76,19 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
         }
 
         var response = context.Response;
+        if (response is { StatusCode: StatusCodes.Status405MethodNotAllowed, HasStarted: false } && response.Headers.Allow.ToString() is var allow && Methods(allow).Contains(HttpMethods.Get) && !Methods(allow).Contains(HttpMethods.Head))
+        {
+            // Routing does not know that HEAD is answered by the GET of the same address.
+            response.Headers.Allow = allow + ", HEAD";
+        }
+
         if (response is { StatusCode: >= 400, HasStarted: false, ContentType: null } && response.ContentLength is null or 0)
         {
             await Failure.OfStatus(response.StatusCode).WriteAsync(context);
         }
     }
+
+    private static string[] Methods(string allow) => allow.Split(',', StringSplitOptions.TrimEntries);
 
     // The one body that is read as it arrives, by whom may send it.
     private static bool IsImport(HttpRequest request) =>

@@ -68,11 +68,6 @@ internal sealed class ContractInputFormatter : InputFormatter
     public override async Task<InputFormatterResult> ReadRequestBodyAsync(InputFormatterContext context)
     {
         var http = context.HttpContext;
-        if (!IsJson(http.Request.ContentType))
-        {
-            return Refuse(context, Failure.OfStatus(StatusCodes.Status415UnsupportedMediaType));
-        }
-
         var bytes = await ReadAsync(http);
         if (http.Request.Headers.ContainsKey(IdempotentPosts.Header))
         {
@@ -81,7 +76,18 @@ internal sealed class ContractInputFormatter : InputFormatter
 
         if (bytes.Length == 0 && context.TreatEmptyInputAsDefaultValue)
         {
+            // Nothing is of no type: what comes in pieces, as proxies send it on, is only now seen to be nothing.
             return await InputFormatterResult.SuccessAsync(null!);
+        }
+
+        if (!IsJson(http.Request.ContentType))
+        {
+            return Refuse(context, Failure.OfStatus(StatusCodes.Status415UnsupportedMediaType));
+        }
+
+        if (bytes.Length == 0)
+        {
+            return Refuse(context, Failure.EmptyBody());
         }
 
         JsonDocument document;
@@ -104,7 +110,7 @@ internal sealed class ContractInputFormatter : InputFormatter
 
             if (!IsText(document.RootElement))
             {
-                return Refuse(context, new Failure(StatusCodes.Status400BadRequest, ErrorCodes.InvalidJson, "The body holds a NUL character or an unpaired surrogate."));
+                return Refuse(context, new Failure(StatusCodes.Status400BadRequest, ErrorCodes.InvalidJson, "The body is not text in UTF-8, or holds a NUL character or an unpaired surrogate."));
             }
 
             if (document.RootElement.ValueKind != JsonValueKind.Object)

@@ -122,6 +122,11 @@ public sealed class ProtocolRequests(RequestDelegate next, ILoggerFactory logger
             return new OAuthError(OAuthErrors.InvalidRequest, "The body must be application/x-www-form-urlencoded.");
         }
 
+        if (BodyCoding.IsCompressed(request))
+        {
+            return new OAuthError(OAuthErrors.InvalidRequest, "The body must come as it is: without Content-Encoding.");
+        }
+
         if (!HasReadableCharset(request))
         {
             return new OAuthError(OAuthErrors.InvalidRequest, "The body must be UTF-8.");

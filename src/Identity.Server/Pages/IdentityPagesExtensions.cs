@@ -24,6 +24,7 @@ public static class IdentityPagesExtensions
         services.AddOptions<BrandingOptions>().BindSection(BrandingOptions.Section);
         services.AddSingleton<IValidateOptions<BrandingOptions>, BrandingValidation>();
         services.AddSingleton<Brand>();
+        services.AddSingleton<Reach>();
         services.AddLocalization();
         services.AddSingleton<RequestContexts>();
         services.AddSingleton<SameOrigin>();

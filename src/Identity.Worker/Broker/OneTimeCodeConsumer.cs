@@ -147,7 +147,7 @@ public sealed partial class OneTimeCodeConsumer(
         var started = timeProvider.GetTimestamp();
         var properties = delivery.BasicProperties;
         var result = delivery.Body.Length > settings.MaximumBodyBytes
-            ? new CodeRequestResult(CodeRequestFate.Dead, CodeRequest.FormatError(CodeRequestFraming.Bare, "The request is too large."), "invalid", "body larger than " + settings.MaximumBodyBytes.ToString(CultureInfo.InvariantCulture) + " bytes")
+            ? new CodeRequestResult(CodeRequestFate.Dead, CodeRequest.FormatError(CodeRequest.LookForFraming(delivery.Body.Span), "The request is too large."), "invalid", "body larger than " + settings.MaximumBodyBytes.ToString(CultureInfo.InvariantCulture) + " bytes")
             // What was handed to the mail server is finished while the process drains; what was not goes back to the queue.
             : await processor.ProcessAsync(delivery.Body, properties.MessageId, IsAnswered(properties), stoppingToken);
 

@@ -25,8 +25,10 @@ public sealed class FailureShapeTests(ApiServer server)
     [InlineData("DELETE", "login", "POST")]
     [InlineData("PUT", "register", "POST")]
     [InlineData("GET", "otp/verify", "POST")]
-    [InlineData("PATCH", "users/1", "DELETE, GET, PUT")]
-    [InlineData("POST", "users/1", "DELETE, GET, PUT")]
+    [InlineData("PATCH", "users/1", "DELETE, GET, HEAD, PUT")]
+    [InlineData("POST", "users/1", "DELETE, GET, HEAD, PUT")]
+    [InlineData("OPTIONS", "devices", "GET, HEAD, POST")]
+    [InlineData("POST", "", "GET, HEAD")]
     [InlineData("BREW", "password/forgot", "POST")]
     public async Task Method_WhenWrong_Answers405WithAllow(string method, string path, string allow)
     {
@@ -73,12 +75,71 @@ public sealed class FailureShapeTests(ApiServer server)
     [Fact]
     public async Task Body_WhenEmpty_SaysSo() => (await server.PostAsync("login", "")).AssertProblems("the body should not be empty");
 
+    // A proxy that does not know how long a body is sends it in pieces, and so one that there is not.
+    [Fact]
+    public async Task Body_WhenEmptyAndInPieces_SaysSo() =>
+        (await server.PostAsync("login", new StreamContent(new Unmeasured([])).WithType("application/json"))).AssertProblems("the body should not be empty");
+
+    [Theory]
+    [InlineData("application/x-www-form-urlencoded")]
+    [InlineData("text/plain")]
+    [InlineData("application/json")]
+    [InlineData(null)]
+    public async Task Body_WhenNoneIsNeededAndItIsEmptyAndInPieces_IsNone(string? type)
+    {
+        var (person, tokens) = await server.SignedInAsync();
+        (await server.PostAsync("logout", new StreamContent(new Unmeasured([])).WithType(type), tokens.Access)).AssertOk();
+        (await server.GetAsync($"users/{person.Id}", tokens.Access)).AssertFailure(401, "invalid_token");
+        var again = await server.LoginAsync(person.Email);
+        Assert.Equal(System.Net.HttpStatusCode.NoContent, (await server.SendAsync(HttpMethod.Delete, $"users/{person.Id}", new StreamContent(new Unmeasured([])).WithType(type), again.Access)).Status);
+    }
+
     [Fact]
     public async Task Body_WhenNotUtf8_Answers400()
     {
         using var content = new ByteArrayContent([.. "{\"email\":\""u8, 0xC3, 0x28, .. "\",\"password\":\"x\"}"u8]);
         content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        (await server.PostAsync("login", content)).AssertFailure(400, "invalid_json");
+        Assert.Contains("UTF-8", (string)(await server.PostAsync("login", content)).AssertFailure(400, "invalid_json")!, StringComparison.Ordinal);
+    }
+
+    // RFC 9110 §15.5.16: whoever compressed the body learns that this is what was not understood, and not that the JSON was wrong.
+    [Theory]
+    [InlineData("login", "gzip", "application/json")]
+    [InlineData("logout", "br", "application/json")]
+    [InlineData("users/import", "gzip", "application/x-ndjson")]
+    [InlineData("login", "identity, gzip", "application/json")]
+    public async Task Body_WhenCompressed_Answers415AndSaysThatNoneIsTaken(string path, string coding, string type)
+    {
+        var content = new ByteArrayContent([0x1F, 0x8B, 8, 0]).WithType(type);
+        content.Headers.TryAddWithoutValidation("Content-Encoding", coding);
+        var answer = await server.PostAsync(path, content, (await server.LoginAsync(ApiServer.AdminEmail)).Access);
+        Assert.Contains("Content-Encoding", (string)answer.AssertFailure(415, "unsupported_media_type")!, StringComparison.Ordinal);
+        Assert.Equal("identity", answer.Headers["Accept-Encoding"]);
+    }
+
+    // What older clients write there, which is no compression; and a header that goes along with every request.
+    [Theory]
+    [InlineData("Identity")]
+    [InlineData("utf-8")]
+    [InlineData("")]
+    public async Task Body_WhenItsCodingIsNoCompression_IsRead(string coding)
+    {
+        var content = new ByteArrayContent("{}"u8.ToArray()).WithType("application/json");
+        content.Headers.TryAddWithoutValidation("Content-Encoding", coding);
+        (await server.PostAsync("login", content)).AssertFailure(400, "validation_failed");
+    }
+
+    [Theory]
+    [InlineData("GET", "users/me", 200)]
+    [InlineData("POST", "logout", 200)]
+    public async Task Request_WithoutABodyThatSaysItIsCompressed_IsAnswered(string method, string path, int status)
+    {
+        var (_, tokens) = await server.SignedInAsync();
+        var nothing = new ByteArrayContent([]);
+        nothing.Headers.ContentLength = 0;
+        nothing.Headers.ContentEncoding.Add("gzip");
+        var answer = await server.SendAsync(new HttpMethod(method), path, nothing, tokens.Access);
+        Assert.True((int)answer.Status == status, $"{(int)answer.Status}: {answer.Text}");
     }
 
     [Theory]
@@ -163,6 +224,12 @@ public sealed class FailureShapeTests(ApiServer server)
     {
         var answer = await server.PostAsync("login", """{"email":"<script>alert(1)</script>","password":"x"}""");
         Assert.DoesNotContain("script", answer.Text, StringComparison.Ordinal);
+    }
+
+    // Of unknown length, so that it goes in pieces.
+    private sealed class Unmeasured(byte[] bytes) : MemoryStream(bytes)
+    {
+        public override bool CanSeek => false;
     }
 
     private sealed class Endless : Stream

@@ -15,6 +15,16 @@ public sealed class PageClient : IDisposable
         _http.DefaultRequestHeaders.Accept.ParseAdd("text/html");
     }
 
+    /// <summary>As a proxy hands requests on that ends TLS for https://id.example.com.</summary>
+    public static PageClient ThroughProxy(Uri server)
+    {
+        var client = new PageClient(server);
+        client._http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
+        client._http.DefaultRequestHeaders.Add("X-Forwarded-Host", "id.example.com");
+        client._http.DefaultRequestHeaders.Add("X-Forwarded-For", "192.0.2.1");
+        return client;
+    }
+
     public Dictionary<string, string> Cookies { get; } = new(StringComparer.Ordinal);
 
     public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request)

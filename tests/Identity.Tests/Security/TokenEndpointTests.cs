@@ -33,6 +33,19 @@ public sealed class TokenEndpointTests(RunningServer server)
         await ExpectAsync(content, RunningServer.Basic("service", RunningServer.Secret), HttpStatusCode.BadRequest, "invalid_request");
     }
 
+    [Fact]
+    public async Task TokenEndpoint_WhenTheBodyIsCompressed_SaysThatThisIsWhatIsWrong()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.Address, "/connect/token")) { Content = Form("grant_type=client_credentials") };
+        request.Headers.Authorization = RunningServer.Basic("service", RunningServer.Secret);
+        request.Content.Headers.ContentEncoding.Add("gzip");
+        using var answer = await server.Http.SendAsync(request);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        var error = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+        Assert.Equal("invalid_request", (string?)error["error"]);
+        Assert.Contains("Content-Encoding", (string)error["error_description"]!, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("grant_type=client_credentials&grant_type=client_credentials")]
     [InlineData("grant_type=client_credentials&scope=reports.read&scope=")]

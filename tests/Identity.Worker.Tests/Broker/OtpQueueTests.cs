@@ -123,6 +123,37 @@ public sealed class OtpQueueTests(RabbitMqServer broker) : IDisposable
         Assert.Single(_issuer.Sent);
     }
 
+    // A client of NestJS takes an answer without isDisposed for a success that says nothing.
+    [Theory]
+    [InlineData("""{"email":"ann@example.com","x":"FILL"}""", false)]
+    [InlineData("""{"pattern":"otp","data":{"email":"ann@example.com","x":"FILL"},"id":"1"}""", true)]
+    public async Task Request_WhenItIsTooLarge_IsDeadLetteredAndAnsweredInItsFraming(string body, bool envelope)
+    {
+        var (worker, requester) = await StartAsync();
+        await using var stopping = worker;
+        await using var closing = requester;
+        var answer = await requester.AskAsync(body.Replace("FILL", new string('x', 70_000)));
+        Assert.Equal(envelope ? ["err", "isDisposed"] : ["status", "message"], answer.Select(member => member.Key));
+        Assert.Equal("The request is too large.", (string)(envelope ? answer["err"]! : answer)["message"]!);
+        var dead = await requester.TakeAsync("otp_requests.dead");
+        Assert.Contains("larger than", Encoding.UTF8.GetString((byte[])dead.BasicProperties.Headers!["x-reason"]!));
+        Assert.Empty(_issuer.Sent);
+    }
+
+    // RFC 8259 §8.1, as at /api/identity; and a number as people write it, which the routes take at the same length.
+    [Theory]
+    [InlineData("\uFEFF" + Body, "ann@example.com")]
+    [InlineData("""{"phoneNumber":"+49 (0) 151  /  12 34 - 56 78  ( mobile )"}""", "+49 (0) 151  /  12 34 - 56 78  ( mobile )")]
+    public async Task Request_WhenWrittenAsTheRoutesTakeIt_IsTaken(string body, string recipient)
+    {
+        var (worker, requester) = await StartAsync();
+        await using var stopping = worker;
+        await using var closing = requester;
+        await requester.AskAsync(body);
+        var sent = Assert.Single(_issuer.Sent);
+        Assert.Equal(recipient, sent.Email ?? sent.PhoneNumber);
+    }
+
     // What lies there names people, and nobody may ever come for it.
     [Fact]
     public async Task DeadLetterQueue_WhenTheWorkerMakesIt_HasALengthAndALife()

@@ -28,6 +28,9 @@ public sealed record CodeRequest(CodeRequestFraming Framing, string? EnvelopeId,
 {
     public const string DefaultPurpose = "verification";
 
+    // Of a body that is not read, as much as its framing is looked for in.
+    private const int MostLookedAt = 64 * 1024;
+
     private static readonly JsonDocumentOptions s_parsing = new() { MaxDepth = 16 };
     private static readonly JsonSerializerOptions s_writing = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -37,7 +40,8 @@ public sealed record CodeRequest(CodeRequestFraming Framing, string? EnvelopeId,
         framing = CodeRequestFraming.Bare;
         try
         {
-            using var document = JsonDocument.Parse(body, s_parsing);
+            // RFC 8259 §8.1: a byte order mark may be ignored.
+            using var document = JsonDocument.Parse(body.Span.StartsWith(ByteOrderMark) ? body[ByteOrderMark.Length..] : body, s_parsing);
             return Read(document.RootElement, ref framing, out reason);
         }
         catch (JsonException)
@@ -51,6 +55,29 @@ public sealed record CodeRequest(CodeRequestFraming Framing, string? EnvelopeId,
         }
 
         return null;
+    }
+
+    /// <summary>How a body that is too large to be read was wrapped, as far as its beginning shows: its answer must be in that framing all the same.</summary>
+    public static CodeRequestFraming LookForFraming(ReadOnlySpan<byte> body)
+    {
+        body = body.StartsWith(ByteOrderMark) ? body[ByteOrderMark.Length..] : body;
+        var reader = new Utf8JsonReader(body[..Math.Min(body.Length, MostLookedAt)], isFinalBlock: false, state: default);
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader is { TokenType: JsonTokenType.PropertyName, CurrentDepth: 1 } && (reader.ValueTextEquals("pattern"u8) || reader.ValueTextEquals("data"u8)))
+                {
+                    return CodeRequestFraming.Envelope;
+                }
+            }
+        }
+        catch (JsonException)
+        {
+            // It is no JSON from there on.
+        }
+
+        return CodeRequestFraming.Bare;
     }
 
     /// <summary>A success in the framing of its request.</summary>
@@ -77,6 +104,8 @@ public sealed record CodeRequest(CodeRequestFraming Framing, string? EnvelopeId,
             ["expiresAt"] = answer.ExpiresAt.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture),
         }.ToJsonString(s_writing);
     }
+
+    private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
 
     private static byte[] Bytes(JsonNode node) => JsonSerializer.SerializeToUtf8Bytes(node, s_writing);
 
@@ -118,7 +147,7 @@ public sealed record CodeRequest(CodeRequestFraming Framing, string? EnvelopeId,
     {
         if (!TryText(data, "userId", 64, out var userId, out reason)
             || !TryText(data, "email", 320, out var email, out reason)
-            || !TryText(data, "phoneNumber", 32, out var phoneNumber, out reason)
+            || !TryText(data, "phoneNumber", AccountRules.LongestWrittenPhoneNumber, out var phoneNumber, out reason)
             || !TryText(data, "channel", 16, out var channel, out reason)
             || !TryText(data, "purpose", AccountRules.LongestPurpose, out var purpose, out reason))
         {
