@@ -19,7 +19,7 @@ using Microsoft.Extensions.Options;
 namespace Identity.Tests;
 
 /// <summary>A value that cannot be used stops the start with one line that names the setting.</summary>
-public sealed partial class SettingsTests
+public sealed partial class SettingsTests(RunningServer running)
 {
     [Theory]
     [InlineData("PORT", "abc")]
@@ -255,6 +255,13 @@ public sealed partial class SettingsTests
         Assert.Equal(keys, await again.GetStringAsync("/connect/jwks"));
         await second.TerminateAsync();
         directory.Delete(recursive: true);
+    }
+
+    [Fact]
+    public void Server_WhenThePasswordIsTheSettings_SaysWhichSettingAndNotThePassword()
+    {
+        Assert.Contains("Administrator admin@example.com with ADMIN_PASSWORD", running.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain(Node.Password, running.Output, StringComparison.Ordinal);
     }
 
     // Nobody would see a password that was made up for a server which then cannot listen: none is made.

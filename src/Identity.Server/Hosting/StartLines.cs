@@ -51,9 +51,12 @@ internal sealed partial class StartLines(ServerSettings settings, IServiceProvid
             return;
         }
 
-        var admin = secrets.Admin is { GeneratedPassword: { } password } made
-            ? $"Administrator {made.Email}, password {password}   (shown this once)"
-            : $"Administrator {settings.AdminEmail ?? Seeding.DevelopmentAdmin} with the password of the first start, or register a new account";
+        var admin = secrets.Admin switch
+        {
+            { GeneratedPassword: { } password } made => $"Administrator {made.Email}, password {password}   (shown this once)",
+            { } made => $"Administrator {made.Email} with ADMIN_PASSWORD, or register a new account",
+            null => $"Administrator {settings.AdminEmail ?? Seeding.DevelopmentAdmin} with the password of the first start, or register a new account",
+        };
         var demo = secrets.DemoServiceSecret is { } secret
             ? $"; as a service: client_id demo-service, client_secret {secret}   (shown this once)"
             : "; requests/*.http for every route";
