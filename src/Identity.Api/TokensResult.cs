@@ -1,5 +1,6 @@
 // RFC 6749 §5.1 in the contract's words: precedes OpenIddict's ProcessJsonResponse on the routes of /api/identity, which are addresses of its token endpoint.
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Identity.Accounts.Profile;
 using Identity.Api.Contracts;
 using Identity.Api.Failures;
@@ -38,6 +39,9 @@ internal sealed class TokensResult(TokenIssue issue, IReadOnlyList<string>? reco
 /// <summary>What goes into the answer beside the tokens.</summary>
 internal sealed record NewRecoveryCodes(IReadOnlyList<string> Codes);
 
+/// <summary>The metadata of the answer's user, where it was read before anything was used up.</summary>
+internal sealed record MetadataOfAnswer(JsonObject Metadata);
+
 /// <summary>Writes the tokens and their user as the contract has them.</summary>
 internal sealed class ContractAnswer(IMetadataStore metadata, TimeProvider timeProvider) : IOpenIddictServerHandler<ApplyTokenResponseContext>
 {
@@ -68,7 +72,7 @@ internal sealed class ContractAnswer(IMetadataStore metadata, TimeProvider timeP
             context.Response.ExpiresIn ?? 0,
             (long)Math.Round((issue.RefreshExpiresAt!.Value - from).TotalSeconds),
             grant.SessionId,
-            UserResponse.Of(account, await metadata.FindAsync(account.Id, context.CancellationToken)))
+            UserResponse.Of(account, http.Features.Get<MetadataOfAnswer>()?.Metadata ?? await metadata.FindAsync(account.Id, context.CancellationToken)))
         {
             RecoveryCodes = http.Features.Get<NewRecoveryCodes>()?.Codes,
         };

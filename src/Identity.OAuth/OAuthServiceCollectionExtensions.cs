@@ -9,6 +9,7 @@ using Identity.OAuth.Keys;
 using Identity.OAuth.Refresh;
 using Identity.OAuth.Resources;
 using Identity.OAuth.Sessions;
+using Identity.OAuth.Storage;
 using Identity.OAuth.Token;
 using Identity.OAuth.Tokens;
 using Microsoft.Extensions.DependencyInjection;
@@ -27,6 +28,7 @@ public static class OAuthServiceCollectionExtensions
         services.AddSingleton<IValidateOptions<OAuthOptions>, OAuthOptionsValidation>();
 
         services.TryAddSingleton<PrivateKeySource>(SigningKey.Generate);
+        services.AddSingleton<OutageTraces>();
         services.AddSingleton<KeyRing>();
         services.AddSingleton<ResourceCatalog>();
         services.TryAddSingleton<IClientKeySource, RegisteredClientKeys>();

@@ -1,3 +1,5 @@
+using Identity.Accounts;
+using Identity.Accounts.Profile;
 using Identity.Accounts.SecondFactors;
 using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
@@ -26,6 +28,7 @@ public sealed class SignInController(
     ISessionStore sessionStore,
     FirstPartyTokens tokens,
     TokenAnswers answers,
+    IMetadataStore metadata,
     ResourceCatalog resources) : ContractController
 {
     private const string WrongCredentials = "The credentials are not valid.";
@@ -110,9 +113,12 @@ public sealed class SignInController(
     [Fails(400, ErrorCodes.ValidationFailed, "refreshToken should not be empty")]
     [Fails(401, ErrorCodes.InvalidRefreshToken, WrongRefreshToken)]
     public async Task<IActionResult> RefreshAsync([FromBody] RefreshTokenRequest request, CancellationToken cancellationToken) =>
-        await tokens.RefreshAsync(request.RefreshToken, cancellationToken) is { } issue
+        await tokens.RefreshAsync(request.RefreshToken, ReadMetadataAsync, cancellationToken) is { } issue
             ? new TokensResult(issue)
             : new Failure(StatusCodes.Status401Unauthorized, ErrorCodes.InvalidRefreshToken, WrongRefreshToken);
+
+    private async Task ReadMetadataAsync(Account account, CancellationToken cancellationToken) =>
+        HttpContext.Features.Set(new MetadataOfAnswer(await metadata.FindAsync(account.Id, cancellationToken)));
 
     /// <summary>RFC 7009 §2.2 in spirit: a token that is worth nothing any more needs no ending, so its logout succeeds.</summary>
     [HttpPost("logout", Name = "logout")]

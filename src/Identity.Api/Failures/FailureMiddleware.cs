@@ -13,7 +13,7 @@ namespace Identity.Api.Failures;
 /// Sees to it that whatever goes wrong under /api/identity is told in the contract's shape: what routing refused (404, 405, 415),
 /// what the server refused (broken requests, bodies too large), a store that is away, and our own faults.
 /// </summary>
-internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMiddleware> logger)
+internal sealed class FailureMiddleware(RequestDelegate next, OutageTraces traces, ILogger<FailureMiddleware> logger)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -65,7 +65,11 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
         catch (Exception exception) when (!context.Response.HasStarted)
         {
             var traceId = Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
-            if (!StoreOutage.IsBusy(exception))
+            if (StoreOutage.Is(exception) && !StoreOutage.IsBusy(exception) && OutageTraces.Kind(exception) is var kind && !traces.IsDue(kind))
+            {
+                logger.RequestRefused(traceId, kind);
+            }
+            else if (!StoreOutage.IsBusy(exception))
             {
                 logger.RequestFailed(traceId, exception);
             }

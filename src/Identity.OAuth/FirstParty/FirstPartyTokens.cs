@@ -62,8 +62,11 @@ public sealed class FirstPartyTokens(
     }
 
     /// <summary>Rotates; null for a token that is unknown, used, expired, revoked, or another client's.</summary>
-    public async Task<TokenIssue?> RefreshAsync(string refreshToken, CancellationToken cancellationToken) =>
-        (await refresh.ProveAsync(refreshToken, presented: null, [], [], FirstPartyClient.Client, isBound: false, cancellationToken)).TryGet(out var issue, out _)
+    /// <param name="refreshToken">As it came.</param>
+    /// <param name="beforeRotation">Looks up what the answer needs beside the tokens: what it throws leaves the token as it was.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<TokenIssue?> RefreshAsync(string refreshToken, Func<Account, CancellationToken, Task> beforeRotation, CancellationToken cancellationToken) =>
+        (await refresh.ProveAsync(refreshToken, presented: null, [], [], FirstPartyClient.Client, isBound: false, cancellationToken, beforeRotation)).TryGet(out var issue, out _)
             ? issue with { Target = Target(issue.Grant!.Scopes) }
             : null;
 

@@ -1,5 +1,6 @@
 // RFC 6749 §6 and RFC 9700 §4.14: rotation with reuse detection, and a short window in which parallel tabs get the same successor.
 using System.Text.Json;
+using Identity.Accounts;
 using Identity.Accounts.Sessions;
 using Identity.OAuth.Authorize;
 using Identity.OAuth.Clients;
@@ -48,7 +49,8 @@ public sealed class RefreshTokenGrant(
     /// <param name="client">Authenticated.</param>
     /// <param name="isBound">It came with a proof of the key that the new tokens are bound to (RFC 9449 §5).</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<Outcome<TokenIssue>> ProveAsync(string token, PresentedFamily? presented, IReadOnlyList<string> scopes, IReadOnlyList<string> requested, Client client, bool isBound, CancellationToken cancellationToken)
+    /// <param name="beforeRotation">Looks up what else the answer needs, of the token's person: what it throws leaves the token as it was. Null: nothing.</param>
+    public async Task<Outcome<TokenIssue>> ProveAsync(string token, PresentedFamily? presented, IReadOnlyList<string> scopes, IReadOnlyList<string> requested, Client client, bool isBound, CancellationToken cancellationToken, Func<Account, CancellationToken, Task>? beforeRotation = null)
     {
         ArgumentNullException.ThrowIfNull(client);
         var now = timeProvider.GetUtcNow();
@@ -119,6 +121,12 @@ public sealed class RefreshTokenGrant(
         {
             // RFC 9449 §5: of a client that authenticates another key will do, but what began with bound tokens does not go on with others.
             return new OAuthError(OAuthErrors.InvalidDPoPProof, "The tokens of this grant are bound to a key: send the request with a DPoP proof.");
+        }
+
+        // A store that is away now costs a 503. After the rotation it would cost the session, of whoever comes again later than the window.
+        if (beforeRotation is not null)
+        {
+            await beforeRotation(account, cancellationToken);
         }
 
         // A client registered without rotation keeps its token; only confidential ones may (RFC 9700 §4.14.2).

@@ -6,7 +6,7 @@ using Identity.OAuth.Storage;
 namespace Identity.Server.Hosting;
 
 /// <summary>Answers exceptions at the protocol's JSON endpoints. (People are told by the status page.)</summary>
-internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<ProtocolFaults> logger)
+internal sealed partial class ProtocolFaults(RequestDelegate next, OutageTraces traces, ILogger<ProtocolFaults> logger)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -26,7 +26,11 @@ internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<Proto
         }
         catch (Exception exception) when (!context.Response.HasStarted)
         {
-            if (!StoreOutage.IsBusy(exception))
+            if (StoreOutage.Is(exception) && !StoreOutage.IsBusy(exception) && OutageTraces.Kind(exception) is var kind && !traces.IsDue(kind))
+            {
+                LogRefused(context.Request.Path, kind);
+            }
+            else if (!StoreOutage.IsBusy(exception))
             {
                 LogFault(exception, context.Request.Path);
             }
@@ -46,4 +50,7 @@ internal sealed partial class ProtocolFaults(RequestDelegate next, ILogger<Proto
 
     [LoggerMessage(5002, LogLevel.Error, "A request to {Path} failed")]
     private partial void LogFault(Exception exception, string path);
+
+    [LoggerMessage(5014, LogLevel.Error, "A request to {Path} was refused, as others before it whose stack trace was told: {Kind}")]
+    private partial void LogRefused(string path, string kind);
 }

@@ -83,18 +83,22 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
                 {
                     LogUnreachable(RabbitMqSettings.Describe(uri), Reason(exception));
                     failures++;
-                    if (failures % settings.Uris.Count == 0)
-                    {
-                        await Task.Delay(Delay(failures / settings.Uris.Count), timeProvider, stoppingToken);
-                    }
-
+                    await WaitAfterAsync(failures, stoppingToken);
                     continue;
                 }
 
-                failures = 0;
+                bool wasOfUse;
                 await using (connection)
                 {
-                    await HoldAsync(connection, uri, stoppingToken);
+                    wasOfUse = await HoldAsync(connection, uri, stoppingToken);
+                }
+
+                // A broker that lets us in and shows us out again (no such virtual host, no right to it) is no better than one that is away.
+                failures = wasOfUse ? 0 : failures + 1;
+                if (!wasOfUse)
+                {
+                    await WaitAfterAsync(failures, stoppingToken);
+                    continue;
                 }
 
                 // Several workers whose broker restarts do not all come back in the same instant.
@@ -111,6 +115,15 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
             {
                 _current.TrySetCanceled(CancellationToken.None);
             }
+        }
+    }
+
+    // After each round of all URIs.
+    private async Task WaitAfterAsync(int failures, CancellationToken stoppingToken)
+    {
+        if (failures % settings.Uris.Count == 0)
+        {
+            await Task.Delay(Delay(failures / settings.Uris.Count), timeProvider, stoppingToken);
         }
     }
 
@@ -144,7 +157,8 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
         return await factory.CreateConnectionAsync(either.Token);
     }
 
-    private async Task HoldAsync(IConnection connection, Uri uri, CancellationToken stoppingToken)
+    // Until it ends. False: nothing could be asked for over it.
+    private async Task<bool> HoldAsync(IConnection connection, Uri uri, CancellationToken stoppingToken)
     {
         var name = RabbitMqSettings.Describe(uri);
         var closed = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -179,8 +193,9 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
         LogConnected(name);
         try
         {
-            await DeclareEventsAsync(connection, stoppingToken);
+            var wasOfUse = await DeclareEventsAsync(connection, stoppingToken);
             LogClosed(name, await closed.Task.WaitAsync(stoppingToken));
+            return wasOfUse;
         }
         finally
         {
@@ -192,15 +207,17 @@ public sealed partial class RabbitMqConnection(RabbitMqSettings settings, TimePr
     }
 
     // At once, so that who listens has something to bind to before the first event. Who publishes declares them too, and waits where that fails.
-    private async Task DeclareEventsAsync(IConnection connection, CancellationToken stoppingToken)
+    private async Task<bool> DeclareEventsAsync(IConnection connection, CancellationToken stoppingToken)
     {
         try
         {
             await RabbitMqTopology.DeclareEventsAsync(connection, stoppingToken);
+            return true;
         }
         catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
         {
             LogNotDeclared(Reason(exception));
+            return false;
         }
     }
 

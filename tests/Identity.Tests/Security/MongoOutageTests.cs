@@ -92,6 +92,53 @@ public sealed partial class MongoOutageTests
         directory.Delete(recursive: true);
     }
 
+    // The answer holds the person's metadata. Read after the rotation, it left whoever came again a minute later with a token that looked stolen.
+    [Fact]
+    public async Task ApiRefresh_WhenMongoIsAway_Answers503_AndItsTokenIsNotUsedUp()
+    {
+        var directory = Directory.CreateTempSubdirectory("identity-mongo-refresh-test-");
+        await using var mongo = await MongoInstance.StartAsync();
+        if (mongo is not { IsPrivate: true })
+        {
+            Assert.Skip("Only a MongoDB of our own can be stopped.");
+        }
+
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var settings = await RunningServer.WriteClientsAsync(directory.FullName, key);
+        settings["DATA_DIR"] = Path.Combine(directory.FullName, "data");
+        settings["MONGO_URI"] = mongo.Uri();
+
+        // As if every outage were longer than the window.
+        settings["OAuth__RefreshGrace"] = "00:00:00";
+        await using (var process = ServerProcess.Start(settings))
+        {
+            await process.WaitReadyAsync();
+            using var node = new AddressedNode(process.Address);
+            var (_, email) = await node.RegisterAsync();
+            using var login = await node.Http.PostAsJsonAsync(new Uri(node.Address, "/api/identity/login"), new { email, password = Node.Password }, TestContext.Current.CancellationToken);
+            var refreshToken = (string)(await login.Content.ReadFromJsonAsync<JsonNode>(TestContext.Current.CancellationToken))!["refreshToken"]!;
+
+            await mongo.StopAsync();
+            using (var refused = await node.Http.PostAsJsonAsync(new Uri(node.Address, "/api/identity/refresh-token"), new { refreshToken }, TestContext.Current.CancellationToken))
+            {
+                Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+                Assert.NotNull(refused.Headers.RetryAfter);
+            }
+
+            await mongo.StartAgainAsync();
+            while (await ReadyAsync(node) is not (HttpStatusCode.OK, "Healthy"))
+            {
+                await Task.Delay(50, TestContext.Current.CancellationToken);
+            }
+
+            Assert.Equal(HttpStatusCode.OK, await PostAsync(node, "refresh-token", new { refreshToken }));
+            Assert.Equal(HttpStatusCode.Unauthorized, await PostAsync(node, "refresh-token", new { refreshToken }));
+            await process.KillAsync();
+        }
+
+        directory.Delete(recursive: true);
+    }
+
     private static async Task<HttpStatusCode> PostAsync(Node node, string route, object body)
     {
         using var answer = await node.Http.PostAsJsonAsync(new Uri(node.Address, "/api/identity/" + route), body, TestContext.Current.CancellationToken);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Identity.ServiceDefaults.Settings;
@@ -35,5 +36,38 @@ public sealed class ConnectionTests(RabbitMqServer broker)
             },
             "the second broker is used");
         await connection.StopAsync(TestContext.Current.CancellationToken);
+    }
+
+    // Such a broker takes the connection, and closes it at the first word: several times a second, with three lines each, until somebody made the virtual host anew.
+    [Fact]
+    public async Task Connection_WhenItsVirtualHostIsGone_IsTriedWithGrowingWaits()
+    {
+        broker.Require();
+        var waits = new ConcurrentQueue<TimeSpan>();
+
+        // What is no wait is the limit of an attempt.
+        var limit = TimeSpan.FromSeconds(15);
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow)
+        {
+            OnTimer = due =>
+            {
+                if (due > TimeSpan.Zero && due < limit)
+                {
+                    waits.Enqueue(due);
+                }
+            },
+        };
+        var gone = new UriBuilder(await broker.CreateHostAsync()) { Path = "/gone" }.Uri;
+        using var connection = new RabbitMqConnection(new RabbitMqSettings { Uris = [gone] }, time, NullLogger<RabbitMqConnection>.Instance);
+        await connection.StartAsync(TestContext.Current.CancellationToken);
+        for (var i = 1; i <= 6; i++)
+        {
+            // Only when it waits: the limit of an attempt is never reached.
+            await Eventually.TrueAsync(() => waits.Count >= i, "it waits after an attempt");
+            time.Advance(TimeSpan.FromSeconds(10));
+        }
+
+        await connection.StopAsync(TestContext.Current.CancellationToken);
+        Assert.True(waits.ElementAt(5) >= TimeSpan.FromSeconds(2), string.Join(' ', waits));
     }
 }
