@@ -89,6 +89,10 @@ public static partial class SqlStoresExtensions
             provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new ExternalIdentities(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<MailOutbox>()));
         services.AddSingleton(provider => new ExternalEntries(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<TimeProvider>()));
+
+        // A host that signs in through providers puts its own in the place of none.
+        services.AddSingleton(new ConfiguredProviders([]));
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<MappedRoles>(provider));
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<ExternalSignInService>(provider));
         services.AddSingleton<Profile.IGrantedAccess, ExternalRevocation>();
         services.AddSingleton(provider => new ExternalSessions(provider.GetRequiredService<StoreDatabase>(), provider.GetRequiredService<SessionService>(), provider.GetRequiredService<TimeProvider>()));

@@ -26,8 +26,7 @@ internal static class ExternalEndpoints
         }
 
         services.AddSingleton(options);
-        services.AddSingleton(new ConfiguredProviders([.. options.Providers.Select(pair => new ConfiguredProvider(pair.Key, pair.Value.Enabled, [.. pair.Value.Roles.Select(role => role.Role)]))]));
-        services.AddSingleton<MappedRoles>();
+        services.Replace(ServiceDescriptor.Singleton(new ConfiguredProviders([.. options.Providers.Select(pair => new ConfiguredProvider(pair.Key, pair.Value.Enabled, [.. pair.Value.Roles.Select(role => role.Role)]))])));
         services.TryAddSingleton<ExternalHttp>();
         services.TryAddSingleton<ExternalIds>();
         services.AddSingleton<ExternalFlows>();
