@@ -9,6 +9,7 @@ using Identity.Accounts;
 using Identity.Api;
 using Identity.OAuth;
 using Identity.Server.Hosting;
+using Identity.ServiceDefaults.Settings;
 using Identity.Tests.Kit;
 using Identity.Tests.Kit.Hosting;
 using Identity.Tests.Repository;
@@ -85,14 +86,9 @@ public sealed partial class SettingsTests(RunningServer running)
     [InlineData("{}", "CLIENTS_FILE", "array")]
     public async Task ClientsFile_WhenAnEntryIsBad_NamesTheClientAndTheMember(string json, string client, string member)
     {
-        var directory = Directory.CreateTempSubdirectory("identity-settings-test-");
-        var file = Path.Combine(directory.FullName, "clients.json");
-        await File.WriteAllTextAsync(file, json);
-        await using var server = ServerProcess.Start(new Dictionary<string, string>(StringComparer.Ordinal) { ["DATA_DIR"] = directory.FullName, ["CLIENTS_FILE"] = file });
-        Assert.Equal(1, await server.WaitForExitAsync());
-        Assert.Contains(client, server.Output, StringComparison.Ordinal);
-        Assert.Contains(member, server.Output, StringComparison.Ordinal);
-        directory.Delete(recursive: true);
+        var failure = await Assert.ThrowsAsync<StartFailureException>(() => HostedServer.StartAsync(json));
+        Assert.Contains(client, failure.Message, StringComparison.Ordinal);
+        Assert.Contains(member, failure.Message, StringComparison.Ordinal);
     }
 
     [Fact]

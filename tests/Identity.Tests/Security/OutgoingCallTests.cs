@@ -10,7 +10,9 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Server.Hosting;
+using Identity.ServiceDefaults.Settings;
 using Identity.Tests.Kit;
+using Identity.Tests.Kit.Hosting;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 
@@ -133,15 +135,9 @@ public sealed class OutgoingCallTests(OutgoingCallTests.World world) : IClassFix
     [InlineData("")]
     public async Task JwksUri_WhenItIsNoHttpsAddress_StopsTheStartAndNamesTheClient(string address)
     {
-        var directory = Directory.CreateTempSubdirectory("identity-jwks-test-");
-        var file = Path.Combine(directory.FullName, "clients.json");
-        await File.WriteAllTextAsync(file, new JsonArray(World.Client("bad", address)).ToJsonString(), TestContext.Current.CancellationToken);
-        await using var server = ServerProcess.Start(new Dictionary<string, string>(StringComparer.Ordinal) { ["DATA_DIR"] = Path.Combine(directory.FullName, "data"), ["CLIENTS_FILE"] = file });
-        Assert.NotEqual(0, await server.WaitForExitAsync());
-        await server.WaitOutputAsync();
-        Assert.Contains("bad", server.Output, StringComparison.Ordinal);
-        Assert.Contains("jwks", server.Output, StringComparison.Ordinal);
-        directory.Delete(recursive: true);
+        var failure = await Assert.ThrowsAsync<StartFailureException>(() => HostedServer.StartAsync(new JsonArray(World.Client("bad", address)).ToJsonString()));
+        Assert.Contains("bad", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("jwks", failure.Message, StringComparison.Ordinal);
     }
 
     [Theory]
