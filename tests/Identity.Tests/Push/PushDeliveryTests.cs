@@ -427,6 +427,27 @@ public sealed class PushDeliveryTests
         Assert.Empty(world.Fcm.Complaints);
     }
 
+    [Fact]
+    public async Task Fcm_WhenItsAccessTokenIsTakenBackFromManyAtOnce_IsAskedForOneNewOne()
+    {
+        await using var world = await PushWorld.StartAsync();
+        var owner = await world.AddAccountAsync();
+        await world.AddDeviceAsync(owner, "android");
+        await world.WriteAsync(owner.Account);
+        await world.DrainAsync();
+        world.Fcm.TakenBack = 1;
+        for (var i = 1; i < 20; i++)
+        {
+            await world.AddDeviceAsync(owner, "android");
+        }
+
+        await world.WriteAsync(owner.Account);
+        await world.DrainAsync();
+        Assert.Equal(21, world.Fcm.Taken.Count);
+        Assert.Equal(2, world.Fcm.AccessTokens);
+        Assert.Empty(world.Fcm.Complaints);
+    }
+
     /// <summary>A thousand messages, a tenth of them with each kind of fault, sent by two processes at once.</summary>
     [Fact]
     public async Task ThousandMessages_WithATenthOfEachFault_EachArriveOnceOrTheDeviceGoesForTheRightReason()

@@ -48,6 +48,9 @@ public sealed class StandInFcm : IAsyncDisposable
     /// <summary>Access tokens given out.</summary>
     public int AccessTokens => Volatile.Read(ref _tokens);
 
+    /// <summary>So many of them, the first ones, are worth nothing any more.</summary>
+    public int TakenBack { get; set; }
+
     /// <summary>What was taken, for tests that wait for it.</summary>
     public ChannelReader<JsonObject> Arrivals => _arrivals.Reader;
 
@@ -124,6 +127,11 @@ public sealed class StandInFcm : IAsyncDisposable
         if (!authorization.StartsWith("Bearer access-", StringComparison.Ordinal) || !int.TryParse(authorization.AsSpan(14), out var nth) || nth < 1 || nth > AccessTokens || project != Project || request.ContentType != "application/json")
         {
             Complaints.Enqueue($"authorization {request.Headers.Authorization}, project {project}, type {request.ContentType}");
+            return Results.Text(Error(401, "UNAUTHENTICATED", type: "type.googleapis.com/google.rpc.ErrorInfo").Body, "application/json", statusCode: 401);
+        }
+
+        if (nth <= TakenBack)
+        {
             return Results.Text(Error(401, "UNAUTHENTICATED", type: "type.googleapis.com/google.rpc.ErrorInfo").Body, "application/json", statusCode: 401);
         }
 

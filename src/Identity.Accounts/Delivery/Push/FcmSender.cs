@@ -23,6 +23,7 @@ public sealed class FcmSender : IPushSender, IDisposable
     private readonly TimeProvider _timeProvider;
     private readonly ServiceAccountCredential _credential;
     private readonly HttpClient _client = PushHttp.Client();
+    private readonly SemaphoreSlim _renewal = new(1, 1);
 
     public FcmSender(FcmSettings settings, TimeProvider timeProvider)
     {
@@ -73,7 +74,11 @@ public sealed class FcmSender : IPushSender, IDisposable
         }
     }
 
-    public void Dispose() => _client.Dispose();
+    public void Dispose()
+    {
+        _client.Dispose();
+        _renewal.Dispose();
+    }
 
     private static byte[] Body(PushTarget target, PushMessage message, DateTimeOffset now)
     {
@@ -128,15 +133,28 @@ public sealed class FcmSender : IPushSender, IDisposable
                 return new PushOutcome.Later(reason, retryAfter);
             case HttpStatusCode.Unauthorized:
                 // Our access token was taken back before its time: the next attempt has a new one, asked for by the first to notice.
-                if (_credential.Token?.AccessToken == accessToken)
-                {
-                    await _credential.RequestAccessTokenAsync(cancellationToken);
-                }
-
+                await RenewAsync(accessToken, cancellationToken);
                 return new PushOutcome.Later(reason);
             default:
                 // What is wrong with every message (a project that is none, an API that is off) is the operator's; a single message is ours.
                 return new PushOutcome.Refused(reason, IsAlarm: true);
+        }
+    }
+
+    // One after the other: those who were refused together find the first one's.
+    private async Task RenewAsync(string refused, CancellationToken cancellationToken)
+    {
+        await _renewal.WaitAsync(cancellationToken);
+        try
+        {
+            if (_credential.Token?.AccessToken == refused)
+            {
+                await _credential.RequestAccessTokenAsync(cancellationToken);
+            }
+        }
+        finally
+        {
+            _renewal.Release();
         }
     }
 
