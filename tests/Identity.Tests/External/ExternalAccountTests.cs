@@ -4,9 +4,11 @@ using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Administration;
 using Identity.Accounts.Changes;
+using Identity.Accounts.Data;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.Sessions;
 using Identity.Tests.SecondFactors;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.External;
@@ -55,6 +57,25 @@ public sealed class ExternalAccountTests
         Assert.Equal("/account", (await SignInAsync(world, key, other)).OriginalString);
         using var again = await browser.GetAsync(location.OriginalString);
         Assert.StartsWith("/external/problem?", again.Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    // The password began a session, which no browser would have.
+    [Fact]
+    public async Task Proof_ThatComesToNothing_LeavesNoSessionBehind()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        var alice = await world.Server.RegisterAsync("alice@example.org", Password);
+        var bob = await world.Server.RegisterAsync("bob@example.com", Password);
+        using var browser = world.NewBrowser();
+        var location = await SignInAsync(world, key, browser);
+        var subject = new ExternalSubject("openam", "/", (string)Recording.Read("oidc/variants/username-upper-token.http").Claims["sub"]!, IgnoreCase: true);
+        await world.Server.Services.GetRequiredService<ExternalSignInService>().LinkAsync(new ExternalPerson { Subject = subject }, bob, new Caller(null, null), CancellationToken.None);
+        using var right = await browser.SubmitAsync(location.OriginalString, new() { ["current-password"] = Password });
+        Assert.Equal("Taken", await ExternalWorld.ProblemAsync(browser, right.Headers.Location!));
+        Assert.Null(await ExternalWorld.PersonAsync(browser));
+        var live = await world.Server.Services.GetRequiredService<StoreDatabase>().ReadAsync((context, token) => context.Sessions.CountAsync(session => session.AccountId == alice.Id && session.EndedAt == null, token), TestContext.Current.CancellationToken);
+        Assert.Equal(0, live);
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using Identity.Accounts;
 using Identity.Accounts.ExternalSignIn;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.SecondFactors;
+using Identity.Accounts.Sessions;
 using Identity.Accounts.SignIn;
 using Identity.Server.External;
 using Identity.Server.Hosting;
@@ -27,6 +28,8 @@ public sealed class LinkModel : IdentityPageModel
     private readonly ILookupNormalizer _normalizer;
     private readonly BrowserSession _browser;
     private readonly SignInCookies _cookies;
+    private readonly SessionService _sessions;
+    private string? _started;
     private ExternalTicket _ticket = null!;
     private Account _account = null!;
 
@@ -44,6 +47,7 @@ public sealed class LinkModel : IdentityPageModel
         _normalizer = all.GetRequiredService<ILookupNormalizer>();
         _browser = all.GetRequiredService<BrowserSession>();
         _cookies = all.GetRequiredService<SignInCookies>();
+        _sessions = all.GetRequiredService<SessionService>();
     }
 
     [BindProperty(SupportsGet = true, Name = "id")]
@@ -98,7 +102,14 @@ public sealed class LinkModel : IdentityPageModel
         switch (await _signIn.WithPasswordAsync(LoginKind.Email, _account.Email, Password, await SigningInAsync(_browser) with { RememberedTokens = _cookies.ReadRemembered(HttpContext) }, cancellationToken))
         {
             case SignInAttempt.Succeeded succeeded:
-                return await LinkAsync(succeeded.Account, succeeded.Session.Id, channel: null, cancellationToken);
+                var answer = await LinkAsync(succeeded.Account, succeeded.Session.Id, channel: null, cancellationToken);
+                if (_started != succeeded.Session.Id)
+                {
+                    // No browser has it.
+                    await _sessions.EndAsync(succeeded.Session.Id, SessionEndReasons.Logout, Caller, CancellationToken.None);
+                }
+
+                return answer;
             case SignInAttempt.SecondFactorDue due:
                 return await _flows.TakeProofAsync(Id!, cancellationToken) is not null && await _external.HoldAsync(due.Half, _ticket.Person, cancellationToken) is { } half
                     ? SecondHalf(half)
@@ -167,6 +178,7 @@ public sealed class LinkModel : IdentityPageModel
         {
             case ExternalSignInResult.SignedIn signedIn:
                 await _browser.StartAsync(HttpContext, signedIn.Session);
+                _started = signedIn.Session.Id;
                 return SeeOther(ReturnUrl);
             case ExternalSignInResult.SecondFactorDue due:
                 return SecondHalf(due.Half);
