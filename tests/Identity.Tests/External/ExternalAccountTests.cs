@@ -1,5 +1,6 @@
 // NIST SP 800-63C-4 §3.8: which account a provider's person is, and who decides.
 using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Administration;
@@ -209,6 +210,51 @@ public sealed class ExternalAccountTests
         Assert.Null(await ExternalWorld.PersonAsync(squatter));
         using var back = await squatter.SubmitAsync("/signin", new() { ["username"] = "alice@example.org", ["current-password"] = Password });
         Assert.Equal(HttpStatusCode.UnprocessableEntity, back.StatusCode);
+    }
+
+    // Whoever registered her address gave their own number with it: a code that comes there is no proof of her mailbox.
+    [Theory]
+    [InlineData("in force")]
+    [InlineData("waiting")]
+    public async Task ExistingAccount_OfWhoeverRegisteredTheAddress_IsNotConnectedByACodeToTheirNumber(string how)
+    {
+        const string Number = "+4915112345678";
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        using var api = new HttpClient { BaseAddress = world.Server.Url };
+        using (var registered = await api.PostAsJsonAsync("/api/identity/register", how == "in force" ? new { email = "alice@example.org", password = Password, phoneNumber = Number } : (object)new { email = "alice@example.org", password = Password }))
+        {
+            Assert.Equal(HttpStatusCode.Created, registered.StatusCode);
+        }
+
+        var account = await AccountAsync(world);
+        if (how == "in force")
+        {
+            using var asked = await api.PostAsJsonAsync("/api/identity/otp/generate", new { phoneNumber = Number, channel = "sms" });
+            Assert.Equal(HttpStatusCode.OK, asked.StatusCode);
+        }
+        else
+        {
+            using var login = await api.PostAsJsonAsync("/api/identity/login", new { email = "alice@example.org", password = Password });
+            using var change = new HttpRequestMessage(HttpMethod.Put, $"/api/identity/users/{account.Id:D}") { Content = JsonContent.Create(new { phoneNumber = Number }) };
+            change.Headers.Authorization = new("Bearer", (string?)JsonNode.Parse(await login.Content.ReadAsStringAsync())!["accessToken"]);
+            using var changed = await api.SendAsync(change);
+            Assert.Equal(HttpStatusCode.OK, changed.StatusCode);
+        }
+
+        var code = await world.Server.ReadSmsCodeAsync(Number);
+        using var browser = world.NewBrowser();
+        var location = await SignInAsync(world, key, browser);
+        using var answer = await browser.SubmitAsync(location.OriginalString + "&sent=1", new() { ["one-time-code"] = code });
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, answer.StatusCode);
+        Assert.Null(await ExternalWorld.PersonAsync(browser));
+        Assert.False((await AccountAsync(world)).EmailVerified);
+        Assert.Equal(AccountClaim.Unproven, (await AccountAsync(world)).Claim);
+        Assert.Empty(await world.Server.Services.GetRequiredService<ExternalSignInService>().ListAsync(account.Id, CancellationToken.None));
+
+        // Nothing was spent on it: where it is asked for it is good.
+        using var verified = await api.PostAsJsonAsync("/api/identity/otp/verify", new { userId = account.Id, code });
+        Assert.Equal(HttpStatusCode.OK, verified.StatusCode);
     }
 
     [Fact]
