@@ -35,7 +35,7 @@ public sealed class OneTimeCodeService(
         }
 
         var account = await recipients.FindAsync(recipient, purpose, caller.AccountId, cancellationToken);
-        if (await limits.CountAsync(recipient, account, caller, cancellationToken) is { } wait)
+        if (await limits.CountAsync(recipient, account, purpose, caller, cancellationToken) is { } wait)
         {
             return new GeneratedCode.RateLimited(wait);
         }
