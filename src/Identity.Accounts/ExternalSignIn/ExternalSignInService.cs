@@ -260,7 +260,8 @@ public sealed class ExternalSignInService(
     /// <param name="channel">The channel of the code that proved the account: it is no second factor then.</param>
     public async Task<ExternalSignInResult> StartAsync(Account account, ExternalPerson person, Caller caller, CancellationToken cancellationToken, TimeSpan? lifetime = null, bool links = false, string? channel = null)
     {
-        if (await roles.ApplyAsync(account, person, caller, cancellationToken) is not { IsActive: true } current)
+        // Who is not linked yet has not proven everything: until then the provider's word changes nothing of the account, but a role that it brings may be what asks for more.
+        if (await (links ? roles.ForeseeAsync(account, person, cancellationToken) : roles.ApplyAsync(account, person, caller, cancellationToken)) is not { IsActive: true } current)
         {
             await audit.WriteAsync("sign_in", "disabled", account.Id, caller, sessionId: null, cancellationToken);
             return new ExternalSignInResult.Disabled();
@@ -289,9 +290,20 @@ public sealed class ExternalSignInService(
             return new ExternalSignInResult.SecondFactorDue(current, half);
         }
 
-        if (links && await LinkAsync(person, current, caller, cancellationToken) != Linking.Done)
+        if (links)
         {
-            return new ExternalSignInResult.Taken();
+            if (await LinkAsync(person, current, caller, cancellationToken) != Linking.Done)
+            {
+                return new ExternalSignInResult.Taken();
+            }
+
+            if (await roles.ApplyAsync(account, person, caller, cancellationToken) is not { IsActive: true } linked)
+            {
+                await audit.WriteAsync("sign_in", "disabled", account.Id, caller, sessionId: null, cancellationToken);
+                return new ExternalSignInResult.Disabled();
+            }
+
+            current = linked;
         }
 
         await accounts.RecordSignInAsync(current.Id, timeProvider.GetUtcNow(), cancellationToken);

@@ -473,6 +473,59 @@ public sealed class ExternalAccountTests
         Assert.Equal(["auditor"], (await AccountAsync(world)).Roles);
     }
 
+    // Whoever stops before the second factor is connected to nothing, so nobody would ever take these roles back; nor is it theirs to take any away.
+    [Fact]
+    public async Task Roles_WhereClaimsMapThem_AreAsTheyWereUntilTheConnectionIsMade()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(
+            key,
+            ("Federation:Providers:openam:Roles:0:Claim", "groups"), ("Federation:Providers:openam:Roles:0:Value", "editors"), ("Federation:Providers:openam:Roles:0:Role", "editor"),
+            ("Federation:Providers:openam:Roles:1:Claim", "groups"), ("Federation:Providers:openam:Roles:1:Value", "auditors"), ("Federation:Providers:openam:Roles:1:Role", "auditor"));
+        var (services, caller) = (world.Server.Services, new Caller(null, null));
+        foreach (var role in (string[])["editor", "auditor"])
+        {
+            await services.GetRequiredService<RoleCatalog>().PutAsync(role, description: null, CancellationToken.None);
+        }
+
+        var alice = await world.Server.RegisterAsync("alice@example.org", Password);
+        await services.GetRequiredService<AccountChangeService>().ChangeAsync(alice.Id, new AccountChange { Roles = ["auditor"] }, null, caller, CancellationToken.None);
+        var codes = services.GetRequiredService<Identity.Accounts.OneTimeCodes.OneTimeCodeService>();
+        var recipient = new Identity.Accounts.OneTimeCodes.CodeRecipient(alice.Id, null, null);
+        await codes.GenerateAsync(recipient, "email", "verification", caller, CancellationToken.None);
+        var first = await world.Server.ReadCodeAsync("alice@example.org");
+        Assert.IsType<Identity.Accounts.OneTimeCodes.TriedCode.Verified>(await codes.VerifyAsync(recipient, "verification", first, caller with { AccountId = alice.Id }, CancellationToken.None));
+        using var own = world.NewBrowser();
+        await own.SignInAsync("alice@example.org", Password);
+        var app = await AuthenticatorApp.ScanAsync(own, "/account/security/authenticator");
+        await app.ConfirmAsync(own, world.Time.GetUtcNow());
+        world.Time.Advance(TimeSpan.FromSeconds(60));
+
+        // By the mailbox alone.
+        var claims = Recording.Read("oidc/variants/username-upper-token.http").Claims;
+        claims["groups"] = new JsonArray("editors");
+        using var browser = world.NewBrowser();
+        var page = await SignInAsync(world, key, browser, claims);
+        using var asked = await PostSendAsync(browser, page);
+        using (var code = await browser.SubmitAsync(asked.Headers.Location!.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org", first) }))
+        {
+            Assert.Equal("/signin/second-factor", code.Headers.Location?.OriginalString);
+        }
+
+        Assert.Equal(["auditor"], (await AccountAsync(world)).Roles);
+        Assert.Equal("alice@example.org", await ExternalWorld.PersonAsync(own));
+
+        using (var right = await browser.SubmitAsync("/signin/second-factor", new() { ["Code"] = app.Code(world.Time.GetUtcNow()) }))
+        {
+            Assert.Equal("/account", right.Headers.Location?.OriginalString);
+        }
+
+        world.Time.Advance(TimeSpan.FromSeconds(60));
+        using var later = world.NewBrowser();
+        await SignInAsync(world, key, later, claims);
+        Assert.Equal(["editor"], (await AccountAsync(world)).Roles);
+    }
+
     // Who left the provider with the roles would keep them for ever: nobody there could take them back.
     [Fact]
     public async Task Roles_WhereClaimsMapThem_GoWithTheConnection_AndOthersStay()
