@@ -152,17 +152,25 @@ public sealed class ExternalSignInService(
         }
     }
 
-    /// <summary>The second factor has been proven: the session is the provider's too, and the person linked where that was asked for. False: they are somebody else's by now.</summary>
-    internal async Task<bool> AttachAsync(HeldSignIn held, Account account, Session session, Caller caller)
+    /// <summary>
+    /// The second factor has been proven: the person is linked where that was asked for, and has the roles that the provider says. Null: they are somebody
+    /// else's by now, or the account is disabled.
+    /// </summary>
+    internal async Task<Account?> AdmitAsync(HeldSignIn held, Account account, Caller caller)
     {
-        if (held.Links && await LinkAsync(held.Person, account, caller with { SessionId = session.Id }, CancellationToken.None) != Linking.Done)
+        if (!held.Links)
         {
-            return false;
+            return account;
         }
 
-        await AttachAsync(held.Person, held.Lifetime, session);
-        return true;
+        return await LinkAsync(held.Person, account, caller, CancellationToken.None) == Linking.Done
+            && await roles.ApplyAsync(account, held.Person, caller with { ActorId = Actor(held.Person.Subject.Provider) }, CancellationToken.None) is { IsActive: true } current
+                ? current
+                : null;
     }
+
+    /// <summary>The session is the provider's too.</summary>
+    internal Task AttachAsync(HeldSignIn held, Session session) => AttachAsync(held.Person, held.Lifetime, session);
 
     /// <summary>Links a person to an account whose owner has proved both, and tells the owner by mail.</summary>
     public async Task<Linking> LinkAsync(ExternalPerson person, Account account, Caller caller, CancellationToken cancellationToken)
