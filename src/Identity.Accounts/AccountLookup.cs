@@ -35,6 +35,15 @@ public sealed class AccountLookup(IAccountStore store, ILookupNormalizer normali
         : rules.PhoneNumber(recipient.PhoneNumber) is { } number ? store.FindByPhoneNumberAsync(number, cancellationToken)
         : Task.FromResult<Account?>(null);
 
+    /// <summary>
+    /// What was typed, in one form for all spellings that could lead to the same account, and whether or not there is one: what is counted by this tells
+    /// nobody which names are somebody's.
+    /// </summary>
+    internal string NameOf(string login) =>
+        login.Contains('@', StringComparison.Ordinal)
+            ? normalizer.NormalizeEmail(AccountRules.Email(login) ?? login.WithoutEdges())
+            : rules.PhoneNumber(login) ?? normalizer.NormalizeName(login.WithoutEdges());
+
     // No name has a control character in it, and PostgreSQL no NUL in any text.
     private Task<Account?> FindByEmailAsync(string email, CancellationToken cancellationToken) =>
         (AccountRules.Email(email) ?? email.WithoutEdges()) is var address && address.Any(char.IsControl)

@@ -46,7 +46,7 @@ public sealed class AccountsOptions
     /// <summary>Tries with a password or reset code per address and minute.</summary>
     public int SignInsPerAddress { get; set; } = 600;
 
-    /// <summary>How much later a wrong password is answered after three within a minute for one account, or thirty from one address. Zero: never.</summary>
+    /// <summary>How much later a wrong password is answered after three within a minute for one name, or thirty from one address. Zero: never.</summary>
     public TimeSpan WrongPasswordDelay { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Reset codes that may be tried per account and day: a lock does not stop them, as the owner's way out of it.</summary>

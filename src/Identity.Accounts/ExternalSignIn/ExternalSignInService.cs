@@ -152,17 +152,25 @@ public sealed class ExternalSignInService(
         }
     }
 
-    /// <summary>The second factor has been proven: the session is the provider's too, and the person linked where that was asked for. False: they are somebody else's by now.</summary>
-    internal async Task<bool> AttachAsync(HeldSignIn held, Account account, Session session, Caller caller)
+    /// <summary>
+    /// The second factor has been proven: the person is linked where that was asked for, and has the roles that the provider says. Null: they are somebody
+    /// else's by now, or the account is disabled.
+    /// </summary>
+    internal async Task<Account?> AdmitAsync(HeldSignIn held, Account account, Caller caller)
     {
-        if (held.Links && await LinkAsync(held.Person, account, caller with { SessionId = session.Id }, CancellationToken.None) != Linking.Done)
+        if (!held.Links)
         {
-            return false;
+            return account;
         }
 
-        await AttachAsync(held.Person, held.Lifetime, session);
-        return true;
+        return await LinkAsync(held.Person, account, caller, CancellationToken.None) == Linking.Done
+            && await roles.ApplyAsync(account, held.Person, caller with { ActorId = Actor(held.Person.Subject.Provider) }, CancellationToken.None) is { IsActive: true } current
+                ? current
+                : null;
     }
+
+    /// <summary>The session is the provider's too.</summary>
+    internal Task AttachAsync(HeldSignIn held, Session session) => AttachAsync(held.Person, held.Lifetime, session);
 
     /// <summary>Links a person to an account whose owner has proved both, and tells the owner by mail.</summary>
     public async Task<Linking> LinkAsync(ExternalPerson person, Account account, Caller caller, CancellationToken cancellationToken)
@@ -260,7 +268,8 @@ public sealed class ExternalSignInService(
     /// <param name="channel">The channel of the code that proved the account: it is no second factor then.</param>
     public async Task<ExternalSignInResult> StartAsync(Account account, ExternalPerson person, Caller caller, CancellationToken cancellationToken, TimeSpan? lifetime = null, bool links = false, string? channel = null)
     {
-        if (await roles.ApplyAsync(account, person, caller, cancellationToken) is not { IsActive: true } current)
+        // Who is not linked yet has not proven everything: until then the provider's word changes nothing of the account, but a role that it brings may be what asks for more.
+        if (await (links ? roles.ForeseeAsync(account, person, cancellationToken) : roles.ApplyAsync(account, person, caller, cancellationToken)) is not { IsActive: true } current)
         {
             await audit.WriteAsync("sign_in", "disabled", account.Id, caller, sessionId: null, cancellationToken);
             return new ExternalSignInResult.Disabled();
@@ -289,9 +298,20 @@ public sealed class ExternalSignInService(
             return new ExternalSignInResult.SecondFactorDue(current, half);
         }
 
-        if (links && await LinkAsync(person, current, caller, cancellationToken) != Linking.Done)
+        if (links)
         {
-            return new ExternalSignInResult.Taken();
+            if (await LinkAsync(person, current, caller, cancellationToken) != Linking.Done)
+            {
+                return new ExternalSignInResult.Taken();
+            }
+
+            if (await roles.ApplyAsync(account, person, caller, cancellationToken) is not { IsActive: true } linked)
+            {
+                await audit.WriteAsync("sign_in", "disabled", account.Id, caller, sessionId: null, cancellationToken);
+                return new ExternalSignInResult.Disabled();
+            }
+
+            current = linked;
         }
 
         await accounts.RecordSignInAsync(current.Id, timeProvider.GetUtcNow(), cancellationToken);

@@ -28,9 +28,26 @@ public sealed class MappedRoles(ConfiguredProviders providers, IAccountStore acc
         ArgumentNullException.ThrowIfNull(account);
         ArgumentNullException.ThrowIfNull(person);
         return account.IsActive
-            ? await ChangeAsync(account, [.. account.Roles.Except(person.ManagedRoles, StringComparer.Ordinal).Union(person.Roles, StringComparer.Ordinal)], caller, cancellationToken)
+            ? await ChangeAsync(account, Wanted(account, person), caller, cancellationToken)
             : account;
     }
+
+    /// <summary>The account as it would be by <see cref="ApplyAsync"/>; nothing is stored. Null: it is gone.</summary>
+    public async Task<Account?> ForeseeAsync(Account account, ExternalPerson person, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(account);
+        ArgumentNullException.ThrowIfNull(person);
+        if (await accounts.FindAsync(account.Id, cancellationToken) is not { } copy)
+        {
+            return null;
+        }
+
+        copy.Roles = Wanted(copy, person);
+        return copy;
+    }
+
+    private static IReadOnlyList<string> Wanted(Account account, ExternalPerson person) =>
+        [.. account.Roles.Except(person.ManagedRoles, StringComparer.Ordinal).Union(person.Roles, StringComparer.Ordinal)];
 
     /// <summary>Takes all of a provider's away: somebody who kept the roles and left the provider would be out of its reach. As any change of roles this ends the account's sessions.</summary>
     public async Task WithdrawAsync(Guid accountId, string provider, Caller caller, CancellationToken cancellationToken)

@@ -33,6 +33,16 @@ public static class OneTimeCodePurposes
     private const string SecondFactorPrefix = "second_factor:";
 }
 
+/// <summary>Where a code has to have gone, for a page that takes it as a proof of the mailbox: a code of the same purpose may have been sent to a number or device.</summary>
+public static class CodeDestinations
+{
+    /// <summary>The address in force.</summary>
+    public static IReadOnlyCollection<string> Address { get; } = ["email"];
+
+    /// <summary>The address in force, or the one that waits to be and is by then.</summary>
+    public static IReadOnlyCollection<string> AddressOrNewOne { get; } = ["email", OneTimeCodePurposes.NewEmail];
+}
+
 /// <summary>Whom a code is for: exactly one member is set.</summary>
 public sealed record CodeRecipient(Guid? AccountId, string? Email, string? PhoneNumber);
 

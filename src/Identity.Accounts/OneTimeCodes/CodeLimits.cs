@@ -11,11 +11,17 @@ public sealed class CodeLimits(CodeRecipients recipients, KnownDevices devices, 
     private static readonly TimeSpan Window = TimeSpan.FromMinutes(15);
 
     /// <summary>One code, for whoever was named.</summary>
-    internal async Task<TimeSpan?> CountAsync(CodeRecipient recipient, Account? account, Caller caller, CancellationToken cancellationToken)
+    internal async Task<TimeSpan?> CountAsync(CodeRecipient recipient, Account? account, string purpose, Caller caller, CancellationToken cancellationToken)
     {
         if (await CountByAddressAsync(caller, cancellationToken) is { } wait)
         {
             return wait;
+        }
+
+        // Only a sign-in that is half done, or a session, asks for these: apart from what anybody can ask for, and not at the cost of the code that sets a new password.
+        if (account is not null && OneTimeCodePurposes.IsSecondFactor(purpose))
+        {
+            return await CountAsync("step_for:" + account.Id.ToString("N"), cancellationToken);
         }
 
         // Counted by account where there is one, so that naming it three ways does not triple the limit; by name where there is none.

@@ -35,7 +35,7 @@ public sealed class OneTimeCodeService(
         }
 
         var account = await recipients.FindAsync(recipient, purpose, caller.AccountId, cancellationToken);
-        if (await limits.CountAsync(recipient, account, caller, cancellationToken) is { } wait)
+        if (await limits.CountAsync(recipient, account, purpose, caller, cancellationToken) is { } wait)
         {
             return new GeneratedCode.RateLimited(wait);
         }
@@ -65,7 +65,13 @@ public sealed class OneTimeCodeService(
         : await VerifyAsync(await store.FindAsync(id, cancellationToken), purpose, code, caller, cancellationToken);
 
     /// <summary>Tries the newest code of this recipient and purpose.</summary>
-    public async Task<TriedCode> VerifyAsync(CodeRecipient recipient, string purpose, string code, Caller caller, CancellationToken cancellationToken)
+    /// <param name="recipient">Whose.</param>
+    /// <param name="purpose">What it was made for.</param>
+    /// <param name="code">As it was typed.</param>
+    /// <param name="caller">From where.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="sentTo">Where it has to have gone, one of <see cref="CodeDestinations"/>, for who acts on what it proves; null: anywhere. One that went elsewhere is not tried.</param>
+    public async Task<TriedCode> VerifyAsync(CodeRecipient recipient, string purpose, string code, Caller caller, CancellationToken cancellationToken, IReadOnlyCollection<string>? sentTo = null)
     {
         if (await limits.CountTryAsync(caller, cancellationToken) is { } wait)
         {
@@ -76,17 +82,17 @@ public sealed class OneTimeCodeService(
         TriedCode tried = new TriedCode.Invalid();
         if (purpose == OneTimeCodePurposes.Verification && account is not null)
         {
-            foreach (var channel in CodeRecipients.WaitingChannels(recipient, account))
+            foreach (var channel in CodeRecipients.WaitingChannels(recipient, account).Where(channel => sentTo?.Contains(channel, StringComparer.Ordinal) != false))
             {
                 if (tried is not TriedCode.Verified && await store.FindLatestAsync(account.Id, OneTimeCodePurposes.Stored(purpose, channel), cancellationToken) is { } waiting)
                 {
-                    tried = await VerifyAsync(waiting, purpose, code, caller, cancellationToken);
+                    tried = await VerifyAsync(waiting, purpose, code, caller, cancellationToken, sentTo);
                 }
             }
         }
 
         return tried is TriedCode.Verified ? tried
-            : await VerifyAsync(await store.FindLatestAsync(account?.Id ?? Guid.Empty, purpose, cancellationToken), purpose, code, caller, cancellationToken);
+            : await VerifyAsync(await store.FindLatestAsync(account?.Id ?? Guid.Empty, purpose, cancellationToken), purpose, code, caller, cancellationToken, sentTo);
     }
 
     /// <summary>Uses a code up without acting on it, for callers that have work of their own to do with it (password reset, second factor).</summary>
@@ -103,7 +109,7 @@ public sealed class OneTimeCodeService(
         return used && account is not null && stored!.AccountId == account.Id;
     }
 
-    private async Task<TriedCode> VerifyAsync(OneTimeCode? stored, string? purpose, string code, Caller caller, CancellationToken cancellationToken)
+    private async Task<TriedCode> VerifyAsync(OneTimeCode? stored, string? purpose, string code, Caller caller, CancellationToken cancellationToken, IReadOnlyCollection<string>? sentTo = null)
     {
         if (AccountRules.Code(code) is not { } digits)
         {
@@ -112,7 +118,8 @@ public sealed class OneTimeCodeService(
             return new TriedCode.Invalid();
         }
 
-        var known = stored is not null && (purpose is null || OneTimeCodePurposes.Stored(purpose, stored.Channel) == stored.Purpose) && !OneTimeCodePurposes.IsSecondFactor(stored.Purpose);
+        var known = stored is not null && (purpose is null || OneTimeCodePurposes.Stored(purpose, stored.Channel) == stored.Purpose) && !OneTimeCodePurposes.IsSecondFactor(stored.Purpose)
+            && sentTo?.Contains(stored.Channel, StringComparer.Ordinal) != false;
         var account = await accounts.FindAsync((known ? stored!.AccountId : null) ?? Guid.Empty, cancellationToken);
         var open = account is { IsActive: true } && !await lockout.KeepsOutAsync(account, caller, cancellationToken) && (stored!.Purpose != OneTimeCodePurposes.Login || binding.MaySignIn(account, stored.Channel));
 

@@ -139,7 +139,7 @@ public sealed class PushSignIns
                     return (new PushAsked.Asked(Prompt(waiting, now)), waiting.Id, false);
                 }
 
-                if (await FindWaitAsync(rows, question.AccountId, now, token) is { } wait)
+                if (await FindWaitAsync(rows, question, now, token) is { } wait)
                 {
                     return (new PushAsked.RateLimited(wait), null, false);
                 }
@@ -186,10 +186,12 @@ public sealed class PushSignIns
         cancellationToken);
 
     // Under the account's lock: of fifty at once each sees those that were let through before it.
-    private async Task<TimeSpan?> FindWaitAsync(DbSet<PushSignInRow> rows, Guid accountId, DateTimeOffset now, CancellationToken cancellationToken)
+    // What anybody can ask for without the password, and the owner's noes to that, keep no phone from who has shown the password; the other way round they do.
+    private async Task<TimeSpan?> FindWaitAsync(DbSet<PushSignInRow> rows, PushQuestion question, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var since = now - RememberDenials;
-        var recent = await rows.Where(r => r.AccountId == accountId && r.CreatedAt > since).OrderBy(r => r.CreatedAt)
+        var (since, accountId) = (now - RememberDenials, question.AccountId);
+        var counted = rows.Where(r => r.AccountId == accountId && r.CreatedAt > since);
+        var recent = await (question.IsAlone ? counted : counted.Where(r => !r.IsAlone)).OrderBy(r => r.CreatedAt)
             .Select(r => new { r.Status, r.CreatedAt, r.ExpiresAt, r.DecidedAt }).ToListAsync(cancellationToken);
         var pending = recent.Where(r => r.Status == PushStatus.Pending && r.ExpiresAt > now).ToList();
         var hour = recent.Where(r => r.CreatedAt > now - LimitWindow).ToList();

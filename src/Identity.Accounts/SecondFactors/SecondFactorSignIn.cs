@@ -202,19 +202,24 @@ public sealed class SecondFactorSignIn(
             return new SecondStep.Expired();
         }
 
+        if (held is not null)
+        {
+            if (await external.AdmitAsync(held, account, caller) is not { } admitted)
+            {
+                return new SecondStep.Expired();
+            }
+
+            account = admitted;
+        }
+
         var step = await StartAsync(account, [.. found.Amr.Union(amr, StringComparer.Ordinal)], strength, remember, found.SessionId is { } id ? caller with { SessionId = id } : caller);
         if (held is null || step is not SecondStep.Succeeded succeeded)
         {
             return step;
         }
 
-        if (await external.AttachAsync(held, succeeded.Account, succeeded.Session, caller))
-        {
-            return succeeded with { AtMost = held.Lifetime };
-        }
-
-        await sessions.EndAsync(succeeded.Session.Id, SessionEndReasons.Revoked, caller, CancellationToken.None);
-        return new SecondStep.Expired();
+        await external.AttachAsync(held, succeeded.Session);
+        return succeeded with { AtMost = held.Lifetime };
     }
 
     private async Task<SecondStep> StartAsync(Account account, IReadOnlyList<string> amr, int strength, bool remember, Caller caller)

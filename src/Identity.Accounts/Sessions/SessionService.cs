@@ -36,7 +36,7 @@ public sealed class SessionService(
 
     /// <summary>
     /// A session for somebody who has just proved who they are, and the account as it is by then: the caller's own session if it is the
-    /// same person's, else a new one with a new id. Null where the password was changed or the account disabled since
+    /// same person's, else a new one with a new id. Null where the password or the roles were changed or the account disabled since
     /// <paramref name="account"/> was read.
     /// </summary>
     /// <param name="account">As it was read before its credentials were: what proved them may be worth nothing any more.</param>
@@ -52,12 +52,14 @@ public sealed class SessionService(
 
         // A change ends the sessions that it finds. It has not found this one if it was done before this one was stored, and then it shows here.
         var current = await accounts.FindAsync(account.Id, CancellationToken.None);
-        if (current is { IsActive: true } && current.SecurityStamp == account.SecurityStamp)
+        // So with roles: whether a second factor is due was judged by those of before.
+        var isSame = current?.SecurityStamp == account.SecurityStamp;
+        if (current is { IsActive: true } && isSame && current.Roles.Order(StringComparer.Ordinal).SequenceEqual(account.Roles.Order(StringComparer.Ordinal), StringComparer.Ordinal))
         {
             return (session, current);
         }
 
-        await EndAsync(session, current is { IsActive: true } ? SessionEndReasons.PasswordChanged : SessionEndReasons.Deactivated, caller, CancellationToken.None);
+        await EndAsync(session, current is not { IsActive: true } ? SessionEndReasons.Deactivated : isSame ? SessionEndReasons.Admin : SessionEndReasons.PasswordChanged, caller, CancellationToken.None);
         return null;
     }
 

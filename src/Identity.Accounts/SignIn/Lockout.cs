@@ -48,7 +48,7 @@ public sealed class Lockout(IAccountStore accounts, LifecycleEvents events, Know
     /// Makes guessing slow before it locks: whoever has been wrong a few times waits for the next refusal, whatever was guessed at.
     /// What is right is never late.
     /// </summary>
-    /// <param name="name">The account's id, or what was typed where there is none: both slow down alike.</param>
+    /// <param name="name">What was typed, in its one form, and not whose it is: counted by account, a spelling that is slowed down with another would tell that there is one.</param>
     /// <param name="caller">From where.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public async Task SlowDownAsync(string name, Caller caller, CancellationToken cancellationToken)

@@ -49,7 +49,7 @@ public sealed class PasswordSignIn(
         {
             await lockout.CountAsync(reason == "disabled" ? null : current, caller, cancellationToken);
             await audit.WriteAsync("sign_in", reason, current?.Id, caller, sessionId: null, cancellationToken);
-            await lockout.SlowDownAsync(current?.Id.ToString("N") ?? login.Trim().ToUpperInvariant(), caller, cancellationToken);
+            await lockout.SlowDownAsync(lookup.NameOf(login), caller, cancellationToken);
             return new SignInAttempt.Refused();
         }
 

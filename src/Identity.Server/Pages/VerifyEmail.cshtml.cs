@@ -62,7 +62,7 @@ public sealed class VerifyEmailModel(PageServices services, OneTimeCodeService c
 
         var session = await browser.FindAsync(HttpContext);
         var caller = await SigningInAsync(browser) with { AccountId = session?.AccountId, RegisteredAs = ticket.Read(HttpContext, email), RememberedTokens = cookies.ReadRemembered(HttpContext) };
-        switch (await codes.VerifyAsync(new CodeRecipient(null, email, null), OneTimeCodePurposes.Verification, code, caller, cancellationToken))
+        switch (await codes.VerifyAsync(new CodeRecipient(null, email, null), OneTimeCodePurposes.Verification, code, caller, cancellationToken, CodeDestinations.AddressOrNewOne))
         {
             case TriedCode.Verified { IsTakenOver: true }:
                 // It is theirs and has no password: the mailbox sets one.

@@ -718,7 +718,7 @@ WHERE NOT EXISTS (
 ORDER BY [e].[expires_at]
 OFFSET @p ROWS FETCH NEXT 1 ROWS ONLY
 
-SELECT [e].[key]
+SELECT [e].[key] AS [Key], [e].[provider] AS [Provider]
 FROM [external_identities] AS [e]
 WHERE [e].[account_id] = @accountId
 

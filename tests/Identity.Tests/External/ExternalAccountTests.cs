@@ -1,5 +1,6 @@
 // NIST SP 800-63C-4 §3.8: which account a provider's person is, and who decides.
 using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
 using Identity.Accounts.Administration;
@@ -232,6 +233,51 @@ public sealed class ExternalAccountTests
         Assert.Equal(HttpStatusCode.UnprocessableEntity, back.StatusCode);
     }
 
+    // Whoever registered her address gave their own number with it: a code that comes there is no proof of her mailbox.
+    [Theory]
+    [InlineData("in force")]
+    [InlineData("waiting")]
+    public async Task ExistingAccount_OfWhoeverRegisteredTheAddress_IsNotConnectedByACodeToTheirNumber(string how)
+    {
+        const string Number = "+4915112345678";
+        using var key = new TestKey();
+        await using var world = await StartAsync(key);
+        using var api = new HttpClient { BaseAddress = world.Server.Url };
+        using (var registered = await api.PostAsJsonAsync("/api/identity/register", how == "in force" ? new { email = "alice@example.org", password = Password, phoneNumber = Number } : (object)new { email = "alice@example.org", password = Password }))
+        {
+            Assert.Equal(HttpStatusCode.Created, registered.StatusCode);
+        }
+
+        var account = await AccountAsync(world);
+        if (how == "in force")
+        {
+            using var asked = await api.PostAsJsonAsync("/api/identity/otp/generate", new { phoneNumber = Number, channel = "sms" });
+            Assert.Equal(HttpStatusCode.OK, asked.StatusCode);
+        }
+        else
+        {
+            using var login = await api.PostAsJsonAsync("/api/identity/login", new { email = "alice@example.org", password = Password });
+            using var change = new HttpRequestMessage(HttpMethod.Put, $"/api/identity/users/{account.Id:D}") { Content = JsonContent.Create(new { phoneNumber = Number }) };
+            change.Headers.Authorization = new("Bearer", (string?)JsonNode.Parse(await login.Content.ReadAsStringAsync())!["accessToken"]);
+            using var changed = await api.SendAsync(change);
+            Assert.Equal(HttpStatusCode.OK, changed.StatusCode);
+        }
+
+        var code = await world.Server.ReadSmsCodeAsync(Number);
+        using var browser = world.NewBrowser();
+        var location = await SignInAsync(world, key, browser);
+        using var answer = await browser.SubmitAsync(location.OriginalString + "&sent=1", new() { ["one-time-code"] = code });
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, answer.StatusCode);
+        Assert.Null(await ExternalWorld.PersonAsync(browser));
+        Assert.False((await AccountAsync(world)).EmailVerified);
+        Assert.Equal(AccountClaim.Unproven, (await AccountAsync(world)).Claim);
+        Assert.Empty(await world.Server.Services.GetRequiredService<ExternalSignInService>().ListAsync(account.Id, CancellationToken.None));
+
+        // Nothing was spent on it: where it is asked for it is good.
+        using var verified = await api.PostAsJsonAsync("/api/identity/otp/verify", new { userId = account.Id, code });
+        Assert.Equal(HttpStatusCode.OK, verified.StatusCode);
+    }
+
     [Fact]
     public async Task Account_WithASecondFactor_IsAskedForItAfterTheProvider_AndTheProviderStillEndsTheSession()
     {
@@ -446,6 +492,57 @@ public sealed class ExternalAccountTests
         claims["groups"] = new JsonArray("staff");
         await SignInAsync(world, key, browser, claims);
         Assert.Equal(["auditor"], (await AccountAsync(world)).Roles);
+    }
+
+    // Whoever stops before the second factor is connected to nothing, so nobody would ever take these roles back; nor is it theirs to take any away.
+    [Fact]
+    public async Task Roles_WhereClaimsMapThem_AreAsTheyWereUntilTheConnectionIsMade()
+    {
+        using var key = new TestKey();
+        await using var world = await StartAsync(
+            key,
+            ("Federation:Providers:openam:Roles:0:Claim", "groups"), ("Federation:Providers:openam:Roles:0:Value", "editors"), ("Federation:Providers:openam:Roles:0:Role", "editor"),
+            ("Federation:Providers:openam:Roles:1:Claim", "groups"), ("Federation:Providers:openam:Roles:1:Value", "auditors"), ("Federation:Providers:openam:Roles:1:Role", "auditor"));
+        var (services, caller) = (world.Server.Services, new Caller(null, null));
+        foreach (var role in (string[])["editor", "auditor"])
+        {
+            await services.GetRequiredService<RoleCatalog>().PutAsync(role, description: null, CancellationToken.None);
+        }
+
+        var alice = await world.Server.RegisterAsync("alice@example.org", Password);
+        await services.GetRequiredService<AccountChangeService>().ChangeAsync(alice.Id, new AccountChange { Roles = ["auditor"] }, null, caller, CancellationToken.None);
+        var codes = services.GetRequiredService<Identity.Accounts.OneTimeCodes.OneTimeCodeService>();
+        var recipient = new Identity.Accounts.OneTimeCodes.CodeRecipient(alice.Id, null, null);
+        await codes.GenerateAsync(recipient, "email", "verification", caller, CancellationToken.None);
+        var first = await world.Server.ReadCodeAsync("alice@example.org");
+        Assert.IsType<Identity.Accounts.OneTimeCodes.TriedCode.Verified>(await codes.VerifyAsync(recipient, "verification", first, caller with { AccountId = alice.Id }, CancellationToken.None));
+        using var own = world.NewBrowser();
+        await own.SignInAsync("alice@example.org", Password);
+        var app = await AuthenticatorApp.ScanAsync(own, "/account/security/authenticator");
+        await app.ConfirmAsync(own, world.Time.GetUtcNow());
+        world.Time.Advance(TimeSpan.FromSeconds(60));
+
+        // By the mailbox alone.
+        var claims = Recording.Read("oidc/variants/username-upper-token.http").Claims;
+        claims["groups"] = new JsonArray("editors");
+        using var browser = world.NewBrowser();
+        var page = await SignInAsync(world, key, browser, claims);
+        using var asked = await PostSendAsync(browser, page);
+        using (var code = await browser.SubmitAsync(asked.Headers.Location!.OriginalString, new() { ["one-time-code"] = await world.Server.ReadCodeAsync("alice@example.org", first) }))
+        {
+            Assert.Equal("/signin/second-factor", code.Headers.Location?.OriginalString);
+        }
+
+        Assert.Equal(["auditor"], (await AccountAsync(world)).Roles);
+        Assert.Equal("alice@example.org", await ExternalWorld.PersonAsync(own));
+
+        using (var right = await browser.SubmitAsync("/signin/second-factor", new() { ["Code"] = app.Code(world.Time.GetUtcNow()) }))
+        {
+            Assert.Equal("/account", right.Headers.Location?.OriginalString);
+        }
+
+        Assert.Equal(["editor"], (await AccountAsync(world)).Roles);
+        Assert.Equal("alice@example.org", await ExternalWorld.PersonAsync(browser));
     }
 
     // Who left the provider with the roles would keep them for ever: nobody there could take them back.

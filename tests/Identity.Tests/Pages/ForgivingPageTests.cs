@@ -1,5 +1,6 @@
 // What people meet on their way: nothing they typed or proved is asked of them twice.
 using System.Net;
+using System.Net.Http.Json;
 using Identity.Accounts;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.Sessions;
@@ -115,6 +116,26 @@ public sealed class ForgivingPageTests(PagesFixture fixture)
         var answer = await browser.SubmitAsync(asked.Headers.Location.OriginalString, Fields(("Code", await server.ReadCodeAsync(email))));
         Assert.Equal("/account/sessions", answer.Headers.Location!.OriginalString);
         Assert.True(await browser.IsSignedInAsync());
+    }
+
+    // Whoever registered somebody else's address may have given a number of their own with it.
+    [Fact]
+    public async Task SignIn_WhereTheAddressMustBeProven_IsNotDoneByACodeToANumber()
+    {
+        const string Number = "+4915112345678";
+        await using var server = await HostedServer.StartAsync(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Accounts:RequireVerifiedEmail"] = "true" });
+        var email = PagesFixture.NewEmail();
+        using var api = new HttpClient { BaseAddress = server.Url };
+        using var registered = await api.PostAsJsonAsync("/api/identity/register", new { email, password = PagesFixture.Password, phoneNumber = Number }, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.Created, registered.StatusCode);
+        using var browser = new PageClient(server.Url);
+        var page = (await browser.SignInAsync(email, PagesFixture.Password, "%2Faccount%2Fsessions")).Headers.Location!.OriginalString;
+        Assert.StartsWith("/verify-email?", page, StringComparison.Ordinal);
+        using var asked = await api.PostAsJsonAsync("/api/identity/otp/generate", new { phoneNumber = Number, channel = "sms" }, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, asked.StatusCode);
+        var answer = await browser.SubmitAsync(page, Fields(("Code", await server.ReadSmsCodeAsync(Number))));
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, answer.StatusCode);
+        Assert.False(await browser.IsSignedInAsync());
     }
 
     [Fact]

@@ -305,6 +305,36 @@ public sealed partial class PhonePageTests(PhoneServer world) : IClassFixture<Ph
         Assert.Equal("/account", (await browser.SignInAsync(account.Email, PhoneServer.Password)).Headers.Location!.OriginalString);
     }
 
+    // Anybody can ask for a phone that lets in alone, and the owner does right to say no: that must not keep the phone from them.
+    [Fact]
+    public async Task SecondFactor_ByPhone_IsAskedForThoughStrangersAskedForThePhoneAlone()
+    {
+        var (account, phone) = await world.PersonAsync();
+        using var _ = phone;
+        using var stranger = new PageClient(world.Server.Url);
+        for (var i = 0; i < 3; i++)
+        {
+            await world.AskAsync(stranger, account.Email);
+        }
+
+        var asked = await world.PendingAsync(phone);
+        Assert.Equal(3, asked.Count);
+        using var browser = new PageClient(world.Server.Url);
+        await browser.SignInAsync(account.Email, PhoneServer.Password);
+        Assert.Equal("/signin/second-factor?way=push", (await browser.SubmitAsync("/signin/second-factor?way=push", None, "handler=Ask")).Headers.Location?.OriginalString);
+        Assert.Equal(4, (await world.PendingAsync(phone)).Count);
+
+        using var denied = await SimulatedDevice.AnswerAsync(world.Http, asked[0]!, "deny", phone.Denial(asked[0]!));
+        Assert.Equal(HttpStatusCode.OK, denied.StatusCode);
+        using var other = new PageClient(world.Server.Url);
+        await other.SignInAsync(account.Email, PhoneServer.Password);
+        Assert.Equal("/signin/second-factor?way=push", (await other.SubmitAsync("/signin/second-factor?way=push", None, "handler=Ask")).Headers.Location?.OriginalString);
+
+        // What was asked after the password counts for strangers all the same: the phone has enough of it.
+        await world.AskAsync(stranger, account.Email);
+        Assert.Equal(4, (await world.PendingAsync(phone)).Count);
+    }
+
     [Fact]
     public async Task SecurityPage_ForAPhone_TurnsItOnAllowsItAloneAndProvesByIt()
     {

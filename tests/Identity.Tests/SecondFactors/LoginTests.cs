@@ -267,6 +267,34 @@ public sealed class LoginTests(FactorServer server)
         (await server.PostAsync("login", new { mfaToken, code = await server.Messages.CodeAsync(person.Email, nth: 3), method = "email" })).AssertFailure(401, "invalid_mfa_code");
     }
 
+    // Anybody can use up the codes that an account is sent; who has shown the password is not anybody.
+    [Fact]
+    public async Task MailedCode_AsASecondFactor_IsSentWhileStrangersUseUpTheAccountsCodes()
+    {
+        await using var own = await ApiServer.StartAsync([]);
+        var (person, tokens) = await own.SignedInAsync();
+        await own.PostAsync("otp/generate", new { email = person.Email });
+        (await own.PostAsync("otp/verify", new { email = person.Email, code = await own.Messages.CodeAsync(person.Email) }, tokens.Access)).AssertOk();
+        Assert.Equal(201, (int)(await own.PostAsync("factors/email", body: null, tokens.Access)).Status);
+        for (var i = 0; i < 6; i++)
+        {
+            await own.PostAsync("otp/generate", new { email = person.Email }, ip: "203.0.113.9");
+        }
+
+        (await own.PostAsync("otp/generate", new { email = person.Email })).AssertFailure(429, "too_many_requests");
+        var mfaToken = FactorServer.Half(await own.PostAsync("login", new { email = person.Email, password = person.Password, deviceId = "a new phone" })).MfaToken;
+        (await own.PostAsync("login/code", new { mfaToken, method = "email" })).AssertOk();
+
+        // Whoever has the password fills no mailbox with them either, and keeps nobody from the code that sets another.
+        var answers = await FactorServer.RaceAsync(_ => own.PostAsync("login/code", new { mfaToken, method = "email" }));
+        Assert.Equal(4, answers.Count(answer => answer.Status == HttpStatusCode.OK));
+        Assert.Equal(46, answers.Count(answer => answer.Status == HttpStatusCode.TooManyRequests));
+        own.Time.Advance(TimeSpan.FromMinutes(15));
+        mfaToken = FactorServer.Half(await own.PostAsync("login", new { email = person.Email, password = person.Password })).MfaToken;
+        await FactorServer.RaceAsync(_ => own.PostAsync("login/code", new { mfaToken, method = "email" }), width: 6);
+        (await own.PostAsync("password/forgot", new { email = person.Email })).AssertOk();
+    }
+
     [Fact]
     public async Task Role_ThatRequiresASecondFactor_GetsACodeByMailUntilOneIsEnrolled()
     {

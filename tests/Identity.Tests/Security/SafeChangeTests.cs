@@ -335,6 +335,42 @@ public sealed partial class SafeChangeTests(ApiServer server)
         await own.LoginAsync(person.Email);
     }
 
+    // A name that is nobody's has to slow down in whatever spelling, as an account does: else whether the spellings are told apart tells whether there is an account.
+    [Theory]
+    [InlineData("+436601234567", "+43 660 123 45 67")]
+    [InlineData("ada@b\u00fccher.example", "ada@xn--bcher-kva.example")]
+    [InlineData("ad\u00e4@example.com", "ada\u0308@example.com")]
+    [InlineData("ada@example.com", "\u200bADA@example.com")]
+    public async Task WrongPasswords_UnderAnotherSpellingOfTheName_AreAnsweredLater_KnownOrNot(string name, string otherwise)
+    {
+        await using var own = await ApiServer.StartAsync(new() { ["Accounts:WrongPasswordDelay"] = "00:00:01" });
+        foreach (var isKnown in (bool[])[false, true])
+        {
+            static object Attempt(string login) => login.Contains('@', StringComparison.Ordinal) ? new { email = login, password = "wrong" } : new { phoneNumber = login, password = "wrong" };
+            if (isKnown)
+            {
+                object account = name.Contains('@', StringComparison.Ordinal) ? new { email = name, password = NewPassword } : new { email = "grace@example.com", phoneNumber = name, password = NewPassword };
+                Assert.Equal(HttpStatusCode.Created, (await own.PostAsync("register", account)).Status);
+            }
+
+            for (var i = 0; i < 3; i++)
+            {
+                (await own.PostAsync("login", Attempt(name))).AssertFailure(401, "invalid_credentials");
+            }
+
+            var fourth = own.PostAsync("login", Attempt(otherwise));
+            Assert.NotSame(fourth, await Task.WhenAny(fourth, Task.Delay(TimeSpan.FromMilliseconds(300), TestContext.Current.CancellationToken)));
+            while (!fourth.IsCompleted)
+            {
+                own.Time.Advance(TimeSpan.FromMilliseconds(100));
+                await Task.Yield();
+            }
+
+            (await fourth).AssertFailure(401, "invalid_credentials");
+            own.Time.Advance(TimeSpan.FromMinutes(1));
+        }
+    }
+
     [Fact]
     public async Task ResetCodes_Guessed_AreLimitedForTheDay()
     {

@@ -23,7 +23,7 @@ public sealed class RequestedCodes(CodeRecipients recipients, CodeLimits limits,
             return new(problem, IsUnreadable: true);
         }
 
-        return await limits.CountAsync(recipient, account, s_queue, cancellationToken) is { } wait
+        return await limits.CountAsync(recipient, account, request.Purpose, s_queue, cancellationToken) is { } wait
             ? new(FormattableString.Invariant($"Too many codes were asked for. Try again in {Math.Ceiling(wait.TotalSeconds)} seconds."), IsPassing: true)
             : null;
     }

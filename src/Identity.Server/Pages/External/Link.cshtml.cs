@@ -144,7 +144,8 @@ public sealed class LinkModel : IdentityPageModel
             return Invalid();
         }
 
-        switch (await _codes.VerifyAsync(new CodeRecipient(_account.Id, null, null), OneTimeCodePurposes.Verification, code, Caller, cancellationToken))
+        // A number, or an address that waits, may be of whoever registered this one first.
+        switch (await _codes.VerifyAsync(new CodeRecipient(_account.Id, null, null), OneTimeCodePurposes.Verification, code, Caller, cancellationToken, CodeDestinations.Address))
         {
             case TriedCode.Verified:
                 return await _external.TakeOverAsync(_account, Caller, cancellationToken) is { } account

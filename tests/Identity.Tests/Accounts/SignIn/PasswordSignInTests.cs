@@ -1,4 +1,5 @@
 using Identity.Accounts;
+using Identity.Accounts.Changes;
 using Identity.Accounts.Credentials;
 using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
@@ -84,6 +85,23 @@ public sealed class PasswordSignInTests
         world.Hasher.Meanwhile = () => LockAsync(world, account);
         Assert.Equal(new SignInAttempt.Refused(), await world.SignInAsync());
         Assert.Empty(world.Events.Of(EventTypes.SessionCreated));
+    }
+
+    // Whether a second factor is due was judged by the roles of before, and the change ended the sessions that it found.
+    [Fact]
+    public async Task SignIn_WhenARoleIsGivenMeanwhile_LeavesNoSession()
+    {
+        await using var world = new World();
+        var account = await world.AddAsync();
+        world.Hasher.Meanwhile = async () =>
+        {
+            world.Hasher.Meanwhile = null;
+            Assert.IsType<AccountChangeResult.Changed>(await world.Changes.ChangeAsync(account.Id, new AccountChange { Roles = ["admin"] }, null, world.Caller, World.Cancel));
+        };
+        Assert.Equal(new SignInAttempt.Refused(), await world.SignInAsync());
+        Assert.Empty(await world.Sessions.ListAsync(account.Id, World.Cancel));
+        Assert.Equal("admin", (string?)Assert.Single(world.Events.Of(EventTypes.SessionDestroyed)).Data["reason"]);
+        await world.SignedInAsync();
     }
 
     [Fact]
