@@ -12,14 +12,15 @@ public sealed class CodeSignIn(IAccountStore accounts, ProvenAddress proven, Sec
     internal async Task<TriedCode> StartAsync(Account account, string channel, Caller caller)
     {
         (account, var isTakenOver) = await proven.TakeAsync(account, channel, caller);
-        if (await secondFactors.FindDueAsync(account, [AuthenticationMethods.OneTimeCode], channel, caller, CancellationToken.None) is { } half)
+        string[] amr = channel == FactorKinds.Sms ? [AuthenticationMethods.OneTimeCode, AuthenticationMethods.Sms] : [AuthenticationMethods.OneTimeCode];
+        if (await secondFactors.FindDueAsync(account, amr, channel, caller, CancellationToken.None) is { } half)
         {
             await audit.WriteAsync("sign_in", "second_factor_due", account.Id, caller, sessionId: null, CancellationToken.None);
             return half.Methods.Count == 0 && !half.Enrols ? new TriedCode.Invalid() : new TriedCode.SecondFactorDue(account, half);
         }
 
         await accounts.RecordSignInAsync(account.Id, timeProvider.GetUtcNow(), CancellationToken.None);
-        if (await sessions.StartAsync(account, ["otp"], caller, CancellationToken.None) is not var (session, current))
+        if (await sessions.StartAsync(account, amr, caller, CancellationToken.None) is not var (session, current))
         {
             await audit.WriteAsync("sign_in", "changed_meanwhile", account.Id, caller, sessionId: null, CancellationToken.None);
             return new TriedCode.Invalid();

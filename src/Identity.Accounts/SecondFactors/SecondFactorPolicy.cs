@@ -55,8 +55,10 @@ public sealed class SecondFactorPolicy(ISecondFactorStore factors, IFactorProofS
     /// <summary>For somebody who is signed in and must prove more (acr_values, an essential acr, a client of SecondFactors:RequiredForClients).</summary>
     public async Task<HalfSignIn> BeginStepUpAsync(Account account, Sessions.Session session, CancellationToken cancellationToken)
     {
-        // A session that began with a code by mail has used up the mailbox.
-        var channel = session.Amr.Contains(AuthenticationMethods.Password, StringComparer.Ordinal) ? null : FactorKinds.Email;
+        // A session that began with a code by mail or SMS has used up the mailbox or the phone.
+        var channel = session.Amr.Contains(AuthenticationMethods.Password, StringComparer.Ordinal) ? null
+            : session.Amr.Contains(AuthenticationMethods.Sms, StringComparer.Ordinal) && !session.Amr.Contains(AuthenticationMethods.MultiFactor, StringComparer.Ordinal) ? FactorKinds.Sms
+            : FactorKinds.Email;
         return new(tickets.Create(TicketKinds.SignIn, account, session.Id, session.Amr, channel), await MethodsAsync(account, channel, cancellationToken));
     }
 

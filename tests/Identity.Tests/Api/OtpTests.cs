@@ -2,8 +2,13 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Identity.Accounts;
+using Identity.Accounts.Data;
+using Identity.Accounts.Events;
 using Identity.Accounts.OneTimeCodes;
 using Identity.Accounts.OneTimeCodes.Requests;
+using Identity.Accounts.SecondFactors;
+using Identity.Accounts.Sessions;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests.Api;
@@ -361,6 +366,38 @@ public sealed class OtpTimeTests
         Assert.True((bool)verified.Json["verified"]!);
         (await server.GetAsync($"users/{person.Id}", verified.Value("accessToken"))).AssertOk();
         (await server.PostAsync("refresh-token", new { refreshToken = verified.Value("refreshToken") })).AssertOk();
+    }
+
+    // Twice the same phone is one factor, also where it became a second one after the sign-in.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task StepUp_AfterASignInByCode_DoesNotTakeTheSameChannelAgain(bool byNumber)
+    {
+        await using var server = await ApiServer.StartAsync(new() { ["Accounts:AllowCodeSignIn"] = "true" });
+        var (person, services, cancel) = (await server.RegisterAsync(), server.Services, TestContext.Current.CancellationToken);
+        var (id, number) = (Guid.Parse(person.Id), "+4915112345678");
+        await ProveAsync();
+        var generated = await server.PostAsync("otp/generate", byNumber ? new { phoneNumber = number, purpose = "login" } : new { email = person.Email, purpose = "login" });
+        var verified = await server.PostAsync("otp/verify", new { otpId = generated.Value("otpId"), code = await server.Messages.CodeAsync(byNumber ? number : person.Email) });
+        verified.AssertOk();
+
+        // The first code to an address drops a number that its owner need not have given.
+        await ProveAsync();
+        var account = (await services.GetRequiredService<IAccountStore>().FindAsync(id, cancel))!;
+        foreach (var kind in (string[])[FactorKinds.Sms, FactorKinds.Email])
+        {
+            var factor = new SecondFactor(Guid.CreateVersion7(), id, kind, FactorEnrolment.ChannelSlot(kind, id), "", "", 0, account.CreatedAt, null);
+            Assert.True(await services.GetRequiredService<ISecondFactorStore>().AddAsync(factor, services.GetRequiredService<LifecycleEvents>().OfUser(EventTypes.UserFactorAdded, account), notice: null, cancel));
+        }
+
+        var session = (await services.GetRequiredService<ISessionStore>().FindAsync(verified.Value("sessionId"), cancel))!;
+        var half = await services.GetRequiredService<SecondFactorPolicy>().BeginStepUpAsync(account, session, cancel);
+        Assert.Equal([byNumber ? FactorKinds.Email : FactorKinds.Sms], half.Methods);
+
+        Task ProveAsync() => services.GetRequiredService<StoreDatabase>().WriteAsync(
+            (context, token) => context.Accounts.Where(row => row.Id == id).ExecuteUpdateAsync(set => set.SetProperty(row => row.PhoneNumber, number).SetProperty(row => row.PhoneNumberVerified, true).SetProperty(row => row.EmailVerified, true), token),
+            cancel);
     }
 
     [Fact]
