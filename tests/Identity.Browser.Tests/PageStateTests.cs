@@ -430,6 +430,19 @@ public sealed class PageStateTests(BrowserFixture fixture)
             await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Add a passkey" }).ClickAsync();
         },
         ["sign-in-expired"] = (visit, _) => visit.GotoAsync("/signin?done=expired"),
+        ["sign-in-over"] = (visit, _) => visit.GotoAsync("/signin?returnUrl=%2Faccount&done=over"),
+        ["account-profile-conflict"] = async (visit, _) =>
+        {
+            await visit.SignInAsync();
+            var other = await visit.Page.Context.NewPageAsync();
+            await other.GotoAsync("/account");
+            await other.GetByLabel("Nickname").FillAsync("Countess");
+            await other.GetByRole(AriaRole.Button, new() { Name = "Save changes" }).ClickAsync();
+            await Assertions.Expect(other.GetByText("Your changes are saved.")).ToBeVisibleAsync();
+            await other.CloseAsync();
+            await visit.Page.GetByLabel("Nickname").FillAsync("Lady");
+            await visit.PressAsync("Save changes");
+        },
         ["account-security-remembered"] = async (visit, _) =>
         {
             await visit.SignInAsync();

@@ -11,7 +11,8 @@ namespace Identity.Server.Pages;
 /// <summary>What went wrong with one field, in the order in which the fields stand.</summary>
 /// <param name="Field">Name and id of the field; null: the form as a whole.</param>
 /// <param name="Message">What to do, not what is "invalid".</param>
-public sealed record PageProblem(string? Field, string Message);
+/// <param name="Url">Where it is done, if not at a field; null: here.</param>
+public sealed record PageProblem(string? Field, string Message, string? Url = null);
 
 /// <summary>
 /// What all pages share. A page does one thing and returns to <see cref="ReturnUrl"/>; it never decides what comes after.
@@ -93,9 +94,9 @@ public abstract class IdentityPageModel(PageServices services) : PageModel
     protected static IActionResult SeeOther(string url) => new SeeOtherResult(url);
 
     /// <summary>Notes what to do about a field; the summary and the field both show it.</summary>
-    protected void Problem(string? field, string message)
+    protected void Problem(string? field, string message, string? url = null)
     {
-        _problems.Add(new PageProblem(field, message));
+        _problems.Add(new PageProblem(field, message, url));
         ModelState.AddModelError(field ?? "", message);
     }
 

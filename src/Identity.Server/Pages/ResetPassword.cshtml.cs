@@ -90,7 +90,7 @@ public sealed class ResetPasswordModel(PageServices services, PasswordService pa
         {
             case SignInAttempt.Succeeded succeeded:
                 await browser.StartAsync(HttpContext, succeeded.Session);
-                return SeeOther(ReturnUrl);
+                return SeeOther(LinkReturnUrl ?? PageUrls.AccountPath + "?done=PasswordChanged");
             case SignInAttempt.SecondFactorDue due:
                 cookies.WriteHalf(HttpContext, due.Half.Ticket);
                 return SeeOther(PageUrls.SecondHalf(due.Half, LinkReturnUrl));

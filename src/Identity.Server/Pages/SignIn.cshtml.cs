@@ -31,7 +31,7 @@ public sealed class SignInModel(PageServices services, ISignIn signIn, OneTimeCo
     [BindProperty(SupportsGet = true, Name = "email")]
     public string? Email { get; set; }
 
-    /// <summary>What was just done: <c>reset</c> or <c>changed</c>.</summary>
+    /// <summary>What just happened: <c>reset</c>, <c>changed</c>, <c>expired</c> or <c>over</c>.</summary>
     [BindProperty(SupportsGet = true, Name = "done")]
     public string? Done { get; set; }
 

@@ -67,6 +67,19 @@ public sealed class ForgivingPageTests(PagesFixture fixture)
     }
 
     [Fact]
+    public async Task Reset_WithoutAnApplication_EndsAtTheAccountAndSaysThatItIsDone()
+    {
+        using var browser = fixture.Browser();
+        var email = PagesFixture.NewEmail();
+        await VerifiedAsync(email);
+        var known = await fixture.Server.ReadCodeAsync(email);
+        var at = (await browser.SubmitAsync("/forgot-password", Fields(("Email", email)))).Headers.Location!.OriginalString;
+        var answer = await browser.SubmitAsync(at, Fields(("Code", await fixture.Server.ReadCodeAsync(email, not: known)), ("Password", NextPassword)));
+        var page = await browser.ReadAsync(answer.Headers.Location!.OriginalString);
+        Assert.Equal("Your password is changed. All other browsers and apps are signed out.", page.QuerySelector("[role=status]")?.TextContent);
+    }
+
+    [Fact]
     public async Task PasswordChange_WhenDone_KeepsThisBrowserAndNoOther()
     {
         var email = PagesFixture.NewEmail();

@@ -142,6 +142,54 @@ public sealed class OldFormTests(PagesFixture fixture)
         Assert.DoesNotContain("Countess", shown, StringComparison.Ordinal);
     }
 
+    // What was typed is gone, and the sign-in page alone did not say so.
+    [Theory]
+    [InlineData("/account", "Form.Version", true)]
+    [InlineData("/account/password", "NewPassword", true)]
+    [InlineData("/account", "Form.Version", false)]
+    [InlineData("/account/password", "NewPassword", false)]
+    public async Task Account_WhenSignedOutMeanwhile_SaysThatNothingWasSavedAndComesBack(string path, string field, bool isOfThisBrowser)
+    {
+        using var browser = fixture.Browser();
+        var email = await PersonAsync();
+        await browser.SignInAsync(email, PagesFixture.Password);
+        var (_, fields) = PageClient.Form(await browser.ReadAsync(path), field: field);
+        if (isOfThisBrowser)
+        {
+            await browser.SubmitAsync("/signout", new Dictionary<string, string>(StringComparer.Ordinal));
+        }
+        else
+        {
+            using var other = fixture.Browser();
+            await other.SignInAsync(email, PagesFixture.Password);
+            await other.SubmitAsync("/account/sessions", new Dictionary<string, string>(StringComparer.Ordinal), "Others");
+        }
+
+        var at = (await browser.PostAsync(path, fields)).Headers.Location!.OriginalString;
+        Assert.Equal($"/signin?returnUrl={Uri.EscapeDataString(path)}&done=over", at);
+        var page = await browser.ReadAsync(at);
+        Assert.Equal("You were signed out meanwhile, and nothing was saved. Sign in, then try again.", page.QuerySelector("[role=status]")!.TextContent);
+        Assert.Equal(path, (await browser.SubmitAsync(at, new Dictionary<string, string>(StringComparer.Ordinal) { ["Login"] = email, ["Password"] = PagesFixture.Password })).Headers.Location!.OriginalString);
+    }
+
+    // To reload what a form was answered with sends the form again, and is refused again.
+    [Fact]
+    public async Task Account_WhenChangedInAnotherTabMeanwhile_KeepsWhatWasTypedAndLinksToThePageAsItIs()
+    {
+        using var browser = fixture.Browser();
+        await browser.SignInAsync(await PersonAsync(), PagesFixture.Password);
+        var (_, fields) = PageClient.Form(await browser.ReadAsync("/account"), field: "Form.Version");
+        fields["Form.Nickname"] = "Countess";
+        Assert.Equal(HttpStatusCode.SeeOther, (await browser.PostAsync("/account", fields)).StatusCode);
+        fields["Form.Nickname"] = "Lady";
+        var answer = await browser.PostAsync("/account", fields);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, answer.StatusCode);
+        var page = PageClient.Parse(await answer.Content.ReadAsStringAsync());
+        Assert.Equal("Lady", page.QuerySelector("#Form_Nickname")!.GetAttribute("value"));
+        Assert.Equal("/account", page.QuerySelector(".error-summary a")?.GetAttribute("href"));
+        Assert.Equal("Countess", (await browser.ReadAsync("/account")).QuerySelector("#Form_Nickname")!.GetAttribute("value"));
+    }
+
     [Theory]
     [InlineData("/signin", "Login")]
     [InlineData("/register", "Email")]

@@ -324,7 +324,9 @@ public sealed class WayOutTests(PagesFixture fixture)
         Assert.True(await browser.IsSignedInAsync());
         var deleted = await browser.SubmitAsync("/account/data", Fields(("Confirmation", email.ToUpperInvariant())), "handler=Delete");
         Assert.Equal("/signed-out?done=deleted", deleted.Headers.Location?.OriginalString);
-        Assert.Equal("Your account is deleted", (await browser.ReadAsync("/signed-out?done=deleted")).QuerySelector("h1")!.TextContent);
+        var page = await browser.ReadAsync("/signed-out?done=deleted");
+        Assert.Equal("Your account is deleted", page.QuerySelector("h1")!.TextContent);
+        Assert.Equal("Use another account", page.QuerySelector(".actions a")!.TextContent);
         Assert.False(await browser.IsSignedInAsync());
         Assert.Equal(HttpStatusCode.UnprocessableEntity, (await browser.SignInAsync(email, PagesFixture.Password)).StatusCode);
     }

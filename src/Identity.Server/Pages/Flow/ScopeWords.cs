@@ -19,6 +19,12 @@ public sealed record ScopeList(IReadOnlyList<ScopeLine> Lines, bool MarksNew);
 /// <summary>Says scopes in words. Known ones have a text each; others are told by the API they belong to.</summary>
 public sealed class ScopeWords(ResourceCatalog resources, IStringLocalizer<Texts> texts)
 {
+    private static readonly string[] FirstToLast = ["openid", "profile", "email", "phone", "address"];
+
+    /// <summary>As applications mostly ask: who the person is, how they are reached, what of APIs, and that it lasts. What was agreed to is kept by the alphabet.</summary>
+    public static IReadOnlyList<string> Ordered(IEnumerable<string> scopes) =>
+        [.. scopes.OrderBy(scope => Array.IndexOf(FirstToLast, scope) is >= 0 and var place ? place : scope == "offline_access" ? FirstToLast.Length + 1 : FirstToLast.Length).ThenBy(scope => scope, StringComparer.Ordinal)];
+
     public async Task<IReadOnlyList<ScopeLine>> DescribeAsync(IReadOnlyList<string> scopes, IReadOnlyList<string> newScopes, CancellationToken cancellationToken)
     {
         var known = await resources.ListAsync(cancellationToken);

@@ -34,7 +34,8 @@ public abstract class AccountPageModel(PageServices services, BrowserSession bro
     {
         if (await FindPersonAsync(HttpContext.RequestAborted) is not var (person, session))
         {
-            context.Result = SeeOther(PageUrls.SignIn(HttpMethods.IsGet(Request.Method) ? Request.Path : PageUrls.AccountPath));
+            // Who sent a form is told that it came to nothing: the sign-in page alone looks like a step on its way.
+            context.Result = SeeOther(PageUrls.SignIn(Request.Path, done: HttpMethods.IsPost(Request.Method) ? "over" : null));
             return;
         }
 

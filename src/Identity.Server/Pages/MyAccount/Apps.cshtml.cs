@@ -22,7 +22,7 @@ public sealed class AppsModel(PageServices services, BrowserSession browser, Acc
         foreach (var consent in (await consents.ListAsync(Subject, cancellationToken)).OrderByDescending(consent => consent.GrantedAt))
         {
             var client = await contexts.FindAsync(consent.ClientId, cancellationToken) ?? new RequestClient(consent.ClientId, consent.ClientId, null, null, null, null, null);
-            lines.Add(new AppLine(client, HumanTime.Ago(T, time.GetUtcNow(), consent.GrantedAt), await words.DescribeAsync(consent.Scopes, [], cancellationToken)));
+            lines.Add(new AppLine(client, HumanTime.Ago(T, time.GetUtcNow(), consent.GrantedAt), await words.DescribeAsync(ScopeWords.Ordered(consent.Scopes), [], cancellationToken)));
         }
 
         Apps = lines;

@@ -97,7 +97,7 @@ public sealed class DataModel(
                 Problem(null, T["Data.LastAdmin"]);
                 return Invalid();
             case DeletionRequest.Conflict:
-                Problem(null, T["Account.Conflict"]);
+                Problem(null, T["Account.Conflict"], PageUrls.DataPath);
                 return Invalid();
             default:
                 return SeeOther(PageUrls.AccountPath);

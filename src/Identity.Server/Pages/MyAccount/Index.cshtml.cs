@@ -55,7 +55,7 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
             return Invalid();
         }
 
-        // A form opened before another change overwrites nothing: it is shown what there is now.
+        // A form opened before another change overwrites nothing: it keeps what was typed, and links to what there is now.
         var change = new AccountChange
         {
             ByPerson = new PersonProof(CurrentPassword, Session.Id),
@@ -96,7 +96,7 @@ public sealed class ProfileModel(PageServices services, BrowserSession browser, 
                 Problem("Form.Email", T["Account.EmailTaken"]);
                 return Invalid();
             case AccountChangeResult.Conflict:
-                Problem(null, T["Account.Conflict"]);
+                Problem(null, T["Account.Conflict"], PageUrls.AccountPath);
                 return Invalid();
             default:
                 return SeeOther(PageUrls.SignIn(PageUrls.AccountPath));
