@@ -26,7 +26,8 @@ public sealed class DamagedTokenTests(RunningServer server)
         var tried = 0;
         foreach (var (kind, token) in kinds)
         {
-            foreach (var damaged in Damage(token).Distinct(StringComparer.Ordinal))
+            // One in some hundred random values has an empty part, which nothing is taken away with.
+            foreach (var damaged in Damage(token).Where(damaged => damaged != token).Distinct(StringComparer.Ordinal))
             {
                 foreach (var (slot, refuse) in Slots())
                 {
