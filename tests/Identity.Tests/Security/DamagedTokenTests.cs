@@ -26,7 +26,7 @@ public sealed class DamagedTokenTests(RunningServer server)
         var tried = 0;
         foreach (var (kind, token) in kinds)
         {
-            // One in some hundred random values has an empty part, which nothing is taken away with.
+            // One in a hundred random values has an empty part: taking that away changes nothing.
             foreach (var damaged in Damage(token).Where(damaged => damaged != token).Distinct(StringComparer.Ordinal))
             {
                 foreach (var (slot, refuse) in Slots())

@@ -22,10 +22,7 @@ public sealed partial class MongoOutageTests
             Assert.Skip("Only a MongoDB of our own can be stopped.");
         }
 
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var settings = await RunningServer.WriteClientsAsync(directory.FullName, key);
-        settings["DATA_DIR"] = Path.Combine(directory.FullName, "data");
-        settings["MONGO_URI"] = mongo.Uri();
+        var settings = await SettingsAsync(directory, mongo);
         await using (var process = ServerProcess.Start(settings))
         {
             await process.WaitReadyAsync();
@@ -103,10 +100,7 @@ public sealed partial class MongoOutageTests
             Assert.Skip("Only a MongoDB of our own can be stopped.");
         }
 
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var settings = await RunningServer.WriteClientsAsync(directory.FullName, key);
-        settings["DATA_DIR"] = Path.Combine(directory.FullName, "data");
-        settings["MONGO_URI"] = mongo.Uri();
+        var settings = await SettingsAsync(directory, mongo);
 
         // As if every outage were longer than the window.
         settings["OAuth__RefreshGrace"] = "00:00:00";
@@ -137,6 +131,15 @@ public sealed partial class MongoOutageTests
         }
 
         directory.Delete(recursive: true);
+    }
+
+    private static async Task<Dictionary<string, string>> SettingsAsync(DirectoryInfo directory, MongoInstance mongo)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var settings = await RunningServer.WriteClientsAsync(directory.FullName, key);
+        settings["DATA_DIR"] = Path.Combine(directory.FullName, "data");
+        settings["MONGO_URI"] = mongo.Uri();
+        return settings;
     }
 
     private static async Task<HttpStatusCode> PostAsync(Node node, string route, object body)

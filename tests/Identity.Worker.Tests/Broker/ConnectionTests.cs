@@ -22,7 +22,7 @@ public sealed class ConnectionTests(RabbitMqServer broker)
         broker.Require();
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
         var settings = new RabbitMqSettings { Uris = [new($"{scheme}://guest:guest@127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port}/"), new(await broker.CreateHostAsync())] };
         using var connection = new RabbitMqConnection(settings, time, NullLogger<RabbitMqConnection>.Instance);
         await connection.StartAsync(TestContext.Current.CancellationToken);
@@ -47,7 +47,7 @@ public sealed class ConnectionTests(RabbitMqServer broker)
 
         // What is no wait is the limit of an attempt.
         var limit = TimeSpan.FromSeconds(15);
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow)
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow())
         {
             OnTimer = due =>
             {
